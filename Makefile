@@ -1,0 +1,32 @@
+# Needs nothing but python3 with venv; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install venv test quickstart clean
+.DEFAULT_GOAL := install
+
+install venv: $(STAMP)
+
+# Installed again only after pyproject.toml or constraints.txt changed.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("error: Python 3.10 or newer is needed, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+test: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+# A small real run on the CPU, in about four minutes; see README.md.
+quickstart: $(STAMP)
+	$(BIN)/python -m qipo_ray.train --task maze2d-umaze --preset quickstart --seeds 0,1,2 --results results/quickstart
+
+# Results are never removed.
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	find qipo_ray tests -name __pycache__ -type d -prune -exec rm -rf {} +

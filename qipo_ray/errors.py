@@ -1,0 +1,19 @@
+"""The one kind of error that a user sees as a single line; every room may import it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: one clear line, exit code 2, no traceback.
+
+    The text says what was received, what is allowed, the nearest match, and which file and key.
+    """
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the closest allowed word, or an empty string."""
+    match = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
+    return f" (did you mean {match[0]!r}?)" if match else ""

@@ -1,0 +1,144 @@
+"""Every test session: one thread, a private home; and records for the rooms that read them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from qipo_ray.store.records import new_id
+
+# Before torch, numpy or Ray are imported: threads are counted, and Ray's authentication mode is
+# read, only once. With the mode unset Ray would write a token into the home folder.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ["COLUMNS"] = "100"
+os.environ["NO_COLOR"] = "1"
+
+
+Record = dict[str, Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Point HOME and the data caches into the session's temporary folder."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
+        patch.setenv("MPLCONFIGDIR", str(home / ".matplotlib"))
+        patch.setenv("QIPO_DATA", str(home / "qipo-data"))
+        patch.setenv("D4RL_DATASET_DIR", str(home / "d4rl-datasets"))
+        patch.delenv("QIPO_RESULTS", raising=False)
+        yield
+
+
+def _score(normalised: float, episodes: int = 100, updates: int = 3000) -> dict[str, Any]:
+    return {
+        "updates": updates,
+        "episodes": episodes,
+        "mean": normalised * 2.0,
+        "std": 11.0,
+        "normalised": normalised,
+        "success": None,
+    }
+
+
+def _build(
+    last: float | None,
+    *,
+    seed: int = 0,
+    cloning: float | None = 10.0,
+    best: float | None = None,
+    data: float | None = 5.0,
+    path: str = "ot",
+    departures: tuple[str, ...] = (),
+    name: str | None = None,
+    beta: float = 3.0,
+    width: int = 128,
+    task: str = "maze2d-umaze",
+    source: str = "generated",
+    sha256: str = "a" * 64,
+    state: str = "finished",
+    purpose: str = "single",
+    sweep: str = "one",
+    attempt: int = 1,
+    **protocol: Any,
+) -> Record:
+    config = {
+        "data": {"reward": "paper", "observations": "raw"},
+        "behaviour": {"path": path, "width": width},
+        "sampler": {"solver": "auto", "evaluations": 10, "clip": True},
+        "policy": {"beta": beta, "switches": list(departures)},
+    }
+    config_hash = hashlib.sha256(repr(config).encode()).hexdigest()[:16]
+    return {
+        "schema": 1,
+        "id": new_id(sweep, purpose, task, config_hash, seed),
+        "sweep": sweep,
+        "trial": None,
+        "purpose": purpose,
+        "task": task,
+        "seed": seed,
+        "state": state,
+        "reason": "as asked" if state in ("diverged", "failed") else None,
+        "attempt": attempt,
+        "config": config,
+        "config_hash": config_hash,
+        "label": {
+            "method": {"ot": "QIPO-OT", "vp": "QIPO-Diff"}[path],
+            "departures": list(departures),
+            "name": name,
+        },
+        "jobs": {"behaviour": "b" * 16, "critic": "c" * 16, "policy": "d" * 16},
+        "reached": {"updates": 3000, "rung": None},
+        "scores": [],
+        "final": {
+            "last": None if last is None else _score(last),
+            "last3": last,
+            "best": None if best is None else _score(best, episodes=20),
+            "action_latency_ms": None,
+        },
+        "behaviour_cloning": None if cloning is None else _score(cloning),
+        "protocol": {
+            "episodes": 100,
+            "env_seeds": "1001..1100",
+            "sampler": {"ot": "midpoint", "vp": "dpmpp_2m"}[path],
+            "steps": 10,
+            "best_of": 1,
+            "clip": True,
+            "selection_episodes": 0,
+        }
+        | protocol,
+        "data": {
+            "task": task,
+            "source": source,
+            "sha256": sha256,
+            "rows": 1000,
+            "notes": [],
+            "score": None if data is None else {"mean": 1.0, "normalised": data, "episodes": 7},
+        },
+        "cost": {"wall_s": 1.0, "device_s": 1.0, "updates_per_s": 1.0, "reused_s": 0.0},
+        "provenance": {
+            "version": "0.1.0",
+            "commit": None,
+            "dirty": None,
+            "packages": {},
+            "python": "3.11.0",
+            "hardware": {},
+            "command": "qipo-ray train",
+            "started": "2026-01-01T00:00:00+00:00",
+            "ended": "2026-01-01T00:04:00+00:00",
+        },
+        "pack": {"size": 1, "composition": ["d" * 16]},
+    }
+
+
+@pytest.fixture
+def make_record() -> Callable[..., Record]:
+    """A function that makes a record like those of the store; keywords change what matters."""
+    return _build

@@ -1,0 +1,230 @@
+"""Who may import whom: the table of the house, read from the source, so that no arrow slips in."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAX_LINES = 400
+
+# Room -> what it may import: rooms of qipo_ray, or one module of a room. `errors`, the room itself
+# and the standard library are always allowed.
+ARROWS: dict[str, set[str]] = {
+    "config": set(),
+    "presets": set(),
+    "store": set(),
+    "flow": set(),
+    "nets": set(),
+    "data": {"config"},
+    "agent": {"config", "flow", "nets", "data.transitions"},
+    "evaluation": {"config", "data"},
+    "train": {"config", "store", "flow", "nets", "data", "agent", "evaluation"},
+    "distributed": {"config", "store", "data", "evaluation", "train"},
+    "sweep": {
+        "config", "store", "data", "evaluation", "train", "distributed", "leaderboard",
+    },
+    "leaderboard": {"config", "store", "data.tasks"},
+    "cli": {
+        "config", "store", "data", "agent", "evaluation", "train", "distributed", "sweep",
+        "leaderboard",
+    },
+}  # fmt: skip
+
+# Room -> the packages of others that it may import.
+PACKAGES: dict[str, set[str]] = {
+    "errors": set(),
+    "config": {"yaml"},
+    "store": {"fsspec", "pyarrow"},
+    "flow": {"torch"},
+    "nets": {"torch"},
+    "data": {"numpy", "torch", "h5py", "minari"},
+    "agent": {"numpy", "torch"},
+    "evaluation": {"numpy", "h5py", "gymnasium", "gymnasium_robotics", "mujoco"},
+    "train": {"numpy", "torch", "wandb"},
+    "distributed": {"numpy", "torch", "ray"},
+    "sweep": {"numpy", "torch", "ray", "optuna", "pydantic", "rich", "yaml"},
+    "leaderboard": {"numpy", "yaml", "jinja2", "matplotlib"},
+    "cli": {"numpy", "rich", "torch", "typer", "yaml"},
+}
+
+# Modules stricter than their room: nothing but the standard library and `errors`.
+PURE = {"data.tasks"}
+# Packages that only functions may import, wherever they are used: they cost seconds at start.
+LAZY = {"gymnasium", "gymnasium_robotics", "mujoco", "matplotlib", "minari", "wandb"}
+# What cli may import outside of functions, so that `--help` answers at once.
+CLI_TOP = {"errors", "cli"}
+CLI_TOP_PACKAGES = {"typer"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: its full dotted target, its line, and when it is carried out."""
+
+    target: str
+    line: int
+    at_start: bool  # outside of any function and of `if TYPE_CHECKING:`
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def _targets(node: ast.Import | ast.ImportFrom, package: list[str]) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        base = ".".join([*package[: len(package) - node.level + 1], *base.split(".")]).strip(".")
+    return [f"{base}.{alias.name}" for alias in node.names]
+
+
+def read_imports(tree: ast.AST, package: list[str], at_start: bool = True) -> Iterator[Import]:
+    """Yield every import under a syntax tree of a module that lies in ``package``."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for target in _targets(node, package):
+                yield Import(target, node.lineno, at_start)
+        else:
+            inner = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            later = inner or _is_type_checking(node)
+            yield from read_imports(node, package, at_start and not later)
+
+
+def _is_twin(parts: list[str], rooms: set[str]) -> bool:
+    """Say whether a module is a ``python -m`` twin: ``__main__``, or a file that is no room."""
+    return parts[-1] == "__main__" or (len(parts) == 1 and parts[0] not in rooms | {"__init__"})
+
+
+def _within(target: str, allowed: set[str]) -> bool:
+    return any(target == name or target.startswith(f"{name}.") for name in allowed)
+
+
+def _fault(parts: list[str], found: Import) -> str | None:
+    """Return what is wrong with one import of the module ``parts``, or None."""
+    room, module = parts[0], ".".join(parts)
+    top, _, inner = found.target.partition(".")
+    twin = _is_twin(parts, set(ARROWS) | {"errors"})
+    if top in sys.stdlib_module_names:
+        return None
+    if top != "qipo_ray":
+        if twin or module in PURE or top not in PACKAGES.get(room, set()):
+            return f"may not import {top}"
+        if found.at_start and top in LAZY:
+            return f"imports {top} outside of a function"
+        if found.at_start and room == "cli" and top not in CLI_TOP_PACKAGES:
+            return f"imports {top} outside of a function"
+        return None
+    if inner == "__version__":
+        return None
+    if twin:
+        allowed = {"cli"}
+    elif module in PURE or room in {"errors", "__init__"}:
+        allowed = {"errors"}
+    else:
+        allowed = ARROWS[room] | {"errors", room}
+    if not _within(inner, allowed):
+        return f"may not import qipo_ray.{inner}"
+    if room == "cli" and found.at_start and not _within(inner, CLI_TOP):
+        return f"imports qipo_ray.{inner} outside of a function"
+    return None
+
+
+def faults(root: Path) -> list[str]:
+    """Return one line per broken rule of the source tree under ``root``."""
+    lines = []
+    for path in sorted([*root.glob("qipo_ray/**/*.py"), *root.glob("tests/**/*.py")]):
+        count = len(path.read_text(encoding="utf-8").splitlines())
+        if count > MAX_LINES:
+            lines.append(f"{path.relative_to(root)}: {count} lines, at most {MAX_LINES}")
+    for path in sorted(root.glob("qipo_ray/**/*.py")):
+        where = path.relative_to(root / "qipo_ray").with_suffix("")
+        parts = list(where.parts)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imports = list(read_imports(tree, ["qipo_ray", *parts[:-1]]))
+        if parts == ["data", "__init__"] and any(
+            i.target != "__future__.annotations" for i in imports
+        ):
+            lines.append("qipo_ray/data/__init__.py: imports something; it must stay empty")
+        if len(parts) > 1 and parts[0] not in ARROWS:
+            lines.append(f"qipo_ray/{parts[0]}: a room that the table does not know")
+            continue
+        for found in imports:
+            fault = _fault(parts, found)
+            if fault:
+                lines.append(f"{path.relative_to(root)}:{found.line}: {fault}")
+    return lines
+
+
+def test_the_house_keeps_its_layers() -> None:
+    assert faults(ROOT) == []
+
+
+def test_ray_and_optuna_stay_in_their_rooms() -> None:
+    for package, rooms in {"ray": {"distributed", "sweep"}, "optuna": {"sweep"}}.items():
+        assert {room for room, names in PACKAGES.items() if package in names} == rooms
+
+
+BROKEN = {
+    "flow/paths.py": ("from qipo_ray.agent import pack", "may not import qipo_ray.agent.pack"),
+    "nets/stack.py": ("from ..flow import paths", "may not import qipo_ray.flow.paths"),
+    "agent/critic.py": ("from qipo_ray.data import tasks", "may not import qipo_ray.data.tasks"),
+    "train/engine.py": ("def f():\n    import ray", "may not import ray"),
+    "distributed/broker.py": ("import optuna.study", "may not import optuna"),
+    "leaderboard/rows.py": ("def f():\n    import torch", "may not import torch"),
+    "leaderboard/tables.py": ("from qipo_ray.data import load", "may not import qipo_ray.data"),
+    "store/files.py": ("import qipo_ray.config", "may not import qipo_ray.config"),
+    "data/tasks.py": ("import numpy as np", "may not import numpy"),
+    "data/__init__.py": ("from qipo_ray.data import tasks", "imports something"),
+    "evaluation/gym.py": ("import gymnasium", "imports gymnasium outside of a function"),
+    "cli/train.py": ("import torch", "imports torch outside of a function"),
+    "cli/data.py": ("from qipo_ray.train import jobs", "imports qipo_ray.train.jobs outside"),
+    "train/__main__.py": ("from qipo_ray.train import engine", "may not import qipo_ray.train"),
+    "evaluate.py": ("from qipo_ray import evaluation", "may not import qipo_ray.evaluation"),
+    "errors.py": ("from qipo_ray.config import Config", "may not import qipo_ray.config"),
+    "plugins/extra.py": ("", "a room that the table does not know"),
+    "config.py": ("x = 1\n" * MAX_LINES, f"{MAX_LINES + 1} lines"),
+    "sweep/space.py": (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from qipo_ray.cli import main",
+        "may not import qipo_ray.cli.main",
+    ),
+}  # fmt: skip
+
+
+def _plant(root: Path, name: str, source: str) -> None:
+    path = root / "qipo_ray" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(source + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_each_broken_rule_is_found(tmp_path: Path, name: str) -> None:
+    source, expected = BROKEN[name]
+    _plant(tmp_path, name, source)
+    found = faults(tmp_path)
+    assert len(found) == 1, found
+    assert expected in found[0]
+    assert found[0].startswith(f"qipo_ray/{name.split('/')[0].removesuffix('.py')}")
+
+
+def test_allowed_arrows_pass(tmp_path: Path) -> None:
+    good = {
+        "__init__.py": '__version__ = "1"',
+        "errors.py": "import difflib",
+        "agent/policy.py": "import torch\nfrom qipo_ray.data.transitions import Transitions",
+        "evaluation/gym.py": "def f():\n    import gymnasium",
+        "leaderboard/rows.py": "from qipo_ray.data import tasks\nfrom . import tables",
+        "leaderboard/__main__.py": "from qipo_ray.cli.main import main",
+        "evaluate.py": "from qipo_ray.cli.main import main",
+        "cli/train.py": "import typer\ndef f():\n    from qipo_ray import agent\n    import yaml",
+        "sweep/trial.py": "import ray, optuna\nfrom qipo_ray import __version__",
+        "data/__init__.py": "from __future__ import annotations",
+    }  # fmt: skip
+    for name, source in good.items():
+        _plant(tmp_path, name, source)
+    assert faults(tmp_path) == []
