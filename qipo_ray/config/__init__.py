@@ -1,0 +1,55 @@
+"""The settings of a run: frozen dataclasses, strict YAML, dotted overrides, a key per stage."""
+
+from qipo_ray.config.keys import (
+    STAGES,
+    config_hash,
+    departures,
+    path_label,
+    stage_keys,
+    stage_updates,
+)
+from qipo_ray.config.loading import (
+    from_dict,
+    load_config,
+    override,
+    preset_names,
+    to_dict,
+)
+from qipo_ray.config.schema import (
+    Behaviour,
+    Config,
+    Critic,
+    Data,
+    Evaluation,
+    FieldError,
+    Policy,
+    Sampler,
+    field_names,
+)
+from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
+
+__all__ = [
+    "STAGES",
+    "Behaviour",
+    "Config",
+    "Critic",
+    "Data",
+    "Document",
+    "Evaluation",
+    "FieldError",
+    "Policy",
+    "Sampler",
+    "config_hash",
+    "departures",
+    "field_names",
+    "from_dict",
+    "load_config",
+    "override",
+    "parse_yaml",
+    "path_label",
+    "preset_names",
+    "read_yaml",
+    "stage_keys",
+    "stage_updates",
+    "to_dict",
+]

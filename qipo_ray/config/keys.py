@@ -1,0 +1,103 @@
+"""What identifies a run and its stages: hashes of exactly what each depends on.
+
+A stage's own total length is not in its key, since a longer job continues a shorter one; the key
+*and length* of what it builds on are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from qipo_ray.config.loading import to_dict
+from qipo_ray.config.schema import AUTO_SOLVER, Config
+
+KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
+STAGES = ("behaviour", "critic", "policy")
+
+
+def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dict[str, str]:
+    """Return the key of each stage, 16 hex digits; jobs of equal key and length are one job."""
+    settings, lengths = _effective(config), stage_updates(config)
+
+    def key(stage: str, needs: dict[str, Any], own: str) -> str:
+        """Return the hash of a stage's settings but ``own`` length, and of what it builds on."""
+        return _digest(
+            {
+                "schema": KEY_SCHEMA,
+                "stage": stage,
+                "task": task_id,
+                "data": data_sha256,
+                "seed": seed,
+                "settings": {k: v for k, v in settings[stage].items() if k != own},
+                **needs,
+            }
+        )
+
+    behaviour = key("behaviour", {"observations": settings["data"]["observations"]}, "updates")
+    cloned = {"behaviour": [behaviour, lengths["behaviour"]], "sampler": settings["sampler"]}
+    critic = key("critic", {**cloned, "reward": settings["data"]["reward"]}, "updates")
+    policy = key("policy", {**cloned, "critic": [critic, lengths["critic"]]}, "rounds")
+    return {"behaviour": behaviour, "critic": critic, "policy": policy}
+
+
+def stage_updates(config: Config) -> dict[str, int]:
+    """Return the total length of each stage in updates."""
+    return {
+        "behaviour": config.behaviour.updates,
+        "critic": config.critic.updates,
+        "policy": config.policy.updates,
+    }
+
+
+def config_hash(config: Config) -> str:
+    """Return 16 hex digits that are equal for configurations of equal effect.
+
+    The solver counts as resolved, and ``behaviour.blocks`` only where the network has blocks.
+    """
+    return _digest(_effective(config))
+
+
+def path_label(config: Config) -> str:
+    """Return ``OT`` or ``Diff``, the paper's name of the probability path."""
+    return {"ot": "OT", "vp": "Diff"}[config.behaviour.path]
+
+
+def departures(config: Config) -> tuple[str, ...]:
+    """Return a short label for every switch that leaves the paper's algorithm.
+
+    Scales (sizes, rates, lengths, beta, M) are settings, not departures; clipping of actions is
+    in the protocol of every score.
+    """
+    data, critic, policy = config.data, config.critic, config.policy
+    labels = {
+        "standard-observations": data.observations != "raw",
+        "raw-reward": data.reward != "paper",
+        "residual-network": config.behaviour.network != "unet",
+        f"solver={config.solver}": config.solver != AUTO_SOLVER[config.behaviour.path],
+        "layer-norm": critic.layer_norm,
+        "returns-init": critic.returns_updates > 0,
+        f"critic-pool={critic.pool}": critic.pool > 0,
+        "no-data-action": not policy.data_action,
+        f"loss-actions={policy.loss_actions}": policy.loss_actions > 0,
+        "online-sampler": policy.sampler != "ema",
+        f"policy-pool={policy.pool}": policy.pool > 0,
+        "ema-evaluation": config.evaluation.weights != "online",
+    }
+    return tuple(label for label, left in labels.items() if left)
+
+
+def _effective(config: Config) -> dict[str, dict[str, Any]]:
+    """Return the settings with the solver resolved and without those that have no effect."""
+    settings = to_dict(config)
+    settings["sampler"]["solver"] = config.solver
+    if config.behaviour.network != "residual":
+        del settings["behaviour"]["blocks"]
+    return settings
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return 16 hex digits of the SHA-256 of the canonical JSON of ``content``."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

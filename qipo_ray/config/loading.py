@@ -1,0 +1,154 @@
+"""From a preset, a file and overrides to a ``Config``; every fault is one line with its place."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.config.schema import SECTIONS, Config, FieldError, field_names, field_types
+from qipo_ray.config.values import show
+from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
+from qipo_ray.errors import UserError, nearest
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the presets that ship with the package, sorted."""
+    folder = resources.files("qipo_ray.presets")
+    names = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
+
+
+def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Return the configuration of a preset or a YAML file, with ``section.key=value`` overrides.
+
+    A file is a full configuration, or ``preset: NAME`` and the settings that differ. Of two
+    overrides of one key the last counts. ``UserError`` names file, line and key of any fault.
+    """
+    document = _expand(_open(source))
+    for one in overrides:
+        document = _override(document, one)
+    return _build(document)
+
+
+def override(config: Config, overrides: Sequence[str]) -> Config:
+    """Return ``config`` with ``section.key=value`` overrides; ``UserError`` as in loading."""
+    document = Document(to_dict(config), "configuration")
+    for one in overrides:
+        document = _override(document, one)
+    return _build(document)
+
+
+def from_dict(mapping: Mapping[str, object], where: str) -> Config:
+    """Return the configuration of a full nested mapping, as ``to_dict`` gives it.
+
+    ``where`` says in a ``UserError`` where the mapping came from.
+    """
+    return _build(Document(mapping, where))
+
+
+def to_dict(config: Config) -> dict[str, dict[str, Any]]:
+    """Return ``{section: {key: value}}`` of plain numbers, booleans and text."""
+    return dataclasses.asdict(config)
+
+
+def _open(source: str | Path) -> Document:
+    """Return the document of a preset's name or of a path."""
+    if isinstance(source, str) and source in preset_names():
+        return _preset(source)
+    path = Path(source)
+    if isinstance(source, str) and not path.suffix and path.name == source and not path.exists():
+        raise UserError(
+            f"no preset or file {show(source)}{nearest(source, preset_names())}; "
+            f"presets: {', '.join(preset_names())}"
+        )
+    return read_yaml(path)
+
+
+def _preset(name: str) -> Document:
+    """Return the document of a preset, named by its short name."""
+    text = resources.files("qipo_ray.presets").joinpath(f"{name}.yaml").read_text("utf-8")
+    return parse_yaml(text, f"{name}.yaml")
+
+
+def _expand(document: Document) -> Document:
+    """Return the document with the settings of its ``preset`` under its own."""
+    if not isinstance(document.value, dict) or "preset" not in document.value:
+        return document
+    own = dict(document.value)
+    name = own.pop("preset")
+    if not isinstance(name, str) or name not in preset_names():
+        hint = nearest(name, preset_names()) if isinstance(name, str) else ""
+        raise UserError(
+            f"{document.place('preset')}: preset must be one of {', '.join(preset_names())}; "
+            f"got {show(name)}{hint}"
+        )
+    merged = dict(_preset(name).value)
+    for section, values in own.items():
+        both = isinstance(values, dict) and section in merged
+        merged[section] = {**merged[section], **values} if both else values
+    return Document(merged, document.where, document.places)
+
+
+def _override(document: Document, text: str) -> Document:
+    """Return the document with one ``section.key=value`` laid over it."""
+    where = f"--set {text if len(text) <= 80 else text[:77] + '...'}"
+    dotted, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"{where}: expected section.key=value, such as policy.beta=3")
+    if dotted not in field_names():
+        raise UserError(f"{where}: unknown key {show(dotted)}{nearest(dotted, field_names())}")
+    section, key = dotted.split(".")
+    parsed = parse_yaml(value, where).value
+    if not isinstance(document.value, dict):
+        return document
+    below = document.value.get(section, {})
+    if not isinstance(below, dict):
+        return document
+    merged = {**document.value, section: {**below, key: parsed}}
+    return Document(merged, document.where, {**document.places, (section, key): where})
+
+
+def _build(document: Document) -> Config:
+    """Return the checked configuration of a full document."""
+    sections = _mapping(document, (), tuple(SECTIONS))
+    try:
+        parts: dict[str, Any] = {}
+        for name, section in SECTIONS.items():
+            below = dataclasses.replace(document, value=sections[name])
+            parts[name] = section(**_mapping(below, (name,), tuple(field_types(section))))
+        return Config(**parts)
+    except FieldError as problem:
+        paths = [tuple(name.split(".")) for name in problem.fields]
+        path = next((path for path in paths if path in document.places), paths[0])
+        raise UserError(f"{document.place(*path)}: {problem}") from None
+
+
+def _mapping(
+    document: Document, path: tuple[str, ...], names: tuple[str, ...]
+) -> Mapping[str, Any]:
+    """Return the value as a mapping with exactly the keys ``names``."""
+    value, title = document.value, ".".join(path) or "a configuration"
+    if not isinstance(value, Mapping):
+        raise UserError(
+            f"{document.place(*path)}: {title} must be a mapping with the keys "
+            f"{', '.join(names)}; got {show(value)}"
+        )
+    for key in value:
+        if key not in names:
+            dotted = ".".join((*path, str(key)))
+            allowed = field_names() if path else (*names, "preset")
+            raise UserError(
+                f"{document.place(*path, str(key))}: unknown key {show(dotted)}"
+                f"{nearest(dotted, allowed)}"
+            )
+    for name in names:
+        if name not in value:
+            dotted = ".".join((*path, name))
+            raise UserError(
+                f"{document.place(*path)}: missing key '{dotted}' "
+                "(give it, or start from a preset with 'preset: paper')"
+            )
+    return value

@@ -1,0 +1,1 @@
+"""Full configurations, one YAML file each."""

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from qipo_ray.config import (
+    Config,
+    config_hash,
+    departures,
+    field_names,
+    from_dict,
+    load_config,
+    path_label,
+    stage_keys,
+    stage_updates,
+    to_dict,
+)
+
+ALL = {"behaviour", "critic", "policy"}
+LATER = {"critic", "policy"}
+LAST = {"policy"}
+NONE: set[str] = set()
+
+# field: (another value, the stages whose key must change). A new field needs a line here.
+DECISIONS: dict[str, tuple[Any, set[str]]] = {
+    "data.reward": ("raw", LATER),
+    "data.observations": ("raw", ALL),
+    "behaviour.path": ("vp", ALL),
+    "behaviour.network": ("unet", ALL),
+    "behaviour.width": (256, ALL),
+    "behaviour.blocks": (5, ALL),
+    "behaviour.learning_rate": (0.5, ALL),
+    "behaviour.batch_size": (17, ALL),
+    "behaviour.updates": (6000, LATER),
+    "sampler.solver": ("heun", LATER),
+    "sampler.evaluations": (20, LATER),
+    "sampler.clip": (False, LATER),
+    "critic.width": (64, LATER),
+    "critic.layers": (2, LATER),
+    "critic.layer_norm": (False, LATER),
+    "critic.learning_rate": (0.5, LATER),
+    "critic.batch_size": (17, LATER),
+    "critic.updates": (6000, LAST),
+    "critic.returns_updates": (0, LATER),
+    "critic.discount": (0.9, LATER),
+    "critic.temperature": (20.0, LATER),
+    "critic.polyak": (0.5, LATER),
+    "critic.support_size": (3, LATER),
+    "critic.refresh_every": (77, LATER),
+    "critic.pool": (0, LATER),
+    "policy.beta": (1.5, LAST),
+    "policy.support_size": (17, LAST),
+    "policy.data_action": (False, LAST),
+    "policy.rounds": (30, NONE),
+    "policy.renew_every": (500, LAST),
+    "policy.learning_rate": (0.5, LAST),
+    "policy.batch_size": (17, LAST),
+    "policy.loss_actions": (0, LAST),
+    "policy.sampler": ("ema", LAST),
+    "policy.ema_rate": (0.5, LAST),
+    "policy.pool": (0, LAST),
+    "evaluation.episodes": (7, NONE),
+    "evaluation.every": (7, NONE),
+    "evaluation.final_episodes": (7, NONE),
+    "evaluation.weights": ("ema", NONE),
+}
+BASE = load_config("quickstart")
+
+
+def changed(config: Config, dotted: str, value: Any) -> Config:
+    section, key = dotted.split(".")
+    return dataclasses.replace(
+        config, **{section: dataclasses.replace(getattr(config, section), **{key: value})}
+    )
+
+
+def keys(config: Config, task: str = "point", data: str = "d" * 64, seed: int = 0) -> Any:
+    return stage_keys(config, task, data, seed)
+
+
+def test_every_field_has_a_decision() -> None:
+    assert set(DECISIONS) == set(field_names())
+
+
+@pytest.mark.parametrize("dotted", sorted(DECISIONS))
+def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None:
+    value, stages = DECISIONS[dotted]
+    other = changed(BASE, dotted, value)
+    assert other != BASE
+    before, after = keys(BASE), keys(other)
+    assert {stage for stage in ALL if before[stage] != after[stage]} == stages
+    assert config_hash(other) != config_hash(BASE)
+
+
+def test_own_length_is_not_in_a_key_but_in_those_downstream() -> None:
+    for dotted, stage in (
+        ("behaviour.updates", "behaviour"),
+        ("critic.updates", "critic"),
+        ("policy.rounds", "policy"),
+    ):
+        other = changed(BASE, dotted, DECISIONS[dotted][0])
+        assert keys(other)[stage] == keys(BASE)[stage]
+        assert stage_updates(other)[stage] != stage_updates(BASE)[stage]
+
+
+@pytest.mark.parametrize("change", [{"task": "other"}, {"data": "e" * 64}, {"seed": 1}])
+def test_task_data_and_seed_are_in_every_key(change: dict[str, Any]) -> None:
+    before, after = keys(BASE), keys(BASE, **change)
+    assert all(before[stage] != after[stage] for stage in ALL)
+    assert len(set(before.values()) | set(after.values())) == 6
+
+
+def test_settings_without_effect_change_nothing() -> None:
+    named = changed(BASE, "sampler.solver", "midpoint")
+    assert (keys(named), config_hash(named)) == (keys(BASE), config_hash(BASE))
+    paper = load_config("paper")
+    blocks = changed(paper, "behaviour.blocks", 9)
+    assert (keys(blocks), config_hash(blocks)) == (keys(paper), config_hash(paper))
+    whole = changed(BASE, "policy.beta", 30)
+    assert (keys(whole), config_hash(whole)) == (keys(BASE), config_hash(BASE))
+
+
+def test_auto_means_another_solver_on_another_path() -> None:
+    vp = changed(BASE, "behaviour.path", "vp")
+    assert keys(vp) == keys(changed(vp, "sampler.solver", "dpmpp_2m"))
+    assert keys(vp)["critic"] != keys(changed(vp, "sampler.solver", "midpoint"))["critic"]
+
+
+def test_keys_are_sixteen_hex_digits_and_the_same_in_another_process() -> None:
+    for key in (*keys(BASE).values(), config_hash(BASE)):
+        assert len(key) == 16 and int(key, 16) >= 0
+    again = from_dict(to_dict(BASE), "record")
+    assert again == BASE and keys(again) == keys(BASE)
+
+
+def test_departures_name_each_switch_that_leaves_the_paper() -> None:
+    paper = load_config("paper")
+    assert departures(paper) == ()
+    assert departures(changed(paper, "policy.beta", 10)) == ()
+    assert departures(changed(paper, "behaviour.path", "vp")) == ()
+    for dotted, value, label in (
+        ("data.observations", "standard", "standard-observations"),
+        ("data.reward", "raw", "raw-reward"),
+        ("behaviour.network", "residual", "residual-network"),
+        ("sampler.solver", "euler", "solver=euler"),
+        ("critic.layer_norm", True, "layer-norm"),
+        ("critic.returns_updates", 5, "returns-init"),
+        ("critic.pool", 5, "critic-pool=5"),
+        ("policy.data_action", False, "no-data-action"),
+        ("policy.loss_actions", 2, "loss-actions=2"),
+        ("policy.sampler", "online", "online-sampler"),
+        ("policy.pool", 7, "policy-pool=7"),
+        ("evaluation.weights", "ema", "ema-evaluation"),
+    ):
+        assert departures(changed(paper, dotted, value)) == (label,)
+
+
+def test_path_label() -> None:
+    assert path_label(BASE) == "OT"
+    assert path_label(changed(BASE, "behaviour.path", "vp")) == "Diff"
