@@ -1,0 +1,272 @@
+"""Artefacts: the snapshots of jobs by stage, key and length; verified before anyone parses them.
+
+``<root>/artefacts/<stage>-<key>/`` holds, per snapshot, a data file and ``<updates:09d>.json``,
+the manifest. The manifest is published last and deleted first, so what it names is complete.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.store import fate
+from qipo_ray.store.attempts import StaleAttempt, claim, discard, fenced
+from qipo_ray.store.files import (
+    check_name,
+    flush_folder,
+    remove_stale,
+    sealed,
+    set_aside,
+    unsealed,
+    write_bytes,
+)
+from qipo_ray.store.manifest import (
+    MOST_UPDATES,
+    Artefact,
+    OtherSchema,
+    decode,
+    describe,
+    encode,
+    matches,
+)
+
+logger = logging.getLogger(__name__)
+
+STAGE = re.compile(r"[a-z]{1,32}")
+MANIFEST = re.compile(r"(?P<updates>[0-9]{9})\.json")
+DATA = re.compile(r"(?P<updates>[0-9]{9})-[0-9]{6}-[0-9a-f]{12}\.pt")
+RECENT = 2  # valid snapshots that pruning leaves, besides the kept ones
+
+
+class Artefacts:
+    """The artefacts under one root folder; any number of processes may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        """Use ``root``; nothing is made before the first claim or note."""
+        self.root = Path(root)
+
+    def folder(self, stage: str, key: str) -> Path:
+        """Return the folder of a job, which may not exist; ``ValueError`` for an unsafe name."""
+        if not STAGE.fullmatch(stage):
+            raise ValueError(f"unsafe stage {stage!r:.80}: expected a-z only")
+        return self.root / "artefacts" / f"{stage}-{check_name(key)}"
+
+    def claim(self, stage: str, key: str) -> int:
+        """Return a new, higher attempt number; from now on no lower attempt can publish."""
+        folder = self.folder(stage, key)
+        attempt = claim(folder)
+        remove_stale(folder)
+        try:
+            with fenced(folder, attempt) as staging:  # a pruner that died here decided for no one
+                for updates in fate.condemned(folder):
+                    fate.pardon(folder, updates, staging)
+        except StaleAttempt:
+            logger.info("attempt %d on %s was overtaken while it started", attempt, folder.name)
+        return attempt
+
+    def write(
+        self,
+        stage: str,
+        key: str,
+        updates: int,
+        data: bytes,
+        *,
+        attempt: int,
+        seconds: float = 0.0,
+        keep: bool = False,
+    ) -> Artefact:
+        """Return the artefact of ``data`` once it is durable, then prune.
+
+        Pruning leaves the kept snapshots, the two newest valid ones, and the two newest valid
+        ones up to ``updates``. ``StaleAttempt`` if a higher attempt was claimed; any other error
+        leaves the snapshots as they were before or as they are after.
+        """
+        folder = self.folder(stage, key)
+        if isinstance(updates, bool) or not 0 <= updates <= MOST_UPDATES:
+            raise ValueError(f"updates must be from 0 to {MOST_UPDATES}; got {updates!r}")
+        if not math.isfinite(seconds):
+            raise ValueError(f"seconds must be finite; got {seconds!r}")
+        with fenced(folder, attempt) as staging:
+            fate.pardon(folder, updates, staging)
+            old = self.find(stage, key, updates)
+            new = describe(
+                data,
+                stage=stage,
+                key=key,
+                updates=updates,
+                attempt=attempt,
+                seconds=seconds,
+                keep=keep or (old is not None and old.keep),
+            )
+            write_bytes(folder / new.file, data, staging=staging)
+            write_bytes(_manifest_path(folder, updates), encode(new), staging=staging)
+            self._prune(staging, new)
+        return new
+
+    def read(self, stage: str, key: str, updates: int) -> bytes | None:
+        """Return the verified bytes of a snapshot; None if there is none or it is damaged.
+
+        A damaged one is renamed to ``*.corrupt`` and logged as a warning.
+        """
+        loaded = self._load(stage, key, updates)
+        return None if loaded is None else loaded[1]
+
+    def newest(
+        self, stage: str, key: str, at_most: int | None = None
+    ) -> tuple[Artefact, bytes] | None:
+        """Return the longest valid snapshot of at most ``at_most`` updates, with its bytes."""
+        while True:
+            lengths = self.lengths(stage, key)
+            for updates in reversed(lengths):
+                if at_most is None or updates <= at_most:
+                    loaded = self._load(stage, key, updates)
+                    if loaded is not None:
+                        return loaded
+            if self.lengths(stage, key) == lengths:  # else a writer went on meanwhile
+                return None
+
+    def find(self, stage: str, key: str, updates: int) -> Artefact | None:
+        """Return what the manifest says of a snapshot, without reading its data."""
+        manifest = self._manifest(stage, key, updates)
+        return None if manifest is None else manifest[0]
+
+    def lengths(self, stage: str, key: str) -> list[int]:
+        """Return the updates of all snapshots that have a manifest, ascending; not verified."""
+        return sorted(
+            int(match["updates"])
+            for name in _entries(self.folder(stage, key))
+            if (match := MANIFEST.fullmatch(name))
+        )
+
+    def keep(self, stage: str, key: str, updates: int) -> bool:
+        """Return True once the snapshot can never be pruned, False if it is gone or going."""
+        folder = self.folder(stage, key)
+        found = self.find(stage, key, updates)
+        if found is None or found.keep:
+            return found is not None
+        return fate.promise(folder, updates) and self.find(stage, key, updates) is not None
+
+    def note(self, stage: str, key: str, name: str) -> Any:
+        """Return the small document ``name`` of a job, None if there is none or it is damaged."""
+        path = self._note_path(stage, key, name)
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            return unsealed(raw)["note"]
+        except (ValueError, KeyError) as problem:
+            set_aside(path, raw, str(problem))
+            return None
+
+    def write_note(self, stage: str, key: str, name: str, obj: Any) -> None:
+        """Put a small JSON document ``name`` into a job's folder, durably; the last one wins."""
+        write_bytes(self._note_path(stage, key, name), sealed({"note": obj}))
+
+    def _note_path(self, stage: str, key: str, name: str) -> Path:
+        return self.folder(stage, key) / f"note-{check_name(name)}.json"
+
+    def _manifest(self, stage: str, key: str, updates: int) -> tuple[Artefact, bytes] | None:
+        """Return a manifest, parsed and raw; sets a damaged one aside."""
+        folder = self.folder(stage, key)
+        path = _manifest_path(folder, updates)
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            artefact = decode(raw, stage, key, updates)
+        except OtherSchema as problem:
+            logger.warning("%s is left alone: %s", path, problem)
+            return None
+        except ValueError as problem:
+            set_aside(path, raw, str(problem))
+            return None
+        return replace(artefact, keep=artefact.keep or fate.is_kept(folder, updates)), raw
+
+    def _load(self, stage: str, key: str, updates: int) -> tuple[Artefact, bytes] | None:
+        """Return a snapshot whose bytes match its manifest; sets a damaged one aside."""
+        folder = self.folder(stage, key)
+        while True:
+            manifest = self._manifest(stage, key, updates)
+            if manifest is None:
+                return None
+            artefact, raw = manifest
+            path = folder / artefact.file
+            try:
+                data = path.read_bytes()
+                why = "its bytes do not match the manifest"
+                if matches(artefact, data):
+                    return artefact, data
+            except FileNotFoundError:
+                why = "its data file is missing"
+            again = self._manifest(stage, key, updates)
+            if again is not None and again[1] == raw:  # else replaced or pruned meanwhile
+                set_aside(_manifest_path(folder, updates), raw, why)
+                set_aside(path, None, why)
+                return None
+
+    def _prune(self, staging: Path, written: Artefact) -> None:
+        """Delete what is neither kept, nor among the newest valid ones, nor named by a manifest.
+
+        Only valid snapshots count as newest, so each is verified until enough are found.
+        """
+        stage, key = written.stage, written.key
+        folder = self.folder(stage, key)
+        lengths = self.lengths(stage, key)
+        if len(lengths) > RECENT:
+            below = [updates for updates in lengths if updates <= written.updates]
+            protected = set(self._newest_valid(stage, key, below))
+            if below != lengths:
+                protected |= set(self._newest_valid(stage, key, lengths))
+            for updates in lengths:
+                if updates not in protected:
+                    self._prune_one(staging, stage, key, updates)
+        for name in _entries(folder):
+            if (match := DATA.fullmatch(name)) and not self._named(
+                stage, key, int(match["updates"]), name
+            ):
+                discard(staging, folder / name)
+        flush_folder(folder)
+
+    def _named(self, stage: str, key: str, updates: int, name: str) -> bool:
+        """Return whether a manifest names this data file, or may: one of another version."""
+        found = self.find(stage, key, updates)
+        if found is None:
+            return _manifest_path(self.folder(stage, key), updates).exists()
+        return found.file == name
+
+    def _newest_valid(self, stage: str, key: str, lengths: list[int]) -> Iterator[int]:
+        """Yield the updates of the newest valid snapshots among ``lengths``."""
+        left = RECENT
+        for updates in reversed(lengths):
+            if left and self._load(stage, key, updates) is not None:
+                left -= 1
+                yield updates
+
+    def _prune_one(self, staging: Path, stage: str, key: str, updates: int) -> None:
+        """Delete a snapshot that nobody keeps: fate, manifest, data, and the fate again."""
+        folder = self.folder(stage, key)
+        found = self.find(stage, key, updates)
+        if found is not None and not found.keep and fate.condemn(folder, updates, staging):
+            discard(staging, _manifest_path(folder, updates))
+            discard(staging, folder / found.file)
+            fate.pardon(folder, updates, staging)
+
+
+def _manifest_path(folder: Path, updates: int) -> Path:
+    return folder / f"{updates:09d}.json"
+
+
+def _entries(folder: Path) -> list[str]:
+    """Return the names in a folder, sorted; none if it is missing."""
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []

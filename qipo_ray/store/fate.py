@@ -1,0 +1,62 @@
+"""The fate of a snapshot, ``<updates:09d>.fate``: kept or pruned.
+
+It is decided once, by whoever is first to create the file, so that a snapshot cannot be promised
+to one and deleted by another.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qipo_ray.store.attempts import discard
+from qipo_ray.store.files import write_new
+
+KEEP, PRUNE = b"keep\n", b"prune\n"
+
+
+def is_kept(folder: Path, updates: int) -> bool:
+    """Return whether the snapshot was promised to someone; a damaged promise counts."""
+    return _read(folder, updates) == KEEP
+
+
+def promise(folder: Path, updates: int) -> bool:
+    """Return True if the snapshot's fate is to be kept, now or already; False if it is pruned."""
+    try:
+        write_new(_path(folder, updates), KEEP)
+    except FileExistsError:
+        return is_kept(folder, updates)
+    return True
+
+
+def condemn(folder: Path, updates: int, staging: Path) -> bool:
+    """Return True if the snapshot's fate is to be pruned, now or already; False if it is kept."""
+    try:
+        write_new(_path(folder, updates), PRUNE, staging=staging)
+    except FileExistsError:
+        return _read(folder, updates) == PRUNE
+    return True
+
+
+def pardon(folder: Path, updates: int, staging: Path) -> None:
+    """Take back a condemnation; only the attempt that prunes may, while it is not pruning."""
+    if _read(folder, updates) == PRUNE:
+        discard(staging, _path(folder, updates))
+
+
+def condemned(folder: Path) -> list[int]:
+    """Return the updates of all snapshots that are condemned, also of those already gone."""
+    found = (int(path.stem) for path in folder.glob("*.fate") if path.stem.isdecimal())
+    return sorted(updates for updates in found if _read(folder, updates) == PRUNE)
+
+
+def _path(folder: Path, updates: int) -> Path:
+    return folder / f"{updates:09d}.fate"
+
+
+def _read(folder: Path, updates: int) -> bytes | None:
+    """Return KEEP, PRUNE or None; anything but a sound PRUNE counts as KEEP."""
+    try:
+        raw = _path(folder, updates).read_bytes()
+    except FileNotFoundError:
+        return None
+    return PRUNE if raw == PRUNE else KEEP

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import copy
+import json
+import math
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qipo_ray.errors import UserError
+from qipo_ray.store import RecordError, new_id, read_records, validate, write_record
+from qipo_ray.store.files import sealed
+
+SCORE = {
+    "updates": 3000,
+    "episodes": 100,
+    "mean": 1200.5,
+    "std": 10.0,
+    "normalised": 37.5,
+    "success": None,
+}
+
+
+def record(seed: int = 0, **changes: Any) -> dict[str, Any]:
+    full: dict[str, Any] = {
+        "schema": 1,
+        "sweep": "first",
+        "trial": "t-01",
+        "purpose": "confirm",
+        "task": "hopper-medium-replay-v2",
+        "seed": seed,
+        "state": "finished",
+        "reason": None,
+        "attempt": 1,
+        "config": {"policy": {"beta": 3.0, "data_action": True}},
+        "config_hash": "0123456789abcdef",
+        "label": {"method": "QIPO-OT", "departures": ["layer-norm"], "name": None},
+        "jobs": {"behaviour": "a" * 16, "critic": "b" * 16, "policy": None},
+        "reached": {"updates": 3000, "rung": None},
+        "scores": [dict(SCORE)],
+        "final": {
+            "last": dict(SCORE),
+            "last3": 36.0,
+            "best": dict(SCORE),
+            "action_latency_ms": 0.4,
+        },
+        "behaviour_cloning": dict(SCORE),
+        "protocol": {
+            "episodes": 100,
+            "env_seeds": "1001..1100",
+            "sampler": "midpoint",
+            "steps": 5,
+            "best_of": 1,
+            "clip": True,
+            "selection_episodes": 0,
+        },
+        "data": {
+            "task": "hopper-medium-replay-v2",
+            "source": "d4rl",
+            "sha256": "c" * 64,
+            "rows": 402000,
+            "notes": [],
+            "score": {"mean": 400.0, "normalised": 12.5, "episodes": 2000},
+        },
+        "cost": {"wall_s": 60.0, "device_s": 55.5, "updates_per_s": 200, "reused_s": 0},
+        "provenance": {
+            "version": "0.1.0",
+            "commit": None,
+            "dirty": None,
+            "packages": {"torch": "2.13.0"},
+            "python": "3.11.7",
+            "hardware": {"cpu": "x", "cores": 2},
+            "command": ["qipo-ray", "train", ""],
+            "started": "2026-01-31T12:00:00Z",
+            "ended": "2026-01-31T12:01:00.250000+00:00",
+        },
+        "pack": {"size": 1, "composition": ["a" * 16]},
+        **changes,
+    }
+    identity = (full[name] for name in ("sweep", "purpose", "task", "config_hash", "seed"))
+    return {"id": new_id(*identity), **full}
+
+
+def leaves(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(node, dict):
+        return [leaf for key, value in node.items() for leaf in leaves(value, (*path, key))]
+    return [path]
+
+
+def put(node: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(node)
+    below: Any = changed
+    for key in path[:-1]:
+        below = below[key]
+    below[path[-1]] = value
+    return changed
+
+
+def test_ids_depend_on_each_part() -> None:
+    parts: list[Any] = ["first", "confirm", "point", "0" * 16, 0]
+    others = ["second", "search", "other", "1" * 16, 1]
+    ids = {new_id(*parts)}
+    for i, other in enumerate(others):
+        ids.add(new_id(*[*parts[:i], other, *parts[i + 1 :]]))
+    assert len(ids) == 6 and all(len(i) == 16 and int(i, 16) >= 0 for i in ids)
+
+
+def test_a_valid_record_is_written_and_read(tmp_path: Path) -> None:
+    path = write_record(tmp_path, record())
+    assert path == tmp_path / "records" / f"{record()['id']}.json"
+    assert read_records(tmp_path) == [record()]
+    assert json.loads(path.read_text())["task"] == "hopper-medium-replay-v2"
+
+
+def test_null_where_nothing_was_measured() -> None:
+    validate(
+        record(
+            state="failed",
+            reason="out of memory",
+            trial=None,
+            behaviour_cloning=None,
+            scores=[],
+            final={"last": None, "last3": None, "best": None, "action_latency_ms": None},
+            cost=dict.fromkeys(("wall_s", "device_s", "updates_per_s", "reused_s")),
+            pack={"size": 8, "composition": None},
+        )
+    )
+
+
+@pytest.mark.parametrize("path", leaves(record()), ids=lambda path: ".".join(path))
+def test_every_field_is_needed_and_checked(path: tuple[Any, ...]) -> None:
+    whole = record()
+    free = path[0] in ("config",) or path[:2] in (
+        ("provenance", "packages"),
+        ("provenance", "hardware"),
+        ("pack", "composition"),
+    )
+    for wrong in (
+        math.nan,
+        math.inf,
+        -math.inf,
+        object(),
+        {1: 2},
+        b"x",
+        *([] if free else [-1.5]),
+    ):
+        if wrong == -1.5 and path[-1] in ("mean", "normalised", "last3"):
+            continue  # any finite number is fine there
+        with pytest.raises(RecordError) as caught:
+            validate(put(whole, path, wrong))
+        assert str(caught.value).startswith("record." + ".".join(path))
+        assert "\n" not in str(caught.value)
+    if not free or path == ("pack", "composition"):
+        broken = copy.deepcopy(whole)
+        below: Any = broken
+        for key in path[:-1]:
+            below = below[key]
+        del below[path[-1]]
+        with pytest.raises(RecordError, match=rf"^record\.{'.'.join(path)}: missing$"):
+            validate(broken)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("schema",), 2, "record.schema: expected one of 1; got 2"),
+        (("schema",), True, "record.schema"),
+        (("extra",), 1, "record: unknown field 'extra'"),
+        (("final", "lsat"), 1, "record.final: unknown field 'lsat' (did you mean 'last'?)"),
+        (("state",), "done", "record.state: expected one of 'finished', 'pruned'"),
+        (("seed",), True, "record.seed: expected a whole number of at least 0; got True"),
+        (("seed",), 1, "record.id: not the hash"),
+        (("id",), "0" * 16, "record.id: not the hash"),
+        (("state",), "diverged", "record.reason: missing for a run that diverged"),
+        (("scores",), [SCORE, {**SCORE, "std": -1}], "record.scores.1.std: expected a finite"),
+        (("provenance", "started"), "2026-01-31T12:00:00", "record.provenance.started"),
+        (("provenance", "started"), "2026-01-31T12:00:00+01:00", "record.provenance.started"),
+        (("provenance", "ended"), "yesterday", "expected a UTC time"),
+        (("data", "source"), "D4RL", "record.data.source"),
+        (("config",), {"a": [1, {"b": math.nan}]}, "record.config.a.1.b: expected a finite"),
+        (("protocol", "env_seeds"), [1001, 1.5], "record.protocol.env_seeds"),
+    ],
+)
+def test_wrong_values_are_named(path: tuple[str, ...], value: Any, message: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        validate(put(record(), path, value))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 3, {}])
+def test_no_record_at_all(value: Any) -> None:
+    with pytest.raises(RecordError):
+        validate(value)
+
+
+def test_equal_again_is_fine_and_different_is_refused(tmp_path: Path) -> None:
+    path = write_record(tmp_path, record())
+    before = path.read_bytes()
+    assert write_record(tmp_path, record()) == path
+    changed = put(record(), ("final", "last3"), 99.0)
+    with pytest.raises(RecordError, match=r"record\.final: .* holds another value"):
+        write_record(tmp_path, changed)
+    assert path.read_bytes() == before
+    with pytest.raises(RecordError):
+        write_record(tmp_path, put(record(1), ("seed",), -1))
+    assert len(list((tmp_path / "records").iterdir())) == 1
+
+
+def test_racing_writers_of_different_records(tmp_path: Path, race: Any) -> None:
+    def act(i: int) -> int:
+        try:
+            write_record(tmp_path, put(record(), ("attempt",), i + 1))
+        except RecordError:
+            return 200
+        return i
+
+    codes = race(8, act)
+    (winner,) = [code for code in codes if code != 200]
+    (read,) = read_records(tmp_path)
+    assert read["attempt"] == winner + 1
+
+
+def test_many_sweeps_below_one_root(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_record(tmp_path / "a", record(seed))
+        write_record(tmp_path / "deep" / "b", record(seed, sweep="second"))
+    (tmp_path / "a" / "artefacts" / "records").mkdir(parents=True)
+    (tmp_path / "a" / "artefacts" / "records" / "x.json").write_text("{}")
+    found = read_records(tmp_path)
+    assert len(found) == 6 and [r["id"] for r in found] == sorted(r["id"] for r in found)
+    assert len(read_records(tmp_path / "a")) == 3
+    assert len(read_records(tmp_path / "a" / "records")) == 3
+
+
+def test_a_run_counts_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_record(tmp_path / "a", record())
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    assert read_records(tmp_path) == [record()] and not caplog.records
+    other = put(record(), ("attempt",), 2)
+    write_record(tmp_path / "z", other)
+    assert read_records(tmp_path) == [record()]
+    assert "z/records/" in caplog.text and "differs from" in caplog.text
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        read_records(tmp_path / "none")
+    assert read_records(tmp_path) == []
+
+
+def test_damaged_records_are_skipped_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [write_record(tmp_path, record(seed)) for seed in range(6)]
+    paths[0].write_bytes(paths[0].read_bytes()[:-20])
+    paths[1].write_bytes(b"")
+    paths[2].write_bytes(paths[2].read_bytes().replace(b"37.5", b"97.5"))
+    shutil.copy(paths[3], paths[4])
+    (tmp_path / "records" / ("f" * 16 + ".json")).write_bytes(sealed({"schema": 1}))
+    (tmp_path / "records" / ".x.tmp").write_bytes(b"half")
+    assert {r["seed"] for r in read_records(tmp_path)} == {3, 5}
+    for path in (*paths[:3], paths[4]):
+        assert path.name in caplog.text
+    assert "f" * 16 in caplog.text
+
+
+def test_no_flipped_bit_and_no_cut_is_accepted(tmp_path: Path) -> None:
+    path = write_record(tmp_path, record())
+    good = path.read_bytes()
+    dice = random.Random(0)
+    for _ in range(500):
+        bit = dice.randrange(8 * len(good))
+        broken = bytearray(good)
+        broken[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(broken)
+        assert read_records(tmp_path) in ([], [record()])  # equal: only white space changed
+    for end in range(0, len(good) - 1, 7):
+        path.write_bytes(good[:end])
+        assert read_records(tmp_path) == []
+
+
+def test_a_damaged_record_is_written_anew(tmp_path: Path) -> None:
+    path = write_record(tmp_path, record())
+    path.write_bytes(path.read_bytes().replace(b"37.5", b"97.5"))
+    assert write_record(tmp_path, record()) == path
+    assert read_records(tmp_path) == [record()]
+    assert path.with_name(path.name + ".corrupt").exists()
+
+
+def test_every_crash_point_of_a_record(tmp_path: Path, crash_points: Any) -> None:
+    states = set()
+    for n in crash_points(lambda: write_record(tmp_path, record())):
+        found = read_records(tmp_path)
+        assert found in ([], [record()])
+        states.add(len(found))
+        write_record(tmp_path, record())
+        assert read_records(tmp_path) == [record()]
+        if n < 50:
+            shutil.rmtree(tmp_path / "records")
+    assert states == {0, 1}
