@@ -1,0 +1,64 @@
+"""Where the file of a task lies on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from qipo_ray.data.tasks import GENERATORS, Task
+from qipo_ray.errors import UserError
+
+
+def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]:
+    """Return the file of a task and how it was obtained, ``"d4rl"``, ``"generated"``, ``"other"``.
+
+    An explicit path wins. A D4RL id is looked up in D4RL's own cache, a generated task at
+    ``generated_path``; one never stands in for the other.
+
+    Raises:
+        UserError: no file there; the line names the task, the path and what to do.
+    """
+    if path is not None:
+        found = Path(path).expanduser()
+        if not found.is_file():
+            reason = "is not a plain file" if found.exists() else "does not exist"
+            raise UserError(f"data file {found} for task {task.id} {reason}")
+        return found, "other"
+    if task.filename is None:
+        return _generated(task)
+    found = d4rl_cache() / task.filename
+    if found.is_file():
+        return found, "d4rl"
+    size = f" ({task.bytes / 1e6:,.1f} MB)" if task.bytes else ""
+    raise UserError(
+        f"no data for task {task.id}: {found} does not exist; download {task.url}{size} to that "
+        f"path; generated instead: {_way_out(task.id.rpartition('-v')[0])}"
+    )
+
+
+def d4rl_cache() -> Path:
+    """Return D4RL's cache folder, ``$D4RL_DATASET_DIR`` or ``~/.d4rl/datasets``."""
+    return Path(os.environ.get("D4RL_DATASET_DIR") or "~/.d4rl/datasets").expanduser()
+
+
+def generated_path(task: Task) -> Path:
+    """Return a generated task's data file, in ``$QIPO_DATA`` or ``~/.cache/qipo_ray``."""
+    folder = Path(os.environ.get("QIPO_DATA") or "~/.cache/qipo_ray").expanduser()
+    return folder / f"{task.id}-generated-v1.hdf5"
+
+
+def _generated(task: Task) -> tuple[Path, str]:
+    found = generated_path(task)
+    if found.is_file():
+        return found, "generated"
+    raise UserError(f"no data for task {task.id}: {found} does not exist; {_way_out(task.id)}")
+
+
+def _way_out(twin: str) -> str:
+    """Say how to get generated data of ``twin``, or that this version makes none."""
+    if twin in GENERATORS:
+        return f"make it with `qipo-ray data make {twin}`, then use task {twin}"
+    return (
+        f"this version has no generator for {twin}; `qipo-ray data make TASK` makes "
+        f"{', '.join(GENERATORS)}"
+    )

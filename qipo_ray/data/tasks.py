@@ -1,0 +1,189 @@
+"""The table of tasks: D4RL's ids, their generated twins, and the toy task ``point``."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from qipo_ray.errors import UserError, nearest
+
+Family = Literal["locomotion", "antmaze", "maze2d", "adroit", "kitchen", "point"]
+RewardRule = Literal["return-range", "minus-one", "raw"]
+
+_OTHER_SUITES = ("bullet-", "carla-", "flow-", "minigrid-")
+# What this version can generate; `evaluation.generate` holds one generator for each.
+GENERATORS = ("maze2d-large", "maze2d-medium", "maze2d-umaze", "point")
+
+_TWIN_NOTE = "generated data: no score on it is comparable with a published one"
+
+# Mean returns over 1e6 episodes each (25 steps, uniform starts, dynamics of the task with noise
+# .01 N(0, I)). Lowest: the behaviour that generates the data, uniform over 8 directions of length
+# .9 plus .15 N(0, I), clipped; standard error .012. Highest: a = (goal - x) / .15, clipped to the
+# box, which reaches the goal as fast as the box allows; standard error .003. Both are averages
+# over start states, so a score over few starts can lie above 100.
+_POINT_REF_MIN = -27.01
+_POINT_REF_MAX = -3.669
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task id stands for.
+
+    ``ref_min`` and ``ref_max`` are raw returns; a normalised score is
+    ``100 * (R - ref_min) / (ref_max - ref_min)``. ``horizon`` is in steps, ``bytes`` the size of
+    the published file. ``reward_rule`` is the paper's adjustment of rewards (see
+    ``transitions.adjusted_rewards``). ``notes`` say how the simulator differs from D4RL's. A
+    simulator may be named here that this release cannot run; its data can be read all the same.
+    """
+
+    id: str
+    family: Family
+    simulator: str
+    horizon: int
+    ref_min: float
+    ref_max: float
+    reward_rule: RewardRule
+    url: str | None
+    filename: str | None
+    bytes: int | None
+    sha256: str | None
+    notes: tuple[str, ...]
+    twin_of: str | None
+
+    @property
+    def has_generator(self) -> bool:
+        """True where this version can make the task's data: ``qipo-ray data make``."""
+        return self.id in GENERATORS
+
+    @property
+    def generated(self) -> bool:
+        """True for tasks whose data this project makes: ``point`` and generated twins."""
+        return self.twin_of is not None or self.family == "point"
+
+    @property
+    def sizes(self) -> tuple[int, int] | None:
+        """The numbers of an observation and of an action; None for an id outside the table."""
+        if self.family == "point":
+            return 2, 2
+        environment = _environment(self.id)
+        return (environment["state_size"], environment["action_size"]) if environment else None
+
+
+def get_task(task_id: str) -> Task:
+    """Return the task of an id.
+
+    Raises:
+        UserError: unknown id; the line names the nearest one, the versions that exist, or the
+            suite that is not supported.
+    """
+    task = _table().get(task_id)
+    if task is None:
+        raise UserError(_refusal(task_id))
+    return task
+
+
+def task_ids() -> tuple[str, ...]:
+    """Return every id, sorted: D4RL's, the generated twins (no version) and ``point``."""
+    return tuple(sorted(_table()))
+
+
+def _refusal(task_id: str) -> str:
+    shown = task_id if len(task_id) <= 64 else task_id[:61] + "..."
+    if task_id.startswith(_OTHER_SUITES):
+        return (
+            f"task {shown!r} belongs to a D4RL suite that is not supported; supported are "
+            "locomotion, antmaze, maze2d, adroit, kitchen and point"
+        )
+    versions = sorted(other for other in _facts()["tasks"] if _base(other) == _base(task_id))
+    if versions:
+        return f"task {shown!r} does not exist in D4RL; its versions are {', '.join(versions)}"
+    return (
+        f"unknown task {shown!r}{nearest(shown, task_ids())}; "
+        "a task is a D4RL id, a D4RL name without version, or 'point'"
+    )
+
+
+@cache
+def _facts() -> dict[str, Any]:
+    text = Path(__file__).with_name("d4rl.json").read_text(encoding="utf-8")
+    facts: dict[str, Any] = json.loads(text)
+    return facts
+
+
+@cache
+def _table() -> dict[str, Task]:
+    newest = {_base(task_id): task_id for task_id in sorted(_facts()["tasks"])}
+    published = {task_id: _published(task_id, newest) for task_id in _facts()["tasks"]}
+    twins = {base: _twin(base, published[task_id]) for base, task_id in newest.items()}
+    return {**published, **twins, "point": _point()}
+
+
+def _published(task_id: str, newest: dict[str, str]) -> Task:
+    row = dict(zip(_facts()["columns"], _facts()["tasks"][task_id], strict=True))
+    environment = _environment(task_id) or {}
+    notes = tuple(environment["notes"])
+    if newest[_base(task_id)] != task_id:
+        notes += (f"D4RL has a newer version: {newest[_base(task_id)]}",)
+    return Task(
+        id=task_id,
+        family=environment["family"],
+        simulator=environment["simulator"] or _base(task_id),
+        horizon=row["horizon"],
+        ref_min=row["ref_min"],
+        ref_max=row["ref_max"],
+        reward_rule=environment["reward_rule"],
+        url=_facts()["host"] + row["path"],
+        filename=row["path"].rpartition("/")[2],
+        bytes=row["bytes"],
+        sha256=row["sha256"],
+        notes=notes,
+        twin_of=None,
+    )
+
+
+def _twin(base: str, newest: Task) -> Task:
+    return replace(
+        newest,
+        id=base,
+        url=None,
+        filename=None,
+        bytes=None,
+        sha256=None,
+        notes=(*newest.notes, _TWIN_NOTE),
+        twin_of=newest.id,
+    )
+
+
+def _point() -> Task:
+    return Task(
+        id="point",
+        family="point",
+        simulator="point",
+        horizon=25,
+        ref_min=_POINT_REF_MIN,
+        ref_max=_POINT_REF_MAX,
+        reward_rule="raw",
+        url=None,
+        filename=None,
+        bytes=None,
+        sha256=None,
+        notes=(
+            "a toy task of this project: 0 is the behaviour in the data, 100 the best control",
+        ),
+        twin_of=None,
+    )
+
+
+def _base(task_id: str) -> str:
+    return re.sub(r"-v\d+$", "", task_id)
+
+
+def _environment(task_id: str) -> dict[str, Any] | None:
+    """Return the row of ``environments`` with the longest prefix of the id."""
+    rows: dict[str, dict[str, Any]] = _facts()["environments"]
+    fitting = [name for name in rows if f"{task_id}-".startswith(f"{name}-")]
+    return rows[max(fitting, key=len)] if fitting else None
