@@ -1,0 +1,1 @@
+"""Simulators, batched rollouts, generated data sets, normalised scores and their protocol."""

@@ -1,0 +1,129 @@
+"""Generated data sets in D4RL's HDF5 layout, for the tasks that need no download.
+
+Equal arguments give equal bytes (with the same numpy, MuJoCo and HDF5). A file says
+``source = "generated"``: it is never taken for D4RL's own.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from qipo_ray.data.tasks import GENERATORS, Task, get_task
+from qipo_ray.errors import UserError
+from qipo_ray.evaluation.maze2d import MAZES
+from qipo_ray.evaluation.maze_controller import MazeDriver
+from qipo_ray.evaluation.point import point_rows
+
+GENERATOR_VERSION = 1  # raise it with every change that alters the rows of a seed
+DEFAULT_ROWS = {"point": 20_000, "maze2d": 200_000}  # by family
+_BLOCK = 10_000  # rows between two calls of ``progress``
+
+Arrays = dict[str, NDArray[np.generic]]
+Progress = Callable[[int, int], None]  # (rows made, rows asked for)
+
+
+def generate(
+    task_id: str,
+    path: Path,
+    rows: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Return ``path`` after writing the generated data set of ``task_id`` there, durably.
+
+    Args:
+        task_id: ``point``, or a maze2d task without version, such as ``maze2d-umaze``.
+        path: the HDF5 file; an older one is replaced in one step when the new one is whole.
+        rows: transitions; None for ``DEFAULT_ROWS`` of the family.
+        seed: of starts, targets and noise.
+        progress: called now and then with (rows made, rows asked for).
+
+    Raises:
+        UserError: if no generator exists for the task, or ``rows`` is below 1.
+    """
+    task = get_task(task_id)
+    if not task.has_generator:
+        raise UserError(
+            f"task {task_id!r} has no data generator (generated tasks: {', '.join(GENERATORS)})"
+        )
+    count = DEFAULT_ROWS[task.family] if rows is None else rows
+    if count < 1:
+        raise UserError(f"cannot generate {count} rows of {task_id!r}: at least 1 is needed")
+    report = progress or (lambda _made, _asked: None)
+    if task.simulator == "point":
+        arrays = point_rows(count, seed, task.horizon)
+        report(count, count)
+    else:
+        arrays = _maze_rows(task, count, seed, report)
+    attributes: dict[str, str | int] = {
+        "source": "generated",
+        "task": task.id,
+        "seed": seed,
+        "generator": f"qipo_ray {task.simulator}",
+        "version": GENERATOR_VERSION,
+    }
+    _publish(Path(path), arrays, attributes)
+    return Path(path)
+
+
+def _maze_rows(task: Task, count: int, seed: int, report: Progress) -> Arrays:
+    """Return one continuing trajectory; a timeout marks a sub-goal reached, as in D4RL (#85).
+
+    ``rewards[t]`` belongs to ``observations[t]``, as D4RL's relabelling leaves it (#194). One
+    thing differs from D4RL's script, which repeats the state of a timeout row in the next one.
+    """
+    maze = MAZES[task.simulator]
+    driver = MazeDriver(maze, seed, task.horizon)
+    blocks = []
+    for made in range(0, count, _BLOCK):
+        blocks.append(driver.rows(min(_BLOCK, count - made)))
+        report(min(made + _BLOCK, count), count)
+    states, actions, goals, timeouts = (
+        np.concatenate([block[name] for block in blocks])
+        for name in ("states", "actions", "goals", "timeouts")
+    )
+    return {
+        "observations": states,
+        "actions": actions,
+        "rewards": maze.reward(states[:, :2]).astype(np.float32),
+        "terminals": np.zeros(count, bool),
+        "timeouts": timeouts,
+        "infos/goal": goals,
+        "infos/qpos": states[:, :2],
+        "infos/qvel": states[:, 2:],
+    }
+
+
+def _publish(path: Path, arrays: Arrays, attributes: Mapping[str, str | int]) -> None:
+    """Write the file under a temporary name, and give it its own when it is safe on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with h5py.File(temporary, "x") as file:
+            file.attrs.update(attributes)
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array, compression="gzip", compression_opts=4)
+        _sync(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Return when the file's or folder's content is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,65 @@
+"""Whole episodes of one policy, all episodes of a task side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qipo_ray.data.tasks import Task
+from qipo_ray.evaluation.simulators import make_simulator
+
+# (observations (L, S) float32, live (L,) indices of their episodes) -> actions (L, A)
+Policy = Callable[[NDArray[np.float32], NDArray[np.intp]], NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """E whole episodes."""
+
+    returns: NDArray[np.float64]  # (E,), undiscounted
+    lengths: NDArray[np.int64]  # (E,), steps
+    success: NDArray[np.bool_] | None  # (E,), goal reached at least once; None: no goal
+
+
+def rollout(task: Task, policy: Policy, seeds: Sequence[int]) -> Rollouts:
+    """Return one episode per seed, each until it ends or the task's horizon.
+
+    The policy sees the episodes still alive, in order, and is told which those are. Its actions
+    are clipped to [-1, 1].
+
+    Raises:
+        UserError: if the task's simulator is not available.
+        ValueError: if an action is not finite; the text names the step.
+        TypeError: if the policy returns another shape than ``(L, A)``.
+    """
+    simulator = make_simulator(task)
+    returns = np.zeros(len(seeds))
+    lengths = np.zeros(len(seeds), np.int64)
+    success = np.zeros(len(seeds), bool)
+    live = np.arange(len(seeds))
+    try:
+        observations = simulator.reset(seeds)
+        for step in range(task.horizon):
+            actions = np.asarray(policy(observations, live))
+            _check(actions, (len(live), simulator.action_size), step)
+            result = simulator.step(live, np.clip(actions, -1, 1))
+            returns[live] += result.rewards
+            lengths[live] += 1
+            success[live] |= result.rewards > 0
+            alive = ~result.terminated
+            live, observations = live[alive], result.observations[alive]
+            if not live.size:
+                break
+    finally:
+        simulator.close()
+    return Rollouts(returns, lengths, success if simulator.rewards_mark_goal else None)
+
+
+def _check(actions: NDArray[np.floating], shape: tuple[int, int], step: int) -> None:
+    if actions.shape != shape:
+        raise TypeError(f"step {step}: the policy returned shape {actions.shape}, not {shape}")
+    if not np.isfinite(actions).all():
+        raise ValueError(f"step {step}: the policy returned an action that is not finite")

@@ -1,0 +1,55 @@
+"""Scores: what a set of episodes is worth, and the protocol that says how it was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qipo_ray.data.tasks import Task
+from qipo_ray.evaluation.rollout import Rollouts
+
+FIRST_SEED = 1001  # of the environments; the same for every configuration and training seed
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a score was measured; ``dataclasses.asdict`` of it stands in every record."""
+
+    episodes: int
+    env_seeds: str  # such as "1001..1100"
+    sampler: str  # "midpoint", "dpmpp_2m", ...
+    steps: int  # network evaluations per action
+    best_of: int  # actions drawn per state; 1: the drawn action is executed
+    clip: bool  # samples are clipped to [-1, 1] inside the sampler
+    selection_episodes: int  # online episodes that chose the configuration; 0: chosen without
+
+
+def env_seeds(episodes: int) -> list[int]:
+    """Return the environment seeds of an evaluation over ``episodes`` episodes."""
+    return [FIRST_SEED + episode for episode in range(episodes)]
+
+
+def env_seeds_text(episodes: int) -> str:
+    """Return the environment seeds as a record holds them: ``"1001..1100"``."""
+    return f"{FIRST_SEED}..{FIRST_SEED + episodes - 1}"
+
+
+def normalised(task: Task, value: float) -> float:
+    """Return D4RL's normalised score in per cent of the raw return ``value``."""
+    return 100.0 * (value - task.ref_min) / (task.ref_max - task.ref_min)
+
+
+def score(task: Task, rollouts: Rollouts, updates: int) -> dict[str, int | float | None]:
+    """Return a record's score of a policy after ``updates`` updates.
+
+    ``mean`` and ``std`` (population, over episodes) are raw returns, ``normalised`` is per cent of
+    the mean, and ``success`` the share of episodes that reached the goal, None without a goal.
+    """
+    mean = float(rollouts.returns.mean())
+    return {
+        "updates": updates,
+        "episodes": len(rollouts.returns),
+        "mean": mean,
+        "std": float(rollouts.returns.std()),
+        "normalised": normalised(task, mean),
+        "success": None if rollouts.success is None else float(rollouts.success.mean()),
+    }
