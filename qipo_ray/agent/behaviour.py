@@ -1,0 +1,47 @@
+"""Stage 1, behaviour: clone the data with an unweighted flow or diffusion (paper, phase 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from qipo_ray.agent.pack import Member, Pack, State, stream
+from qipo_ray.agent.sampling import network_of
+from qipo_ray.agent.tensors import Tensors
+from qipo_ray.config import Config
+from qipo_ray.flow import path_named, regression_loss
+
+
+class BehaviourPack(Pack):
+    """Members that clone the data's actions."""
+
+    stage = "behaviour"
+    metric_names = ("loss",)
+
+    def __init__(self, config: Config, data: Tensors) -> None:
+        super().__init__(data)
+        self.path = path_named(config.behaviour.path)
+        self.batch_size = config.behaviour.batch_size
+        self.network = network_of(config.behaviour, data.state_dim, data.action_dim)
+        self.online = self._stack("online", self.network.shapes, trainable=True)
+
+    def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
+        weights = self.network.fresh(stream(member.seed, self.stage, "weights"))
+        return {"online": self.online.pack_row(weights)}
+
+    def _rate(self, config: Config) -> float:
+        return config.behaviour.learning_rate
+
+    def _losses(self) -> tuple[Tensor, list[Tensor]]:
+        rows = self.pick(self.data.rows, self.batch_size)
+        states, actions = self.data.observations[rows], self.data.actions[rows]
+        per_sample = regression_loss(
+            self.path,
+            lambda x, t: self.network(self.online.params, states, x, t),
+            actions,
+            self.noise(*actions.shape[1:]),
+            self.times(self.batch_size),
+        )
+        loss = per_sample.mean(1)
+        return loss, [loss.detach()]

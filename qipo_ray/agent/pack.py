@@ -1,0 +1,224 @@
+"""A pack: the members of one stage that train as one batched program."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from qipo_ray.agent.tensors import Tensors
+from qipo_ray.config import Config
+from qipo_ray.flow import MIN_TIME
+from qipo_ray.nets import RowAdam, Stack
+from qipo_ray.nets.stack import Shapes
+
+State = dict[str, Any]  # plain tensors and numbers, see Pack.state
+
+
+class Diverged(ArithmeticError):
+    """A member's loss or weights are no longer finite; the text is the reason."""
+
+
+def stream(seed: int, *purpose: str | int, device: torch.device | None = None) -> torch.Generator:
+    """Return a generator that depends on the run's seed and the purpose alone."""
+    text = "/".join(str(part) for part in (seed, *purpose))
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return torch.Generator(device or "cpu").manual_seed(number)
+
+
+@dataclass
+class Member:
+    """A job in a slot: its settings, its random stream, how far it has come."""
+
+    config: Config
+    seed: int
+    updates: int = 0
+    generator: torch.Generator = field(default_factory=torch.Generator)
+    counted: int = 0  # updates since its metrics were last read
+
+
+@dataclass
+class _Rows:
+    """A stack and how many of its rows one member owns; ``saved`` in checkpoints or not."""
+
+    stack: Stack
+    rows: int
+    saved: bool
+
+
+class Pack(ABC):
+    """N members of one stage. Losses are ``(N,)`` and members never touch one another.
+
+    A member draws from its own stream, so its draws do not depend on the pack. Subclasses declare
+    their stacks, start a member's rows, and compute one loss.
+    """
+
+    stage: ClassVar[str]
+    metric_names: ClassVar[tuple[str, ...]]
+
+    def __init__(self, data: Tensors) -> None:
+        self.data = data
+        self.members: list[Member] = []
+        self._stacks: dict[str, _Rows] = {}
+        self.sums = torch.zeros(len(self.metric_names), 0, device=data.device)
+
+    def _stack(
+        self,
+        name: str,
+        shapes: Shapes,
+        rows: int = 1,
+        *,
+        trainable: bool = False,
+        saved: bool = True,
+    ) -> Stack:
+        stack = Stack(shapes, self.data.device, trainable=trainable)
+        self._stacks[name] = _Rows(stack, rows, saved)
+        if trainable:
+            self.optimiser = RowAdam(stack)
+        return stack
+
+    # ---- what a stage says
+
+    @abstractmethod
+    def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
+        """Return the first rows of every stack, by name, for a new member."""
+
+    @abstractmethod
+    def _rate(self, config: Config) -> float:
+        """Return the learning rate."""
+
+    @abstractmethod
+    def _losses(self) -> tuple[Tensor, list[Tensor]]:
+        """Return the loss ``(N,)`` with its graph, and one detached ``(N,)`` a metric name."""
+
+    def _changed(self) -> None:
+        """Rebuild what depends on the members, such as the columns of hyper-parameters."""
+
+    def _before(self) -> None:
+        """Renew what is due before an update."""
+
+    def _after(self) -> None:
+        """Move targets and averages after an update."""
+
+    # ---- members come and go
+
+    def admit(self, member: Member, upstream: Mapping[str, State], state: State | None) -> None:
+        """Add a member at the end, fresh or where ``state`` left it."""
+        member.generator = stream(member.seed, self.stage, "draws", device=self.data.device)
+        rows = self._start(member, upstream)
+        sums = torch.zeros(len(self.metric_names), 1, device=self.data.device)
+        moments = None
+        if state is not None:
+            rows |= state["weights"]
+            moments = state["moments"]
+            member.updates, member.counted = state["updates"], state["counted"]
+            member.generator.set_state(state["generator"])
+            sums = state["sums"].to(sums).unsqueeze(1)
+        for name, entry in self._stacks.items():
+            entry.stack.append(rows[name])
+        online = self._stacks["online"].rows
+        fresh = moments or [self.optimiser.fresh() for _ in range(online)]
+        self.optimiser.append(self._rate(member.config), fresh)
+        self.sums = torch.cat([self.sums, sums], 1)
+        self.members.append(member)
+        self._changed()
+
+    def drop(self, i: int) -> None:
+        """Remove member ``i``; the others stay as they are."""
+        left = [j for j in range(len(self.members)) if j != i]
+        for entry in self._stacks.values():
+            entry.stack.keep([j * entry.rows + r for j in left for r in range(entry.rows)])
+        online = self._stacks["online"].rows
+        self.optimiser.keep([j * online + r for j in left for r in range(online)])
+        self.sums = self.sums[:, left]
+        self._forget(i)
+        del self.members[i]
+        self._changed()
+
+    def _forget(self, i: int) -> None:
+        """Drop what a stage holds for member ``i`` beside its rows."""
+
+    def state(self, i: int) -> State:
+        """Return all that member ``i`` needs to go on bit for bit: plain tensors and numbers."""
+        member = self.members[i]
+        online = self._stacks["online"].rows
+        return {
+            "stage": self.stage,
+            "updates": member.updates,
+            "counted": member.counted,
+            "weights": {
+                name: entry.stack.flat[i * entry.rows : (i + 1) * entry.rows]
+                .detach()
+                .cpu()
+                .clone()
+                for name, entry in self._stacks.items()
+                if entry.saved
+            },
+            "moments": [
+                {name: value.cpu() for name, value in row.items()}
+                for row in self.optimiser.moments(i * online, (i + 1) * online)
+            ],
+            "generator": member.generator.get_state().clone(),
+            "sums": self.sums[:, i].cpu().clone(),
+            "normaliser": self.data.normaliser.state(),
+            "action_dim": self.data.action_dim,
+        }
+
+    # ---- training
+
+    def update(self) -> None:
+        """Train every member for one update."""
+        self._before()
+        loss, metrics = self._losses()
+        self._stacks["online"].stack.backward(loss)
+        self.optimiser.step()
+        self.sums += torch.stack(metrics)
+        for member in self.members:
+            member.updates += 1
+            member.counted += 1
+        self._after()
+
+    def metrics(self, i: int) -> dict[str, float]:
+        """Return the means since the last call; ``Diverged`` if one is not finite."""
+        member = self.members[i]
+        means = (self.sums[:, i] / max(member.counted, 1)).tolist()
+        self.sums[:, i] = 0
+        member.counted = 0
+        values = dict(zip(self.metric_names, means, strict=True))
+        for name, value in values.items():
+            if not abs(value) < float("inf"):
+                raise Diverged(f"{self.stage} {name} is {value} at update {member.updates}")
+        return values
+
+    def column(self, values: Sequence[float]) -> Tensor:
+        """Return one hyper-parameter of every member as ``(N, 1)``."""
+        return torch.tensor(values, dtype=torch.float32, device=self.data.device).unsqueeze(1)
+
+    def pick(self, count: int, size: int) -> Tensor:
+        """Return ``(N, size)`` numbers below ``count``, each member's from its own stream."""
+        device = self.data.device
+        draws = [
+            torch.randint(count, (size,), generator=m.generator, device=device)
+            for m in self.members
+        ]
+        return torch.stack(draws)
+
+    def noise(self, *shape: int) -> Tensor:
+        """Return N(0, 1) draws ``(N, *shape)``, each member's from its own stream."""
+        draws = [
+            torch.randn(shape, generator=m.generator, device=self.data.device)
+            for m in self.members
+        ]
+        return torch.stack(draws)
+
+    def times(self, *shape: int) -> Tensor:
+        """Return times ``(N, *shape)``, uniform in ``[1e-3, 1)``, from the members' streams."""
+        draws = [
+            torch.rand(shape, generator=m.generator, device=self.data.device) for m in self.members
+        ]
+        return MIN_TIME + (1 - MIN_TIME) * torch.stack(draws)

@@ -1,0 +1,159 @@
+"""Stage 3, policy: energy-weighted improvement over rounds (paper, Algorithm 2).
+
+Each round draws support actions from the present policy, adds the data's action, weights them with
+``softmax(beta Q)`` and regresses on them for K updates; Q stays frozen. After l rounds the target
+is ``pi_l ∝ mu exp(l beta Q)`` (equation 5.4). Switches that leave the paper: ``loss_actions``
+draws k of the M actions by weight (same expectation), ``pool`` bounds the states of a round, and
+``sampler: online`` draws support actions from the network itself instead of its average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qipo_ray.agent.critic import twin_q
+from qipo_ray.agent.pack import Member, Pack, State, stream
+from qipo_ray.agent.sampling import ActionSampler, support_actions, support_pool
+from qipo_ray.agent.tensors import Tensors
+from qipo_ray.config import Config
+from qipo_ray.flow import (
+    effective_sample_size,
+    entropy,
+    path_named,
+    regression_loss,
+    support_weights,
+    weighted_loss,
+)
+
+
+@dataclass(frozen=True)
+class SupportSet:
+    """One member's support actions of one round, with the weights that Q gives them."""
+
+    round: int
+    pool: Tensor  # (P,), rows of the data
+    actions: Tensor  # (P, M, A)
+    weights: Tensor  # (P, M), sum to 1 over M
+    health: Tensor  # (len(HEALTH),)
+
+
+HEALTH = ("ess", "entropy", "top_weight", "support_q", "support_q_std")
+
+
+class PolicyPack(Pack):
+    """Members that improve their policy; each holds the support set of its present round."""
+
+    stage = "policy"
+    metric_names = ("loss", *HEALTH)
+
+    def __init__(self, config: Config, data: Tensors) -> None:
+        super().__init__(data)
+        self.path = path_named(config.behaviour.path)
+        self.batch_size = config.policy.batch_size
+        self.loss_actions = config.policy.loss_actions
+        self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
+        self.network, self.q = self.sampler.network, twin_q(config, data)
+        self.online = self._stack("online", self.network.shapes, trainable=True)
+        self.ema = self._stack("ema", self.network.shapes)
+        self.source = self._stack("sampler", self.network.shapes)  # as the round began
+        self.critic = self._stack("critic", self.q.shapes, 2, saved=False)
+        self.support: list[SupportSet | None] = []
+
+    def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
+        prior = upstream["behaviour"]["weights"]["online"]
+        critic = upstream["critic"]["weights"]["online"]
+        return {"online": prior, "ema": prior, "sampler": prior, "critic": critic}
+
+    def _rate(self, config: Config) -> float:
+        return config.policy.learning_rate
+
+    def _changed(self) -> None:
+        self.ema_rate = self.column([m.config.policy.ema_rate for m in self.members])
+        self.support += [None] * (len(self.members) - len(self.support))
+
+    def _forget(self, i: int) -> None:
+        del self.support[i]
+
+    def _before(self) -> None:
+        for i, member in enumerate(self.members):
+            p = member.config.policy
+            now, inside = divmod(member.updates, p.renew_every)
+            present = self.support[i]
+            if present is not None and present.round == now:
+                continue
+            if inside == 0:
+                chosen = self.ema if p.sampler == "ema" else self.online
+                self.source.flat[i] = chosen.flat[i]
+            self.support[i] = self._renew(i, now)
+
+    @torch.no_grad()
+    def _renew(self, i: int, now: int) -> SupportSet:
+        member = self.members[i]
+        p = member.config.policy
+        generator = stream(member.seed, self.stage, "support", now, device=self.data.device)
+        pool = support_pool(self.data.rows, p.pool, generator)
+        states = self.data.observations[pool]
+        params = self.source.slice(i, i + 1)
+        actions = support_actions(self.sampler, params, states, p.support_size, generator)
+        if p.data_action:
+            actions = torch.cat([actions, self.data.actions[pool].unsqueeze(1)], 1)
+        critic = self.critic.slice(2 * i, 2 * i + 2)
+        values = torch.cat(
+            [
+                self.q(critic, s.unsqueeze(0), a.unsqueeze(0)).amin(1)
+                for s, a in zip(states.split(256), actions.split(256), strict=True)
+            ],
+            1,
+        )
+        weights = support_weights(values, self.column([p.beta]))[0]
+        health = torch.stack(
+            [
+                effective_sample_size(weights).mean(),
+                entropy(weights).mean(),
+                weights.amax(-1).mean(),
+                values.mean(),
+                values.std(-1).mean(),
+            ]
+        )
+        return SupportSet(now, pool, actions, weights, health)
+
+    def _losses(self) -> tuple[Tensor, list[Tensor]]:
+        rows, actions, weights = self._draw()
+        n, b, m, a = actions.shape
+        states = self.data.observations[rows].unsqueeze(2).expand(-1, -1, m, -1)
+        per_action = regression_loss(
+            self.path,
+            lambda x, t: self.network(self.online.params, states.reshape(n, b * m, -1), x, t),
+            actions.reshape(n, b * m, a),
+            self.noise(b * m, a),
+            self.times(b * m),
+        ).view(n, b, m)
+        loss = weighted_loss(per_action, weights)
+        health = torch.stack([s.health for s in self._sets()], 1)
+        return loss, [loss.detach(), *health]
+
+    def _draw(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return states' rows ``(N, B)``, actions ``(N, B, m, A)`` and weights ``(N, B, m)``."""
+        rows, actions, weights = [], [], []
+        for member, support in zip(self.members, self._sets(), strict=True):
+            g, device = member.generator, self.data.device
+            spot = torch.randint(len(support.pool), (self.batch_size,), generator=g, device=device)
+            chosen, weight = support.actions[spot], support.weights[spot]
+            if self.loss_actions:
+                k = torch.multinomial(weight, self.loss_actions, replacement=True, generator=g)
+                chosen = chosen.gather(1, k.unsqueeze(-1).expand(-1, -1, chosen.shape[-1]))
+                weight = torch.full_like(weight[:, : self.loss_actions], 1 / self.loss_actions)
+            rows.append(support.pool[spot])
+            actions.append(chosen)
+            weights.append(weight)
+        return torch.stack(rows), torch.stack(actions), torch.stack(weights)
+
+    def _sets(self) -> list[SupportSet]:
+        return [support for support in self.support if support is not None]
+
+    def _after(self) -> None:
+        self.ema.flat.lerp_(self.online.flat, self.ema_rate)

@@ -1,0 +1,74 @@
+"""Adam on rows: every member has its own learning rate, moments and step count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from qipo_ray.nets.stack import Stack
+
+Moments = dict[str, Tensor]
+
+
+class RowAdam:
+    """Fused Adam over the rows of a stack, one parameter group a row (paper: no decay)."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.rates: list[float] = []
+        self._build([])
+
+    def _build(self, moments: Sequence[Moments]) -> None:
+        """Bind to the stack's present rows, with ``moments`` of one entry a row."""
+        self.parameters = []
+        for row, grad in zip(self.stack.flat, self.stack.grad, strict=True):
+            parameter = row.detach().requires_grad_()
+            parameter.grad = grad
+            self.parameters.append(parameter)
+        self.adam: torch.optim.Adam | None = None
+        if not self.parameters:
+            return
+        self.adam = torch.optim.Adam(
+            [
+                {"params": [parameter], "lr": rate}
+                for parameter, rate in zip(self.parameters, self.rates, strict=True)
+            ],
+            fused=True,
+        )
+        for parameter, state in zip(self.parameters, moments, strict=True):
+            self.adam.state[parameter] = {
+                name: value.to(parameter) for name, value in state.items()
+            }
+
+    def append(self, rate: float, moments: Sequence[Moments]) -> None:
+        """Follow a stack that gained one row for each entry of ``moments``."""
+        before = self.moments(0, len(self.rates))
+        self.rates += [rate] * len(moments)
+        self._build([*before, *moments])
+
+    def keep(self, index: Sequence[int]) -> None:
+        """Follow a stack that kept the rows of ``index``."""
+        moments = self.moments(0, len(self.rates))
+        self.rates = [self.rates[i] for i in index]
+        self._build([moments[i] for i in index])
+
+    def fresh(self) -> Moments:
+        """Return the moments of a row before its first step."""
+        zeros = torch.zeros(self.stack.width)
+        return {"step": torch.zeros(()), "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
+
+    def moments(self, start: int, stop: int) -> list[Moments]:
+        """Return copies of step count and moments of rows ``start`` to ``stop``."""
+        if self.adam is None:
+            return []
+        return [
+            {name: value.detach().clone() for name, value in self.adam.state[parameter].items()}
+            for parameter in self.parameters[start:stop]
+        ]
+
+    def step(self) -> None:
+        """Apply the gradients that stand in the stack."""
+        if self.adam is not None:
+            self.adam.step()

@@ -1,0 +1,44 @@
+"""Twin Q: two critics a member, as 2N rows (member i owns rows 2i and 2i + 1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import layer_norm, relu
+
+from qipo_ray.nets.stack import Params, initial_weights, linear, linear_shapes
+
+
+class TwinQ:
+    """MLPs over [action, state] with ReLU, ``layers`` hidden layers (paper: 3 of 256)."""
+
+    def __init__(
+        self, state_dim: int, action_dim: int, width: int, layers: int, *, norm: bool
+    ) -> None:
+        self.layers, self.norm = layers, norm
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        inputs = action_dim + state_dim
+        for i in range(layers):
+            self.shapes |= linear_shapes(f"hidden{i}", inputs, width)
+            if norm:
+                self.shapes |= {f"norm{i}.scale": (1, width), f"norm{i}.shift": (1, width)}
+            inputs = width
+        self.shapes |= linear_shapes("out", width, 1)
+
+    def __call__(self, params: Params, states: Tensor, actions: Tensor) -> Tensor:
+        """Return Q ``(N, 2, B, M)`` for states ``(N, B, S)`` and actions ``(N, B, M, A)``."""
+        n, b, m, _ = actions.shape
+        expanded = states.unsqueeze(2).expand(-1, -1, m, -1)
+        x = torch.cat([actions, expanded], -1).reshape(n, 1, b * m, -1)
+        h = x.expand(-1, 2, -1, -1).reshape(2 * n, b * m, -1)
+        for i in range(self.layers):
+            h = linear(params, f"hidden{i}", h)
+            if self.norm:
+                h = layer_norm(h, h.shape[-1:])
+                h = torch.addcmul(params[f"norm{i}.shift"], h, params[f"norm{i}.scale"])
+            h = relu(h)
+        return linear(params, "out", h).view(n, 2, b, m)
+
+    def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the initial weights of one of the two critics."""
+        return initial_weights(self.shapes, generator)

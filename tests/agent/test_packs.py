@@ -1,0 +1,118 @@
+"""Packs: members equal packs of one, come and go, and go on from a state bit for bit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from qipo_ray.agent import PACKS, Diverged, Member, Pack, State, Tensors
+from qipo_ray.config import Config
+
+STAGES = ["behaviour", "critic", "policy"]
+Trained = Callable[..., tuple[Pack, dict[str, State]]]
+
+
+def weights(pack: Pack, i: int = 0) -> dict[str, torch.Tensor]:
+    return pack.state(i)["weights"]
+
+
+def assert_equal_states(one: object, other: object) -> None:
+    """Bit equality of nested states."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert isinstance(other, dict) and one.keys() == other.keys()
+        for key in one:
+            assert_equal_states(one[key], other[key])
+    elif isinstance(one, list):
+        assert isinstance(other, list) and len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_equal_states(a, b)
+    elif isinstance(one, torch.Tensor):
+        assert isinstance(other, torch.Tensor) and torch.equal(one, other)
+    else:
+        assert one == other
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_pack_of_four_equals_four_packs_of_one(
+    stage: str, configure: Callable[..., Config], trained: Trained
+) -> None:
+    """Own seed, learning rate and beta for each; 1e-5 at step 50, as the design promises."""
+    members = [
+        (seed, configure(f"policy.beta={1 + seed}", f"{stage}.learning_rate={1e-3 * (1 + seed)}"))
+        for seed in range(4)
+    ]
+    pack, _ = trained(stage, members, 50)
+    for i, member in enumerate(members):
+        alone, _ = trained(stage, [member], 50)
+        for name, value in weights(alone).items():
+            torch.testing.assert_close(weights(pack, i)[name], value, rtol=1e-5, atol=1e-5)
+        metrics, expected = pack.metrics(i), alone.metrics(0)
+        assert metrics == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_state_goes_on_bit_for_bit(
+    stage: str, configure: Callable[..., Config], trained: Trained, data: Tensors
+) -> None:
+    """Stopped in mid-round and in mid-window, continued in a new pack: equal to the last bit."""
+    config = configure()
+    unbroken, _ = trained(stage, [(3, config)], 57)
+    broken, upstream = trained(stage, [(3, config)], 33)
+    continued = PACKS[stage](config, data)
+    continued.admit(Member(config, 3), upstream, broken.state(0))
+    for _ in range(24):
+        continued.update()
+    assert_equal_states(continued.state(0), unbroken.state(0))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_members_come_and_go(
+    stage: str, configure: Callable[..., Config], trained: Trained, data: Tensors
+) -> None:
+    """A member that met others for a while ends where it ends alone."""
+    config = configure()
+    alone, upstream = trained(stage, [(0, config)], 40)
+    pack = PACKS[stage](config, data)
+    pack.admit(Member(config, 1), upstream, None)
+    for _ in range(5):
+        pack.update()
+    pack.admit(Member(config, 0), upstream, None)  # starts five updates later, in the same pack
+    for _ in range(15):
+        pack.update()
+    pack.drop(0)
+    pack.admit(Member(config, 2), upstream, None)
+    for _ in range(25):
+        pack.update()
+    assert [member.updates for member in pack.members] == [40, 25]
+    for name, value in weights(alone).items():
+        torch.testing.assert_close(weights(pack)[name], value, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_member_that_diverges_says_so_and_harms_none(
+    stage: str, configure: Callable[..., Config], trained: Trained, data: Tensors
+) -> None:
+    config = configure()
+    pack, upstream = trained(stage, [(0, config), (1, config)], 10)
+    pack._stacks["online"].stack.flat[: pack._stacks["online"].rows] = math.nan
+    for _ in range(10):
+        pack.update()
+    with pytest.raises(Diverged, match=f"{stage} loss is nan at update 20"):
+        pack.metrics(0)
+    alone, _ = trained(stage, [(1, config)], 20)
+    for name, value in weights(alone).items():
+        torch.testing.assert_close(weights(pack, 1)[name], value, rtol=1e-5, atol=1e-5)
+
+
+def test_a_members_draws_do_not_depend_on_its_pack(
+    configure: Callable[..., Config], trained: Trained
+) -> None:
+    config = configure()
+    pack, _ = trained("behaviour", [(0, config), (1, config)], 3)
+    alone, _ = trained("behaviour", [(1, config)], 3)
+    assert torch.equal(pack.noise(4, 2)[1], alone.noise(4, 2)[0])
+    assert not torch.equal(pack.noise(4, 2)[0], pack.noise(4, 2)[1])

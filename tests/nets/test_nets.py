@@ -1,0 +1,154 @@
+"""Stacked networks against plain PyTorch modules, member by member."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from qipo_ray.nets import RowAdam, Stack, TwinQ, parameter_count, policy_net
+from qipo_ray.nets.stack import linear, linear_shapes
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def stack_of(net: object, count: int, *, trainable: bool = True) -> Stack:
+    stack = Stack(net.shapes, torch.device("cpu"), trainable=trainable)  # type: ignore[attr-defined]
+    for i in range(count):
+        stack.append(stack.pack_row(net.fresh(generator(i))))  # type: ignore[attr-defined]
+    return stack
+
+
+def test_the_unet_has_the_papers_number_of_parameters() -> None:
+    net = policy_net("unet", 17, 6, 512, 0)
+    trained = {k: v for k, v in net.shapes.items() if not k.endswith(".frozen")}
+    assert parameter_count(trained) == 1_634_278
+
+
+@pytest.mark.parametrize("network", ["residual", "unet"])
+def test_members_do_not_touch(network: str) -> None:
+    """A member's output and gradient are those of a stack of one; a NaN member harms none."""
+    net = policy_net(network, 5, 2, 32, 2)
+    pack = stack_of(net, 3)
+    states, x = (
+        torch.randn(3, 7, 5, generator=generator(1)),
+        torch.randn(3, 7, 2, generator=generator(2)),
+    )
+    t = torch.rand(3, 7, generator=generator(3))
+    pack.flat[2] = math.nan
+    pack.backward((net(pack.params, states, x, t) - 1).square().mean((1, 2)))
+    for i in range(2):
+        alone = stack_of(net, 0)
+        alone.append(pack.flat[i : i + 1].clone())
+        part = slice(i, i + 1)
+        alone.backward(
+            (net(alone.params, states[part], x[part], t[part]) - 1).square().mean((1, 2))
+        )
+        torch.testing.assert_close(pack.grad[part], alone.grad, rtol=1e-4, atol=1e-6)
+        assert alone.grad.abs().sum() > 0
+
+
+def test_the_residual_network_is_the_written_formula() -> None:
+    net = policy_net("residual", 3, 2, 16, 1)
+    weights = net.fresh(generator(0))
+    weights["out.weight"].normal_(generator=generator(5))
+    stack = Stack(net.shapes, torch.device("cpu"), trainable=False)
+    stack.append(stack.pack_row(weights))
+    s, x, t = torch.randn(1, 4, 3), torch.randn(1, 4, 2), torch.rand(1, 4)
+    frequencies = torch.exp(torch.linspace(0, math.log(64), 16))
+    features = torch.cat([s[0], x[0], torch.sin(t[0][:, None] * frequencies),
+                          torch.cos(t[0][:, None] * frequencies)], 1)  # fmt: skip
+
+    def affine(name: str, h: Tensor) -> Tensor:
+        return h @ weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    silu = nn.functional.silu
+    h = affine("in", features)
+    h = h + affine("block0.b", silu(affine("block0.a", silu(h))))
+    torch.testing.assert_close(net(stack.params, s, x, t)[0], affine("out", silu(h)))
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_twin_q_equals_two_plain_mlps(norm: bool) -> None:
+    q = TwinQ(4, 2, 16, 2, norm=norm)
+    stack = Stack(q.shapes, torch.device("cpu"), trainable=False)
+    twins = [q.fresh(generator(i)) for i in range(4)]  # two members
+    for weights in twins:
+        stack.append(stack.pack_row(weights))
+    states, actions = torch.randn(2, 3, 4), torch.randn(2, 3, 5, 2)
+    values = q(stack.params, states, actions)
+    assert values.shape == (2, 2, 3, 5)
+    for row, weights in enumerate(twins):
+        member, twin = divmod(row, 2)
+        layers: list[nn.Module] = []
+        for name, inputs, outputs in (("hidden0", 6, 16), ("hidden1", 16, 16), ("out", 16, 1)):
+            layer = nn.Linear(inputs, outputs)
+            layer.weight.data = weights[f"{name}.weight"].T.clone()
+            layer.bias.data = weights[f"{name}.bias"][0].clone()
+            layers.append(layer)
+            if name != "out":
+                layers += [nn.LayerNorm(16)] if norm else []
+                layers.append(nn.ReLU())
+        x = torch.cat([actions[member], states[member][:, None].expand(-1, 5, -1)], -1)
+        expected = nn.Sequential(*layers)(x)[..., 0].detach()
+        torch.testing.assert_close(values[member, twin], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_row_adam_is_torch_adam_with_a_rate_of_its_own() -> None:
+    shapes = linear_shapes("a", 3, 2)
+    stack = Stack(shapes, torch.device("cpu"), trainable=True)
+    adam = RowAdam(stack)
+    modules, optimisers = [], []
+    for i, rate in enumerate((1e-2, 3e-3)):
+        module = nn.Linear(3, 2)
+        modules.append(module)
+        optimisers.append(torch.optim.Adam(module.parameters(), lr=rate))
+        row = {"a.weight": module.weight.data.T, "a.bias": module.bias.data[None]}
+        stack.append(stack.pack_row(row))
+        adam.append(rate, [adam.fresh()])
+        assert stack.rows == i + 1
+    for step in range(5):
+        x = torch.randn(2, 6, 3, generator=generator(step))
+        stack.backward(linear(stack.params, "a", x).square().sum((1, 2)))
+        adam.step()
+        for i, (module, optimiser) in enumerate(zip(modules, optimisers, strict=True)):
+            optimiser.zero_grad()
+            module(x[i]).square().sum().backward()
+            optimiser.step()
+    for i, module in enumerate(modules):
+        torch.testing.assert_close(stack.params["a.weight"][i], module.weight.T)
+
+
+def test_rows_come_and_go_and_the_others_stay_bit_for_bit() -> None:
+    shapes = linear_shapes("a", 3, 2)
+
+    def train(stack: Stack, adam: RowAdam, seeds: list[int]) -> None:
+        for step in range(3):
+            x = torch.stack([torch.randn(6, 3, generator=generator(99 * s + step)) for s in seeds])
+            stack.backward(linear(stack.params, "a", x).square().sum((1, 2)))
+            adam.step()
+
+    def begin(rows: int) -> tuple[Stack, RowAdam]:
+        stack = Stack(shapes, torch.device("cpu"), trainable=True)
+        adam = RowAdam(stack)
+        for i in range(rows):
+            row = torch.full((1, stack.width), float(i + 1))
+            stack.append(row)
+            adam.append(1e-2, [adam.fresh()])
+        return stack, adam
+
+    stack, adam = begin(3)
+    train(stack, adam, [0, 1, 2])
+    stack.keep([0, 2])
+    adam.keep([0, 2])
+    train(stack, adam, [0, 2])
+    other, other_adam = begin(3)
+    train(other, other_adam, [0, 1, 2])
+    train(other, other_adam, [0, 1, 2])
+    assert torch.equal(stack.flat, other.flat[[0, 2]])
+    saved, expected = adam.moments(0, 2), other_adam.moments(0, 3)
+    assert all(torch.equal(saved[1][k], expected[2][k]) for k in saved[1])
