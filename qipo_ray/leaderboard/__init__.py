@@ -1,0 +1,18 @@
+"""Leaderboards from records alone: no torch, no Ray, so tables are made on any machine."""
+
+from __future__ import annotations
+
+from qipo_ray.leaderboard.board import Leaderboard, from_records, leaderboard
+from qipo_ray.leaderboard.rows import Row
+from qipo_ray.leaderboard.statistics import Spread
+from qipo_ray.leaderboard.tables import Column, Table
+
+__all__ = [
+    "Column",
+    "Leaderboard",
+    "Row",
+    "Spread",
+    "Table",
+    "from_records",
+    "leaderboard",
+]

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from qipo_ray.leaderboard.rows import Row, collect
+
+Build = Callable[..., dict[str, Any]]
+
+
+def rows_of(kind: str, rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.method.kind == kind]
+
+
+def test_one_configuration_over_seeds(make_record: Build) -> None:
+    lasts, clonings, bests = (40.0, 50.0, 63.0), (10.0, 30.0, 20.0), (45.0, 51.0, 66.0)
+    records = [
+        make_record(last, seed=seed, cloning=cloning, best=best)
+        for seed, (last, cloning, best) in enumerate(zip(lasts, clonings, bests, strict=True))
+    ]
+    rows, left_out = collect(records)
+    data, cloning_row, qipo = rows
+    assert not left_out
+    assert [row.method.name for row in rows] == ["data", "behaviour cloning (OT)", "QIPO-OT"]
+    assert (qipo.last.mean, qipo.last.count, qipo.seeds) == (51.0, 3, (0, 1, 2))
+    assert qipo.last.std == pytest.approx((133.0) ** 0.5)  # (121 + 1 + 144) / 2
+    # Paired: 30, 20, 43. The mean is that of unpaired scores, the deviation is not.
+    assert qipo.gain is not None and qipo.best is not None
+    assert qipo.gain.mean == pytest.approx(31.0)
+    assert qipo.gain.std == pytest.approx((133.0) ** 0.5)
+    assert (qipo.best.mean, qipo.best_episodes) == (54.0, (20,))
+    assert (cloning_row.last.mean, cloning_row.gain, cloning_row.best) == (20.0, None, None)
+    assert (data.last.mean, data.last.std, data.seeds, data.method.episodes) == (5.0, None, (), 7)
+
+
+def test_gain_is_paired_by_run_and_not_a_difference_of_means(make_record: Build) -> None:
+    records = [make_record(20.0, seed=0, cloning=10.0), make_record(40.0, seed=1, cloning=None)]
+    rows, _ = collect(records)
+    (qipo,) = rows_of("qipo", rows)
+    assert qipo.gain is not None
+    assert (qipo.gain.mean, qipo.gain.count, qipo.last.count) == (10.0, 1, 2)
+
+
+def test_no_gain_over_cloning_that_was_measured_otherwise(make_record: Build) -> None:
+    one = make_record(20.0)
+    one["behaviour_cloning"]["episodes"] = 10
+    rows, _ = collect([one])
+    (qipo,) = rows_of("qipo", rows)
+    (cloning,) = rows_of("cloning", rows)
+    assert qipo.gain is None
+    assert (qipo.method.episodes, cloning.method.episodes) == (100, 10)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"episodes": 10},
+        {"env_seeds": "1..100"},
+        {"sampler": "heun"},
+        {"steps": 20},
+        {"best_of": 8},
+        {"clip": False},
+        {"selection_episodes": 5000},
+        {"source": "d4rl"},
+        {"sha256": "b" * 64},
+        {"task": "point"},
+        {"beta": 30.0},
+        {"departures": ("layer-norm",)},
+        {"name": "tuned"},
+        {"path": "vp"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_differs_is_never_averaged(make_record: Build, other: dict[str, Any]) -> None:
+    rows, _ = collect([make_record(10.0, seed=0), make_record(90.0, seed=1, **other)])
+    assert sorted(row.last.mean for row in rows_of("qipo", rows)) == [10.0, 90.0]
+
+
+def test_other_seeds_and_sweeps_are_averaged(make_record: Build) -> None:
+    rows, _ = collect([make_record(10.0, seed=0), make_record(90.0, seed=1, sweep="two")])
+    assert [row.last.mean for row in rows_of("qipo", rows)] == [50.0]
+
+
+def test_configurations_share_the_row_of_their_cloning(make_record: Build) -> None:
+    records = [
+        make_record(50.0 + beta, seed=seed, beta=beta, cloning=10.0 + seed)
+        for beta in (1.0, 3.0, 10.0)
+        for seed in (0, 1)
+    ]
+    rows, _ = collect(records)
+    (cloning,) = rows_of("cloning", rows)
+    assert (cloning.last.mean, cloning.last.count, cloning.repeats) == (10.5, 2, 0)
+    assert len(rows_of("qipo", rows)) == 3
+
+
+def test_cloning_of_another_network_has_its_own_row(make_record: Build) -> None:
+    rows, _ = collect(
+        [make_record(50.0, cloning=10.0), make_record(60.0, cloning=20.0, width=512)]
+    )
+    assert sorted(row.last.mean for row in rows_of("cloning", rows)) == [10.0, 20.0]
+
+
+def test_a_repeated_seed_counts_once(make_record: Build) -> None:
+    records = [
+        make_record(10.0, seed=0),
+        make_record(20.0, seed=0, sweep="again"),
+        make_record(40.0, seed=1),
+    ]
+    rows, _ = collect(records)
+    (qipo,) = rows_of("qipo", rows)
+    assert (qipo.last.mean, qipo.last.count, qipo.repeats) == (27.5, 2, 1)
+
+
+def test_copies_are_known_by_their_id_and_the_highest_attempt_stays(make_record: Build) -> None:
+    records = [make_record(10.0), make_record(20.0, attempt=3), make_record(15.0, attempt=2)]
+    for order in itertools.permutations(records):
+        rows, left_out = collect(order)
+        (qipo,) = rows_of("qipo", rows)
+        assert (qipo.last.mean, qipo.last.count) == (20.0, 1)
+        assert left_out == {"copy": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"state": "pruned"}, "pruned"),
+        ({"state": "diverged"}, "diverged"),
+        ({"state": "failed"}, "failed"),
+        ({"purpose": "search"}, "search"),
+        ({"purpose": "search", "state": "pruned"}, "search"),
+        ({"last": None}, "unscored"),
+    ],
+)
+def test_only_whole_reported_runs_enter(
+    make_record: Build, change: dict[str, Any], reason: str
+) -> None:
+    other = make_record(**({"last": 99.0, "seed": 1} | change))
+    rows, left_out = collect([make_record(10.0), other])
+    assert [row.last.mean for row in rows_of("qipo", rows)] == [10.0]
+    assert [row.last.mean for row in rows_of("cloning", rows)] == [10.0]
+    assert left_out == {reason: 1}
+
+
+def test_scores_that_could_not_be_normalised_are_not_made_up(make_record: Build) -> None:
+    whole, bare = make_record(10.0), make_record(90.0, seed=1)
+    whole["behaviour_cloning"]["normalised"] = None
+    whole["data"]["score"]["normalised"] = None
+    bare["final"]["last"]["normalised"] = None
+    rows, left_out = collect([whole, bare])
+    assert [(row.method.name, row.last.mean, row.gain) for row in rows] == [
+        ("QIPO-OT", 10.0, None)
+    ]
+    assert left_out == {"unscored": 1}
+
+
+def test_environment_seeds_may_be_a_list(make_record: Build) -> None:
+    rows, _ = collect([make_record(10.0, env_seeds=[1, 2, 5])])
+    assert rows[0].method.setting.env_seeds == "1, 2, 5"
+
+
+def test_confirmed_runs_enter(make_record: Build) -> None:
+    rows, left_out = collect([make_record(10.0, purpose="confirm", selection_episodes=900)])
+    (qipo,) = rows_of("qipo", rows)
+    assert qipo.method.selection_episodes == 900
+    assert not left_out
+
+
+def test_the_order_of_rows(make_record: Build) -> None:
+    records = [
+        make_record(1.0, path="vp", departures=("layer-norm",)),
+        make_record(2.0, path="ot", departures=("layer-norm",)),
+        make_record(3.0, path="vp"),
+        make_record(4.0, path="ot"),
+        make_record(5.0, task="antmaze-umaze"),
+    ]
+    for order in itertools.permutations(records):
+        rows, _ = collect(order)
+        found = [(r.method.task, r.method.name, r.method.departures) for r in rows]
+        assert found == [
+            ("antmaze-umaze", "data", ()),
+            ("antmaze-umaze", "behaviour cloning (OT)", ()),
+            ("antmaze-umaze", "QIPO-OT", ()),
+            ("maze2d-umaze", "data", ()),
+            ("maze2d-umaze", "behaviour cloning (OT)", ()),
+            ("maze2d-umaze", "behaviour cloning (Diff)", ()),
+            ("maze2d-umaze", "QIPO-OT", ()),
+            ("maze2d-umaze", "QIPO-Diff", ()),
+            ("maze2d-umaze", "QIPO-OT", ("layer-norm",)),
+            ("maze2d-umaze", "QIPO-Diff", ("layer-norm",)),
+        ]

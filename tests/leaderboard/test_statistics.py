@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from qipo_ray.leaderboard.statistics import Spread, mean, spread
+
+
+def test_spread_is_the_sample_standard_deviation() -> None:
+    values = [53.1, 49.0, 60.25, 12.5]
+    found = spread(values)
+    assert found.count == 4
+    centre = (53.1 + 49.0 + 60.25 + 12.5) / 4
+    assert found.mean == pytest.approx(centre, rel=1e-15)
+    squares = sum((value - centre) ** 2 for value in values)
+    assert found.std == pytest.approx(math.sqrt(squares / 3), rel=1e-14)
+
+
+def test_one_seed_has_no_deviation() -> None:
+    assert spread([3.5]) == Spread(3.5, None, 1)
+
+
+def test_equal_values_have_none_either() -> None:
+    assert spread([0.1] * 3) == Spread(mean=0.1, std=0.0, count=3)
+
+
+def test_nothing_has_no_mean() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        mean([])
