@@ -1,0 +1,110 @@
+"""The engine: slots in which jobs of equal shape train as one program, and come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from qipo_ray.agent import PACKS, Diverged, Member, Pack, State, Tensors
+from qipo_ray.train.job import Job
+
+LOG_EVERY = 100  # updates between metrics; a multiple of the absolute update, whatever the job
+
+Kind = Literal["metrics", "mark", "finished", "diverged"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a job: metrics are means since the last ones, a mark waits for a score."""
+
+    kind: Kind
+    job: Job
+    updates: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+class Engine:
+    """N slots. Members may be at different updates; all are of one shape at a time.
+
+    ``advance`` returns as soon as a member reaches a mark, its end, or diverges, so that the
+    caller can read its state at exactly that update. A finished or diverged member stays in its
+    slot until it is dropped.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.jobs: list[Job] = []
+        self.pack: Pack | None = None
+
+    def fits(self, job: Job) -> bool:
+        """Return whether a slot is free for a job of this shape."""
+        if len(self.jobs) >= self.slots or any(job.key == other.key for other in self.jobs):
+            return False
+        return not self.jobs or job.shape == self.jobs[0].shape
+
+    def admit(
+        self, job: Job, data: Tensors, upstream: Mapping[str, State], state: State | None = None
+    ) -> None:
+        """Put a job into a free slot, fresh or where ``state`` left it.
+
+        ``upstream`` holds the states of the stages it builds on. ``ValueError`` if it does not
+        fit.
+        """
+        if not self.fits(job):
+            raise ValueError(f"no slot for {job.stage} {job.key} beside {len(self.jobs)} jobs")
+        if not self.jobs:
+            self.pack = PACKS[job.stage](job.config, data)
+        self._pack.admit(Member(job.config, job.seed), upstream, state)
+        self.jobs.append(job)
+
+    @property
+    def _pack(self) -> Pack:
+        if self.pack is None:
+            raise ValueError("the engine is empty")
+        return self.pack
+
+    def updates(self, key: str) -> int:
+        """Return how far the job has come."""
+        return self._pack.members[self._slot(key)].updates
+
+    def state(self, key: str) -> State:
+        """Return all that the job needs to go on from here."""
+        return self._pack.state(self._slot(key))
+
+    def drop(self, key: str) -> None:
+        """Free the job's slot."""
+        i = self._slot(key)
+        self._pack.drop(i)
+        del self.jobs[i]
+        if not self.jobs:
+            self.pack = None
+
+    def _slot(self, key: str) -> int:
+        return next(i for i, job in enumerate(self.jobs) if job.key == key)
+
+    def advance(self, updates: int) -> list[Event]:
+        """Train all members for at most ``updates`` and return what happened, in order."""
+        events: list[Event] = []
+        for _ in range(updates):
+            self._pack.update()
+            for i, job in enumerate(self.jobs):
+                events += self._events(i, job)
+            if any(event.kind != "metrics" for event in events):
+                break
+        return events
+
+    def _events(self, i: int, job: Job) -> list[Event]:
+        updates = self._pack.members[i].updates
+        events = []
+        if updates % LOG_EVERY == 0:
+            try:
+                events.append(Event("metrics", job, updates, self._pack.metrics(i)))
+            except Diverged as error:
+                return [Event("diverged", job, updates, reason=str(error))]
+        if updates >= job.length:
+            events.append(Event("finished", job, updates))
+        elif any(updates == evaluation.updates for evaluation in job.evaluations):
+            events.append(Event("mark", job, updates))
+        return events

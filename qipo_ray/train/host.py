@@ -1,0 +1,192 @@
+"""The host: an engine with its store. It admits jobs, trains, saves, scores, and reports.
+
+The local executor's processes and the workers on a cluster run the same host.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qipo_ray.agent import Diverged, State, Tensors
+from qipo_ray.data.load import load
+from qipo_ray.data.tasks import get_task
+from qipo_ray.data.transitions import transitions
+from qipo_ray.errors import UserError
+from qipo_ray.store.attempts import StaleAttempt
+from qipo_ray.train.checkpoint import to_bytes
+from qipo_ray.train.engine import LOG_EVERY, Engine, Event
+from qipo_ray.train.job import Job
+from qipo_ray.train.metrics import MetricsLog
+from qipo_ray.train.report import Kind, Report, Score
+from qipo_ray.train.results import Results
+from qipo_ray.train.scoring import score_name, score_state
+
+SAVE_EVERY_S = 10.0  # wall seconds between checkpoints; a kill loses at most this much work
+
+
+@dataclass
+class _Active:
+    """A job in this host: its attempt number, training seconds, log, and last save."""
+
+    job: Job
+    attempt: int
+    seconds: float
+    log: MetricsLog
+    saved: float
+
+
+class Host:
+    """An engine with N slots whose jobs live in the store under ``root``."""
+
+    def __init__(self, root: Path, slots: int = 1, device: str = "cpu") -> None:
+        self.results = Results(root)
+        self.artefacts = self.results.artefacts
+        self.engine = Engine(slots)
+        self.device = torch.device(device)
+        self.active: dict[str, _Active] = {}
+        self._data: tuple[tuple[Any, ...], Tensors] | None = None
+
+    def admit(self, job: Job) -> list[Report]:
+        """Start or continue a job in a free slot; return what is already due."""
+        upstream = {s.stage: self.results.state(s) for s in job.upstream}
+        attempt = self.artefacts.claim(job.stage, job.key)
+        found = self.results.resume_point(job)
+        state, seconds = found or (None, 0.0)
+        self.engine.admit(job, self._tensors(job), upstream, state)
+        updates = self.engine.updates(job.key)
+        log = MetricsLog(self.artefacts.folder(job.stage, job.key), updates)
+        self.active[job.key] = _Active(job, attempt, seconds, log, time.monotonic())
+        reports = [self._report("progress", job, updates)]
+        if updates >= job.length:
+            reports += self._handle(Event("finished", job, updates))
+        elif any(e.updates == updates for e in job.evaluations):
+            reports += self._handle(Event("mark", job, updates))
+        return reports
+
+    def _tensors(self, job: Job) -> Tensors:
+        config = job.config
+        name = (job.data_sha256, job.task, config.data, config.critic.discount)
+        if self._data is None or self._data[0] != name:
+            task = get_task(job.task)
+            dataset = load(job.task, job.data)
+            if dataset.sha256 != job.data_sha256:
+                raise UserError(f"{job.data} changed since the run was planned: other SHA-256")
+            rows = transitions(dataset, task, config.data.reward, config.critic.discount)
+            self._data = (name, Tensors.of(rows, config.data.observations, self.device))
+        return self._data[1]
+
+    def step(self, updates: int = LOG_EVERY) -> list[Report]:
+        """Train all jobs for at most ``updates``; save, score and free slots as they fall due."""
+        start = time.monotonic()
+        events = self.engine.advance(updates)
+        share = (time.monotonic() - start) / len(self.active)
+        for active in self.active.values():
+            active.seconds += share
+        reports = [report for event in events for report in self._handle(event)]
+        for active in list(self.active.values()):
+            if time.monotonic() - active.saved > SAVE_EVERY_S:
+                try:
+                    self.save(active.job)
+                except StaleAttempt as error:
+                    reports.append(self._overtaken(active.job, error))
+        return reports
+
+    def _overtaken(self, job: Job, error: StaleAttempt) -> Report:
+        """Leave a job to the process that took it over."""
+        updates = self.engine.updates(job.key)
+        report = self._report("dropped", job, updates, reason=str(error))
+        self._drop(job.key)
+        return report
+
+    def save(self, job: Job, *, keep: bool = False) -> State:
+        """Write a snapshot of a job in a slot and return its state."""
+        active = self.active[job.key]
+        state = self.engine.state(job.key)
+        self.artefacts.write(
+            job.stage,
+            job.key,
+            state["updates"],
+            to_bytes(state),
+            attempt=active.attempt,
+            seconds=active.seconds,
+            keep=keep,
+        )
+        active.saved = time.monotonic()
+        return state
+
+    def stop(self, key: str) -> Report:
+        """Save a job, take it out of its slot, and say so; it can go on later, anywhere."""
+        job = self.active[key].job
+        try:
+            updates = self.save(job)["updates"]
+        except StaleAttempt as error:
+            return self._overtaken(job, error)
+        report = self._report("dropped", job, updates)
+        self._drop(key)
+        return report
+
+    def _drop(self, key: str) -> None:
+        self.engine.drop(key)
+        del self.active[key]
+
+    def _handle(self, event: Event) -> list[Report]:
+        try:
+            return self._respond(event)
+        except StaleAttempt as error:
+            return [self._overtaken(event.job, error)]
+
+    def _respond(self, event: Event) -> list[Report]:
+        job = event.job
+        if event.kind == "metrics":
+            self.active[job.key].log.append(event.updates, event.metrics)
+            return [self._report("progress", job, event.updates, metrics=event.metrics)]
+        if event.kind == "diverged":
+            return [self._diverged(job, event.updates, event.reason)]
+        state = self.save(job, keep=event.kind == "finished")
+        try:
+            reports = self._scores(job, state)
+        except Diverged as error:
+            return [self._diverged(job, event.updates, str(error))]
+        if event.kind == "finished":
+            reports.append(self._report("finished", job, event.updates))
+            self._drop(job.key)
+        return reports
+
+    def _scores(self, job: Job, state: State) -> list[Report]:
+        reports = []
+        for evaluation in job.evaluations:
+            if evaluation.updates != state["updates"]:
+                continue
+            found = self.results.score(job, evaluation)
+            if found is None:
+                found = score_state(get_task(job.task), job.config, state, evaluation.episodes)
+                name = score_name(job.config, evaluation.updates, evaluation.episodes)
+                self.artefacts.write_note(job.stage, job.key, name, found)
+            reports.append(self._report("score", job, evaluation.updates, score=found))
+        return reports
+
+    def _diverged(self, job: Job, updates: int, reason: str) -> Report:
+        note = {"updates": updates, "reason": reason}
+        self.artefacts.write_note(job.stage, job.key, "diverged", note)
+        report = self._report("diverged", job, updates, reason=reason)
+        self._drop(job.key)
+        return report
+
+    def _report(
+        self,
+        kind: Kind,
+        job: Job,
+        updates: int,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        score: Score | None = None,
+        reason: str = "",
+    ) -> Report:
+        seconds = self.active[job.key].seconds
+        return Report(kind, job.snapshot, updates, seconds, metrics or {}, score, reason)

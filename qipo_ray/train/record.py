@@ -1,0 +1,194 @@
+"""The record of an ended run, built from the store: the same again after any resume."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import subprocess
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from qipo_ray import __version__
+from qipo_ray.config import config_hash, departures, path_label, to_dict
+from qipo_ray.data.tasks import get_task
+from qipo_ray.data.transitions import Dataset, behaviour_score
+from qipo_ray.evaluation.score import Protocol, env_seeds_text
+from qipo_ray.store.attempts import newest_attempt
+from qipo_ray.store.records import SCHEMA, new_id
+from qipo_ray.train.job import Run
+from qipo_ray.train.report import Score
+from qipo_ray.train.results import Results
+from qipo_ray.train.scoring import action_latency_ms
+
+PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "h5py", "ray", "optuna")
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Why and how a run was made: what its record says beside its results."""
+
+    sweep: str
+    trial: str | None
+    purpose: str  # search | confirm | single
+    name: str | None  # of the configuration, for the tables
+    command: str
+    started: str  # UTC ISO 8601
+    reused: frozenset[str] = frozenset()  # keys of jobs that were finished before
+    selection_episodes: int = 0
+
+
+def now() -> str:
+    """Return the time, UTC ISO 8601."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def record_id(run: Run, occasion: Occasion) -> str:
+    """Return the id of the run's record."""
+    return new_id(occasion.sweep, occasion.purpose, run.task, config_hash(run.config), run.seed)
+
+
+def build_record(
+    run: Run,
+    dataset: Dataset,
+    results: Results,
+    occasion: Occasion,
+    *,
+    state: str = "finished",
+    reason: str | None = None,
+    reached: int | None = None,
+    rung: int | None = None,
+) -> dict[str, Any]:
+    """Return the record of an ended run (schema 1).
+
+    ``reached`` are the policy updates it came to, its full length unless said otherwise.
+    """
+    behaviour, _, policy = run.jobs
+    reached = policy.length if reached is None else reached
+    scores = [s for e in policy.evaluations if (s := results.score(policy, e)) is not None]
+    scores = [score for score in scores if score["updates"] <= reached]
+    finished = state == "finished"
+    ended = now()
+    return {
+        "schema": SCHEMA,
+        "id": record_id(run, occasion),
+        "sweep": occasion.sweep,
+        "trial": occasion.trial,
+        "purpose": occasion.purpose,
+        "task": run.task,
+        "seed": run.seed,
+        "state": state,
+        "reason": reason,
+        "attempt": max(1, newest_attempt(results.artefacts.folder(policy.stage, policy.key))),
+        "config": to_dict(run.config),
+        "config_hash": config_hash(run.config),
+        "label": {
+            "method": f"QIPO-{path_label(run.config)}",
+            "departures": list(departures(run.config)),
+            "name": occasion.name,
+        },
+        "jobs": {job.stage: job.key for job in run.jobs},
+        "reached": {"updates": reached, "rung": rung},
+        "scores": scores,
+        "final": _final(run, results, scores) if finished else _nothing(),
+        "behaviour_cloning": results.score(behaviour, behaviour.evaluations[0]),
+        "protocol": asdict(protocol(run, occasion)),
+        "data": _data(run, dataset),
+        "cost": _cost(run, results, occasion, ended),
+        "provenance": _provenance(occasion, ended),
+        "pack": {"size": 1, "composition": [policy.key]},
+    }
+
+
+def _nothing() -> dict[str, None]:
+    return {"last": None, "last3": None, "best": None, "action_latency_ms": None}
+
+
+def _final(run: Run, results: Results, scores: list[Score]) -> dict[str, Any]:
+    policy = run.jobs[-1]
+    return {
+        "last": scores[-1],
+        "last3": statistics.fmean(score["normalised"] for score in scores[-3:]),
+        "best": max(scores, key=lambda score: float(score["normalised"])),
+        "action_latency_ms": action_latency_ms(run.config, results.state(policy.snapshot)),
+    }
+
+
+def protocol(run: Run, occasion: Occasion) -> Protocol:
+    """Return how the run's final score is measured."""
+    episodes = run.config.evaluation.final_episodes
+    return Protocol(
+        episodes=episodes,
+        env_seeds=env_seeds_text(episodes),
+        sampler=run.config.solver,
+        steps=run.config.sampler.evaluations,
+        best_of=1,
+        clip=run.config.sampler.clip,
+        selection_episodes=occasion.selection_episodes,
+    )
+
+
+def _data(run: Run, dataset: Dataset) -> dict[str, Any]:
+    task = get_task(run.task)
+    return {
+        "task": run.task,
+        "source": dataset.source,
+        "sha256": dataset.sha256,
+        "rows": dataset.rows,
+        "notes": [*task.notes, *dataset.notes],
+        "score": behaviour_score(dataset, task),
+    }
+
+
+def _cost(run: Run, results: Results, occasion: Occasion, ended: str) -> dict[str, float | None]:
+    seconds, updates, reused = 0.0, 0, 0.0
+    for job in run.jobs:
+        artefact = results.artefacts.find(job.stage, job.key, job.length)
+        if artefact is None:
+            continue
+        if job.key in occasion.reused:
+            reused += artefact.seconds
+        else:
+            seconds, updates = seconds + artefact.seconds, updates + job.length
+    wall = datetime.fromisoformat(ended) - datetime.fromisoformat(occasion.started)
+    return {
+        "wall_s": wall.total_seconds(),
+        "device_s": seconds,
+        "updates_per_s": updates / seconds if seconds else None,
+        "reused_s": reused,
+    }
+
+
+def _provenance(occasion: Occasion, ended: str) -> dict[str, Any]:
+    commit, dirty = _commit()
+    return {
+        "version": __version__,
+        "commit": commit,
+        "dirty": dirty,
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "hardware": f"{platform.machine()} {platform.processor()}".strip() or "unknown",
+        "command": occasion.command,
+        "started": occasion.started,
+        "ended": ended,
+    }
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """Return the commit of the working tree that this package runs from, if it is one."""
+    folder = Path(__file__).parent
+
+    def git(*args: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *args], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
+    commit = git("rev-parse", "HEAD") if tracked else None
+    return commit, None if commit is None else bool(git("status", "--porcelain", "-uno"))

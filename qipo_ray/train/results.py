@@ -1,0 +1,59 @@
+"""What the store knows of jobs: snapshots, scores and divergence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.agent import State
+from qipo_ray.errors import UserError
+from qipo_ray.store.artefacts import Artefacts
+from qipo_ray.train.checkpoint import from_bytes
+from qipo_ray.train.job import Evaluation, Job, Snapshot
+from qipo_ray.train.report import Score
+from qipo_ray.train.scoring import score_name
+
+
+class Results:
+    """A reader of the store under ``root``; what is not there is None."""
+
+    def __init__(self, root: Path) -> None:
+        self.artefacts = Artefacts(root)
+
+    def score(self, job: Job, evaluation: Evaluation) -> Score | None:
+        """Return the cached score, or None."""
+        name = score_name(job.config, evaluation.updates, evaluation.episodes)
+        return self.artefacts.note(job.stage, job.key, name)
+
+    def divergence(self, job: Job) -> dict[str, Any] | None:
+        """Return ``{updates, reason}`` if the job is known to diverge within its length."""
+        note = self.artefacts.note(job.stage, job.key, "diverged")
+        return note if note is not None and note["updates"] <= job.length else None
+
+    def done(self, job: Job) -> bool:
+        """Return whether the job's snapshot is there, whole, and all its scores are known."""
+        if any(self.score(job, evaluation) is None for evaluation in job.evaluations):
+            return False
+        return self.artefacts.read(job.stage, job.key, job.length) is not None
+
+    def state(self, snapshot: Snapshot) -> State:
+        """Return a snapshot's state; ``UserError`` if it is missing or damaged."""
+        data = self.artefacts.read(snapshot.stage, snapshot.key, snapshot.updates)
+        if data is None:
+            raise UserError(
+                f"snapshot {snapshot.updates} of {snapshot.stage} {snapshot.key} is missing or "
+                "damaged; the same command trains it again"
+            )
+        return from_bytes(data)
+
+    def resume_point(self, job: Job) -> tuple[State, float] | None:
+        """Return the newest state from which every missing score can be reached, and its seconds.
+
+        That is the newest valid snapshot at or before the first missing score.
+        """
+        missing = [e.updates for e in job.evaluations if self.score(job, e) is None]
+        found = self.artefacts.newest(job.stage, job.key, at_most=min([job.length, *missing]))
+        if found is None:
+            return None
+        artefact, data = found
+        return from_bytes(data), artefact.seconds

@@ -1,0 +1,75 @@
+"""Tiny runs on the `point` task: real data, real simulator, seconds of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.config import Config, load_config
+from qipo_ray.data.load import load
+from qipo_ray.data.tasks import get_task
+from qipo_ray.data.transitions import Dataset
+from qipo_ray.evaluation.generate import generate
+from qipo_ray.train.job import Run
+
+TINY = (
+    "behaviour.width=16",
+    "behaviour.blocks=1",
+    "behaviour.updates=200",
+    "critic.width=16",
+    "critic.layers=2",
+    "critic.updates=200",
+    "critic.returns_updates=100",
+    "critic.support_size=3",
+    "critic.pool=200",
+    "policy.support_size=4",
+    "policy.pool=100",
+    "policy.rounds=2",
+    "policy.renew_every=150",
+    "sampler.evaluations=4",
+    "evaluation.every=100",
+    "evaluation.episodes=3",
+    "evaluation.final_episodes=5",
+)
+
+
+@pytest.fixture
+def configure() -> Callable[..., Config]:
+    """A tiny configuration with changes."""
+    return lambda *changes: load_config("quickstart", [*TINY, *changes])
+
+
+@pytest.fixture(scope="session")
+def point(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The generated `point` data, 2,000 rows."""
+    path = generate("point", tmp_path_factory.mktemp("data") / "point.hdf5", rows=2000)
+    return load(get_task("point").id, path)
+
+
+@pytest.fixture
+def make_run(point: Dataset, configure: Callable[..., Config]) -> Callable[..., Run]:
+    """A run of a tiny configuration with changes."""
+
+    def make(*changes: str, seed: int = 0) -> Run:
+        return Run("point", configure(*changes), seed, str(point.path), point.sha256)
+
+    return make
+
+
+@pytest.fixture
+def snapshot_bytes() -> Callable[[Path], dict[str, bytes]]:
+    """All snapshots, metrics and scores under a results folder, by place."""
+    return _snapshot_bytes
+
+
+def _snapshot_bytes(root: Path) -> dict[str, bytes]:
+    found = {}
+    for path in sorted(root.glob("artefacts/*/*")):
+        if path.suffix == ".csv" or path.name.startswith("note-"):
+            found[f"{path.parent.name}/{path.name}"] = path.read_bytes()
+        elif path.suffix == ".pt":
+            updates = path.name.split("-")[0]
+            found[f"{path.parent.name}/{updates}"] = path.read_bytes()
+    return found

@@ -1,0 +1,232 @@
+"""The host: saves, scores, goes on after kills bit for bit, and trains nothing twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.errors import UserError
+from qipo_ray.train import host as host_module
+from qipo_ray.train.checkpoint import CheckpointError, from_bytes, to_bytes
+from qipo_ray.train.graph import JobGraph
+from qipo_ray.train.host import Host
+from qipo_ray.train.job import Run
+from qipo_ray.train.local import execute
+from qipo_ray.train.report import Report
+from qipo_ray.train.results import Results
+
+Contents = Callable[[Path], dict[str, bytes]]
+
+
+def train(root: Path, *runs: Run, processes: int = 1) -> list[Report]:
+    """Execute runs and return all reports."""
+    graph = JobGraph(Results(root))
+    for run in runs:
+        for job in run.jobs:
+            graph.add(job, str(run.seed))
+    reports: list[Report] = []
+    execute(graph, root, processes, reports.append)
+    return reports
+
+
+def ended(reports: list[Report]) -> list[tuple[str, int]]:
+    return [(r.snapshot.stage, r.snapshot.updates) for r in reports if r.kind == "finished"]
+
+
+def test_a_run_trains_its_stages_in_order_and_only_once(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = make_run()
+    reports = train(tmp_path, run)
+    assert ended(reports) == [("behaviour", 200), ("critic", 200), ("policy", 300)]
+    scores = [(r.snapshot.stage, r.updates, r.score["episodes"]) for r in reports if r.score]
+    assert scores == [
+        ("behaviour", 200, 5), ("policy", 100, 3), ("policy", 200, 3), ("policy", 300, 5),
+    ]  # fmt: skip
+    assert train(tmp_path, run) == []
+
+
+def test_equal_keys_are_trained_once(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    """Another beta shares behaviour and critic; another seed shares nothing."""
+    reports = train(tmp_path, make_run(), make_run("policy.beta=1"), make_run(seed=1))
+    stages = sorted(stage for stage, _ in ended(reports))
+    assert stages == ["behaviour"] * 2 + ["critic"] * 2 + ["policy"] * 3
+
+
+def test_a_longer_job_continues_a_shorter_one(
+    make_run: Callable[..., Run], tmp_path: Path, snapshot_bytes: Contents
+) -> None:
+    """Three rounds after two are one training, and end where three rounds at once end."""
+    short, long = make_run("policy.rounds=2"), make_run("policy.rounds=3")
+    assert short.jobs[2].key == long.jobs[2].key
+    train(tmp_path / "a", short)
+    reports = train(tmp_path / "a", long)
+    assert ended(reports) == [("policy", 450)]
+    assert min(r.updates for r in reports) == 300  # where the shorter one ended
+    train(tmp_path / "b", long)
+    one, other = snapshot_bytes(tmp_path / "a"), snapshot_bytes(tmp_path / "b")
+    name = f"policy-{long.jobs[2].key}/000000450"
+    assert one[name] == other[name]
+
+
+def test_a_score_between_snapshots_is_reached_again(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    """A job that is done, asked for an unknown earlier score, goes back and gets it."""
+    train(tmp_path, make_run())
+    again = make_run("evaluation.every=140")
+    reports = train(tmp_path, again)
+    assert [r.updates for r in reports if r.kind == "score" and r.snapshot.stage == "policy"] == [
+        140, 280, 300,
+    ]  # fmt: skip
+
+
+def _kill_at(root: Path, run: Run, count: int) -> None:
+    """Train in a forked child that dies by SIGKILL at its report number ``count``."""
+    pid = os.fork()
+    if pid == 0:
+        seen = 0
+
+        def listen(report: Report) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == count:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        graph = JobGraph(Results(root))
+        for job in run.jobs:
+            graph.add(job, "run")
+        try:
+            execute(graph, root, 1, listen)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+
+
+@pytest.mark.parametrize("save_every", [0.0, 1e9], ids=["every step", "only at marks"])
+def test_killed_runs_end_bit_for_bit_equal(
+    make_run: Callable[..., Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    snapshot_bytes: Contents,
+    save_every: float,
+) -> None:
+    """SIGKILL at random reports until it is through: weights, metrics and scores are equal."""
+    run = make_run()
+    train(tmp_path / "unbroken", run)
+    monkeypatch.setattr(host_module, "SAVE_EVERY_S", save_every)
+    rng = random.Random(0)
+    for _ in range(6):
+        _kill_at(tmp_path / "broken", run, rng.randint(2, 6))
+    train(tmp_path / "broken", run)
+    one, other = snapshot_bytes(tmp_path / "unbroken"), snapshot_bytes(tmp_path / "broken")
+    final = {f"{job.stage}-{job.key}/{job.length:09d}" for job in run.jobs}
+    assert final <= one.keys() & other.keys()
+    for name in final | {n for n in one if n.endswith(".csv") or "note-" in n}:
+        assert one[name] == other[name], name
+
+
+@pytest.mark.slow
+def test_processes_give_what_one_process_gives(
+    make_run: Callable[..., Run], tmp_path: Path, snapshot_bytes: Contents
+) -> None:
+    runs = [make_run(seed=0), make_run(seed=1)]
+    train(tmp_path / "one", *runs)
+    train(tmp_path / "two", *runs, processes=2)
+    assert snapshot_bytes(tmp_path / "one") == snapshot_bytes(tmp_path / "two")
+
+
+def test_a_damaged_snapshot_is_trained_again(
+    make_run: Callable[..., Run], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = make_run()
+    train(tmp_path, run)
+    (path,) = tmp_path.glob(f"artefacts/critic-{run.jobs[1].key}/*.pt")
+    before = path.read_bytes()
+    path.write_bytes(before[:-10] + b"\0" * 10)
+    assert ended(train(tmp_path, run)) == [("critic", 200)]
+    assert "bytes do not match the manifest" in caplog.text
+    (path,) = tmp_path.glob(f"artefacts/critic-{run.jobs[1].key}/*.pt")
+    assert path.read_bytes() == before
+
+
+def test_divergence_is_known_and_not_tried_again(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = make_run()
+    key = run.jobs[1].key
+    results = Results(tmp_path)
+    results.artefacts.write_note("critic", key, "diverged", {"updates": 100, "reason": "inf"})
+    reports = train(tmp_path, run)
+    assert ended(reports) == [("behaviour", 200)]
+    graph = JobGraph(results)
+    for one in run.jobs:
+        graph.add(one, "run")
+    assert graph.reason_lost(run.jobs[2].snapshot) == "inf"  # the policy waits for a lost critic
+    assert graph.left == []
+
+
+def test_the_host_notes_a_divergence(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    job = make_run().jobs[0]
+    host.admit(job)
+    host.engine._pack._stacks["online"].stack.flat.fill_(float("nan"))  # type: ignore[attr-defined]
+    reports = host.step()
+    assert [r.kind for r in reports] == ["diverged"] and not host.active
+    note = Results(tmp_path).divergence(job)
+    assert note is not None and note["updates"] == 100
+
+
+def test_a_stopped_job_is_saved_and_goes_on(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    job = make_run().jobs[0]
+    host = Host(tmp_path)
+    host.admit(job)
+    host.step(70)
+    assert host.stop(job.key).kind == "dropped" and not host.active
+    assert [r.updates for r in Host(tmp_path).admit(job)] == [70]
+
+
+def test_checkpoints_lack_nothing(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    """Every part of a state is demanded; bytes are those of plain tensors and numbers."""
+    host = Host(tmp_path)
+    job = make_run().jobs[0]
+    host.admit(job)
+    host.step(30)
+    state = host.engine.state(job.key)
+    data = to_bytes(state)
+    assert data == to_bytes(host.engine.state(job.key))
+    assert from_bytes(data).keys() == state.keys()
+    for key in state:
+        left = {name: value for name, value in state.items() if name != key}
+        with pytest.raises(CheckpointError, match=key):
+            from_bytes(to_bytes(left))
+
+
+def test_metrics_stand_once_whatever_was_written(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    """Rows after the snapshot, and half a row, are forgotten when the job goes on."""
+    run = make_run()
+    train(tmp_path, run)
+    folder = tmp_path / "artefacts" / f"policy-{run.jobs[2].key}"
+    log = folder / "metrics.csv"
+    whole = log.read_text()
+    log.write_text(whole.splitlines()[0] + "\n100" + ",1" * 5)
+    train(tmp_path, make_run("policy.rounds=3"))
+    updates = [int(line.split(",")[0]) for line in log.read_text().splitlines()[1:]]
+    assert updates == sorted(set(updates)) and updates[-1] == 400
+
+
+def test_other_data_under_the_same_path_is_refused(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    job = replace(make_run().jobs[0], data_sha256="0" * 64)
+    with pytest.raises(UserError, match="changed since the run was planned"):
+        Host(tmp_path).admit(job)

@@ -1,0 +1,117 @@
+"""From a plan to records, event files and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from qipo_ray.config import Config
+from qipo_ray.data.transitions import Dataset
+from qipo_ray.store.records import read_records
+from qipo_ray.train.graph import JobGraph
+from qipo_ray.train.host import Report
+from qipo_ray.train.job import Run
+from qipo_ray.train.progress import Progress
+from qipo_ray.train.record import Occasion
+from qipo_ray.train.results import Results
+from qipo_ray.train.runs import carry_out, plan
+
+OCCASION = Occasion(
+    sweep="train",
+    trial=None,
+    purpose="single",
+    name="tiny",
+    command="qipo-ray train",
+    started="2026-01-01T00:00:00+00:00",
+)
+
+
+class Stop(Exception):
+    """Ends a run from its listener."""
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return what TensorBoard's own reader finds."""
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+    }
+
+
+def test_runs_end_in_records_that_hold_what_was_measured(
+    point: Dataset, configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    config = configure()
+    todo = plan(point, config, [0, 1], tmp_path, OCCASION)
+    records = carry_out(todo, 1, lambda report: None)
+    assert read_records(tmp_path) == sorted(records, key=lambda record: str(record["id"]))
+    record = records[0]
+    assert record["state"] == "finished" and record["data"]["source"] == "generated"
+    assert [score["updates"] for score in record["scores"]] == [100, 200, 300]
+    assert record["final"]["last"] == record["scores"][-1]
+    assert record["final"]["last"]["episodes"] == record["protocol"]["episodes"] == 5
+    best = max(score["normalised"] for score in record["scores"])
+    assert record["final"]["best"]["normalised"] == best
+    assert record["behaviour_cloning"]["episodes"] == 5
+    assert record["reached"] == {"updates": 300, "rung": None}
+    again = plan(point, config, [0, 1], tmp_path, OCCASION)
+    assert again.missing == () and len(again.runs) == 2
+
+
+def test_a_run_that_was_stopped_shows_each_step_once(
+    point: Dataset, configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Interrupted in the policy stage and continued: event files and records are whole."""
+
+    def interrupt(report: Report) -> None:
+        if report.snapshot.stage == "policy" and report.updates >= 200:
+            raise Stop
+
+    config = configure()
+    with pytest.raises(Stop):
+        carry_out(plan(point, config, [0], tmp_path, OCCASION), 1, interrupt)
+    todo = plan(point, config, [0], tmp_path, OCCASION)
+    assert len(todo.graph.done) == 2
+    (record,) = carry_out(todo, 1, lambda report: None)
+    assert record["cost"]["reused_s"] > 0
+    (folder,) = (tmp_path / "tensorboard").glob("point/tiny-*/seed-0")
+    found = scalars(folder)
+    assert [step for step, _ in found["behaviour/loss"]] == [100, 200]
+    assert [step for step, _ in found["policy/ess"]] == [100, 200, 300]
+    assert [step for step, _ in found["score/normalised"]] == [0, 100, 200, 300]
+    last = record["final"]["last"]["normalised"]
+    assert found["score/normalised"][-1][1] == pytest.approx(last, rel=1e-5)
+
+
+def test_a_diverged_run_is_recorded_with_its_reason(
+    point: Dataset, configure: Callable[..., Config], make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = make_run()
+    note = {"updates": 100, "reason": "critic loss is nan at update 100"}
+    Results(tmp_path).artefacts.write_note("critic", run.jobs[1].key, "diverged", note)
+    (record,) = carry_out(plan(point, configure(), [0], tmp_path, OCCASION), 1, lambda r: None)
+    assert record["state"] == "diverged" and record["reason"] == note["reason"]
+    assert record["final"]["last"] is None and record["reached"]["updates"] == 0
+
+
+def test_progress_counts_updates_and_expects_an_end(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    graph = JobGraph(Results(tmp_path))
+    jobs = make_run().jobs  # 200, 200, 300 updates
+    time = 0.0
+    progress = Progress(jobs, [jobs[0].snapshot], 1, clock=lambda: time)
+    assert progress.share == pytest.approx(200 / 700) and progress.seconds_left is None
+    progress.note(Report("progress", jobs[1].snapshot, 0, 0.0))
+    time = 10.0
+    progress.note(Report("progress", jobs[1].snapshot, 100, 9.0))
+    assert progress.share == pytest.approx(300 / 700)
+    assert progress.seconds_left == pytest.approx(0.1 * (100 + 300))
+    progress.note(Report("diverged", jobs[1].snapshot, 150, 9.0))
+    assert progress.share == pytest.approx(400 / 700)
+    assert graph.left == []
