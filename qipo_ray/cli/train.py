@@ -1,0 +1,170 @@
+"""``qipo-ray train``: one configuration over some seeds, on this machine, without Ray."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qipo_ray.cli import output as out
+from qipo_ray.errors import UserError
+
+if TYPE_CHECKING:
+    from qipo_ray.config import Config
+    from qipo_ray.data.transitions import Dataset
+    from qipo_ray.train.report import Report
+    from qipo_ray.train.runs import Plan
+
+
+def train(
+    task: Annotated[str, typer.Option("--task", help="A D4RL task, its twin, or point.")],
+    preset: Annotated[
+        str, typer.Option("--preset", help="paper, quickstart, or a YAML file.")
+    ] = "quickstart",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: policy.beta=3."),
+    ] = None,
+    seeds: Annotated[str, typer.Option("--seeds", help="Comma-separated: 0,1,2.")] = "0",
+    results: Annotated[
+        Path, typer.Option("--results", envvar="QIPO_RESULTS", help="Where results go.")
+    ] = Path("results"),
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="The data, in D4RL's layout.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")
+    ] = os.cpu_count() or 1,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Train behaviour, critic and policy for each seed; score them; print the table.
+
+    The same command again continues where it was stopped, and does nothing where all is done.
+    """
+    from qipo_ray.config import load_config
+    from qipo_ray.leaderboard import leaderboard
+    from qipo_ray.train.record import Occasion, now
+    from qipo_ray.train.runs import carry_out, plan
+
+    config = load_config(preset, changes or [])
+    numbers = _seeds(seeds)
+    dataset = _dataset(task, data)
+    _check(task, config, dataset)
+    root = _writable(results)
+    occasion = Occasion(
+        sweep="train",
+        trial=None,
+        purpose="single",
+        name=Path(preset).stem,
+        command=shlex.join(["qipo-ray", *sys.argv[1:]]),
+        started=now(),
+    )
+    todo = plan(dataset, config, numbers, root, occasion)
+    if todo.missing:
+        workers = min(jobs, max(1, len(todo.graph.left)))
+        with _screen(todo, workers) as tell:
+            carry_out(todo, workers, tell)
+    else:
+        out.remark(f"nothing to do: {len(todo.runs)} of {len(todo.runs)} runs are in {root}")
+    board = leaderboard([root])
+    if json:
+        out.write(board.json())
+    else:
+        out.print_leaderboard(board)
+        out.remark(f"records: {root / 'records'}")
+        out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
+
+
+def _seeds(text: str) -> list[int]:
+    """Return the seeds of ``0,1,2``; ``UserError`` for anything else."""
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"--seeds {text!r}: expected different whole numbers from 0, such as 0,1,2"
+        )
+    return seeds
+
+
+def _dataset(name: str, path: Path | None) -> Dataset:
+    """Return the task's data; generated data are made on first use, and it says so."""
+    from qipo_ray.data.load import load
+    from qipo_ray.data.locate import generated_path
+    from qipo_ray.data.tasks import get_task
+
+    task = get_task(name)
+    if path is None and task.has_generator and not generated_path(task).exists():
+        from qipo_ray.evaluation.generate import generate
+
+        out.remark(f"generating the data of {name} at {generated_path(task)} (once)")
+        with out.progress(f"generating {name}") as report:
+            generate(name, generated_path(task), progress=report)
+    return load(name, path)
+
+
+def _check(name: str, config: Config, dataset: Dataset) -> None:
+    """Refuse, before anything is trained, a task that cannot be scored or data too short."""
+    from qipo_ray.data.tasks import get_task
+    from qipo_ray.data.transitions import transitions
+    from qipo_ray.evaluation.simulators import make_simulator
+
+    make_simulator(get_task(name)).close()
+    rows = transitions(dataset, get_task(name), config.data.reward, config.critic.discount)
+    if config.critic.returns_updates and not rows.returns_valid.any():
+        raise UserError(
+            f"critic.returns_updates={config.critic.returns_updates} needs rows with a known "
+            f"return-to-go, and {dataset.path} has none at discount {config.critic.discount}; "
+            "use --set critic.returns_updates=0"
+        )
+
+
+def _writable(folder: Path) -> Path:
+    """Return the absolute results folder, made if missing; ``UserError`` if it cannot be."""
+    root = folder.expanduser().resolve()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe = root / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"--results {folder}: cannot write there ({error.strerror})") from error
+    return root
+
+
+@contextmanager
+def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
+    """Yield a listener that shows progress with an ETA, and each stage's end as a line."""
+    from qipo_ray.train.progress import Progress
+
+    jobs = [entry.job for entry in todo.graph.entries.values()]
+    seeds = {job.snapshot: job.seed for job in jobs}
+    done = todo.graph.done
+    progress = Progress(jobs, done, workers)
+    out.remark(
+        f"{len(todo.missing)} runs, {len(jobs)} jobs ({len(done)} done before), "
+        f"{workers} processes"
+    )
+    with out.live(f"training {todo.dataset.task_id}") as live:
+
+        def tell(report: Report) -> None:
+            progress.note(report)
+            stage, seed = report.snapshot.stage, seeds[report.snapshot]
+            where = f"seed {seed} {stage} {report.updates:,}/{report.snapshot.updates:,}"
+            if report.kind == "progress":
+                live.update(progress.share, progress.seconds_left, where)
+            elif report.kind == "score" and report.score is not None:
+                live.line(f"{where}: score {report.score['normalised']:.1f}")
+            elif report.kind == "diverged":
+                live.line(f"{where}: diverged: {report.reason}")
+            elif report.kind == "finished":
+                live.line(f"{where}: done in {report.seconds:.0f} s of training")
+
+        yield tell

@@ -1,0 +1,108 @@
+"""``qipo-ray train`` and ``evaluate`` as a user runs them, on the `point` task."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.cli.main import main
+
+TINY = [
+    "behaviour.width=16", "behaviour.updates=300", "critic.width=16", "critic.updates=200",
+    "critic.returns_updates=200", "policy.rounds=2", "policy.renew_every=200", "policy.pool=200",
+    "sampler.evaluations=4", "evaluation.final_episodes=10", "evaluation.episodes=5",
+]  # fmt: skip
+
+
+def command(results: Path, *extra: str) -> list[str]:
+    sets = [part for change in TINY for part in ("--set", change)]
+    return ["train", "--task", "point", "--results", str(results), *sets, *extra]
+
+
+def test_train_then_nothing_to_do_then_evaluate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "R"
+    assert main(command(results, "--seeds", "0,1", "--jobs", "1")) == 0
+    first = capsys.readouterr()
+    assert "generating the data of point" in first.err and "QIPO-OT" in first.out
+    assert f"tensorboard --logdir {results / 'tensorboard'}" in first.err
+    assert main(command(results, "--seeds", "0,1")) == 0
+    second = capsys.readouterr()
+    assert "nothing to do: 2 of 2 runs" in second.err and second.out == first.out
+
+    assert main(["evaluate", str(results), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["score"] for row in rows] == [row["recorded"] for row in rows]
+    other = ["--episodes", "3", "--set", "sampler.solver=heun"]
+    assert main(["evaluate", str(results), *other, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["protocol"]["sampler"] == "heun" and rows[0]["score"]["episodes"] == 3
+    assert main(["evaluate", str(results), "--set", "policy.beta=1"]) == 2
+    assert "evaluate changes only sampler.solver" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_killed_and_continued_it_ends_like_an_unbroken_run(tmp_path: Path) -> None:
+    """SIGKILL of the whole command while two processes train; the same command again."""
+    line = [sys.executable, "-m", "qipo_ray", *command(tmp_path / "R", "--seeds", "0,1", "--json")]
+    process = subprocess.Popen(
+        line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ
+    )
+    assert process.stderr is not None
+    for text in process.stderr:
+        if "critic" in text and "done" in text:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+
+    def scores(results: Path) -> list[object]:
+        done = subprocess.run(
+            [sys.executable, "-m", "qipo_ray", *command(results, "--seeds", "0,1", "--json")],
+            capture_output=True,
+            check=True,
+            env=os.environ,
+        )
+        (table,) = json.loads(done.stdout)["tables"]
+        return [(row["method"], row["last"], row["gain"]) for row in table["rows"]]
+
+    assert scores(tmp_path / "R") == scores(tmp_path / "unbroken")
+
+
+@pytest.mark.parametrize(
+    ("extra", "text"),
+    [
+        (["--seeds", "0,x"], "--seeds '0,x': expected different whole numbers"),
+        (["--seeds", "1,1"], "expected different"),
+        (["--set", "policy.betta=1"], "did you mean 'policy.beta'?"),
+        (["--preset", "papper"], "did you mean 'paper'?"),
+        (["--data", "/nowhere/x.hdf5"], "/nowhere/x.hdf5 for task point does not exist"),
+        (["--task", "pointt"], "did you mean 'point'?"),
+        (["--task", "antmaze-umaze-v2"], "no data for task antmaze-umaze-v2"),
+        (["--results", "/proc/nothing"], "cannot write there"),
+    ],
+)
+def test_a_users_mistake_is_one_line(
+    extra: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(tmp_path / "R", *extra)) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and text in printed.err.splitlines()[-1]
+    assert printed.err.splitlines()[-1].startswith("error: ")
+    assert not list((tmp_path / "R").glob("**/*.pt"))
+
+
+def test_evaluate_refuses_what_it_cannot_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(tmp_path / "none")]) == 2
+    assert "no results folder" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "no finished run" in capsys.readouterr().err
