@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from qipo_ray import __version__
-from qipo_ray.cli import data, evaluate, leaderboard, train
+from qipo_ray.cli import data, evaluate, leaderboard, sweep, train
 from qipo_ray.errors import UserError
 
 USER_MISTAKE = 2  # exit codes
@@ -27,6 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(data.app, name="data")
+app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("leaderboard")(leaderboard.leaderboard)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from qipo_ray.leaderboard.board import Leaderboard, from_records, leaderboard
-from qipo_ray.leaderboard.rows import Row
+from qipo_ray.leaderboard.rows import PAPER, Row
 from qipo_ray.leaderboard.statistics import Spread
 from qipo_ray.leaderboard.tables import Column, Table
 
 __all__ = [
+    "PAPER",
     "Column",
     "Leaderboard",
     "Row",

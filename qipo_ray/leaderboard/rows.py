@@ -19,6 +19,7 @@ Record = Mapping[str, Any]
 Kind = Literal["data", "cloning", "qipo"]
 
 REPORTED = ("confirm", "single")  # purposes; search runs choose, they are not reported
+PAPER = "paper form"  # name of the configuration that a sweep takes from the paper
 KINDS: tuple[Kind, ...] = ("data", "cloning", "qipo")  # in the order of a table
 
 
@@ -155,6 +156,7 @@ def _entries(record: Record) -> Iterator[tuple[Method, _Value]]:
             record,
             kind="cloning",
             name=f"behaviour cloning ({path})",
+            preset=_cloning_label(record["config"]),
             config=_cloning_hash(record),
             episodes=cloning["episodes"],
         )
@@ -203,6 +205,12 @@ def _seeds_text(seeds: str | list[int]) -> str:
     return seeds if isinstance(seeds, str) else ", ".join(map(str, seeds))
 
 
+def _cloning_label(config: Mapping[str, Any]) -> str | None:
+    """Return what tells one cloning row from another: the length of its training."""
+    updates = config["behaviour"].get("updates")
+    return None if updates is None else f"{updates:,} updates"
+
+
 def _cloning_hash(record: Record) -> str:
     """Return a hash of what cloning depends on: runs that differ only beyond it share a row."""
     config = record["config"]
@@ -245,6 +253,7 @@ def _order(row: Row) -> tuple[object, ...]:
         method.task,
         method.dataset,
         KINDS.index(method.kind),
+        method.preset != PAPER,
         bool(method.departures),
         "Diff" in method.name,
         method.departures,

@@ -99,9 +99,14 @@ class JobGraph:
         ]
         return sorted(left, key=lambda job: (STAGES.index(job.stage), job.length))
 
+    @property
+    def _busy(self) -> set[str]:
+        """Keys of the jobs in slots."""
+        return {s.key for s, entry in self.entries.items() if entry.owner is not None}
+
     def start(self, owner: str, fits: Callable[[Job], bool] = lambda job: True) -> Job | None:
         """Give ``owner`` the next job that is ready and fits, or None."""
-        busy = {s.key for s, entry in self.entries.items() if entry.owner is not None}
+        busy = self._busy
         for job in self.left:
             entry = self.entries[job.snapshot]
             ready = job.key not in busy and all(s in self.done for s in job.upstream)
@@ -117,7 +122,7 @@ class JobGraph:
             entry = self.entries[job.snapshot] = _Entry(job)
             self._look_up(job)
         ended = job.snapshot in self.done or job.snapshot in self.lost
-        if entry.owner is None and not ended:
+        if entry.owner is None and not ended and job.key not in self._busy:
             entry.owner = owner
         return entry.owner == owner
 

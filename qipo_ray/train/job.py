@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,30 +82,48 @@ class Job:
 
 @dataclass(frozen=True)
 class Run:
-    """One (task, configuration, seed) from data to policy."""
+    """One (task, configuration, seed) from data to policy.
+
+    A run of a search is scored at its ``rungs``, policy updates, over few episodes. Any other is
+    scored every ``evaluation.every`` updates, and at its end, as is cloning, over many.
+    """
 
     task: str
     config: Config
     seed: int
     data: str
     data_sha256: str
+    rungs: tuple[int, ...] = ()
 
     @property
-    def jobs(self) -> tuple[Job, Job, Job]:
-        """The run's three jobs, in order. Cloning is scored as often as the final policy."""
-        keys = stage_keys(self.config, self.task, self.data_sha256, self.seed)
-        lengths = stage_updates(self.config)
-        made = {stage: Snapshot(stage, keys[stage], lengths[stage]) for stage in STAGES}
+    def final_episodes(self) -> int:
+        """Episodes of the last score."""
         e = self.config.evaluation
-        scores = {
+        return e.episodes if self.rungs else e.final_episodes
+
+    def _evaluations(self, lengths: Mapping[str, int]) -> dict[str, tuple[Evaluation, ...]]:
+        e = self.config.evaluation
+        if self.rungs:
+            at_rungs = tuple(Evaluation(updates, e.episodes) for updates in self.rungs)
+            return {"behaviour": (), "critic": (), "policy": at_rungs}
+        between = range(e.every, lengths["policy"], e.every)
+        return {
             "behaviour": (Evaluation(lengths["behaviour"], e.final_episodes),),
             "critic": (),
             "policy": (
-                *(Evaluation(u, e.episodes) for u in range(e.every, lengths["policy"], e.every)),
+                *(Evaluation(updates, e.episodes) for updates in between),
                 Evaluation(lengths["policy"], e.final_episodes),
             ),
         }
-        upstream = {
+
+    @property
+    def jobs(self) -> tuple[Job, Job, Job]:
+        """The run's three jobs, in order."""
+        keys = stage_keys(self.config, self.task, self.data_sha256, self.seed)
+        lengths = stage_updates(self.config)
+        made = {stage: Snapshot(stage, keys[stage], lengths[stage]) for stage in STAGES}
+        evaluations = self._evaluations(lengths)
+        upstream: dict[str, tuple[Snapshot, ...]] = {
             "behaviour": (),
             "critic": (made["behaviour"],),
             "policy": (made["behaviour"], made["critic"]),
@@ -121,7 +140,7 @@ class Run:
                 data_sha256=self.data_sha256,
                 seed=self.seed,
                 upstream=upstream[stage],
-                evaluations=scores[stage],
+                evaluations=evaluations[stage],
             )
 
         return job("behaviour"), job("critic"), job("policy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import statistics
 import subprocess
@@ -93,7 +94,9 @@ def build_record(
         "reached": {"updates": reached, "rung": rung},
         "scores": scores,
         "final": _final(run, results, scores) if finished else _nothing(),
-        "behaviour_cloning": results.score(behaviour, behaviour.evaluations[0]),
+        "behaviour_cloning": next(
+            (results.score(behaviour, evaluation) for evaluation in behaviour.evaluations), None
+        ),
         "protocol": asdict(protocol(run, occasion)),
         "data": _data(run, dataset),
         "cost": _cost(run, results, occasion, ended),
@@ -118,10 +121,9 @@ def _final(run: Run, results: Results, scores: list[Score]) -> dict[str, Any]:
 
 def protocol(run: Run, occasion: Occasion) -> Protocol:
     """Return how the run's final score is measured."""
-    episodes = run.config.evaluation.final_episodes
     return Protocol(
-        episodes=episodes,
-        env_seeds=env_seeds_text(episodes),
+        episodes=run.final_episodes,
+        env_seeds=env_seeds_text(run.final_episodes),
         sampler=run.config.solver,
         steps=run.config.sampler.evaluations,
         best_of=1,
@@ -145,13 +147,14 @@ def _data(run: Run, dataset: Dataset) -> dict[str, Any]:
 def _cost(run: Run, results: Results, occasion: Occasion, ended: str) -> dict[str, float | None]:
     seconds, updates, reused = 0.0, 0, 0.0
     for job in run.jobs:
-        artefact = results.artefacts.find(job.stage, job.key, job.length)
+        made = [n for n in results.artefacts.lengths(job.stage, job.key) if n <= job.length]
+        artefact = results.artefacts.find(job.stage, job.key, max(made)) if made else None
         if artefact is None:
             continue
         if job.key in occasion.reused:
             reused += artefact.seconds
         else:
-            seconds, updates = seconds + artefact.seconds, updates + job.length
+            seconds, updates = seconds + artefact.seconds, updates + artefact.updates
     wall = datetime.fromisoformat(ended) - datetime.fromisoformat(occasion.started)
     return {
         "wall_s": wall.total_seconds(),
@@ -176,6 +179,7 @@ def _provenance(occasion: Occasion, ended: str) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _commit() -> tuple[str | None, bool | None]:
     """Return the commit of the working tree that this package runs from, if it is one."""
     folder = Path(__file__).parent

@@ -10,6 +10,7 @@ from qipo_ray.train.job import Snapshot
 
 Kind = Literal["progress", "score", "finished", "diverged", "dropped", "failed"]
 Score = dict[str, Any]
+Topic = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,15 @@ class Report:
     metrics: Mapping[str, float] = field(default_factory=dict)
     score: Score | None = None
     reason: str = ""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it stays true: a score or an end, not where the job is just now."""
+        return self.kind not in ("progress", "dropped")
+
+    @property
+    def topic(self) -> Topic:
+        """What it is news of: of two lasting reports on one topic, the second adds nothing."""
+        if self.score is not None:
+            return ("score", self.snapshot, self.updates, self.score["episodes"])
+        return ("end" if self.lasting else "place", self.snapshot)

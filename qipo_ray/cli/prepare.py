@@ -1,0 +1,59 @@
+"""What a verb checks and makes before it trains anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qipo_ray.cli import output as out
+from qipo_ray.errors import UserError
+
+if TYPE_CHECKING:
+    from qipo_ray.config import Config
+    from qipo_ray.data.transitions import Dataset
+
+
+def dataset_of(name: str, path: Path | None) -> Dataset:
+    """Return the task's data; generated data are made on first use, and it says so."""
+    from qipo_ray.data.load import load
+    from qipo_ray.data.locate import generated_path
+    from qipo_ray.data.tasks import get_task
+
+    task = get_task(name)
+    if path is None and task.has_generator and not generated_path(task).exists():
+        from qipo_ray.evaluation.generate import generate
+
+        out.remark(f"generating the data of {name} at {generated_path(task)} (once)")
+        with out.progress(f"generating {name}") as report:
+            generate(name, generated_path(task), progress=report)
+    return load(name, path)
+
+
+def check(name: str, config: Config, dataset: Dataset) -> None:
+    """Refuse, before anything is trained, a task that cannot be scored or data too short."""
+    from qipo_ray.data.tasks import get_task
+    from qipo_ray.data.transitions import transitions
+    from qipo_ray.evaluation.simulators import make_simulator
+
+    make_simulator(get_task(name)).close()
+    rows = transitions(dataset, get_task(name), config.data.reward, config.critic.discount)
+    if config.critic.returns_updates and not rows.returns_valid.any():
+        raise UserError(
+            f"critic.returns_updates={config.critic.returns_updates} needs rows with a known "
+            f"return-to-go, and {dataset.path} has none at discount {config.critic.discount}; "
+            "use --set critic.returns_updates=0"
+        )
+
+
+def writable(folder: Path) -> Path:
+    """Return the absolute results folder, made if missing; ``UserError`` if it cannot be."""
+    root = folder.expanduser().resolve()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe = root / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"--results {folder}: cannot write there ({error.strerror})") from error
+    return root

@@ -1,0 +1,244 @@
+"""The broker: gives the jobs that somebody waits for to workers with free slots.
+
+A plain async class; the service makes a Ray actor of it. It may die at any time: what is done is
+in the store, what runs is in the next call of each worker, and what is wanted in that of each
+client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qipo_ray.train.desk import EVERYONE, Desk
+from qipo_ray.train.job import Job, Snapshot
+from qipo_ray.train.report import Report
+from qipo_ray.train.results import Results
+
+SILENT_S = 60.0  # a worker that was not heard of for so long is taken for gone
+IDLE_S = 2.0  # an idle worker's call waits so long for a job
+GRACE_S = 10.0  # after a restart: busy workers and waiting clients call before jobs are given out
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker is to do: jobs to admit, keys of jobs to stop, or to save all and leave."""
+
+    admit: tuple[Job, ...] = ()
+    stop: tuple[str, ...] = ()
+    close: bool = False
+
+
+class News(NamedTuple):
+    """A waiter's reports, the serial number of the newest, and which life of the broker it was."""
+
+    life: str
+    serial: int
+    reports: list[Report]
+
+
+@dataclass
+class _Worker:
+    """A process that calls: one incarnation of a worker."""
+
+    incarnation: str
+    heard: float
+    slots: int = 0
+
+
+class Broker:
+    """Jobs by key, one training for equal ones, in slots of equal shape, while somebody waits."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        restarted: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start from the store under ``root``; ``restarted`` if another life ended just now."""
+        self.desk = Desk(Results(root))
+        self.graph = self.desk.graph
+        self.life = secrets.token_hex(4)
+        self.workers: dict[str, _Worker] = {}
+        self.closing = False
+        self._clock = clock
+        self._opens = clock() + (GRACE_S if restarted else 0.0)
+        self._gone: set[str] = set()  # incarnations that were replaced
+        self._change = asyncio.Event()
+
+    # ---- for those who wait
+
+    async def want(self, waiter: str, jobs: Sequence[Job]) -> str:
+        """Queue jobs for a waiter and return the life of the broker; idempotent."""
+        self.desk.want(waiter, jobs)
+        self._changed()
+        return self.life
+
+    async def forget(self, waiter: str) -> None:
+        """Drop a waiter; jobs that nobody waits for leave the queue and, soon, their slots."""
+        self.desk.forget(waiter)
+        self._changed()
+
+    async def news(self, waiter: str, life: str, seen: int, timeout_s: float) -> News:
+        """Return a waiter's reports after ``seen``, as soon as there are some or time is up.
+
+        ``life`` is the one that ``want`` or the last news told. A client that finds another one
+        in the answer, which then comes at once, wants again.
+        """
+        if life != self.life and waiter != EVERYONE:
+            return News(self.life, 0, [])
+        end = self._clock() + timeout_s
+        seen = seen if life == self.life else 0
+        serial, reports = self.desk.news(waiter, seen)
+        while not reports and await self._changes(end):
+            serial, reports = self.desk.news(waiter, seen)
+        return News(self.life, serial, reports)
+
+    async def status(self) -> dict[str, Any]:
+        """Return counts for the screen, and the jobs that each worker trains."""
+        self._release_silent()
+        running = {
+            name: [
+                {
+                    "stage": j.stage,
+                    "key": j.key,
+                    "task": j.task,
+                    "seed": j.seed,
+                    "length": j.length,
+                }
+                for j in self.graph.owned(name)
+            ]
+            for name in sorted(self.workers)
+        }
+        return {
+            "queued": len(self.graph.left) - sum(map(len, running.values())),
+            "running": running,
+            "slots": sum(worker.slots for worker in self.workers.values()),
+            "trained": self.graph.trained,
+            "reused": self.graph.reused,
+        }
+
+    # ---- for workers
+
+    async def pull(
+        self,
+        worker: str,
+        incarnation: str,
+        free_slots: int,
+        active: Sequence[Job],
+        reports: Sequence[Report],
+    ) -> Orders:
+        """Take in a worker's reports and what it trains, and return what it is to do next.
+
+        ``active`` is the truth about its slots: a job that it was given and does not have goes
+        back to the queue. An idle worker's call waits a little for a job.
+        """
+        known = self._hear(worker, incarnation, free_slots + len(active))
+        if known is None:
+            return Orders(close=True)
+        self._take_in(worker, active, reports)
+        end = self._clock() + IDLE_S
+        orders = self._orders(worker, free_slots, active)
+        while orders == Orders() and not active and await self._changes(end):
+            if self.workers.get(worker) is not known:
+                return Orders(close=True)
+            orders = self._orders(worker, free_slots, active)
+        return orders
+
+    async def beat(self, worker: str, incarnation: str) -> None:
+        """Note that a worker is alive, while it is busy with a long step."""
+        known = self.workers.get(worker)
+        if known is not None and known.incarnation == incarnation:
+            known.heard = self._clock()
+
+    async def close(self) -> None:
+        """Send each worker away at its next call."""
+        self.closing = True
+        self._changed()
+
+    def _hear(self, name: str, incarnation: str, slots: int) -> _Worker | None:
+        """Note a call; None if the caller was replaced by a newer process."""
+        if incarnation in self._gone:
+            return None
+        known = self.workers.get(name)
+        if known is None or known.incarnation != incarnation:
+            if known is not None:
+                self._gone.add(known.incarnation)
+                self._lose(name, f"worker {name} died")
+            known = self.workers[name] = _Worker(incarnation, 0.0)
+        known.heard, known.slots = self._clock(), slots
+        return known
+
+    def _lose(self, name: str, reason: str) -> None:
+        del self.workers[name]
+        for job in self.graph.release(name):
+            self.desk.set_back(job, reason)
+        self._changed()
+
+    def _release_silent(self) -> None:
+        limit = self._clock() - SILENT_S
+        for name in [name for name, worker in self.workers.items() if worker.heard < limit]:
+            self._lose(name, f"worker {name} was silent for {SILENT_S:.0f} s")
+
+    def _take_in(self, worker: str, active: Sequence[Job], reports: Sequence[Report]) -> None:
+        for job in active:
+            self.graph.adopt(job, worker)
+        mine = {job.snapshot for job in self.graph.owned(worker)}
+        for report in reports:
+            if report.snapshot in mine:
+                self.desk.settle(report)
+        self.graph.release(worker, but={job.snapshot for job in active})
+        if reports:
+            self._changed()
+
+    def _orders(self, worker: str, free_slots: int, active: Sequence[Job]) -> Orders:
+        if self.closing:
+            return Orders(close=True)
+        self._release_silent()
+        wanted = self._wanted(worker)
+        stop = tuple(job.key for job in active if job.snapshot not in wanted)
+        if self._clock() < self._opens:
+            return Orders(stop=stop)
+        here = list(active)
+        while len(here) < len(active) + free_slots:
+            job = self.graph.start(worker, lambda job: _fits(job, here))
+            if job is None:
+                break
+            here.append(job)
+        return Orders(tuple(here[len(active) :]), stop)
+
+    def _wanted(self, worker: str) -> set[Snapshot]:
+        """Return the jobs that a worker should go on with."""
+        early = self._clock() < self._opens
+        return {
+            snapshot
+            for snapshot, entry in self.graph.entries.items()
+            if entry.owner == worker and (entry.waiters or early)
+        }
+
+    # ---- changes wake those who wait
+
+    def _changed(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
+
+    async def _changes(self, end: float) -> bool:
+        """Return True when something changed, False once the time is up."""
+        try:
+            await asyncio.wait_for(self._change.wait(), end - self._clock())
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+
+def _fits(job: Job, others: Sequence[Job]) -> bool:
+    """Return whether a job can train in one pack with others."""
+    return all(job.key != other.key for other in others) and (
+        not others or job.shape == others[0].shape
+    )

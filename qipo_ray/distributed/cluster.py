@@ -1,0 +1,121 @@
+"""The Ray cluster under the service: joined where there is one, else started on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from qipo_ray.errors import UserError
+
+ANSWER_S = 30.0  # for a head to answer
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # so that a worker's death and end are seen soon
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process more for each worker; ours save often
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default; the old one warns
+}
+
+Count = Callable[[Sequence[Mapping[str, float]], str], int]
+
+
+class Cluster:
+    """A connection to Ray, with the number of workers that it has room for."""
+
+    def __init__(self, workers: int, ours: bool) -> None:
+        self.workers = workers
+        self.ours = ours  # the connection was made here
+
+    @classmethod
+    def join(cls, address: str | None, count: Count) -> Cluster:
+        """Return the connection: that of this process, of ``address``, or a cluster of its own.
+
+        ``count`` says how many workers there are to be, or raises; for a cluster of its own it is
+        asked before anything starts.
+        """
+        address = address or os.environ.get("RAY_ADDRESS") or "local"
+        for name, value in SETTINGS.items():
+            os.environ.setdefault(name, value)
+        if address != "local":  # Ray reads it once, when it is imported first
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+        import ray
+
+        if ray.is_initialized():
+            return cls(count(_nodes(), "the cluster"), ours=False)
+        if address == "local":
+            here = this_machine()
+            workers = count([here], "this machine")
+            ray.init(
+                address="local",
+                num_cpus=int(here["CPU"]),
+                include_dashboard=True,  # without it Ray Train's clean-up dies and leaks CPUs
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+            )
+            return cls(workers, ours=True)
+        knock(address)
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+        except ConnectionError as error:
+            raise UserError(f"the Ray head at {address} cannot be joined: {error}") from error
+        try:
+            return cls(count(_nodes(), f"the cluster at {address}"), ours=True)
+        except UserError:
+            ray.shutdown()
+            raise
+
+    def leave(self) -> None:
+        """End the connection if it was made here, and with it a cluster of its own."""
+        import ray
+
+        if self.ours:
+            ray.shutdown()
+
+
+def this_machine() -> dict[str, float]:
+    """Return the CPUs and GPUs that this process may use."""
+    import torch
+
+    return {"CPU": float(len(os.sched_getaffinity(0))), "GPU": float(torch.cuda.device_count())}
+
+
+def _nodes() -> list[dict[str, float]]:
+    import ray
+
+    nodes: Any = ray.nodes  # has no types
+    return [node["Resources"] for node in nodes() if node["Alive"]]
+
+
+def knock(address: str) -> None:
+    """Return if the head answers; ``UserError`` if it does not, refuses, or is no head.
+
+    In a process of its own: a connection to a dead head cannot be given a time limit from here.
+    """
+    if "://" in address:
+        raise UserError(
+            f"Ray address {address!r}: expected host:port of a head or 'auto'; from outside of "
+            "the cluster use `ray job submit`"
+        )
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), ANSWER_S).close()
+        except OSError as error:
+            raise UserError(f"the Ray head at {address} cannot be reached: {error}") from None
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"the Ray head at {address} did not answer in {ANSWER_S:.0f} s") from None
+    if "InvalidAuthToken" in done.stderr:
+        raise UserError(
+            f"the Ray head at {address} refused the token: set RAY_AUTH_MODE=token, and "
+            "RAY_AUTH_TOKEN or ~/.ray/auth_token to the token of the head"
+        )
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
+        raise UserError(f"the Ray head at {address} cannot be used: {lines[-1].strip()}")

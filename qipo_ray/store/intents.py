@@ -1,0 +1,134 @@
+"""Intents: one immutable JSON file per trial, written before it starts; a resume reads them.
+
+An intent says what will be trained and why. How it ended stands in the rung log and the records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.store.files import check_name, sealed, set_aside, unsealed, write_new
+from qipo_ray.store.record_schema import (
+    COUNT,
+    HEX16,
+    NAME,
+    RecordError,
+    fields,
+    many,
+    mapping,
+    number,
+    one_of,
+    text,
+    utc,
+)
+
+logger = logging.getLogger(__name__)
+
+INTENT_SCHEMA = 1
+FOLDER = "trials"
+TRIAL = text(r"[0-9a-f]{12}", "12 hex digits")
+_check_fields = fields(
+    {
+        "schema": one_of(INTENT_SCHEMA),
+        "id": TRIAL,
+        "sweep": NAME,
+        "task": NAME,
+        "position": COUNT,  # in the task's study, from 0
+        "params": mapping,  # dotted key: value
+        "config": mapping,  # resolved
+        "config_hash": HEX16,
+        "seeds": many(COUNT),
+        "rungs": many(number(1, whole=True)),  # policy updates, rising
+        "origin": one_of("paper", "search", "grid"),
+        "written": utc,
+    }
+)
+
+
+def trial_id(sweep: str, task: str, config_hash: str) -> str:
+    """Return the id of a trial, 12 hex digits; one configuration is one trial of a study."""
+    identity = json.dumps([sweep, task, config_hash])
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def validate_intent(intent: dict[str, Any]) -> None:
+    """Raise ``RecordError`` naming the first field that breaks schema 1."""
+    _check_fields(intent, "intent")
+    if intent["id"] != trial_id(intent["sweep"], intent["task"], intent["config_hash"]):
+        raise RecordError(
+            f"intent.id: not the hash of sweep, task and config_hash; got {intent['id']!r}"
+        )
+    for name in ("seeds", "rungs"):
+        values = intent[name]
+        if not values or len(set(values)) < len(values):
+            raise RecordError(f"intent.{name}: expected different numbers; got {values!r:.60}")
+    if intent["rungs"] != sorted(intent["rungs"]):
+        raise RecordError(f"intent.rungs: expected rising updates; got {intent['rungs']!r:.60}")
+
+
+def write_intent(root: Path, intent: dict[str, Any]) -> Path:
+    """Return ``<root>/trials/<id>.json`` once the intent is durable there.
+
+    One that is equal but for ``written`` may be there already, and stays. ``RecordError`` for an
+    invalid intent, and for another one under the same id. A damaged one is set aside.
+    """
+    validate_intent(intent)
+    path = Path(root) / FOLDER / f"{intent['id']}.json"
+    data = sealed(intent)
+    while True:
+        try:
+            write_new(path, data)
+            return path
+        except FileExistsError:
+            old = _read_or_set_aside(path)
+        if old is not None:
+            for name, value in unsealed(data).items():
+                if name != "written" and old[name] != value:
+                    raise RecordError(f"intent.{name}: {path} holds another value; never replaced")
+            return path
+
+
+def read_intents(root: Path) -> list[dict[str, Any]]:
+    """Return the valid intents of a sweep, by task and position; none if there is no folder.
+
+    A damaged file is set aside with a warning in the log that names it.
+    """
+    found = []
+    for path in sorted((Path(root) / FOLDER).glob("*.json")):
+        if not path.name.startswith("."):
+            intent = _read_or_set_aside(path)
+            if intent is not None:
+                found.append(intent)
+    return sorted(found, key=lambda intent: (intent["task"], intent["position"], intent["id"]))
+
+
+def read_intent(root: Path, trial: str) -> dict[str, Any]:
+    """Return one trial's intent; ``FileNotFoundError`` if there is none or it is damaged."""
+    path = Path(root) / FOLDER / f"{check_name(trial)}.json"
+    intent = _read_or_set_aside(path)
+    if intent is None:
+        raise FileNotFoundError(f"{path}: no intent")
+    return intent
+
+
+def _read_or_set_aside(path: Path) -> dict[str, Any] | None:
+    """Return the intent in a file; None if it is gone or was damaged and is now set aside."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        intent = unsealed(raw)
+        if intent.get("schema") != INTENT_SCHEMA:
+            raise RecordError(f"intent.schema: expected {INTENT_SCHEMA}")
+        validate_intent(intent)
+        if intent["id"] != path.stem:
+            raise RecordError(f"intent.id: {intent['id']} in the file {path.name}")
+    except ValueError as problem:
+        set_aside(path, raw, str(problem))
+        return None
+    return intent

@@ -1,0 +1,176 @@
+"""The lease: one driver per sweep.
+
+``<root>/driver/<attempt:06d>.json`` names the process that drives, and carries its heartbeat. A
+new driver takes the next number, which only one process can create, so that of any number of
+takers one wins; there is no lock that a stopped process could hold. Old files stay: they are the
+history of the sweep's drivers, and the reason why an attempt number never comes twice.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.errors import UserError
+from qipo_ray.store.files import sealed, unsealed, write_bytes, write_new
+
+FOLDER = "driver"
+Clock = Callable[[], float]  # seconds since 1970
+SILENT_S = 60.0  # seconds without a heartbeat after which a driver elsewhere is taken for gone
+
+
+class LeaseHeld(UserError):
+    """Another driver has the sweep; the text names its process, host and start."""
+
+
+class LeaseLost(UserError):
+    """Another driver has taken this sweep over; this one must stop."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A driver, as its file says."""
+
+    pid: int
+    host: str
+    place: str  # where the number `pid` means something: boot of a machine, process namespace
+    birth: str  # of the process, in ticks since boot; "" where the system does not tell
+    started: str  # UTC, ISO 8601
+    heartbeat: float  # seconds since 1970
+    released: bool
+
+    def __str__(self) -> str:
+        """Return the driver in words for a message."""
+        return f"process {self.pid} on host {self.host}, started {self.started}"
+
+
+class Lease:
+    """The right to drive a sweep, as long as ``beat`` is called every few seconds."""
+
+    def __init__(
+        self, root: Path, attempt: int, holder: Holder, before: Holder | None, clock: Clock
+    ) -> None:
+        """Hold what ``take`` won."""
+        self.root = root
+        self.attempt = attempt  # higher than that of every driver before
+        self.holder = holder
+        self.before = before  # the driver whose lease was taken over; None if it had let go
+        self._clock = clock
+
+    @classmethod
+    def take(cls, root: Path, clock: Clock = time.time) -> Lease:
+        """Return the lease of the sweep at ``root``; ``LeaseHeld`` if another driver has it.
+
+        That of a dead process on this machine, or of a silent one elsewhere, is taken over.
+        """
+        root = Path(root)
+        while True:
+            attempt = _newest(root)
+            before = _read(root, attempt)
+            if before is not None and _drives(before, clock()):
+                raise LeaseHeld(
+                    f"{root} is driven by {before}; stop that one first (a driver on another "
+                    f"machine that died is replaced {SILENT_S:.0f} s after its last heartbeat)"
+                )
+            holder = _myself(clock())
+            with suppress(FileExistsError):  # another taker was faster: look who it is
+                write_new(_path(root, attempt + 1), sealed(asdict(holder)))
+                taken_over = None if before is None or before.released else before
+                return cls(root, attempt + 1, holder, taken_over, clock)
+
+    def beat(self) -> None:
+        """Renew the heartbeat; ``LeaseLost`` if another driver has taken over meanwhile."""
+        newest = _newest(self.root)
+        if newest != self.attempt:
+            raise LeaseLost(f"{self.root} was taken over by {_read(self.root, newest)}")
+        self._write(replace(self.holder, heartbeat=self._clock()))
+
+    def release(self) -> None:
+        """Let go, so that the next driver need not wait; fine after the lease was lost."""
+        self._write(replace(self.holder, heartbeat=self._clock(), released=True))
+
+    def _write(self, holder: Holder) -> None:
+        write_bytes(_path(self.root, self.attempt), sealed(asdict(holder)))
+        self.holder = holder
+
+
+def _drives(holder: Holder, now: float) -> bool:
+    """Return whether a driver must be taken for alive."""
+    if holder.released:
+        return False
+    if holder.place == _place():
+        return holder.birth == _birth(holder.pid) if holder.birth else _exists(holder.pid)
+    return now - holder.heartbeat <= SILENT_S
+
+
+def _myself(now: float) -> Holder:
+    return Holder(
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        place=_place(),
+        birth=_birth(os.getpid()),
+        started=datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="seconds"),
+        heartbeat=now,
+        released=False,
+    )
+
+
+def _place() -> str:
+    """Return what two processes share if and only if they see each other's numbers.
+
+    Host names will not do: containers and laptops share names, and a reboot keeps them.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _birth(pid: int) -> str:
+    """Return when a process of this place began, in ticks since boot; "" if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return ""
+    state, *rest = stat.rpartition(")")[2].split()  # the name before it may hold spaces
+    return "" if state in "ZX" else rest[18]
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _path(root: Path, attempt: int) -> Path:
+    return root / FOLDER / f"{attempt:06d}.json"
+
+
+def _newest(root: Path) -> int:
+    """Return the highest attempt that has a file, 0 if none has."""
+    names = (path.stem for path in (root / FOLDER).glob("[0-9]*.json"))
+    return max((int(name) for name in names if name.isdecimal()), default=0)
+
+
+def _read(root: Path, attempt: int) -> Holder | None:
+    """Return the driver of an attempt; None for no attempt and for a damaged file.
+
+    Files are replaced in one step, so damage came from the disk, and says nothing of a driver.
+    """
+    try:
+        fields: dict[str, Any] = unsealed(_path(root, attempt).read_bytes())
+        return Holder(**fields)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None

@@ -1,0 +1,156 @@
+"""The rung log: one line per trial and rung that was reached, in the order of arrival.
+
+Lines are only ever appended, each with a check sum, and each carries the attempt of the driver
+that wrote it. A driver that was overtaken may still write; what it writes then does not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.store.files import flush_folder, make_folder, parse_json, write_bytes
+from qipo_ray.store.intents import TRIAL
+from qipo_ray.store.record_schema import (
+    COUNT,
+    NAME,
+    RecordError,
+    fields,
+    maybe,
+    number,
+    one_of,
+    utc,
+)
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPT = number(1, whole=True)
+_check_entry = fields(
+    {
+        "trial": TRIAL,
+        "task": NAME,
+        "rung": COUNT,  # from 0
+        "updates": number(1, whole=True),  # of the policy stage
+        "value": maybe(number()),  # mean over the search seeds, percent; null: not a number
+        "attempt": _ATTEMPT,  # of the driver
+        "at": utc,
+    }
+)
+_check_mark = fields({"attempt": _ATTEMPT, "mark": one_of("fence")})
+
+
+class RungLog:
+    """The log in one file. One driver appends; anyone may read at any time."""
+
+    def __init__(self, path: Path) -> None:
+        """Use ``path``; nothing is made before the first line."""
+        self.path = Path(path)
+
+    def fence(self, attempt: int) -> list[dict[str, Any]]:
+        """Return all entries, after a durable mark: lower attempts count no more from here.
+
+        A driver opens the log with it, before it decides anything from the entries. A last line
+        without an end is cut off and kept in ``<name>.torn``.
+        """
+        mark = {"attempt": attempt, "mark": "fence"}
+        _check_mark(mark, "mark")
+        self._cut()
+        self._append(mark)
+        return self.read()
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Add an entry durably, in one write; ``RecordError`` names the field that is wrong.
+
+        After an ``OSError`` the entry is in the log wholly or not at all, and may be added again.
+        """
+        _check_entry(entry, "entry")
+        self._append(entry)
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the entries that count, in order: of one trial and rung only the first.
+
+        A last line without an end is left out; other damaged lines are left out with a warning.
+        """
+        newest, seen, entries = 0, set(), []
+        for line in self._lines():
+            if line["attempt"] < newest:
+                continue
+            newest = line["attempt"]
+            if "mark" not in line and (line["trial"], line["rung"]) not in seen:
+                seen.add((line["trial"], line["rung"]))
+                entries.append(line)
+        return entries
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        for place, line in enumerate(raw.split(b"\n")[:-1], start=1):
+            try:
+                if line:
+                    yield _decode(line)
+            except ValueError as problem:
+                logger.warning("%s:%d is skipped: %s", self.path, place, problem)
+
+    def _append(self, content: dict[str, Any]) -> None:
+        make_folder(self.path.parent)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            data = _encode(content)
+            if not _ends(descriptor):
+                data = b"\n" + data  # nothing is cut here: another driver may be at its last line
+            written = os.write(descriptor, data)
+            if written < len(data):
+                raise OSError(f"{self.path}: only {written} of {len(data)} bytes were written")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        flush_folder(self.path.parent)
+
+    def _cut(self) -> None:
+        """Cut a last line without an end, and keep it aside."""
+        try:
+            whole = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        torn = whole.rpartition(b"\n")[2]
+        if torn:
+            aside = self.path.with_name(self.path.name + ".torn")
+            before = aside.read_bytes() if aside.exists() else b""
+            write_bytes(aside, before + torn + b"\n")
+            os.truncate(self.path, len(whole) - len(torn))
+            logger.warning("%s ended in a torn line; it is kept in %s", self.path, aside.name)
+
+
+def _ends(descriptor: int) -> bool:
+    """Return whether a file is empty or its last line has an end."""
+    size = os.fstat(descriptor).st_size
+    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def _canonical(content: dict[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _check_sum(content: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()[:16]
+
+
+def _encode(content: dict[str, Any]) -> bytes:
+    return (_canonical({**content, "check": _check_sum(content)}) + "\n").encode()
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    """Return a line's content; ``ValueError`` for damage of any kind."""
+    content = parse_json(line)
+    if not isinstance(content, dict) or content.pop("check", None) != _check_sum(content):
+        raise RecordError("check sum is missing or does not match")
+    checks = _check_mark if "mark" in content else _check_entry
+    checks(content, "line")
+    return content

@@ -1,0 +1,123 @@
+"""The form of a search file: its keys and their types, before anything is made of them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from qipo_ray.config import Document
+from qipo_ray.config.values import show
+from qipo_ray.errors import UserError, nearest
+
+
+def _share(value: object) -> float:
+    """Return a share given as a number or as ``1/9``."""
+    try:
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return float(Fraction(value) if isinstance(value, str) else value)
+    except (ValueError, ZeroDivisionError):
+        pass
+    raise ValueError("must be a number or a fraction such as 1/9")
+
+
+def _workers(value: object) -> object:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if value != "auto" and not whole:
+        raise ValueError("must be a whole number of at least 1, or auto")
+    return value
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+_Whole = Annotated[int, Field(ge=1, le=1_000_000)]
+_SeedList = Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
+
+
+_Share = Annotated[Any, AfterValidator(_share)]
+
+
+class _Seeds(_Form):
+    search: _SeedList
+    report: _SeedList
+
+
+class _Rungs(_Form):
+    shares: Annotated[list[_Share], Field(min_length=1)] = [1 / 9, 1 / 3, 1.0]
+    reduction: Annotated[int, Field(ge=2, le=1000)] = 3
+
+
+class _Confirm(_Form):
+    top: _Whole = 1
+
+
+class _Resources(_Form):
+    workers: Annotated[Any, AfterValidator(_workers)] = "auto"
+    cpus: Annotated[float, Field(gt=0)] = 1.0
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+    slots: _Whole = 1
+
+
+class SearchFile(_Form):
+    """The form of a search file; what its values mean is checked after it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*$", max_length=64)]
+    tasks: Annotated[list[str], Field(min_length=1)]
+    preset: str
+    changes: dict[str, Any] = Field({}, alias="set")
+    space: dict[str, Any]
+    paper: dict[str, Any] | None = None
+    trials: _Whole
+    seeds: _Seeds
+    rungs: _Rungs = _Rungs()
+    confirm: _Confirm = _Confirm()
+    resources: _Resources = _Resources()
+
+
+def read_form(document: Document) -> SearchFile:
+    """Return the checked form of a search file; ``UserError`` names the first fault's place."""
+    if not isinstance(document.value, dict):
+        raise UserError(
+            f"{document.where}: a search file must be a mapping; got {show(document.value)}"
+        )
+    try:
+        return SearchFile.model_validate(document.value)
+    except ValidationError as error:
+        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        raise UserError(_line(faults[0]["loc"], faults[0], document)) from None
+
+
+def _line(loc: tuple[int | str, ...], fault: Any, document: Document) -> str:
+    """Return one line for a fault as pydantic tells it."""
+    path = tuple(map(str, loc))
+    place, dotted = document.place(*path), ".".join(path)
+    if fault["type"] == "extra_forbidden":
+        allowed = _keys(SearchFile)
+        for part in path[:-1]:
+            allowed = _keys(_FORMS[part])
+        return (
+            f"{place}: unknown key {show(dotted)}{nearest(path[-1], allowed)}; "
+            f"allowed: {', '.join(allowed)}"
+        )
+    if fault["type"] == "missing":
+        return f"{place}: missing key {show(dotted)}"
+    problem = fault["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    problem = problem.replace("String should", "must").replace("List should", "must")
+    return f"{place}: {dotted} {problem}; got {show(fault['input'])}"
+
+
+def _keys(form: type[_Form]) -> list[str]:
+    return [info.alias or name for name, info in form.model_fields.items()]
+
+
+_FORMS: dict[str, type[_Form]] = {
+    "seeds": _Seeds,
+    "rungs": _Rungs,
+    "confirm": _Confirm,
+    "resources": _Resources,
+}

@@ -1,0 +1,88 @@
+"""The stopping rule: asynchronous successive halving, a pure function of the rung log.
+
+A trial that reaches a rung is compared with all trials of its study that reached it before; only
+the best share of ``1 / reduction`` goes on. The last rung stops nobody: who gets there is done.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a trial stops at a rung, and why, in one sentence with numbers."""
+
+    stop: bool
+    reason: str
+
+
+def decide(
+    values: Sequence[tuple[str, float | None]], reduction: int, rung: str = "this rung"
+) -> Decision:
+    """Return what becomes of the trial that is last in ``values``, the order of arrival at a rung.
+
+    It stops if its value is below the ``1 - 1/reduction`` quantile (linear) of all, itself among
+    them. The first with a finite value goes on; one without stops (NaN, infinite or None), and
+    counts for the others like the worst finite one.
+    """
+    value = _finite(values[-1][1])
+    if value is None:
+        return Decision(True, f"no finite value at {rung}")
+    finite = [number for _, other in values if (number := _finite(other)) is not None]
+    least = min(finite)
+    ranked = sorted([*finite, *[least] * (len(values) - len(finite))])
+    threshold = _threshold(ranked, reduction)
+    count = f"{len(ranked)} trial{'s' if len(ranked) > 1 else ''}"
+    share = {2: "half", 3: "third", 4: "quarter"}.get(reduction, f"1/{reduction}")
+    stop = value < threshold
+    relation = "is below" if stop else "reaches"
+    return Decision(
+        stop,
+        f"{value:.4g} at {rung} {relation} {threshold:.4g}, the best {share} of {count}",
+    )
+
+
+def arrivals(
+    entries: Iterable[Mapping[str, Any]], task: str, rung: int
+) -> list[tuple[str, float | None]]:
+    """Return (trial, value) of a study's log entries at one rung, in order of arrival."""
+    return [(e["trial"], e["value"]) for e in entries if e["task"] == task and e["rung"] == rung]
+
+
+def replay(
+    entries: Sequence[Mapping[str, Any]], rungs: Mapping[str, int], reduction: int
+) -> dict[str, int | None]:
+    """Return for every trial of ``rungs`` the rung that the rule stopped it at, or None.
+
+    ``rungs`` says how many rungs each trial has. An entry is judged by those before it, as it was
+    when it arrived; entries of trials that are not in ``rungs`` are compared with, not judged.
+    """
+    stopped: dict[str, int | None] = dict.fromkeys(rungs)
+    reached: dict[tuple[str, int], list[tuple[str, float | None]]] = {}
+    for entry in entries:
+        trial, rung = entry["trial"], entry["rung"]
+        values = reached.setdefault((entry["task"], rung), [])
+        values.append((trial, entry["value"]))
+        judged = trial in rungs and stopped[trial] is None and rung < rungs[trial] - 1
+        if judged and decide(values, reduction).stop:
+            stopped[trial] = rung
+    return stopped
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _threshold(ranked: Sequence[float], reduction: int) -> float:
+    """Return the ``1 - 1/reduction`` quantile of ascending numbers, linear between neighbours.
+
+    The place is reckoned in whole numbers: rounding must not put a value below itself.
+    """
+    below, part = divmod((reduction - 1) * (len(ranked) - 1), reduction)
+    if part == 0:
+        return ranked[below]
+    return ranked[below] + part / reduction * (ranked[below + 1] - ranked[below])

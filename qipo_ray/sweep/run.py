@@ -1,0 +1,190 @@
+"""A sweep from its specification to its leaderboard: search, confirm, tables."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, Protocol
+
+from qipo_ray.data.transitions import Dataset
+from qipo_ray.leaderboard import Leaderboard, leaderboard
+from qipo_ray.store.files import write_bytes
+from qipo_ray.store.lease import Lease
+from qipo_ray.sweep.background import background
+from qipo_ray.sweep.confirm import confirm, confirmations
+from qipo_ray.sweep.dashboard import Dashboard
+from qipo_ray.sweep.search import Search
+from qipo_ray.sweep.space import Spec
+from qipo_ray.sweep.specfile import settle_specification
+from qipo_ray.sweep.trial import drive
+from qipo_ray.train.job import Job
+from qipo_ray.train.record import Occasion
+from qipo_ray.train.report import Report
+from qipo_ray.train.service import LocalService, Service
+
+BEAT_EVERY_S = 10.0
+EVERYONE = "*"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sweep is driven; none of it changes what is found."""
+
+    executor: Literal["ray", "local"]
+    extend: bool
+    address: str | None  # of a Ray cluster; None: the environment's, else one on this machine
+    at_once: int | None  # trials; None: enough to fill the slots, and one that waits
+
+
+class Screen(Protocol):
+    """What a sweep tells its user; the command line draws it."""
+
+    def line(self, words: str) -> None:
+        """Say something that stays."""
+
+    def slots(self, count: int) -> None:
+        """Take in how many jobs train at once."""
+
+    def heard(self, search: Search, reports: Sequence[Report]) -> None:
+        """Take in news of jobs."""
+
+    def confirming(self, jobs: Sequence[Job]) -> None:
+        """Take in what the confirm step will train."""
+
+
+def run_sweep(
+    spec: Spec,
+    root: Path,
+    datasets: Mapping[str, Dataset],
+    occasion: Occasion,
+    options: Options,
+    screen: Screen,
+) -> Leaderboard:
+    """Return the leaderboard of the sweep at ``root``, after doing what is missing of it.
+
+    ``LeaseHeld`` if another driver has it; ``UserError`` if the specification is another one.
+    """
+    lease = Lease.take(root)
+    leave_on_sigterm()
+    try:
+        if lease.before is not None:
+            screen.line(f"taking over from {lease.before}, which is gone")
+        settle_specification(spec, root, extend=options.extend)
+        with background(_beat(lease)):
+            search = Search(spec, root, lease.attempt, datasets, occasion, screen.line)
+            _go_through(search, options, screen)
+    finally:
+        lease.release()
+    board = leaderboard([root])
+    write_tables(board, root / "leaderboard")
+    return board
+
+
+def leave_on_sigterm() -> None:
+    """Make SIGTERM end this process in order; what is durable is all that a resume needs."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def write_tables(board: Leaderboard, folder: Path) -> None:
+    """Write the tables as Markdown, CSV and JSON."""
+    documents = {"md": board.markdown(), "csv": board.csv(), "json": board.json()}
+    for suffix, document in documents.items():
+        write_bytes(folder / f"leaderboard.{suffix}", document.encode())
+
+
+def _go_through(search: Search, options: Options, screen: Screen) -> None:
+    if not search.trials_left and all(
+        one.record_id in search.records for one in confirmations(search)
+    ):
+        screen.line(f"nothing to do: the sweep at {search.root} is complete")
+        return
+    dashboard = Dashboard(search)
+    try:
+        if options.executor == "local":
+            _locally(search, dashboard, screen)
+        else:
+            _on_ray(search, dashboard, screen, options)
+        dashboard.write_hparams()
+    finally:
+        dashboard.close()
+
+
+def _beat(lease: Lease) -> Callable[[threading.Event], None]:
+    """Return work that renews the lease; ``LeaseLost`` if another driver has taken over."""
+
+    def beat(over: threading.Event) -> None:
+        while not over.wait(BEAT_EVERY_S):
+            lease.beat()
+
+    return beat
+
+
+class _Heard:
+    """A service whose news the driver overhears."""
+
+    def __init__(self, service: Service, listen: Callable[[list[Report]], None]) -> None:
+        self.service, self.listen = service, listen
+        self.want, self.forget = service.want, service.forget
+
+    def news(self, waiter: str) -> list[Report]:
+        """Return what is new for the waiter, after telling the listener."""
+        reports = self.service.news(waiter)
+        self.listen(reports)
+        return reports
+
+
+def _locally(search: Search, dashboard: Dashboard, screen: Screen) -> None:
+    """Run the sweep in this process, one job after another."""
+
+    def listen(reports: list[Report]) -> None:
+        dashboard.heard(reports)
+        screen.heard(search, reports)
+
+    screen.slots(1)
+    with LocalService(search.root) as service:
+        heard = _Heard(service, listen)
+        while (trial := search.next_trial()) is not None:
+            dashboard.follow_trial(trial)
+            decide = partial(search.at_rung, trial)
+            search.ended(trial, drive(trial, search.source(trial.task), heard, decide))
+        runs = confirmations(search)
+        dashboard.follow_confirmations(runs)
+        screen.confirming([job for one in runs for job in one.run.jobs])
+        confirm(search, runs, heard)
+
+
+def _on_ray(search: Search, dashboard: Dashboard, screen: Screen, options: Options) -> None:
+    """Run the sweep on a Ray cluster: the training service, Tune for the search, then confirm."""
+    from qipo_ray.distributed.service import TrainingService
+    from qipo_ray.sweep.tune import run_trials
+
+    screen.line("starting the training service")
+    with TrainingService.start(search.root, search.spec.resources, options.address) as service:
+        leave_on_sigterm()  # Ray has put its own handler in place
+        screen.slots(service.slots)
+        ears = service.client()
+
+        def overhear(over: threading.Event) -> None:
+            while not over.is_set():
+                service.check()
+                reports = ears.news(EVERYONE)
+                dashboard.heard(reports)
+                screen.heard(search, reports)
+
+        with background(overhear):
+            at_once = 1 + math.ceil(service.slots / len(search.spec.search_seeds))
+            client = service.client()
+            run_trials(search, client, options.at_once or at_once, dashboard.follow_trial)
+            runs = confirmations(search)
+            dashboard.follow_confirmations(runs)
+            screen.confirming([job for one in runs for job in one.run.jobs])
+            confirm(search, runs, client)

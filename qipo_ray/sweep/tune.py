@@ -1,0 +1,147 @@
+"""Ray Tune around the search: thin trials that wait on the broker, and the rule as a scheduler.
+
+Tune asks ``_Suggest`` for trials, runs each as an actor of 0.01 CPU, and tells ``_Rule`` of every
+rung. Its own files are a cache that nobody reads: a resumed sweep starts a new Tuner from the
+store.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# Tune reads these when it is imported: our screen and our TensorBoard take the place of its own,
+# Ctrl-C is the driver's, and what Tune keeps of its state is not worth a pause.
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")  # a last report has no value
+os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from qipo_ray.distributed.client import Client
+from qipo_ray.store.intents import read_intent
+from qipo_ray.sweep.rule import Decision
+from qipo_ray.sweep.search import Search
+from qipo_ray.sweep.trial import Outcome, Source, Trial, drive
+
+# Tune looks in vain for the files of the loggers that are switched off, and says so at length.
+logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
+
+ACTOR_CPUS = 0.01
+MAX_FAILURES = 3  # of a trial's actor; it finds its jobs where they are
+
+
+def run_trials(search: Search, client: Client, at_once: int, follow: Any) -> None:
+    """Run the search to its end; ``follow`` is told of every trial that starts."""
+    left = search.trials_left
+    if not left:
+        return
+    name = f"tune-{search.attempt:06d}"
+    trainable = tune.with_parameters(
+        _trial,
+        root=str(search.root),
+        sources={task: search.source(task) for task in search.spec.tasks},
+        namespace=client.namespace,
+    )
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"cpu": ACTOR_CPUS}),
+        tune_config=tune.TuneConfig(
+            search_alg=_Suggest(search, follow),
+            scheduler=_Rule(search, client),
+            num_samples=left,
+            max_concurrent_trials=at_once,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=str(search.root / "ray"),
+            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def _trial(
+    config: Mapping[str, Any], root: str, sources: Mapping[str, Source], namespace: str
+) -> None:
+    """Wait for the jobs of one trial and report its rungs, then how it ended."""
+    trial = Trial.of(read_intent(Path(root), config["trial"]))
+
+    def report(rung: int, updates: int, value: float) -> Decision:
+        tune.report({"rung": rung, "updates": updates, "value": value})
+        return Decision(False, "the scheduler decides, and ends this trial from outside")
+
+    outcome = drive(trial, sources[trial.task], Client(namespace), report)
+    tune.report({"ended": outcome.state, "rung": outcome.rung, "reason": outcome.reason})
+
+
+class _Live:
+    """What Tune must not write into its snapshots: it lives in this process alone."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Suggest(_Live, Searcher):
+    """Hands the search's trials to Tune."""
+
+    def __init__(self, search: Search, follow: Any) -> None:
+        super().__init__(metric="value", mode="max")
+        self.search, self.follow = search, follow
+
+    def suggest(self, trial_id: str) -> Any:
+        trial = self.search.next_trial()
+        if trial is None:
+            return Searcher.FINISHED
+        self.follow(trial)
+        return {"trial": trial.id}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing: the scheduler hears of it first."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the store is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: a resumed sweep starts a new Tuner."""
+
+
+class _Rule(_Live, FIFOScheduler):
+    """The stopping rule and the book-keeping, where Tune tells of results and ends."""
+
+    def __init__(self, search: Search, client: Client) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.search, self.client = search, client
+
+    def _of(self, trial: Any) -> Trial:
+        return self.search.trials[trial.config["trial"]]
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        ours = self._of(trial)
+        if "ended" in result:
+            outcome = Outcome(result["ended"], result["rung"], result["reason"])
+            self.search.ended(ours, outcome)
+            return str(TrialScheduler.CONTINUE)
+        decision = self.search.at_rung(ours, result["rung"], result["updates"], result["value"])
+        if not decision.stop:
+            return str(TrialScheduler.CONTINUE)
+        # Tune does not promise that a stopped function runs its `finally`: withdraw its jobs here.
+        self.client.forget(ours.id)
+        self.search.ended(ours, Outcome("pruned", result["rung"], decision.reason))
+        return str(TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        ours = self._of(trial)
+        self.client.forget(ours.id)
+        reason = f"the trial's process failed {MAX_FAILURES + 1} times"
+        self.search.ended(ours, Outcome("failed", self.search.reached(ours), reason))

@@ -1,0 +1,369 @@
+"""The broker with real hosts and no Ray: who trains what, once, whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.distributed import broker as broker_module
+from qipo_ray.distributed.broker import GRACE_S, SILENT_S, Broker, Orders
+from qipo_ray.distributed.worker import Worker
+from qipo_ray.store.attempts import newest_attempt
+from qipo_ray.train.desk import EVERYONE, SETBACKS
+from qipo_ray.train.job import Job, Run
+from qipo_ray.train.report import Report
+from qipo_ray.train.results import Results
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker_module, "IDLE_S", 0.0)
+
+
+async def turn(broker: Broker, worker: Worker) -> Orders:
+    orders = await broker.pull(*worker.call)
+    worker.follow(orders)
+    return orders
+
+
+async def run_out(broker: Broker, *workers: Worker) -> None:
+    """Work until nothing that somebody waits for is left."""
+    while broker.graph.left or any(worker.reports for worker in workers):
+        for worker in workers:
+            await turn(broker, worker)
+
+
+async def heard(broker: Broker, waiter: str, seen: int = 0) -> list[Report]:
+    return (await broker.news(waiter, broker.life, seen, 0.0)).reports
+
+
+def ends(reports: list[Report]) -> list[tuple[str, str]]:
+    return [(r.snapshot.stage, r.kind) for r in reports if r.lasting and r.kind != "score"]
+
+
+def attempts(root: Path, job: Job) -> int:
+    return newest_attempt(Results(root).artefacts.folder(job.stage, job.key))
+
+
+WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
+
+
+def check(test: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        await asyncio.wait_for(test(), 60)
+
+    asyncio.run(limited())
+
+
+def test_two_workers_train_two_runs_and_each_waiter_hears_its_own(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        broker, one, two = Broker(tmp_path), make_run(), make_run(seed=1)
+        workers = [Worker(name, tmp_path, 1, "cpu") for name in ("a", "b")]
+        await broker.want("one", one.jobs)
+        await broker.want("two", two.jobs)
+        for worker in workers:
+            await turn(broker, worker)
+        running = (await broker.status())["running"]
+        assert sorted(job["seed"] for jobs in running.values() for job in jobs) == [0, 1]
+        await run_out(broker, *workers)
+        for waiter, run in (("one", one), ("two", two)):
+            reports = await heard(broker, waiter)
+            assert {r.snapshot for r in reports} == {job.snapshot for job in run.jobs}
+            assert ends(reports) == WHOLE
+            scores = [(r.updates, r.score["episodes"]) for r in reports if r.score]
+            assert scores == [(200, 5), (50, 3), (100, 5)]
+        assert len(ends(await heard(broker, EVERYONE))) == 6
+        assert (await broker.status())["trained"] == 6
+
+    check(test)
+
+
+def test_equal_keys_train_once_for_two_waiters(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
+        one, two = make_run(), make_run("policy.beta=1")
+        await broker.want("one", one.jobs)
+        await broker.want("two", two.jobs)
+        await broker.want("two", two.jobs)
+        await run_out(broker, worker)
+        status = await broker.status()
+        assert (status["trained"], status["reused"]) == (4, 2)
+        assert ends(await heard(broker, "one")) == ends(await heard(broker, "two")) == WHOLE
+        assert attempts(tmp_path, one.jobs[0]) == 1
+
+    check(test)
+
+
+def test_what_the_store_knows_is_told_and_not_trained(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        run, worker = make_run(), Worker("a", tmp_path, 1, "cpu")
+        first = Broker(tmp_path)
+        await first.want("one", run.jobs)
+        await run_out(first, worker)
+        before = [r for r in await heard(first, "one") if r.lasting]
+        second = Broker(tmp_path)
+        await second.want("one", run.jobs)
+        after = await heard(second, "one")
+        assert {r.topic for r in after} == {r.topic for r in before} and ends(after) == WHOLE
+        assert [r.score for r in after if r.score] == [r.score for r in before if r.score]
+        assert (await turn(second, worker)).admit == ()
+
+    check(test)
+
+
+def test_a_job_that_another_waits_for_is_not_stopped(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
+        one, two = make_run(), make_run("policy.beta=1")
+        await broker.want("one", one.jobs)
+        await broker.want("two", two.jobs)
+        await turn(broker, worker)
+        await broker.forget("one")
+        assert (await turn(broker, worker)).stop == ()
+        await run_out(broker, worker)
+        assert ends(await heard(broker, "two")) == WHOLE
+        assert attempts(tmp_path, one.jobs[-1]) == 0  # it left the queue
+
+    check(test)
+
+
+def test_cancelled_work_goes_on_where_it_was(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
+        run = make_run()
+        behaviour = run.jobs[0]
+        await broker.want("one", run.jobs)
+        await turn(broker, worker)
+        await broker.forget("one")
+        assert (await turn(broker, worker)).stop == (behaviour.key,)
+        assert (await turn(broker, worker)) == Orders() and not worker.host.active
+        assert broker.graph.entries == {}
+        assert Results(tmp_path).artefacts.lengths("behaviour", behaviour.key) == [100]
+        await broker.want("two", run.jobs)
+        await turn(broker, worker)
+        first = next(r for r in worker.reports if r.kind == "progress")
+        assert first.updates == 100
+        await run_out(broker, worker)
+        assert ends(await heard(broker, "two")) == WHOLE
+
+    check(test)
+
+
+def test_a_worker_that_comes_back_gets_its_jobs_again_and_the_dead_one_is_sent_away(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        broker, run = Broker(tmp_path), make_run()
+        old = Worker("a", tmp_path, 1, "cpu")
+        await broker.want("one", run.jobs)
+        await turn(broker, old)
+        new = Worker("a", tmp_path, 1, "cpu")
+        assert (await turn(broker, new)).admit == (run.jobs[0],)
+        assert await turn(broker, old) == Orders(close=True)
+        assert old.reports[-1].kind == "dropped" and "took over" in old.reports[-1].reason
+        await run_out(broker, new)
+        assert ends(await heard(broker, "one")) == WHOLE
+
+    check(test)
+
+
+def test_the_jobs_of_a_silent_worker_go_to_another(make_run: MakeRun, tmp_path: Path) -> None:
+    now = 0.0
+
+    async def test() -> None:
+        nonlocal now
+        broker, run = Broker(tmp_path, clock=lambda: now), make_run()
+        silent, other = (Worker(name, tmp_path, 1, "cpu") for name in ("a", "b"))
+        await broker.want("one", run.jobs)
+        await turn(broker, silent)
+        now = SILENT_S
+        await broker.beat("a", silent.incarnation)
+        now = SILENT_S * 2
+        assert (await turn(broker, other)).admit == ()  # a sign of life counts
+        now += 1
+        assert (await turn(broker, other)).admit == (run.jobs[0],)
+        assert "a" not in (await broker.status())["running"]
+        orders = await turn(broker, silent)  # it wakes, with a report on what is not its own
+        assert orders.stop == (run.jobs[0].key,)
+        await run_out(broker, other, silent)
+        assert ends(await heard(broker, "one")) == WHOLE
+
+    check(test)
+
+
+def test_after_a_restart_running_jobs_stay_where_they_are(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    now = 0.0
+
+    async def test() -> None:
+        nonlocal now
+        first, run = Broker(tmp_path, clock=lambda: now), make_run()
+        busy, idle = (Worker(name, tmp_path, 1, "cpu") for name in ("a", "b"))
+        life = await first.want("one", run.jobs)
+        await turn(first, busy)
+        second = Broker(tmp_path, restarted=True, clock=lambda: now)
+        news = await second.news("one", life, 99, 60.0)  # at once: wants are to be told again
+        assert news.life == second.life != life
+        await second.want("one", run.jobs)
+        assert (await turn(second, idle)).admit == ()  # the job may be in somebody's slot
+        assert (await turn(second, busy)).stop == ()
+        now = GRACE_S
+        await run_out(second, idle, busy)
+        assert ends(await heard(second, "one")) == WHOLE
+        assert attempts(tmp_path, run.jobs[0]) == 1
+
+    check(test)
+
+
+def test_after_a_restart_jobs_that_nobody_wants_again_are_stopped(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    now = 0.0
+
+    async def test() -> None:
+        nonlocal now
+        first, run, worker = Broker(tmp_path), make_run(), Worker("a", tmp_path, 1, "cpu")
+        await first.want("one", run.jobs)
+        await turn(first, worker)
+        second = Broker(tmp_path, restarted=True, clock=lambda: now)
+        orders = await second.pull(*worker.call)
+        assert orders.stop == ()
+        now = GRACE_S
+        assert (await turn(second, worker)).stop == (run.jobs[0].key,)
+        await turn(second, worker)
+        assert second.graph.entries == {}
+
+    check(test)
+
+
+def test_a_pack_takes_jobs_of_one_shape(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        broker, worker = Broker(tmp_path), Worker("a", tmp_path, 3, "cpu")
+        runs = [make_run(), make_run("behaviour.width=24"), make_run(seed=1)]
+        for run in runs:
+            await broker.want(f"{run.seed}-{run.config.behaviour.width}", run.jobs)
+        assert [job.seed for job in (await turn(broker, worker)).admit] == [0, 1]
+        await run_out(broker, worker)
+        assert (await broker.status())["trained"] == 9
+
+    check(test)
+
+
+def test_a_job_that_kills_its_worker_fails_in_the_end(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        broker, run = Broker(tmp_path), make_run()
+        await broker.want("one", run.jobs)
+        for _ in range(SETBACKS):
+            assert (await broker.pull(*Worker("a", tmp_path, 1, "cpu").call)).admit
+        await broker.pull(*Worker("a", tmp_path, 1, "cpu").call)
+        reports = await heard(broker, "one")
+        assert ends(reports) == [(s, "failed") for s in ("behaviour", "critic", "policy")]
+        assert {r.reason for r in reports} == {"worker a died, 3 times at update 0"}
+
+    check(test)
+
+
+def test_deaths_count_only_where_nothing_was_gained(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        broker, run = Broker(tmp_path), make_run("behaviour.updates=600")
+        await broker.want("one", run.jobs)
+        for _ in range(SETBACKS + 2):
+            worker = Worker("a", tmp_path, 1, "cpu")
+            await turn(broker, worker)
+            for active in worker.host.active.values():
+                worker.host.save(active.job)
+            await broker.pull(*worker.call)
+        await run_out(broker, Worker("a", tmp_path, 1, "cpu"))
+        assert ends(await heard(broker, "one")) == WHOLE
+
+    check(test)
+
+
+def test_a_damaged_snapshot_upstream_is_trained_again(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        broker, worker, run = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu"), make_run()
+        behaviour, critic, _ = run.jobs
+        await broker.want("one", run.jobs)
+        while (orders := await broker.pull(*worker.call)).admit != (critic,):
+            worker.follow(orders)
+        folder = Results(tmp_path).artefacts.folder("behaviour", behaviour.key)
+        for path in folder.glob("*.pt"):
+            path.write_bytes(b"damaged")
+        worker.follow(orders)
+        assert "damaged" in worker.reports[-1].reason
+        await run_out(broker, worker)
+        assert ends(await heard(broker, "one")) == WHOLE
+        assert attempts(tmp_path, behaviour) == 2
+
+    check(test)
+
+
+def test_a_job_whose_data_changed_fails_with_all_that_build_on_it(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        run = make_run()
+        gone = Run(run.task, run.config, 0, str(tmp_path / "gone.hdf5"), run.data_sha256)
+        broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
+        await broker.want("one", gone.jobs)
+        await run_out(broker, worker)
+        reports = await heard(broker, "one")
+        assert ends(reports) == [(s, "failed") for s in ("behaviour", "critic", "policy")]
+        assert all("does not exist" in r.reason for r in reports)
+
+    check(test)
+
+
+def test_what_builds_on_a_diverged_job_is_lost_too(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        run = make_run()
+        note = {"updates": 100, "reason": "critic loss is nan at update 100"}
+        Results(tmp_path).artefacts.write_note("critic", run.jobs[1].key, "diverged", note)
+        broker = Broker(tmp_path)
+        await broker.want("one", run.jobs)
+        reports = await heard(broker, "one")
+        assert ends(reports) == [("critic", "diverged"), ("policy", "diverged")]
+        assert {r.reason for r in reports} == {note["reason"]}
+        assert [job.stage for job in broker.graph.left] == ["behaviour"]
+
+    check(test)
+
+
+def test_closing_saves_and_sends_away(make_run: MakeRun, tmp_path: Path) -> None:
+    async def test() -> None:
+        broker, worker, run = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu"), make_run()
+        await broker.want("one", run.jobs)
+        await turn(broker, worker)
+        await broker.close()
+        assert (await turn(broker, worker)).close and not worker.host.active
+        assert Results(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == [100]
+
+    check(test)
+
+
+def test_news_and_idle_workers_wake_on_a_change(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_module, "IDLE_S", 50.0)
+
+    async def test() -> None:
+        broker, worker, run = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu"), make_run()
+        life = await broker.want("one", [])
+        news = asyncio.create_task(broker.news("one", life, 0, 50.0))
+        pull = asyncio.create_task(broker.pull(*worker.call))
+        await asyncio.sleep(0)
+        await broker.want("one", run.jobs)
+        worker.follow(await pull)
+        assert not news.done()
+        await broker.pull(*worker.call)
+        assert [r.kind for r in (await news).reports] == ["progress"]
+
+    check(test)

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.errors import UserError
+from qipo_ray.store import lease as module
+from qipo_ray.store.files import sealed
+from qipo_ray.store.lease import Lease, LeaseHeld, LeaseLost
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def rewrite(lease: Lease, **changes: object) -> None:
+    """Make the lease's file tell of another driver."""
+    module._path(lease.root, lease.attempt).write_bytes(
+        sealed(asdict(replace(lease.holder, **changes)))
+    )
+
+
+def test_a_second_driver_is_refused_with_the_first_ones_name(tmp_path: Path) -> None:
+    first = Lease.take(tmp_path)
+    with pytest.raises(LeaseHeld) as caught:
+        Lease.take(tmp_path)
+    assert isinstance(caught.value, UserError)
+    for part in (str(tmp_path), f"process {os.getpid()}", socket.gethostname()):
+        assert part in str(caught.value)
+    assert first.holder.started in str(caught.value) and "\n" not in str(caught.value)
+    first.beat()
+    assert (first.attempt, first.before) == (1, None)
+
+
+def test_a_released_lease_is_free_at_once(tmp_path: Path) -> None:
+    for attempt in (1, 2, 3):
+        lease = Lease.take(tmp_path)
+        assert (lease.attempt, lease.before) == (attempt, None)
+        lease.beat()
+        lease.release()
+
+
+def test_that_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from qipo_ray.store.lease import Lease\n"
+        "Lease.take(Path(sys.argv[1])); print('taken', flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None and child.stdout.readline() == "taken\n"
+    with pytest.raises(LeaseHeld, match=f"process {child.pid} "):
+        Lease.take(tmp_path)
+    child.send_signal(signal.SIGSTOP)
+    with pytest.raises(LeaseHeld, match=f"process {child.pid} "):
+        Lease.take(tmp_path)  # a stopped driver lives, and holds nobody up
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet reaped
+    lease = Lease.take(tmp_path)
+    assert lease.attempt == 2 and lease.before is not None and lease.before.pid == child.pid
+    child.communicate()
+
+
+def test_a_process_that_got_the_number_of_a_dead_one_holds_nothing(tmp_path: Path) -> None:
+    first = Lease.take(tmp_path)
+    rewrite(first, birth="1")
+    assert Lease.take(tmp_path).attempt == 2
+
+
+@pytest.mark.parametrize("place", ["another machine", "this machine before its reboot"])
+def test_a_driver_elsewhere_is_waited_for(tmp_path: Path, place: str) -> None:
+    clock = Clock()
+    first = Lease.take(tmp_path, clock)
+    rewrite(first, place=place, pid=2**22 + 1, host="far")
+    for later in (0.0, 59.0, 60.0, -5.0):
+        clock.now = first.holder.heartbeat + later
+        with pytest.raises(LeaseHeld, match=r"host far.*60 s"):
+            Lease.take(tmp_path, clock)
+    clock.now = first.holder.heartbeat + 60.5
+    second = Lease.take(tmp_path, clock)
+    assert second.before is not None and second.before.host == "far"
+    with pytest.raises(LeaseLost, match=f"process {os.getpid()}"):
+        first.beat()
+    first.release()  # too late to free what it has lost
+    with pytest.raises(LeaseHeld):
+        Lease.take(tmp_path, clock)
+
+
+def test_the_heartbeat_keeps_a_driver_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    first = Lease.take(tmp_path, clock)
+    monkeypatch.setattr(module, "_place", lambda: "another machine")
+    for _ in range(5):
+        clock.now += 50
+        with pytest.raises(LeaseHeld):
+            Lease.take(tmp_path, clock)
+        first.beat()
+    clock.now += 61
+    assert Lease.take(tmp_path, clock).attempt == 2
+
+
+def test_without_proc_the_number_alone_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_birth", lambda pid: "")
+    first = Lease.take(tmp_path)
+    with pytest.raises(LeaseHeld):
+        Lease.take(tmp_path)
+    rewrite(first, pid=2**22 + 1)
+    assert Lease.take(tmp_path).attempt == 2
+
+
+def test_a_damaged_file_names_no_driver(tmp_path: Path) -> None:
+    for attempt, damage in enumerate((b"", b"{", b"null", json.dumps({"pid": 1}).encode()), 1):
+        lease = Lease.take(tmp_path)
+        assert lease.attempt == attempt
+        module._path(tmp_path, attempt).write_bytes(damage)
+    with pytest.raises(LeaseHeld):
+        Lease.take(tmp_path), Lease.take(tmp_path)
+
+
+@pytest.mark.parametrize("before", ["nobody", "released", "dead"])
+def test_of_simultaneous_takers_exactly_one_wins(tmp_path: Path, before: str) -> None:
+    for round_ in range(4):
+        root = tmp_path / str(round_)
+        if before != "nobody":
+            lease = Lease.take(root)
+            lease.release() if before == "released" else rewrite(lease, birth="1")
+        gate, opened = os.pipe()
+
+        def act(i: int, root: Path = root, gate: int = gate, opened: int = opened) -> int:
+            os.close(opened)
+            try:
+                lease = Lease.take(root)
+            except LeaseHeld:
+                return 100
+            select.select([gate], [], [], 10)  # lives until every other one has been refused
+            return lease.attempt
+
+        codes = _race(act, opened)
+        os.close(gate)
+        assert sorted(codes) == [1 if before == "nobody" else 2] + [100] * 7
+
+
+def _race(act: Callable[[int], int], opened: int) -> list[int]:
+    """Run 8 children; the winner blocks until the 7 others have ended."""
+    children = []
+    for i in range(8):
+        child = os.fork()
+        if child == 0:
+            code = 251
+            try:
+                code = act(i)
+            finally:
+                os._exit(code)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1]) for _ in range(7)]
+    os.close(opened)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1]))
+    return codes

@@ -1,0 +1,109 @@
+"""The service in this process: the jobs that are wanted, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.train.desk import EVERYONE
+from qipo_ray.train.job import Run
+from qipo_ray.train.report import Report
+from qipo_ray.train.results import Results
+from qipo_ray.train.service import LocalService, Service
+
+MakeRun = Callable[..., Run]
+
+
+def hear_out(service: Service, waiter: str, run: Run) -> list[Report]:
+    """Ask for news until the run's policy has ended."""
+    reports: list[Report] = []
+    while not any(r.topic == ("end", run.jobs[-1].snapshot) for r in reports):
+        reports += service.news(waiter)
+    return reports
+
+
+def ends(reports: list[Report]) -> list[tuple[str, str]]:
+    return [(r.snapshot.stage, r.kind) for r in reports if r.lasting and r.kind != "score"]
+
+
+WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
+
+
+def test_a_run_is_trained_and_told(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    with LocalService(tmp_path) as service:
+        service.want("one", run.jobs)
+        reports = hear_out(service, "one", run)
+        assert ends(reports) == ends(service.news(EVERYONE)) == WHOLE
+        scores = [(r.updates, r.score["episodes"]) for r in reports if r.score]
+        assert scores == [(200, 5), (100, 3), (200, 3), (300, 5)]
+        assert service.news("one") == []
+
+
+def test_equal_jobs_are_trained_once(make_run: MakeRun, tmp_path: Path) -> None:
+    one, two = make_run(), make_run("policy.beta=1")
+    with LocalService(tmp_path) as service:
+        service.want("one", one.jobs)
+        service.want("two", two.jobs)
+        assert ends(hear_out(service, "two", two)) == WHOLE
+        assert ends(hear_out(service, "one", one)) == WHOLE
+        assert (service.desk.graph.trained, service.desk.graph.reused) == (4, 2)
+
+
+def test_a_job_that_nobody_waits_for_is_saved_and_goes_on_later(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run()
+    behaviour = run.jobs[0]
+    with LocalService(tmp_path) as service:
+        service.want("one", run.jobs)
+        while not any(r.updates == 100 for r in service.news("one")):
+            pass
+        service.forget("one")
+        assert not service.host.active and service.news("one") == []
+        assert Results(tmp_path).artefacts.lengths("behaviour", behaviour.key) == [100]
+        service.want("two", run.jobs)
+        assert service.news("two")[0].updates == 100
+        assert ends(hear_out(service, "two", run)) == WHOLE
+
+
+def test_leaving_saves_the_job_in_hand(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    with LocalService(tmp_path) as service:
+        service.want("one", run.jobs)
+        while not any(r.updates == 100 for r in service.news("one")):
+            pass
+    assert Results(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == [100]
+
+
+def test_a_step_that_was_broken_off_is_never_saved(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C may come between the weights and the count of an update."""
+    run = make_run()
+    with LocalService(tmp_path) as service:
+        service.want("one", run.jobs)
+        service.news("one")
+
+        def interrupted(updates: int) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(service.host.engine, "advance", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            service.news("one")
+    assert Results(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == []
+    with LocalService(tmp_path) as again:
+        again.want("one", run.jobs)
+        assert ends(hear_out(again, "one", run)) == WHOLE
+
+
+def test_a_job_that_cannot_be_trained_fails(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    gone = Run(run.task, run.config, 0, str(tmp_path / "gone.hdf5"), run.data_sha256)
+    with LocalService(tmp_path) as service:
+        service.want("one", gone.jobs)
+        reports = hear_out(service, "one", gone)
+    assert ends(reports) == [(stage, "failed") for stage in ("behaviour", "critic", "policy")]
+    assert all("does not exist" in r.reason for r in reports)
