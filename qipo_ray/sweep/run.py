@@ -165,10 +165,11 @@ def _locally(search: Search, dashboard: Dashboard, screen: Screen) -> None:
 def _on_ray(search: Search, dashboard: Dashboard, screen: Screen, options: Options) -> None:
     """Run the sweep on a Ray cluster: the training service, Tune for the search, then confirm."""
     from qipo_ray.distributed.service import TrainingService
-    from qipo_ray.sweep.tune import run_trials
 
     screen.line("starting the training service")
     with TrainingService.start(search.root, search.spec.resources, options.address) as service:
+        from qipo_ray.sweep.tune import run_trials  # Ray reads its environment when imported
+
         leave_on_sigterm()  # Ray has put its own handler in place
         screen.slots(service.slots)
         ears = service.client()

@@ -35,17 +35,16 @@ def execute(graph: JobGraph, root: Path, processes: int, listen: Listener) -> No
 
 
 def _train(host: Host, job: Job, tell: Listener) -> None:
-    """Train one job to its end; save it before an interrupt goes on."""
+    """Train one job to its end.
+
+    What breaks it off may come in mid-update: nothing is saved then, and the job goes on from its
+    last checkpoint, a few seconds back.
+    """
     for report in host.admit(job):
         tell(report)
-    try:
-        while host.active:
-            for report in host.step():
-                tell(report)
-    except (KeyboardInterrupt, SystemExit, BrokenPipeError):
-        for active in host.active.values():
-            host.save(active.job)
-        raise
+    while host.active:
+        for report in host.step():
+            tell(report)
 
 
 def _in_this_process(graph: JobGraph, root: Path, listen: Listener) -> None:

@@ -1,0 +1,248 @@
+"""Whole sweeps in this process: what is written, what a resume finds, what is confirmed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from qipo_ray.data.load import load
+from qipo_ray.data.transitions import Dataset
+from qipo_ray.errors import UserError
+from qipo_ray.evaluation.generate import generate
+from qipo_ray.leaderboard import Leaderboard
+from qipo_ray.store.intents import read_intents
+from qipo_ray.store.lease import Lease
+from qipo_ray.store.records import read_records
+from qipo_ray.store.rung_log import RungLog
+from qipo_ray.sweep.rule import replay
+from qipo_ray.sweep.run import Options, run_sweep
+from qipo_ray.sweep.space import Spec, load_spec
+from qipo_ray.train.record import Occasion
+
+FILE = """
+name: tiny
+tasks: [point]
+preset: quickstart
+set:
+  behaviour.width: 16
+  behaviour.blocks: 1
+  critic.width: 16
+  critic.layers: 2
+  critic.updates: 100
+  critic.returns_updates: 100
+  policy.pool: 100
+  policy.support_size: 4
+  policy.renew_every: 60
+  sampler.evaluations: 4
+  evaluation.episodes: 3
+  evaluation.final_episodes: 4
+space:
+  behaviour.path: {grid: [ot, vp]}
+  behaviour.updates: {choice: [100, 200]}
+  policy.beta: {loguniform: [0.5, 20]}
+  policy.rounds: {int: [1, 2]}
+paper: {critic.returns_updates: 0, behaviour.updates: 100, policy.loss_actions: 0}
+trials: 6
+seeds: {search: [0, 1], report: [100, 101]}
+rungs: {shares: [1/9, 1/3, 1], reduction: 3}
+confirm: {top: 1}
+resources: {workers: 1, cpus: 1, gpus: 0, slots: 1}
+"""
+OCCASION = Occasion("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
+
+
+class Quiet:
+    """A screen that keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def line(self, words: str) -> None:
+        self.said.append(words)
+
+    def slots(self, count: int) -> None:
+        self.said.append(f"{count} slots")
+
+    def heard(self, search: object, reports: object) -> None:
+        """Nothing."""
+
+    def confirming(self, jobs: object) -> None:
+        """Nothing."""
+
+
+Sweep = Callable[..., tuple[Leaderboard, Quiet]]
+
+
+@pytest.fixture(scope="module")
+def point(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    path = generate("point", tmp_path_factory.mktemp("data") / "point.hdf5", rows=1500)
+    return load("point", path)
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
+    file = tmp_path_factory.mktemp("spec") / "tiny.yaml"
+    file.write_text(FILE)
+    return load_spec(file)
+
+
+@pytest.fixture(scope="module")
+def ended(
+    spec: Spec, sweep: Sweep, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Leaderboard, Quiet]:
+    """An unbroken sweep; tests that go on from it work on a copy."""
+    root = tmp_path_factory.mktemp("ended") / "R"
+    return root, *sweep(spec, root)
+
+
+@pytest.fixture(scope="module")
+def sweep(point: Dataset) -> Sweep:
+    def run(spec: Spec, root: Path, *, extend: bool = False) -> tuple[Leaderboard, Quiet]:
+        screen = Quiet()
+        options = Options("local", extend, None, None)
+        return run_sweep(spec, root, {"point": point}, OCCASION, options, screen), screen
+
+    return run
+
+
+def facts(root: Path) -> dict[str, object]:
+    """What must be equal in two sweeps, however often they were broken off."""
+    records = [
+        {k: r[k] for k in ("id", "state", "reached", "scores", "final", "behaviour_cloning")}
+        for r in read_records(root)
+    ]
+    for record in records:
+        record["final"] = {k: v for k, v in record["final"].items() if k != "action_latency_ms"}
+    intents = [{k: v for k, v in one.items() if k != "written"} for one in read_intents(root)]
+    log = [(e["trial"], e["rung"], e["value"]) for e in RungLog(root / "rungs.jsonl").read()]
+    return {"records": records, "intents": intents, "rungs": log}
+
+
+def test_a_sweep_ends_with_all_that_the_specification_asks(
+    spec: Spec, ended: tuple[Path, Leaderboard, Quiet]
+) -> None:
+    root, board, screen = ended
+    intents, records = read_intents(root), read_records(root)
+    assert [one["origin"] for one in intents][:3] == ["paper", "grid", "grid"]
+    assert len(intents) == 6 and len({one["config_hash"] for one in intents}) == 6
+
+    search = [r for r in records if r["purpose"] == "search"]
+    assert {(r["trial"], r["seed"]) for r in search} == {
+        (one["id"], seed) for one in intents for seed in (0, 1)
+    }
+    entries = RungLog(root / "rungs.jsonl").read()
+    stopped = replay(entries, {one["id"]: 3 for one in intents}, spec.reduction)
+    for record in search:
+        rung = stopped[record["trial"]]
+        assert record["state"] == ("finished" if rung is None else "pruned")
+        assert record["reached"]["rung"] == (2 if rung is None else rung)
+    assert {r["state"] for r in search} == {"finished", "pruned"}
+
+    confirmed = [r for r in records if r["purpose"] == "confirm"]
+    names = [(r["label"]["method"], r["label"]["name"], r["seed"]) for r in confirmed]
+    assert sorted(names) == sorted(
+        (method, name, seed)
+        for seed in (100, 101)
+        for method, name in (
+            ("QIPO-OT", "paper form"), ("QIPO-OT", "search, best"), ("QIPO-Diff", "search, best"),
+        )
+    )  # fmt: skip
+    searched, reported = ({r["jobs"][s] for r in some for s in r["jobs"]}
+                          for some in (search, confirmed))  # fmt: skip
+    assert not searched & reported  # confirm shares nothing with search
+    episodes = {r["label"]["name"]: r["protocol"]["selection_episodes"] for r in confirmed}
+    assert episodes == {"paper form": 0, "search, best": 3 * 2 * len(entries)}
+    methods = {row.method.name for row in board.rows}
+    assert methods >= {"data", "behaviour cloning (OT)", "behaviour cloning (Diff)", "QIPO-Diff"}
+    assert (root / "leaderboard" / "leaderboard.md").read_text() == board.markdown()
+    assert any("PRUNED" in words for words in screen.said)
+
+
+def test_the_same_again_does_nothing_and_another_specification_is_refused(
+    spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+) -> None:
+    root = tmp_path / "R"
+    shutil.copytree(ended[0], root)
+    before = facts(root)
+    _, screen = sweep(spec, root)
+    assert screen.said == [f"nothing to do: the sweep at {root} is complete"]
+
+    (tmp_path / "more.yaml").write_text(FILE.replace("trials: 6", "trials: 7"))
+    more = load_spec(tmp_path / "more.yaml")
+    with pytest.raises(UserError, match="another specification: trials: 6 -> 7; add --extend"):
+        sweep(more, root)
+    assert facts(root) == before
+    sweep(more, root, extend=True)
+    after = read_intents(root)
+    assert len(after) == 7
+    assert [one["id"] for one in after[:6]] == [one["id"] for one in read_intents(ended[0])]
+
+
+def test_event_files_hold_each_step_once_and_one_hparams_entry(
+    ended: tuple[Path, Leaderboard, Quiet],
+) -> None:
+    """A trial that was stopped may show more than its record: seeds run ahead of each other."""
+    root, _, _ = ended
+    for record in read_records(root):
+        kind = record["purpose"]
+        folder = root / "tensorboard" / "point" / record["trial"] / f"{kind}-{record['seed']}"
+        events = EventAccumulator(str(folder))
+        events.Reload()
+        steps = [event.step for event in events.Scalars("score/normalised")]
+        assert steps == sorted(set(steps))
+        scored = [score["updates"] for score in record["scores"]]
+        expected = ([0] if kind == "confirm" else []) + scored
+        assert steps[: len(expected)] == expected
+        assert record["state"] == "pruned" or steps == expected
+    for intent in read_intents(root):
+        events = EventAccumulator(str(root / "tensorboard" / "point" / intent["id"] / "hparams"))
+        events.Reload()
+        (score,) = events.Scalars("hparam/score")
+        means = [
+            r["final"]["last"]["normalised"]
+            for r in read_records(root)
+            if r["purpose"] == "confirm" and r["trial"] == intent["id"]
+        ]
+        if means:
+            assert score.value == pytest.approx(sum(means) / len(means), rel=1e-5)
+        assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+@pytest.mark.slow
+def test_killed_sweeps_end_like_an_unbroken_one(
+    spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+) -> None:
+    """SIGKILL at random moments, six times; the same call again; equal facts at the end."""
+    rng = random.Random(1)
+    root = tmp_path / "broken"
+    for _ in range(6):
+        _killed_after(rng.uniform(0.3, 2.5), lambda: sweep(spec, root))
+    sweep(spec, root)
+    assert facts(root) == facts(ended[0])
+
+
+def _killed_after(seconds: float, work: Callable[[], object]) -> None:
+    """Run ``work`` in a forked child that a timer kills with SIGKILL."""
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGALRM, lambda number, frame: os.kill(os.getpid(), signal.SIGKILL))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def test_a_second_driver_is_refused_at_once(spec: Spec, sweep: Sweep, tmp_path: Path) -> None:
+    lease = Lease.take(tmp_path / "R")
+    with pytest.raises(UserError, match=f"driven by process {os.getpid()}"):
+        sweep(spec, tmp_path / "R")
+    lease.release()
