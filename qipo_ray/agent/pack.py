@@ -15,6 +15,7 @@ from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.flow import MIN_TIME
 from qipo_ray.nets import RowAdam, Stack
+from qipo_ray.nets.optimiser import Moments
 from qipo_ray.nets.stack import Shapes
 
 State = dict[str, Any]  # plain tensors and numbers, see Pack.state
@@ -88,6 +89,10 @@ class Pack(ABC):
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         """Return the first rows of every stack, by name, for a new member."""
 
+    def _moments(self, upstream: Mapping[str, State]) -> list[Moments]:
+        """Return the optimiser's first moments for a new member's online rows: none yet."""
+        return [self.optimiser.fresh() for _ in range(self._stacks["online"].rows)]
+
     @abstractmethod
     def _rate(self, config: Config) -> float:
         """Return the learning rate."""
@@ -112,7 +117,7 @@ class Pack(ABC):
         member.generator = stream(member.seed, self.stage, "draws", device=self.data.device)
         rows = self._start(member, upstream)
         sums = torch.zeros(len(self.metric_names), 1, device=self.data.device)
-        moments = None
+        moments = self._moments(upstream)
         if state is not None:
             rows |= state["weights"]
             moments = state["moments"]
@@ -121,9 +126,7 @@ class Pack(ABC):
             sums = state["sums"].to(sums).unsqueeze(1)
         for name, entry in self._stacks.items():
             entry.stack.append(rows[name])
-        online = self._stacks["online"].rows
-        fresh = moments or [self.optimiser.fresh() for _ in range(online)]
-        self.optimiser.append(self._rate(member.config), fresh)
+        self.optimiser.append(self._rate(member.config), moments)
         self.sums = torch.cat([self.sums, sums], 1)
         self.members.append(member)
         self._changed()
@@ -194,6 +197,13 @@ class Pack(ABC):
             if not abs(value) < float("inf"):
                 raise Diverged(f"{self.stage} {name} is {value} at update {member.updates}")
         return values
+
+    def check(self, i: int) -> None:
+        """Raise ``Diverged`` if a weight of member ``i`` or a metric is no longer finite."""
+        member, rows = self.members[i], self._stacks["online"].rows
+        weights = self._stacks["online"].stack.flat[i * rows : (i + 1) * rows]
+        if not (weights.isfinite().all() and self.sums[:, i].isfinite().all()):
+            raise Diverged(f"{self.stage} weights are not finite at update {member.updates}")
 
     def column(self, values: Sequence[float]) -> Tensor:
         """Return one hyper-parameter of every member as ``(N, 1)``."""

@@ -28,6 +28,7 @@ from qipo_ray.flow import (
     support_weights,
     weighted_loss,
 )
+from qipo_ray.nets.optimiser import Moments
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class PolicyPack(Pack):
         prior = upstream["behaviour"]["weights"]["online"]
         critic = upstream["critic"]["weights"]["online"]
         return {"online": prior, "ema": prior, "sampler": prior, "critic": critic}
+
+    def _moments(self, upstream: Mapping[str, State]) -> list[Moments]:
+        """Go on with the behaviour's Adam, as the paper's code does."""
+        moments: list[Moments] = upstream["behaviour"]["moments"]
+        return moments
 
     def _rate(self, config: Config) -> float:
         return config.policy.learning_rate

@@ -56,9 +56,12 @@ def evaluate(
 def _chosen(results: Path, wanted: str | None) -> list[dict[str, Any]]:
     from qipo_ray.store.records import read_records
 
-    if not results.is_dir():
-        raise UserError(f"no results folder {results}")
-    finished = [one for one in read_records(results) if one["state"] == "finished"]
+    folder = results / "records"
+    if not folder.is_dir():
+        below = sorted(str(path.parent) for path in results.glob("*/records"))
+        hint = f"; there are {', '.join(below)}" if below else ""
+        raise UserError(f"no results folder {results}: it has no records/{hint}")
+    finished = [one for one in read_records(folder) if one["state"] == "finished"]
     if wanted is not None:
         known = [one["id"] for one in finished]
         finished = [one for one in finished if one["id"] == wanted]

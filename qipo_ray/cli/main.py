@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from qipo_ray import __version__
-from qipo_ray.cli import data, evaluate, leaderboard, sweep, train
+from qipo_ray.cli import data, evaluate, leaderboard, output, sweep, train
 from qipo_ray.errors import UserError
 
 USER_MISTAKE = 2  # exit codes
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     command = typer.main.get_command(app)
     given = list(sys.argv[1:] if arguments is None else arguments)
+    output.invoked.command = shlex.join(["qipo-ray", *given])
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning

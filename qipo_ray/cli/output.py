@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from qipo_ray.leaderboard import Leaderboard, Table
 
 PIPE_WIDTH = 140  # columns, where stdout is no terminal and COLUMNS is not set
+
+
+class Invocation:
+    """The command that this process carries out, as a record names it."""
+
+    command = "qipo-ray"
+
+
+invoked = Invocation()
 
 
 def remark(words: str) -> None:
@@ -66,7 +75,8 @@ def print_rows(
 
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for title, number in zip(titles, numbers, strict=True):
-        drawn.add_column(Text(title), justify="right" if number else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if number else "left"
+        drawn.add_column(Text(title), justify=justify, overflow="fold", no_wrap=number)
     for row in rows:
         cells = zip(row, numbers, strict=True)
         drawn.add_row(*(Text(cell, no_wrap=number) for cell, number in cells))

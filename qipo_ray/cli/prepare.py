@@ -57,3 +57,14 @@ def writable(folder: Path) -> Path:
     except OSError as error:
         raise UserError(f"--results {folder}: cannot write there ({error.strerror})") from error
     return root
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that torch does not have here."""
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name!r} cannot be used here: {reason}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,7 +81,7 @@ def sweep(
         trial=None,
         purpose="search",
         name=None,
-        command=shlex.join(["qipo-ray", *sys.argv[1:]]),
+        command=out.invoked.command,
         started=now(),
     )
     options = Options("local" if executor == "local" else "ray", extend, address, at_once)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import check, dataset_of, writable
+from qipo_ray.cli.prepare import check, check_device, dataset_of, writable
 from qipo_ray.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,6 +39,9 @@ def train(
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")
     ] = os.cpu_count() or 1,
+    device: Annotated[
+        str, typer.Option("--device", help="cpu, cuda or cuda:1; bit-equal resumes on the CPU.")
+    ] = "cpu",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Train behaviour, critic and policy for each seed; score them; print the table.
@@ -55,20 +57,21 @@ def train(
     numbers = _seeds(seeds)
     dataset = dataset_of(task, data)
     check(task, config, dataset)
+    check_device(device)
     root = writable(results)
     occasion = Occasion(
         sweep="train",
         trial=None,
         purpose="single",
         name=Path(preset).stem,
-        command=shlex.join(["qipo-ray", *sys.argv[1:]]),
+        command=out.invoked.command,
         started=now(),
     )
     todo = plan(dataset, config, numbers, root, occasion)
     if todo.missing:
-        workers = min(jobs, max(1, len(todo.graph.left)))
+        workers = min(jobs, len(todo.missing))  # a run is a chain of jobs
         with _screen(todo, workers) as tell:
-            carry_out(todo, workers, tell)
+            carry_out(todo, workers, tell, device)
     else:
         out.remark(f"nothing to do: {len(todo.runs)} of {len(todo.runs)} runs are in {root}")
     board = leaderboard([root])

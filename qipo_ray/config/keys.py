@@ -67,8 +67,7 @@ def path_label(config: Config) -> str:
 def departures(config: Config) -> tuple[str, ...]:
     """Return a short label for every switch that leaves the paper's algorithm.
 
-    Scales (sizes, rates, lengths, beta, M) are settings, not departures; clipping of actions is
-    in the protocol of every score.
+    Scales (sizes, rates, lengths, beta, M) are settings, not departures.
     """
     data, critic, policy = config.data, config.critic, config.policy
     labels = {
@@ -77,12 +76,14 @@ def departures(config: Config) -> tuple[str, ...]:
         "residual-network": config.behaviour.network != "unet",
         f"solver={config.solver}": config.solver != AUTO_SOLVER[config.behaviour.path],
         "layer-norm": critic.layer_norm,
-        "returns-init": critic.returns_updates > 0,
-        f"critic-pool={critic.pool}": critic.pool > 0,
+        "returns-init": 0 < critic.returns_updates < critic.updates,
+        "returns-critic": critic.returns_updates >= critic.updates,  # no Bellman update at all
+        f"critic-pool={critic.pool}": critic.pool > 0 and critic.returns_updates < critic.updates,
         "no-data-action": not policy.data_action,
         f"loss-actions={policy.loss_actions}": policy.loss_actions > 0,
         "online-sampler": policy.sampler != "ema",
         f"policy-pool={policy.pool}": policy.pool > 0,
+        "clipped-actions": config.sampler.clip,
         "ema-evaluation": config.evaluation.weights != "online",
     }
     return tuple(label for label, left in labels.items() if left)

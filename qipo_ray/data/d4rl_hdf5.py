@@ -248,7 +248,8 @@ def _damage(path: Path, task: Task, error: Exception) -> str:
     if cut:
         return f"is cut short: {int(cut[1]):,} of {int(cut[2]):,} bytes; get it again"
     size = path.stat().st_size
-    if task.bytes is not None and size < task.bytes:
+    published = path.name == task.filename
+    if published and task.bytes is not None and size < task.bytes:
         return f"is cut short: {size:,} of the published {task.bytes:,} bytes; get it again"
     return f"is damaged, get it again ({error})"
 

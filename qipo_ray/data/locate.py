@@ -22,17 +22,24 @@ def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]
         found = Path(path).expanduser()
         if not found.is_file():
             reason = "is not a plain file" if found.exists() else "does not exist"
-            raise UserError(f"data file {found} for task {task.id} {reason}")
+            raise UserError(f"data file {found} for task {task.id} {reason}; {_origin(task)}")
         return found, "other"
     if task.filename is None:
         return _generated(task)
     found = d4rl_cache() / task.filename
     if found.is_file():
         return found, "d4rl"
+    raise UserError(f"no data for task {task.id}: {found} does not exist; {_origin(task)}")
+
+
+def _origin(task: Task) -> str:
+    """Say where a task's data come from, and how to get generated data instead."""
+    if task.filename is None:
+        return _way_out(task.id)
     size = f" ({task.bytes / 1e6:,.1f} MB)" if task.bytes else ""
-    raise UserError(
-        f"no data for task {task.id}: {found} does not exist; download {task.url}{size} to that "
-        f"path; generated instead: {_way_out(task.id.rpartition('-v')[0])}"
+    return (
+        f"D4RL's file is {task.url}{size}, kept at {d4rl_cache() / task.filename}; "
+        f"generated instead: {_way_out(task.id.rpartition('-v')[0])}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import secrets
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -39,6 +40,10 @@ class TrainingService:
     """Workers that train what clients want; a context manager that leaves nothing behind."""
 
     def __init__(self, cluster: Cluster, plan: _Plan, workers: int) -> None:
+        # Here, for the threads below and the driver would import it at once, and Ray's modules
+        # import each other in a circle: one of the two would find half a module.
+        import ray.train.torch  # noqa: F401
+
         self.cluster = cluster
         self.namespace = plan.namespace
         self.workers = workers
@@ -63,6 +68,10 @@ class TrainingService:
         cluster = Cluster.join(
             address, lambda nodes, where: count_workers(resources, nodes, where)
         )
+        # Imported here and now: in the trainers' threads, beside one another and beside the
+        # driver's own imports, they would meet modules that are half imported.
+        importlib.import_module("ray.train.torch")
+        importlib.import_module("ray.tune")
         namespace = f"qipo-{secrets.token_hex(6)}"
         plan = _Plan(root, namespace, resources.cpus, resources.gpus, resources.slots)
         return cls(cluster, plan, cluster.workers)

@@ -43,10 +43,11 @@ class RowAdam:
             }
 
     def append(self, rate: float, moments: Sequence[Moments]) -> None:
-        """Follow a stack that gained one row for each entry of ``moments``."""
+        """Follow a stack that gained one row for each entry of ``moments``, which are copied."""
         before = self.moments(0, len(self.rates))
         self.rates += [rate] * len(moments)
-        self._build([*before, *moments])
+        copies = [{name: value.clone() for name, value in row.items()} for row in moments]
+        self._build([*before, *copies])
 
     def keep(self, index: Sequence[int]) -> None:
         """Follow a stack that kept the rows of ``index``."""

@@ -8,26 +8,27 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol
 
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.leaderboard import Leaderboard, leaderboard
+from qipo_ray.leaderboard.figure import figure
 from qipo_ray.store.files import write_bytes
-from qipo_ray.store.lease import Lease
-from qipo_ray.sweep.background import background
 from qipo_ray.sweep.confirm import confirm, confirmations
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.search import Search
 from qipo_ray.sweep.space import Spec
 from qipo_ray.sweep.specfile import settle_specification
 from qipo_ray.sweep.trial import drive
+from qipo_ray.train.background import background
+from qipo_ray.train.driver import driving
 from qipo_ray.train.job import Job
 from qipo_ray.train.record import Occasion
 from qipo_ray.train.report import Report
 from qipo_ray.train.service import LocalService, Service
 
-BEAT_EVERY_S = 10.0
 EVERYONE = "*"
 
 
@@ -38,7 +39,7 @@ class Options:
     executor: Literal["ray", "local"]
     extend: bool
     address: str | None  # of a Ray cluster; None: the environment's, else one on this machine
-    at_once: int | None  # trials; None: enough to fill the slots, and one that waits
+    at_once: int | None  # trials; None: enough to fill the slots
 
 
 class Screen(Protocol):
@@ -69,17 +70,13 @@ def run_sweep(
 
     ``LeaseHeld`` if another driver has it; ``UserError`` if the specification is another one.
     """
-    lease = Lease.take(root)
-    leave_on_sigterm()
-    try:
+    with driving(root) as lease:
+        leave_on_sigterm()
         if lease.before is not None:
             screen.line(f"taking over from {lease.before}, which is gone")
-        settle_specification(spec, root, extend=options.extend)
-        with background(_beat(lease)):
-            search = Search(spec, root, lease.attempt, datasets, occasion, screen.line)
-            _go_through(search, options, screen)
-    finally:
-        lease.release()
+        settle_specification(spec, root, datasets, extend=options.extend)
+        search = Search(spec, root, lease.attempt, datasets, occasion, screen.line)
+        _go_through(search, options, screen)
     board = leaderboard([root])
     write_tables(board, root / "leaderboard")
     return board
@@ -95,10 +92,14 @@ def leave_on_sigterm() -> None:
 
 
 def write_tables(board: Leaderboard, folder: Path) -> None:
-    """Write the tables as Markdown, CSV and JSON."""
+    """Write the tables as Markdown, CSV and JSON, and a picture of each."""
     documents = {"md": board.markdown(), "csv": board.csv(), "json": board.json()}
     for suffix, document in documents.items():
         write_bytes(folder / f"leaderboard.{suffix}", document.encode())
+    groups = groupby(board.rows, key=lambda row: row.method.setting)
+    for number, (_, rows) in enumerate(groups, start=1):
+        name = "leaderboard" if number == 1 else f"leaderboard-{number}"
+        write_bytes(folder / f"{name}.png", figure(list(rows)))
 
 
 def _go_through(search: Search, options: Options, screen: Screen) -> None:
@@ -116,16 +117,6 @@ def _go_through(search: Search, options: Options, screen: Screen) -> None:
         dashboard.write_hparams()
     finally:
         dashboard.close()
-
-
-def _beat(lease: Lease) -> Callable[[threading.Event], None]:
-    """Return work that renews the lease; ``LeaseLost`` if another driver has taken over."""
-
-    def beat(over: threading.Event) -> None:
-        while not over.wait(BEAT_EVERY_S):
-            lease.beat()
-
-    return beat
 
 
 class _Heard:
@@ -182,7 +173,7 @@ def _on_ray(search: Search, dashboard: Dashboard, screen: Screen, options: Optio
                 screen.heard(search, reports)
 
         with background(overhear):
-            at_once = 1 + math.ceil(service.slots / len(search.spec.search_seeds))
+            at_once = math.ceil(service.slots / len(search.spec.search_seeds))
             client = service.client()
             run_trials(search, client, options.at_once or at_once, dashboard.follow_trial)
             runs = confirmations(search)

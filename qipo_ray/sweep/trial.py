@@ -5,13 +5,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from qipo_ray.config import Config, from_dict
 from qipo_ray.sweep.rule import Decision
 from qipo_ray.train.job import Run
 from qipo_ray.train.report import Report
-from qipo_ray.train.service import Service
+
+if TYPE_CHECKING:
+    from qipo_ray.train.service import Service
 
 State = Literal["finished", "pruned", "diverged", "failed"]
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 # Tune reads these when it is imported: our screen and our TensorBoard take the place of its own,
@@ -26,10 +24,9 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from qipo_ray.distributed.client import Client
-from qipo_ray.store.intents import read_intent
-from qipo_ray.sweep.rule import Decision
+from qipo_ray.sweep.actor import run_trial
 from qipo_ray.sweep.search import Search
-from qipo_ray.sweep.trial import Outcome, Source, Trial, drive
+from qipo_ray.sweep.trial import Outcome, Trial
 
 # Tune looks in vain for the files of the loggers that are switched off, and says so at length.
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
@@ -45,7 +42,7 @@ def run_trials(search: Search, client: Client, at_once: int, follow: Any) -> Non
         return
     name = f"tune-{search.attempt:06d}"
     trainable = tune.with_parameters(
-        _trial,
+        run_trial,
         root=str(search.root),
         sources={task: search.source(task) for task in search.spec.tasks},
         namespace=client.namespace,
@@ -67,20 +64,6 @@ def run_trials(search: Search, client: Client, at_once: int, follow: Any) -> Non
         ),
     )
     tuner.fit()
-
-
-def _trial(
-    config: Mapping[str, Any], root: str, sources: Mapping[str, Source], namespace: str
-) -> None:
-    """Wait for the jobs of one trial and report its rungs, then how it ended."""
-    trial = Trial.of(read_intent(Path(root), config["trial"]))
-
-    def report(rung: int, updates: int, value: float) -> Decision:
-        tune.report({"rung": rung, "updates": updates, "value": value})
-        return Decision(False, "the scheduler decides, and ends this trial from outside")
-
-    outcome = drive(trial, sources[trial.task], Client(namespace), report)
-    tune.report({"ended": outcome.state, "rung": outcome.rung, "reason": outcome.reason})
 
 
 class _Live:

@@ -97,14 +97,17 @@ class Engine:
 
     def _events(self, i: int, job: Job) -> list[Event]:
         updates = self._pack.members[i].updates
+        marked = any(updates == evaluation.updates for evaluation in job.evaluations)
         events = []
-        if updates % LOG_EVERY == 0:
-            try:
+        try:
+            if updates % LOG_EVERY == 0:
                 events.append(Event("metrics", job, updates, self._pack.metrics(i)))
-            except Diverged as error:
-                return [Event("diverged", job, updates, reason=str(error))]
+            if marked or updates >= job.length:
+                self._pack.check(i)
+        except Diverged as error:
+            return [Event("diverged", job, updates, reason=str(error))]
         if updates >= job.length:
             events.append(Event("finished", job, updates))
-        elif any(updates == evaluation.updates for evaluation in job.evaluations):
+        elif marked:
             events.append(Event("mark", job, updates))
         return events

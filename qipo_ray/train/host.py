@@ -149,31 +149,32 @@ class Host:
         if event.kind == "diverged":
             return [self._diverged(job, event.updates, event.reason)]
         state = self.save(job, keep=event.kind == "finished")
-        try:
-            reports = self._scores(job, state)
-        except Diverged as error:
-            return [self._diverged(job, event.updates, str(error))]
-        if event.kind == "finished":
+        reports = self._scores(job, state)
+        if event.kind == "finished" and job.key in self.active:
             reports.append(self._report("finished", job, event.updates))
             self._drop(job.key)
         return reports
 
     def _scores(self, job: Job, state: State) -> list[Report]:
-        reports = []
+        reports: list[Report] = []
         for evaluation in job.evaluations:
             if evaluation.updates != state["updates"]:
                 continue
             found = self.results.score(job, evaluation)
             if found is None:
-                found = score_state(get_task(job.task), job.config, state, evaluation.episodes)
                 name = score_name(job.config, evaluation.updates, evaluation.episodes)
+                try:
+                    found = score_state(get_task(job.task), job.config, state, evaluation.episodes)
+                except Diverged as error:
+                    note = f"diverged-{name}"  # of this sampler: the weights may be fine
+                    return [*reports, self._diverged(job, state["updates"], str(error), note)]
                 self.artefacts.write_note(job.stage, job.key, name, found)
             reports.append(self._report("score", job, evaluation.updates, score=found))
         return reports
 
-    def _diverged(self, job: Job, updates: int, reason: str) -> Report:
+    def _diverged(self, job: Job, updates: int, reason: str, name: str = "diverged") -> Report:
         note = {"updates": updates, "reason": reason}
-        self.artefacts.write_note(job.stage, job.key, "diverged", note)
+        self.artefacts.write_note(job.stage, job.key, name, note)
         report = self._report("diverged", job, updates, reason=reason)
         self._drop(job.key)
         return report

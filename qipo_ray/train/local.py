@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -21,7 +22,9 @@ Listener = Callable[[Report], None]
 STOP_LIMIT_S = 20.0  # for a process to save its job and leave
 
 
-def execute(graph: JobGraph, root: Path, processes: int, listen: Listener) -> None:
+def execute(
+    graph: JobGraph, root: Path, processes: int, listen: Listener, device: str = "cpu"
+) -> None:
     """Train what is left of ``graph`` with results under ``root``; tell ``listen`` of each report.
 
     With one process all happens in this one. Ctrl-C leaves a state that the same call continues.
@@ -29,9 +32,9 @@ def execute(graph: JobGraph, root: Path, processes: int, listen: Listener) -> No
     """
     workers = min(processes, len(graph.left))
     if workers > 1:
-        _in_processes(graph, root, workers, listen)
+        _in_processes(graph, root, workers, listen, device)
     else:
-        _in_this_process(graph, root, listen)
+        _in_this_process(graph, root, listen, device)
 
 
 def _train(host: Host, job: Job, tell: Listener) -> None:
@@ -47,9 +50,9 @@ def _train(host: Host, job: Job, tell: Listener) -> None:
             tell(report)
 
 
-def _in_this_process(graph: JobGraph, root: Path, listen: Listener) -> None:
+def _in_this_process(graph: JobGraph, root: Path, listen: Listener, device: str) -> None:
     torch.set_num_threads(1)
-    host = Host(root)
+    host = Host(root, device=device)
 
     def tell(report: Report) -> None:
         graph.settle(report)
@@ -59,12 +62,11 @@ def _in_this_process(graph: JobGraph, root: Path, listen: Listener) -> None:
         _train(host, job, tell)
 
 
-def _serve(connection: Connection, root: Path) -> None:
+def _serve(connection: Connection, root: Path, device: str) -> None:
     """Train the jobs that come through ``connection`` until it closes, or its parent dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent closes the connection instead
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
-    host = Host(root)
+    host = Host(root, device=device)
     try:
         while True:
             _train(host, connection.recv(), connection.send)
@@ -74,15 +76,26 @@ def _serve(connection: Connection, root: Path) -> None:
         connection.send(error)
 
 
-def _in_processes(graph: JobGraph, root: Path, count: int, listen: Listener) -> None:
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Let processes that start here ignore Ctrl-C: their parent closes the connection instead."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _in_processes(graph: JobGraph, root: Path, count: int, listen: Listener, device: str) -> None:
     context = multiprocessing.get_context("spawn")
     workers: dict[Connection, SpawnProcess] = {}
     current: dict[Connection, Job] = {}
     try:
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, root))
-            process.start()
+            process = context.Process(target=_serve, args=(theirs, root, device))
+            with _without_interrupts():
+                process.start()
             theirs.close()
             workers[ours] = process
         while graph.left:

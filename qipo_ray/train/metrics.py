@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from qipo_ray.store.files import write_bytes
@@ -14,16 +16,23 @@ Row = dict[str, float]
 
 
 def read_metrics(folder: Path) -> list[Row]:
-    """Return the rows of a job's metrics, in order of updates; a torn last line is left out."""
+    """Return the rows of a job's metrics, by updates and each once.
+
+    Lines that are torn or otherwise no row are left out: metrics are for people, and no training
+    depends on them.
+    """
     try:
-        text = (folder / FILE).read_text()
+        text = (folder / FILE).read_text(errors="replace")
     except FileNotFoundError:
         return []
-    whole = text[: text.rfind("\n") + 1]
-    return [
-        {name: float(value) for name, value in row.items()}
-        for row in csv.DictReader(io.StringIO(whole))
-    ]
+    names, *lines = [*csv.reader(io.StringIO(text[: text.rfind("\n") + 1]))] or [[]]
+    rows: dict[float, Row] = {}
+    for line in lines:
+        if len(line) == len(names):
+            with suppress(ValueError):
+                row = dict(zip(names, map(float, line), strict=True))
+                rows.setdefault(row.get("updates", math.nan), row)
+    return [rows[updates] for updates in sorted(rows) if not math.isnan(updates)]
 
 
 class MetricsLog:

@@ -27,8 +27,12 @@ class Results:
 
     def divergence(self, job: Job) -> dict[str, Any] | None:
         """Return ``{updates, reason}`` if the job is known to diverge within its length."""
-        note = self.artefacts.note(job.stage, job.key, "diverged")
-        return note if note is not None and note["updates"] <= job.length else None
+        scores = (score_name(job.config, e.updates, e.episodes) for e in job.evaluations)
+        for name in ("diverged", *(f"diverged-{score}" for score in scores)):
+            note: dict[str, Any] | None = self.artefacts.note(job.stage, job.key, name)
+            if note is not None and note["updates"] <= job.length:
+                return note
+        return None
 
     def done(self, job: Job) -> bool:
         """Return whether the job's snapshot is there, whole, and all its scores are known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from qipo_ray.config import Config, config_hash
 from qipo_ray.data.transitions import Dataset
+from qipo_ray.errors import UserError
 from qipo_ray.store.records import read_records, write_record
+from qipo_ray.train.driver import driving
 from qipo_ray.train.graph import JobGraph
 from qipo_ray.train.job import Run
 from qipo_ray.train.local import execute
@@ -17,6 +20,8 @@ from qipo_ray.train.record import Occasion, build_record, record_id
 from qipo_ray.train.report import Report
 from qipo_ray.train.results import Results
 from qipo_ray.train.tensorboard import RunMirror
+
+SYNC_EVERY_S = 3.0  # of the event files
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,11 @@ def plan(
         Run(dataset.task_id, config, seed, str(dataset.path.resolve()), dataset.sha256)
         for seed in seeds
     )
-    known = {record["id"] for record in read_records(root)} if root.exists() else set()
+    folder = root / "records"  # those of this folder alone: it may contain other results
+    known = {one["id"]: one for one in read_records(folder)} if folder.exists() else {}
     missing = tuple(run for run in runs if record_id(run, occasion) not in known)
+    for run in runs:
+        _check_data(known.get(record_id(run, occasion)), run, root)
     graph = JobGraph(Results(root))
     for run in missing:
         for job in run.jobs:
@@ -49,24 +57,44 @@ def plan(
     return Plan(root, dataset, replace(occasion, reused=reused), runs, missing, graph)
 
 
+def _check_data(record: dict[str, Any] | None, run: Run, root: Path) -> None:
+    """Refuse to take a run on other data for this one."""
+    if record is not None and record["data"]["sha256"] != run.data_sha256:
+        raise UserError(
+            f"{root} holds this run on other data (SHA-256 {record['data']['sha256'][:12]}..., "
+            f"{run.data} has {run.data_sha256[:12]}...); choose another --results"
+        )
+
+
 def carry_out(
-    plan: Plan, processes: int, listen: Callable[[Report], None]
+    plan: Plan, processes: int, listen: Callable[[Report], None], device: str = "cpu"
 ) -> list[dict[str, Any]]:
     """Train what the plan lacks, write its records and event files, and return the records.
 
-    A run that diverged gets a record with state ``diverged`` and the reason.
+    A run that diverged gets a record with state ``diverged`` and the reason. ``LeaseHeld`` if
+    another process trains in the same folder.
     """
+    with driving(plan.root):
+        return _carry_out(plan, processes, listen, device)
+
+
+def _carry_out(
+    plan: Plan, processes: int, listen: Callable[[Report], None], device: str
+) -> list[dict[str, Any]]:
     results = plan.graph.results
     mirrors = [RunMirror(_events(plan, run), run, results) for run in plan.missing]
+    synced = time.monotonic()
 
     def told(report: Report) -> None:
-        for run, mirror in zip(plan.missing, mirrors, strict=True):
-            if report.snapshot in {job.snapshot for job in run.jobs}:
+        nonlocal synced
+        if time.monotonic() - synced > SYNC_EVERY_S:
+            for mirror in mirrors:
                 mirror.sync()
+            synced = time.monotonic()
         listen(report)
 
     try:
-        execute(plan.graph, plan.root, processes, told)
+        execute(plan.graph, plan.root, processes, told, device)
         return [_record(plan, run) for run in plan.missing]
     finally:
         for mirror in mirrors:

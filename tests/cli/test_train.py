@@ -104,5 +104,8 @@ def test_evaluate_refuses_what_it_cannot_do(
 ) -> None:
     assert main(["evaluate", str(tmp_path / "none")]) == 2
     assert "no results folder" in capsys.readouterr().err
+    (tmp_path / "R" / "records").mkdir(parents=True)
     assert main(["evaluate", str(tmp_path)]) == 2
+    assert f"there are {tmp_path / 'R'}" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "R")]) == 2
     assert "no finished run" in capsys.readouterr().err

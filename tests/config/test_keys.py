@@ -137,9 +137,13 @@ def test_keys_are_sixteen_hex_digits_and_the_same_in_another_process() -> None:
 
 def test_departures_name_each_switch_that_leaves_the_paper() -> None:
     paper = load_config("paper")
+    assert departures(paper) == ("clipped-actions",)
+    paper = changed(paper, "sampler.clip", False)
     assert departures(paper) == ()
     assert departures(changed(paper, "policy.beta", 10)) == ()
     assert departures(changed(paper, "behaviour.path", "vp")) == ()
+    whole = changed(paper, "critic.returns_updates", paper.critic.updates)
+    assert departures(whole) == departures(changed(whole, "critic.pool", 5)) == ("returns-critic",)
     for dotted, value, label in (
         ("data.observations", "standard", "standard-observations"),
         ("data.reward", "raw", "raw-reward"),

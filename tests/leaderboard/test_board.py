@@ -26,14 +26,14 @@ D4RL-normalised score: 0 and 100 are the task's two reference returns, more is b
 Last checkpoint, mean ± sample standard deviation over training seeds (0, 1). Protocol: 100 \
 episodes per run, environment seeds 1001..1100, one action per state, clipped to \\[-1, 1\\].
 
-| task | method | departures | score (last) | gain | best (optimistic) | seeds | configuration \
+| task | method | configuration | departures | score (last) | gain | best (optimistic) | seeds \
 | data file | episodes | sampler | evaluations per action | selection episodes |
-| --- | --- | --- | ---: | ---: | ---: | --- | --- | --- | --- | --- | --- | --- |
-| maze2d-umaze | data | – | 5.0 | – | – | – | – | aaaaaaaa | 7 | – | – | – |
-| maze2d-umaze | behaviour cloning (OT) | – | 15.0 ± 7.1 | – | – | 2 | CLONING | aaaaaaaa | 100 \
+| --- | --- | --- | --- | ---: | ---: | ---: | --- | --- | --- | --- | --- | --- |
+| maze2d-umaze | data | – | – | 5.0 | – | – | – | aaaaaaaa | 7 | – | – | – |
+| maze2d-umaze | behaviour cloning (OT) | CLONING | – | 15.0 ± 7.1 | – | – | 2 | aaaaaaaa | 100 \
 | midpoint | 10 | – |
-| maze2d-umaze | QIPO-OT | layer-norm, loss-actions=2 | 50.0 ± 14.1 | +35.0 ± 7.1 | 65.0 ± 7.1 \
-| 2 | quickstart CONFIG | aaaaaaaa | 100 | midpoint | 10 | 0 |
+| maze2d-umaze | QIPO-OT | quickstart | layer-norm, loss-actions=2 | 50.0 ± 14.1 | +35.0 ± 7.1 \
+| 65.0 ± 7.1 | 2 | aaaaaaaa | 100 | midpoint | 10 | 0 |
 
 - Gain: score minus that of behaviour cloning in the same run, per seed.
 - Best: the highest evaluation of each run (20 episodes), picked on the very score it shows: \
@@ -62,8 +62,7 @@ def test_the_whole_markdown(make_record: Build) -> None:
         ]
     )
     config = {row.method.kind: (row.method.config or "")[:8] for row in board.rows}
-    expected = GOLDEN.replace("CLONING", config["cloning"]).replace("CONFIG", config["qipo"])
-    assert board.markdown() == expected
+    assert board.markdown() == GOLDEN.replace("CLONING", config["cloning"])
 
 
 def test_sources_share_neither_table_nor_csv_column(make_record: Build) -> None:

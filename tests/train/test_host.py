@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qipo_ray.agent import Diverged, PolicyPack
 from qipo_ray.errors import UserError
 from qipo_ray.train import host as host_module
 from qipo_ray.train.checkpoint import CheckpointError, from_bytes, to_bytes
@@ -18,6 +19,7 @@ from qipo_ray.train.graph import JobGraph
 from qipo_ray.train.host import Host
 from qipo_ray.train.job import Run
 from qipo_ray.train.local import execute
+from qipo_ray.train.metrics import read_metrics
 from qipo_ray.train.report import Report
 from qipo_ray.train.results import Results
 
@@ -230,3 +232,81 @@ def test_other_data_under_the_same_path_is_refused(
     job = replace(make_run().jobs[0], data_sha256="0" * 64)
     with pytest.raises(UserError, match="changed since the run was planned"):
         Host(tmp_path).admit(job)
+
+
+@pytest.mark.parametrize("place", ["_losses", "_after"])
+def test_an_interrupt_in_mid_update_leaves_no_torn_state(
+    make_run: Callable[..., Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    snapshot_bytes: Contents,
+    place: str,
+) -> None:
+    """Ctrl-C between the draws, the step and the averages: continued, the end is the same."""
+    run = make_run()
+    train(tmp_path / "unbroken", run)
+    whole, calls = getattr(PolicyPack, place), 0
+
+    def interrupted(pack: PolicyPack) -> object:
+        nonlocal calls
+        calls += 1
+        result = whole(pack)
+        if calls == 137:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(PolicyPack, place, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", run)
+    train(tmp_path / "broken", run)
+    one, other = snapshot_bytes(tmp_path / "unbroken"), snapshot_bytes(tmp_path / "broken")
+    assert (
+        one[f"policy-{run.jobs[2].key}/000000300"] == other[f"policy-{run.jobs[2].key}/000000300"]
+    )
+
+
+def test_spoilt_metrics_harm_nothing(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    """A second header, half a line, too many fields, no numbers: all left out."""
+    run = make_run()
+    train(tmp_path, run)
+    log = tmp_path / "artefacts" / f"behaviour-{run.jobs[0].key}" / "metrics.csv"
+    header, *rows = log.read_text().splitlines()
+    spoilt = [header, header, rows[0], rows[0] + ",7", "x,y", "", rows[1], rows[0], "1"]
+    log.write_text("\n".join(spoilt))
+    assert [row["updates"] for row in read_metrics(log.parent)] == [100, 200]
+    train(tmp_path, make_run("behaviour.updates=300"))
+    assert [row["updates"] for row in read_metrics(log.parent)] == [100, 200, 300]
+
+
+def test_a_policy_that_cannot_be_scored_condemns_its_sampler_alone(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run()
+
+    def unfinite(*arguments: object) -> None:
+        raise Diverged("step 3: an action that is not finite")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host_module, "score_state", unfinite)
+        reports = train(tmp_path, run)
+    assert [(r.kind, r.snapshot.stage) for r in reports if r.kind != "progress"] == [
+        ("diverged", "behaviour")
+    ]
+    assert Results(tmp_path).divergence(run.jobs[0]) is not None
+    other = make_run("sampler.evaluations=6")
+    assert other.jobs[0].key == run.jobs[0].key
+    assert Results(tmp_path).divergence(other.jobs[0]) is None
+
+
+def test_weights_that_are_not_finite_are_no_result(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    """Also in a stage that ends between two lines of metrics."""
+    host = Host(tmp_path)
+    job = make_run("behaviour.updates=150").jobs[0]
+    host.admit(job)
+    host.step(120)
+    host.engine._pack._stacks["online"].stack.flat[0, 0] = float("inf")
+    (report,) = host.step(100)
+    assert report.kind == "diverged" and "not finite at update 150" in report.reason
+    assert Results(tmp_path).artefacts.lengths("behaviour", job.key) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from qipo_ray.config import Config
 from qipo_ray.data.transitions import Dataset
+from qipo_ray.errors import UserError
 from qipo_ray.store.records import read_records
+from qipo_ray.train.driver import driving
 from qipo_ray.train.graph import JobGraph
 from qipo_ray.train.host import Report
 from qipo_ray.train.job import Run
@@ -115,3 +118,29 @@ def test_progress_counts_updates_and_expects_an_end(
     progress.note(Report("diverged", jobs[1].snapshot, 150, 9.0))
     assert progress.share == pytest.approx(400 / 700)
     assert graph.left == []
+
+
+def test_other_data_in_the_same_folder_are_refused(
+    point: Dataset, configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    carry_out(plan(point, configure(), [0], tmp_path, OCCASION), 1, lambda report: None)
+    other = replace(point, sha256="f" * 64)
+    with pytest.raises(UserError, match="holds this run on other data"):
+        plan(other, configure(), [0], tmp_path, OCCASION)
+
+
+def test_one_command_trains_in_a_folder_at_a_time(
+    point: Dataset, configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    todo = plan(point, configure(), [0], tmp_path, OCCASION)
+    with driving(tmp_path), pytest.raises(UserError, match="is driven by process"):
+        carry_out(todo, 1, lambda report: None)
+    assert not list(tmp_path.glob("artefacts/*"))
+
+
+def test_results_inside_of_results_are_others(
+    point: Dataset, configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    inner = tmp_path / "inner"
+    carry_out(plan(point, configure(), [0], inner, OCCASION), 1, lambda report: None)
+    assert len(plan(point, configure(), [0], tmp_path, OCCASION).missing) == 1

@@ -1,0 +1,28 @@
+"""A trial as Tune's actor runs it: it trains nothing, so it imports neither torch nor Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from qipo_ray.distributed.client import Client
+from qipo_ray.store.intents import read_intent
+from qipo_ray.sweep.rule import Decision
+from qipo_ray.sweep.trial import Source, Trial, drive
+
+
+def run_trial(
+    config: Mapping[str, Any], root: str, sources: Mapping[str, Source], namespace: str
+) -> None:
+    """Wait for the jobs of one trial and report its rungs, then how it ended."""
+    trial = Trial.of(read_intent(Path(root), config["trial"]))
+
+    def report(rung: int, updates: int, value: float) -> Decision:
+        tune.report({"rung": rung, "updates": updates, "value": value})
+        return Decision(False, "the scheduler decides, and ends this trial from outside")
+
+    outcome = drive(trial, sources[trial.task], Client(namespace), report)
+    tune.report({"ended": outcome.state, "rung": outcome.rung, "reason": outcome.reason})

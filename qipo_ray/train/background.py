@@ -1,0 +1,50 @@
+"""Work beside the driver's own, whose failure the driver hears of at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+SIGNAL = signal.SIGUSR1  # not SIGINT, which a shell makes its background processes ignore
+
+
+class _WorkFailed(BaseException):
+    """Interrupts the main thread; what failed is raised in its place."""
+
+
+@contextmanager
+def background(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run ``work(over)`` in a thread beside the block, until ``over`` is set at its end.
+
+    If the work raises, the block is interrupted and the work's exception is raised from here. The
+    block runs in the main thread, which alone can be interrupted.
+    """
+    over = threading.Event()
+    main = threading.get_ident()
+
+    def ended(future: Future[None]) -> None:
+        if future.exception() is not None and not over.is_set():
+            signal.pthread_kill(main, SIGNAL)
+
+    def interrupt(number: int, frame: object) -> None:
+        raise _WorkFailed
+
+    before = signal.signal(SIGNAL, interrupt)
+    future: Future[None] = Future()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                future = pool.submit(work, over)
+                future.add_done_callback(ended)
+                yield
+            except _WorkFailed:
+                if future.done():
+                    future.result()
+                raise  # another block's work failed
+            finally:
+                over.set()
+    finally:
+        signal.signal(SIGNAL, before)

@@ -1,0 +1,185 @@
+"""Whole sweeps on Ray, each a process of its own: unbroken, and with kills in the middle.
+
+All sweeps here have the same specification, and what trains where is not part of it. So the values
+of any two can be compared, trial by trial.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from qipo_ray.cli.main import main
+from qipo_ray.store.files import read_json
+from qipo_ray.store.intents import read_intents
+from qipo_ray.store.records import read_records
+from qipo_ray.store.rung_log import RungLog
+from qipo_ray.sweep.rule import replay
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+LIMIT_S = 300.0
+TRIALS, RUNGS, REDUCTION = 5, 3, 3
+Eventually = Callable[[str, Callable[[], Any]], Any]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture(scope="module")
+def start(
+    tiny_search: str,
+    marked_env: dict[str, str],
+    marked: object,  # ends what a failed test leaves
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Start:
+    """Start a driver with a number of workers; its lines go to ``driver.log`` beside the sweep."""
+
+    def run(results: Path, workers: int, *options: str) -> subprocess.Popen[bytes]:
+        file = tmp_path_factory.mktemp("search") / "tiny.yaml"
+        file.write_text(tiny_search.replace("workers: 1", f"workers: {workers}"))
+        command = [sys.executable, "-m", "qipo_ray.sweep", str(file), "--results", str(results)]
+        with (results / "driver.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, *options], env=marked_env, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def local(tiny_search: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sweep without Ray, in this process."""
+    results = tmp_path_factory.mktemp("local")
+    (results / "tiny.yaml").write_text(tiny_search)
+    options = ["--executor", "local", "--results", str(results)]
+    assert main(["sweep", str(results / "tiny.yaml"), *options]) == 0
+    return results / "tiny"
+
+
+def ends_well(driver: subprocess.Popen[bytes], results: Path) -> None:
+    assert driver.wait(LIMIT_S) == 0, (results / "driver.log").read_text()[-3000:]
+
+
+def rungs(root: Path) -> list[tuple[str, int, int, float]]:
+    log = RungLog(root / "rungs.jsonl").read()
+    return [(e["trial"], e["rung"], e["updates"], e["value"]) for e in log]
+
+
+def intents(root: Path) -> list[dict[str, Any]]:
+    return [{k: v for k, v in one.items() if k != "written"} for one in read_intents(root)]
+
+
+def records(root: Path) -> list[dict[str, Any]]:
+    """The records without what the clock, the machine and the command say."""
+    found = read_records(root)
+    for record in found:
+        del record["cost"], record["attempt"], record["final"]["action_latency_ms"]
+        for name in ("started", "ended", "command", "hardware"):
+            del record["provenance"][name]
+    return found
+
+
+def every_trial_ended_once(root: Path) -> None:
+    """Check a whole sweep: each trial, rung and run once, and as the rule says."""
+    tried = read_intents(root)
+    assert len(tried) == len({one["config_hash"] for one in tried}) == TRIALS
+    log = RungLog(root / "rungs.jsonl").read()
+    assert set(Counter((e["trial"], e["rung"]) for e in log).values()) == {1}
+    stopped = replay(log, {one["id"]: RUNGS for one in tried}, REDUCTION)
+    search, confirmed = [], []
+    for record in read_records(root):
+        (search if record["purpose"] == "search" else confirmed).append(record)
+    assert Counter(record["trial"] for record in search) == {one["id"]: 1 for one in tried}
+    for record in search:
+        rung = stopped[record["trial"]]
+        assert record["state"] == ("finished" if rung is None else "pruned")
+        assert record["reached"]["rung"] == (RUNGS - 1 if rung is None else rung)
+    assert {record["state"] for record in confirmed} == {"finished"}
+    assert Counter((r["label"]["method"], r["label"]["name"]) for r in confirmed) == {
+        ("QIPO-OT", "paper form"): 1,
+        ("QIPO-OT", "search, best"): 1,
+        ("QIPO-Diff", "search, best"): 1,
+    }
+
+
+def every_step_is_shown_once(root: Path) -> None:
+    for record in read_records(root):
+        name = f"{record['purpose']}-{record['seed']}"
+        folder = root / "tensorboard" / record["task"] / record["trial"] / name
+        events = EventAccumulator(str(folder))
+        events.Reload()
+        for tag in events.Tags()["scalars"]:
+            steps = [event.step for event in events.Scalars(tag)]
+            assert steps == sorted(set(steps)), f"{folder.name}: {tag}"
+
+
+def test_one_worker_gives_what_this_process_gives(
+    start: Start, local: Path, tmp_path: Path
+) -> None:
+    ends_well(start(tmp_path, 1, "--at-once", "1"), tmp_path)
+    root = tmp_path / "tiny"
+    every_trial_ended_once(root)
+    assert intents(root) == intents(local)
+    assert rungs(root) == rungs(local)
+    assert records(root) == records(local)
+
+
+def test_a_killed_worker_and_a_killed_driver_lose_nothing(
+    start: Start,
+    local: Path,
+    tmp_path: Path,
+    eventually: Eventually,
+    marked: Callable[[], dict[int, str]],
+) -> None:
+    root = tmp_path / "tiny"
+    first = start(tmp_path, 2)
+    eventually("the lease", lambda: list(root.glob("driver/*.json")))
+    refused = subprocess.run(
+        [*first.args, "--executor", "local"],  # type: ignore[misc]
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: {root} is driven by process {first.pid} on host ")
+
+    job = eventually("a job in mid-training", lambda: in_training(root))
+    worker = read_json(job / "attempt-000001")["pid"]
+    assert worker in marked() and worker != first.pid
+    os.kill(worker, signal.SIGKILL)
+    eventually("its job again", lambda: (job / "attempt-000002").exists())
+    assert read_json(job / "attempt-000002")["pid"] != worker
+
+    eventually("a second rung", lambda: len(rungs(root)) >= 2)
+    assert first.poll() is None
+    first.kill()
+    first.wait()
+    log = rungs(root)
+    done = {path: path.read_bytes() for path in root.glob("records/*.json")}
+    ends_well(start(tmp_path, 2), tmp_path)
+    assert f"taking over from process {first.pid}" in (tmp_path / "driver.log").read_text()
+    assert rungs(root)[: len(log)] == log
+    assert {path: path.read_bytes() for path in done} == done
+
+    every_trial_ended_once(root)
+    every_step_is_shown_once(root)
+    unbroken = {entry[:3]: entry[3] for entry in rungs(local)}
+    shared = [entry for entry in rungs(root) if entry[:3] in unbroken]
+    assert len(shared) >= 3 and all(unbroken[entry[:3]] == entry[3] for entry in shared)
+    eventually("the end of all processes", lambda: not marked())
+
+
+def in_training(root: Path) -> Path | None:
+    """Return the folder of a job that has trained some updates and has no snapshot yet."""
+    for metrics in root.glob("artefacts/behaviour-*/metrics.csv"):
+        if not list(metrics.parent.glob("*.pt")):
+            return metrics.parent
+    return None
