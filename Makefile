@@ -22,9 +22,9 @@ test: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-# A small real run on the CPU, in about four minutes; see README.md.
+# A small real sweep on the CPU: search, confirm, leaderboard; see README.md.
 quickstart: $(STAMP)
-	$(BIN)/python -m qipo_ray.train --task maze2d-umaze --preset quickstart --seeds 0,1,2 --results results/quickstart
+	$(BIN)/python -m qipo_ray.sweep
 
 # Results are never removed.
 clean:

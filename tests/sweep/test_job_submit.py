@@ -13,7 +13,7 @@ import tempfile
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,6 +99,7 @@ def head(
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "RAY_AUTH_MODE": "token",
         "RAY_JOB_STOP_WAIT_TIME_S": "60",
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",  # nothing is served here
     }
     made = subprocess.run(
         ["sh", "-c", "umask 077 && ray get-auth-token --generate"],
@@ -124,13 +125,12 @@ def head(
         )
         one = Head(env, f"http://127.0.0.1:{dashboard}", token.read_text(), Path(folder), process)
 
-        def answers() -> bool:
-            assert process.poll() is None, (home / "log").read_text()[-3000:]
-            with suppress(OSError):
-                return one.get("jobs/") == []
-            return False
+        def started() -> bool:
+            said = (home / "log").read_text()
+            assert process.poll() is None, said[-3000:]
+            return "Ray runtime started" in said
 
-        eventually("an answer of the head", answers)
+        eventually("the start of the head", started)
         yield one
         process.send_signal(signal.SIGTERM)
         process.wait(LIMIT_S)
@@ -149,11 +149,12 @@ def submit(head: Head, tiny_search: str, tmp_path_factory: pytest.TempPathFactor
     for name in SECRETS:
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text("secret")
-    write_search(project, tiny_search)
+    write_search(project, tiny_search.replace("trials: 5", "trials: 3"))
     return Submit(head, project, str(tmp_path_factory.mktemp("results")))
 
 
 def write_search(project: Path, text: str) -> None:
+    """Write the search file for the head's two CPUs."""
     (project / "search.yaml").write_text(text.replace("workers: 1", "workers: 2"))
 
 
@@ -195,17 +196,17 @@ def test_a_stopped_sweep_goes_on_from_a_new_working_directory(
     assert len(packages) == 2
     assert RungLog(root / "rungs.jsonl").read()[: len(log)] == log
     assert read_intents(root)[: len(tried)] == tried
-    whole(root, trials=5)
+    whole(root, trials=3)
     assert any(r["provenance"]["version"].startswith("9.") for r in read_records(root))
 
-    write_search(submit.project, tiny_search.replace("trials: 5", "trials: 6"))
+    write_search(submit.project, tiny_search.replace("trials: 5", "trials: 4"))
     refused = submit("edited")
     assert refused.returncode == 1
-    assert "is another specification: trials: 5 -> 6; add --extend" in refused.stdout
-    whole(root, trials=5)
+    assert "is another specification: trials: 3 -> 4; add --extend" in refused.stdout
+    whole(root, trials=3)
     extended = submit("extended", "--extend")
     assert extended.returncode == 0, extended.stdout[-3000:]
-    whole(root, trials=6)
+    whole(root, trials=4)
 
 
 def whole(root: Path, trials: int) -> None:

@@ -143,7 +143,7 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     first = start(tmp_path, 2)
     eventually("the lease", lambda: list(root.glob("driver/*.json")))
     refused = subprocess.run(
-        [*first.args, "--executor", "local"],  # type: ignore[misc]
+        [*first.args, "--executor", "local"],
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
