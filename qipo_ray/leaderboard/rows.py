@@ -206,9 +206,9 @@ def _seeds_text(seeds: str | list[int]) -> str:
 
 
 def _cloning_label(config: Mapping[str, Any]) -> str | None:
-    """Return what tells one cloning row from another: the length of its training."""
-    updates = config["behaviour"].get("updates")
-    return None if updates is None else f"{updates:,} updates"
+    """Return what tells one cloning row from another: its length, and what it sees."""
+    updates, seen = config["behaviour"].get("updates"), config["data"]["observations"]
+    return None if updates is None else f"{updates:,} updates, {seen} observations"
 
 
 def _cloning_hash(record: Record) -> str:

@@ -251,3 +251,12 @@ def test_find_spec_in_an_installed_package(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.strip() == str(installed / "search_spaces" / "antmaze.yaml")
+
+
+def test_the_readmes_search_file_loads(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (block,) = [part for part in readme.split("```") if part.startswith("yaml\nname: my_space")]
+    file = tmp_path / "my_space.yaml"
+    file.write_text(block.removeprefix("yaml\n"))
+    spec = load_spec(file)
+    assert spec.trials == 40 and len(spec.report_seeds) == 5
