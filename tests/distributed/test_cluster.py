@@ -25,6 +25,7 @@ def test_nobody_listens() -> None:
     assert "cannot be reached" in refusal(f"127.0.0.1:{port}")
 
 
+@pytest.mark.slow
 def test_somebody_listens_and_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "ANSWER_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:

@@ -39,6 +39,7 @@ def data_file(store: Artefacts, updates: int) -> Path:
     return store.folder(*JOB) / found.file
 
 
+@pytest.mark.slow
 def test_every_crash_point_of_a_write(store: Artefacts, crash_points: Any) -> None:
     """Write, replace and prune: the newest state is the old or the new one, and work goes on."""
     attempt = fill(store, 100, 200, 300)
@@ -63,6 +64,7 @@ def test_every_crash_point_of_a_write(store: Artefacts, crash_points: Any) -> No
     assert states == {300, 400}
 
 
+@pytest.mark.slow
 def test_after_any_crash_the_next_attempt_cleans_up(store: Artefacts, crash_points: Any) -> None:
     length = 300
     fill(store, 100, 200)

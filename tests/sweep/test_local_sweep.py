@@ -26,6 +26,8 @@ from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.sweep.space import Spec, load_spec
 from qipo_ray.train.record import Occasion
 
+pytestmark = pytest.mark.slow  # one sweep of some seconds serves all
+
 FILE = """
 name: tiny
 tasks: [point]
@@ -215,7 +217,6 @@ def test_event_files_hold_each_step_once_and_one_hparams_entry(
         assert "_hparams_/session_start_info" in events.summary_metadata
 
 
-@pytest.mark.slow
 def test_killed_sweeps_end_like_an_unbroken_one(
     spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def test_a_run_trains_its_stages_in_order_and_only_once(
     assert train(tmp_path, run) == []
 
 
+@pytest.mark.slow
 def test_equal_keys_are_trained_once(make_run: Callable[..., Run], tmp_path: Path) -> None:
     """Another beta shares behaviour and critic; another seed shares nothing."""
     reports = train(tmp_path, make_run(), make_run("policy.beta=1"), make_run(seed=1))
@@ -61,6 +62,7 @@ def test_equal_keys_are_trained_once(make_run: Callable[..., Run], tmp_path: Pat
     assert stages == ["behaviour"] * 2 + ["critic"] * 2 + ["policy"] * 3
 
 
+@pytest.mark.slow
 def test_a_longer_job_continues_a_shorter_one(
     make_run: Callable[..., Run], tmp_path: Path, snapshot_bytes: Contents
 ) -> None:
@@ -112,6 +114,7 @@ def _kill_at(root: Path, run: Run, count: int) -> None:
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("save_every", [0.0, 1e9], ids=["every step", "only at marks"])
 def test_killed_runs_end_bit_for_bit_equal(
     make_run: Callable[..., Run],
@@ -234,6 +237,7 @@ def test_other_data_under_the_same_path_is_refused(
         Host(tmp_path).admit(job)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["_losses", "_after"])
 def test_an_interrupt_in_mid_update_leaves_no_torn_state(
     make_run: Callable[..., Run],
@@ -265,6 +269,7 @@ def test_an_interrupt_in_mid_update_leaves_no_torn_state(
     )
 
 
+@pytest.mark.slow
 def test_spoilt_metrics_harm_nothing(make_run: Callable[..., Run], tmp_path: Path) -> None:
     """A second header, half a line, too many fields, no numbers: all left out."""
     run = make_run()

@@ -46,6 +46,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     }
 
 
+@pytest.mark.slow
 def test_runs_end_in_records_that_hold_what_was_measured(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
