@@ -44,7 +44,7 @@ def figure(rows: Sequence[Row]) -> bytes:
         panel.axvline(0, color="#cccccc", linewidth=0.8, zorder=0)
         panel.set_title(f"{task} ({some[0].method.setting.source})", loc="left", fontsize=10)
         panel.spines[["top", "right"]].set_visible(False)
-    panels[-1].set_xlabel("D4RL-normalised score, mean ± sample deviation over training seeds")
+    panels[-1].set_xlabel("D4RL-normalised score, mean ± std over seeds")
     stream = io.BytesIO()
     picture.savefig(stream, format="png", dpi=150)
     return stream.getvalue()
