@@ -179,14 +179,14 @@ def remove_stale(folder: Path, *, older_than: float = 3600.0) -> list[Path]:
         if match is None:
             continue
         with suppress(FileNotFoundError):
-            gone = match["host"] == HOST and not _alive(int(match["pid"]))
+            gone = match["host"] == HOST and not process_exists(int(match["pid"]))
             if gone or time.time() - path.stat().st_mtime > older_than:
                 path.unlink()
                 removed.append(path)
     return removed
 
 
-def _alive(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
     """Return whether a process of this host has the number ``pid``."""
     try:
         os.kill(pid, 0)

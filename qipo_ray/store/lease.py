@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.errors import UserError
-from qipo_ray.store.files import sealed, unsealed, write_bytes, write_new
+from qipo_ray.store.files import process_exists, sealed, unsealed, write_bytes, write_new
 
 FOLDER = "driver"
 Clock = Callable[[], float]  # seconds since 1970
@@ -106,7 +106,7 @@ def _drives(holder: Holder, now: float) -> bool:
     if holder.released:
         return False
     if holder.place == _place():
-        return holder.birth == _birth(holder.pid) if holder.birth else _exists(holder.pid)
+        return holder.birth == _birth(holder.pid) if holder.birth else process_exists(holder.pid)
     return now - holder.heartbeat <= SILENT_S
 
 
@@ -142,16 +142,6 @@ def _birth(pid: int) -> str:
         return ""
     state, *rest = stat.rpartition(")")[2].split()  # the name before it may hold spaces
     return "" if state in "ZX" else rest[18]
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _path(root: Path, attempt: int) -> Path:

@@ -19,7 +19,7 @@ from qipo_ray.train.job import Job
 from qipo_ray.train.report import Report
 
 Listener = Callable[[Report], None]
-STOP_LIMIT_S = 20.0  # for a process to save its job and leave
+STOP_LIMIT_S = 20.0  # for a process to notice that nobody listens, and leave
 
 
 def execute(
