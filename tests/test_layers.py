@@ -26,13 +26,14 @@ ARROWS: dict[str, set[str]] = {
     "evaluation": {"config", "data"},
     "train": {"config", "store", "flow", "nets", "data", "agent", "evaluation"},
     "distributed": {"config", "store", "data", "evaluation", "train"},
+    "toy": {"flow", "nets", "store"},
     "sweep": {
         "config", "store", "data", "evaluation", "train", "distributed", "leaderboard",
     },
     "leaderboard": {"config", "store", "data.tasks"},
     "cli": {
         "config", "store", "data", "agent", "evaluation", "train", "distributed", "sweep",
-        "leaderboard",
+        "toy", "leaderboard",
     },
 }  # fmt: skip
 
@@ -47,6 +48,7 @@ PACKAGES: dict[str, set[str]] = {
     "agent": {"numpy", "torch"},
     "evaluation": {"numpy", "h5py", "gymnasium", "gymnasium_robotics", "mujoco"},
     "train": {"numpy", "torch", "wandb"},
+    "toy": {"torch", "matplotlib"},
     "distributed": {"numpy", "torch", "ray"},
     "sweep": {"numpy", "torch", "ray", "optuna", "pydantic", "rich", "yaml"},
     "leaderboard": {"numpy", "yaml", "jinja2", "matplotlib"},

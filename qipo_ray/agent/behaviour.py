@@ -10,7 +10,7 @@ from qipo_ray.agent.pack import Member, Pack, State, stream
 from qipo_ray.agent.sampling import network_of
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
-from qipo_ray.flow import path_named, regression_loss
+from qipo_ray.flow import Field, path_named, regression_loss
 
 
 class BehaviourPack(Pack):
@@ -21,7 +21,7 @@ class BehaviourPack(Pack):
 
     def __init__(self, config: Config, data: Tensors) -> None:
         super().__init__(data)
-        self.path = path_named(config.behaviour.path)
+        self.path, self.predicts = path_named(config.behaviour.path), config.predicts
         self.batch_size = config.behaviour.batch_size
         self.network = network_of(config.behaviour, data.state_dim, data.action_dim)
         self.online = self._stack("online", self.network.shapes, trainable=True)
@@ -36,12 +36,12 @@ class BehaviourPack(Pack):
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows = self.pick(self.data.rows, self.batch_size)
         states, actions = self.data.observations[rows], self.data.actions[rows]
-        per_sample = regression_loss(
+        field = Field(
             self.path,
+            self.predicts,
             lambda x, t: self.network(self.online.params, states, x, t),
-            actions,
-            self.noise(*actions.shape[1:]),
-            self.times(self.batch_size),
         )
+        noise, times = self.noise(*actions.shape[1:]), self.times(self.batch_size)
+        per_sample = regression_loss(field, actions, noise, times)
         loss = per_sample.mean(1)
         return loss, [loss.detach()]

@@ -21,6 +21,8 @@ from qipo_ray.agent.sampling import ActionSampler, support_actions, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.flow import (
+    Field,
+    draw_by_weight,
     effective_sample_size,
     entropy,
     path_named,
@@ -53,7 +55,7 @@ class PolicyPack(Pack):
 
     def __init__(self, config: Config, data: Tensors) -> None:
         super().__init__(data)
-        self.path = path_named(config.behaviour.path)
+        self.path, self.predicts = path_named(config.behaviour.path), config.predicts
         self.batch_size = config.policy.batch_size
         self.loss_actions = config.policy.loss_actions
         self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
@@ -130,15 +132,16 @@ class PolicyPack(Pack):
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows, actions, weights = self._draw()
         n, b, m, a = actions.shape
-        states = self.data.observations[rows].unsqueeze(2).expand(-1, -1, m, -1)
-        per_action = regression_loss(
+        repeated = self.data.observations[rows].unsqueeze(2).expand(-1, -1, m, -1)
+        states, flat = repeated.reshape(n, b * m, -1), actions.reshape(n, b * m, a)
+        field = Field(
             self.path,
-            lambda x, t: self.network(self.online.params, states.reshape(n, b * m, -1), x, t),
-            actions.reshape(n, b * m, a),
-            self.noise(b * m, a),
-            self.times(b * m),
-        ).view(n, b, m)
-        loss = weighted_loss(per_action, weights)
+            self.predicts,
+            lambda x, t: self.network(self.online.params, states, x, t),
+        )
+        noise, times = self.noise(b * m, a), self.times(b * m)
+        per_action = regression_loss(field, flat, noise, times)
+        loss = weighted_loss(per_action.view(n, b, m), weights)
         health = torch.stack([s.health for s in self._sets()], 1)
         return loss, [loss.detach(), *health]
 
@@ -150,7 +153,7 @@ class PolicyPack(Pack):
             spot = torch.randint(len(support.pool), (self.batch_size,), generator=g, device=device)
             chosen, weight = support.actions[spot], support.weights[spot]
             if self.loss_actions:
-                k = torch.multinomial(weight, self.loss_actions, replacement=True, generator=g)
+                k = draw_by_weight(weight, self.loss_actions, g)
                 chosen = chosen.gather(1, k.unsqueeze(-1).expand(-1, -1, chosen.shape[-1]))
                 weight = torch.full_like(weight[:, : self.loss_actions], 1 / self.loss_actions)
             rows.append(support.pool[spot])

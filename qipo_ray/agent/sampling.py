@@ -20,7 +20,7 @@ class ActionSampler:
     """Draws actions from members' policies: one action a state, from noise."""
 
     def __init__(self, config: Config, state_dim: int, action_dim: int) -> None:
-        self.path = path_named(config.behaviour.path)
+        self.path, self.predicts = path_named(config.behaviour.path), config.predicts
         self.network = network_of(config.behaviour, state_dim, action_dim)
         self.solver, self.evaluations = config.solver, config.sampler.evaluations
         self.clip = config.sampler.clip
@@ -34,7 +34,7 @@ class ActionSampler:
         def network(x: Tensor, t: Tensor) -> Tensor:
             return self.network(params, states, x, t.expand(x.shape[:-1]))
 
-        field = Field(self.path, network)
+        field = Field(self.path, self.predicts, network)
         actions = draw(field, noise, self.solver, self.evaluations)
         return actions.clamp(-1, 1) if self.clip else actions
 

@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from qipo_ray import __version__
-from qipo_ray.cli import data, evaluate, leaderboard, output, sweep, train
+from qipo_ray.cli import data, evaluate, leaderboard, output, sweep, toy, train
 from qipo_ray.errors import UserError
 
 USER_MISTAKE = 2  # exit codes
@@ -31,6 +31,7 @@ app.add_typer(data.app, name="data")
 app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("toy")(toy.toy)
 app.command("leaderboard")(leaderboard.leaderboard)
 
 

@@ -16,6 +16,7 @@ from qipo_ray.config.loading import (
     to_dict,
 )
 from qipo_ray.config.schema import (
+    PATHS,
     Behaviour,
     Config,
     Critic,
@@ -29,6 +30,7 @@ from qipo_ray.config.schema import (
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 
 __all__ = [
+    "PATHS",
     "STAGES",
     "Behaviour",
     "Config",

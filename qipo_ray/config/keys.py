@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from qipo_ray.config.loading import to_dict
-from qipo_ray.config.schema import AUTO_SOLVER, Config
+from qipo_ray.config.schema import AUTO_PREDICTS, AUTO_SOLVER, Config
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
 STAGES = ("behaviour", "critic", "policy")
@@ -54,14 +54,15 @@ def stage_updates(config: Config) -> dict[str, int]:
 def config_hash(config: Config) -> str:
     """Return 16 hex digits that are equal for configurations of equal effect.
 
-    The solver counts as resolved, and ``behaviour.blocks`` only where the network has blocks.
+    Solver and prediction count as resolved, and ``behaviour.blocks`` only where the network
+    has blocks.
     """
     return _digest(_effective(config))
 
 
 def path_label(config: Config) -> str:
-    """Return ``OT`` or ``Diff``, the paper's name of the probability path."""
-    return {"ot": "OT", "vp": "Diff"}[config.behaviour.path]
+    """Return ``OT`` or ``Diff``, the paper's name of the straight path and of diffusions."""
+    return "OT" if config.behaviour.path == "ot" else "Diff"
 
 
 def departures(config: Config) -> tuple[str, ...]:
@@ -73,6 +74,8 @@ def departures(config: Config) -> tuple[str, ...]:
     labels = {
         "standard-observations": data.observations != "raw",
         "raw-reward": data.reward != "paper",
+        "trig-path": config.behaviour.path == "trig",
+        f"predicts={config.predicts}": config.predicts != AUTO_PREDICTS[config.behaviour.path],
         "residual-network": config.behaviour.network != "unet",
         f"solver={config.solver}": config.solver != AUTO_SOLVER[config.behaviour.path],
         "layer-norm": critic.layer_norm,
@@ -90,8 +93,9 @@ def departures(config: Config) -> tuple[str, ...]:
 
 
 def _effective(config: Config) -> dict[str, dict[str, Any]]:
-    """Return the settings with the solver resolved and without those that have no effect."""
+    """Return the settings with ``auto`` resolved and without those that have no effect."""
     settings = to_dict(config)
+    settings["behaviour"]["predicts"] = config.predicts
     settings["sampler"]["solver"] = config.solver
     if config.behaviour.network != "residual":
         del settings["behaviour"]["blocks"]

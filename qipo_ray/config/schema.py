@@ -19,8 +19,24 @@ Width = Annotated[int, Range(1, 65_536)]  # neurons
 Rate = Annotated[float, Range(0, 1, open_low=True)]  # a step size or an averaging rate
 Weight = Annotated[float, Range(0, 1e9)]  # an inverse temperature; networks are float32
 
-AUTO_SOLVER = {"ot": "midpoint", "vp": "dpmpp_2m"}  # what `sampler.solver: auto` means
-EVALUATIONS_PER_STEP = {"euler": 1, "midpoint": 2, "heun": 2, "dpmpp_2m": 1}
+# What `sampler.solver: auto` and `behaviour.predicts: auto` mean on each path.
+AUTO_SOLVER = {"ot": "midpoint", "vp": "dpmpp_2m", "trig": "dpmpp_2m"}
+AUTO_PREDICTS: dict[str, Literal["velocity", "noise"]] = {
+    "ot": "velocity",
+    "vp": "noise",
+    "trig": "velocity",
+}
+EVALUATIONS_PER_STEP = {
+    "euler": 1,
+    "midpoint": 2,
+    "heun": 2,
+    "rk4": 4,
+    "ddim": 1,
+    "dpmpp_2m": 1,
+}
+
+
+PATHS = tuple(AUTO_SOLVER)
 
 
 class FieldError(ValueError):
@@ -63,7 +79,10 @@ class Data(_Section):
 class Behaviour(_Section):
     """The behaviour stage: clone the data (paper, phase 1)."""
 
-    path: Literal["ot", "vp"]  # paper: QIPO-OT or QIPO-Diff
+    path: Literal["ot", "vp", "trig"]  # paper: ot in QIPO-OT, vp in QIPO-Diff; trig is ours
+    predicts: Literal[
+        "auto", "velocity", "noise", "residual", "v"
+    ]  # by the network; auto, as in the paper
     network: Literal["residual", "unet"]  # paper: unet (512/256/128)
     width: Width  # neurons of the widest layer; paper 512
     blocks: Annotated[int, Range(1, 64)]  # residual blocks; the unet has a fixed number
@@ -76,7 +95,7 @@ class Behaviour(_Section):
 class Sampler(_Section):
     """How actions are drawn, for support sets and for evaluation."""
 
-    solver: Literal["auto", "euler", "midpoint", "heun", "dpmpp_2m"]  # paper: auto
+    solver: Literal["auto", "euler", "midpoint", "heun", "rk4", "ddim", "dpmpp_2m"]  # paper: auto
     evaluations: Annotated[int, Range(1, 10_000)]  # most network evaluations per action; paper 15
     clip: bool  # actions to [-1, 1]; the paper's code does not clip
 
@@ -179,6 +198,12 @@ class Config:
         """Return the solver that ``auto`` stands for on this path, or the one that was named."""
         named = self.sampler.solver
         return AUTO_SOLVER[self.behaviour.path] if named == "auto" else named
+
+    @property
+    def predicts(self) -> Literal["velocity", "noise", "residual", "v"]:
+        """Return what the network predicts: what ``auto`` stands for, or what was named."""
+        named = self.behaviour.predicts
+        return AUTO_PREDICTS[self.behaviour.path] if named == "auto" else named
 
 
 SECTIONS: dict[str, type] = {

@@ -8,11 +8,14 @@ at ``(x_t, t)``, a weighted regression moves its minimiser from the data's law `
 
 from __future__ import annotations
 
-from qipo_ray.flow.losses import MIN_TIME, regression_loss, weighted_loss
-from qipo_ray.flow.paths import Field, Path, path_named
+from qipo_ray.flow.field import Field, Prediction
+from qipo_ray.flow.losses import MIN_TIME, batch_loss, regression_loss, weighted_loss
+from qipo_ray.flow.paths import Path, path_named
 from qipo_ray.flow.solvers import draw
 from qipo_ray.flow.weighting import (
+    WeightWarning,
     batch_weights,
+    draw_by_weight,
     effective_sample_size,
     entropy,
     support_weights,
@@ -22,8 +25,12 @@ __all__ = [
     "MIN_TIME",
     "Field",
     "Path",
+    "Prediction",
+    "WeightWarning",
+    "batch_loss",
     "batch_weights",
     "draw",
+    "draw_by_weight",
     "effective_sample_size",
     "entropy",
     "path_named",

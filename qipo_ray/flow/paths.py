@@ -1,25 +1,27 @@
-"""Probability paths from data to noise, and what a network's prediction on a path means."""
+"""Probability paths from data to noise: how much of each stands in ``x_t``.
+
+A further path is one class: a name, two facts about its ends, and four coefficients; add it to
+``PATHS``. Everything else (losses, conversions, solvers, closed forms) follows from these.
+"""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-Prediction = Literal["velocity", "noise"]
 Coefficients = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Path(ABC):
-    """``x_t = alpha_t x_0 + sigma_t eps``; a further path is one class of this shape."""
+    """``x_t = alpha_t x_0 + sigma_t eps`` for t from 0 (data) to 1 (noise)."""
 
     name: ClassVar[str]
-    predicts: ClassVar[Prediction]  # what a network on this path regresses on
-    last_time: ClassVar[float]  # where sampling ends; above 0 where the path is singular at 0
+    singular_at_data: ClassVar[bool]  # d_sigma is infinite at t = 0
+    only_noise_at_one: ClassVar[bool]  # alpha = 0 at t = 1
 
     @abstractmethod
     def coefficients(self, t: Tensor) -> Coefficients:
@@ -28,25 +30,19 @@ class Path(ABC):
     def noised(self, data: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Return ``x_t`` of shape ``(..., A)`` for data and noise ``(..., A)`` at ``t`` ``(...)``.
 
-        Paper, Algorithm 1.
+        Paper, Algorithm 1. ``ValueError`` for a time outside [0, 1].
         """
+        check_times(t)
         alpha, sigma, _, _ = self.coefficients(t.unsqueeze(-1))
         return alpha * data + sigma * noise
-
-    def target(self, data: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """Return what the network regresses on, ``(..., A)``: the conditional velocity or eps."""
-        if self.predicts == "noise":
-            return noise
-        _, _, d_alpha, d_sigma = self.coefficients(t.unsqueeze(-1))
-        return d_alpha * data + d_sigma * noise
 
 
 class OptimalTransport(Path):
     """The straight path of QIPO-OT: ``alpha = 1 - t``, ``sigma = t``; velocity ``eps - x_0``."""
 
     name = "ot"
-    predicts: ClassVar[Prediction] = "velocity"
-    last_time = 0.0
+    singular_at_data = False
+    only_noise_at_one = True
 
     def coefficients(self, t: Tensor) -> Coefficients:
         """Return ``1 - t, t, -1, 1``."""
@@ -57,18 +53,16 @@ class OptimalTransport(Path):
 class VariancePreserving(Path):
     """The diffusion path of QIPO-Diff: VP-SDE with beta(t) linear from 0.1 to 20.
 
-    ``log alpha = -t² (20 - 0.1) / 4 - 0.1 t / 2``, ``sigma² = 1 - alpha²``; the network predicts
-    the noise, which is the score-matching loss with ``lambda(t) = sigma²`` (paper, Algorithm 1).
-    Its velocity is singular at t = 0, so sampling ends at t = 1e-3, as the paper's code does.
+    ``log alpha = -t² (20 - 0.1) / 4 - 0.1 t / 2``, ``sigma² = 1 - alpha²``: the paper's code.
     """
 
     name = "vp"
-    predicts: ClassVar[Prediction] = "noise"
-    last_time = 1e-3
+    singular_at_data = True
+    only_noise_at_one = False
     beta_0, beta_1 = 0.1, 20.0
 
     def coefficients(self, t: Tensor) -> Coefficients:
-        """Return ``alpha, sigma`` and their derivatives for ``t > 0``."""
+        """Return ``alpha, sigma`` and their derivatives; ``d_sigma`` is infinite at t = 0."""
         log_alpha = -0.25 * t * t * (self.beta_1 - self.beta_0) - 0.5 * t * self.beta_0
         d_log_alpha = -0.5 * t * (self.beta_1 - self.beta_0) - 0.5 * self.beta_0
         alpha = torch.exp(log_alpha)
@@ -77,46 +71,40 @@ class VariancePreserving(Path):
         return alpha, sigma, d_alpha, -alpha * d_alpha / sigma
 
 
-PATHS: dict[str, Path] = {path.name: path for path in (OptimalTransport(), VariancePreserving())}
+class Trigonometric(Path):
+    """The cosine path: ``alpha = cos(pi t / 2)``, ``sigma = sin(pi t / 2)``.
+
+    It preserves variance as the diffusion does, and its velocity is finite at both ends.
+    """
+
+    name = "trig"
+    singular_at_data = False
+    only_noise_at_one = True
+
+    def coefficients(self, t: Tensor) -> Coefficients:
+        """Return sines and cosines, the cosines as sines so that both ends are exact."""
+        half = math.pi / 2
+        sigma, alpha = torch.sin(half * t), torch.sin(half * (1 - t))
+        return alpha, sigma, -half * sigma, half * alpha
+
+
+PATHS: dict[str, Path] = {
+    path.name: path for path in (OptimalTransport(), VariancePreserving(), Trigonometric())
+}
 
 
 def path_named(name: str) -> Path:
-    """Return the path called ``ot`` or ``vp``; ``KeyError`` for any other name."""
+    """Return the path called ``ot``, ``vp`` or ``trig``; ``KeyError`` for any other name."""
     return PATHS[name]
 
 
-@dataclass(frozen=True)
-class Field:
-    """A network on a path, read as velocity, data or noise: the one table of conversions.
+def check_times(t: Tensor) -> None:
+    """Raise ``ValueError`` for a time outside [0, 1].
 
-    ``network(x, t)`` takes ``x (..., A)`` and a time ``t`` without dimensions and returns
-    ``(..., A)``. The conversions invert ``x = alpha x_0 + sigma eps`` together with
-    ``v = d_alpha x_0 + d_sigma eps``.
+    Times on a GPU pass unseen: looking at them would make the host wait in every update.
     """
-
-    path: Path
-    network: Callable[[Tensor, Tensor], Tensor]
-
-    def velocity(self, x: Tensor, t: Tensor) -> Tensor:
-        """Return ``dx/dt`` of the probability-flow ODE at ``(x, t)``, ``(..., A)``."""
-        prediction = self.network(x, t)
-        if self.path.predicts == "velocity":
-            return prediction
-        alpha, sigma, d_alpha, d_sigma = self.path.coefficients(t)
-        return d_alpha * (x - sigma * prediction) / alpha + d_sigma * prediction
-
-    def data(self, x: Tensor, t: Tensor) -> Tensor:
-        """Return the expected data point given ``x`` at time ``t``, ``(..., A)``."""
-        prediction = self.network(x, t)
-        alpha, sigma, d_alpha, d_sigma = self.path.coefficients(t)
-        if self.path.predicts == "noise":
-            return (x - sigma * prediction) / alpha
-        return (d_sigma * x - sigma * prediction) / (alpha * d_sigma - sigma * d_alpha)
-
-    def noise(self, x: Tensor, t: Tensor) -> Tensor:
-        """Return the expected noise given ``x`` at time ``t``, ``(..., A)``."""
-        prediction = self.network(x, t)
-        if self.path.predicts == "noise":
-            return prediction
-        alpha, sigma, d_alpha, d_sigma = self.path.coefficients(t)
-        return (alpha * prediction - d_alpha * x) / (alpha * d_sigma - sigma * d_alpha)
+    if t.is_cuda:
+        return
+    outside = ~((t >= 0) & (t <= 1))  # true for NaN, too
+    if outside.any():
+        raise ValueError(f"times lie in [0, 1], 0 is data and 1 is noise; got {t[outside][0]}")

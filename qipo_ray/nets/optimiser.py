@@ -69,6 +69,12 @@ class RowAdam:
             for parameter in self.parameters[start:stop]
         ]
 
+    def set_rate(self, rate: float) -> None:
+        """Give all rows one learning rate from the next step on."""
+        self.rates = [rate] * len(self.rates)
+        for group in self.adam.param_groups if self.adam else ():
+            group["lr"] = rate
+
     def step(self) -> None:
         """Apply the gradients that stand in the stack."""
         if self.adam is not None:

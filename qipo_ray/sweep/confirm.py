@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from qipo_ray.config import Config
+from qipo_ray.config import PATHS, Config
 from qipo_ray.leaderboard import PAPER
 from qipo_ray.store.records import write_record
 from qipo_ray.sweep.search import Search
@@ -44,7 +44,7 @@ def choices(search: Search) -> list[Choice]:
             chosen.append(Choice(task, search.spec.paper, PAPER, _trial(search, task), 0))
         episodes = search.selection_episodes(task)
         standings = search.standings(task)
-        for path in ("ot", "vp"):
+        for path in PATHS:
             best = [
                 s.trial
                 for s in standings

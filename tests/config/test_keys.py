@@ -28,6 +28,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "data.reward": ("raw", LATER),
     "data.observations": ("raw", ALL),
     "behaviour.path": ("vp", ALL),
+    "behaviour.predicts": ("v", ALL),
     "behaviour.network": ("unet", ALL),
     "behaviour.width": (256, ALL),
     "behaviour.blocks": (5, ALL),
@@ -124,6 +125,8 @@ def test_settings_without_effect_change_nothing() -> None:
 
 def test_auto_means_another_solver_on_another_path() -> None:
     vp = changed(BASE, "behaviour.path", "vp")
+    assert keys(vp) == keys(changed(vp, "behaviour.predicts", "noise"))
+    assert keys(vp)["behaviour"] != keys(changed(vp, "behaviour.predicts", "v"))["behaviour"]
     assert keys(vp) == keys(changed(vp, "sampler.solver", "dpmpp_2m"))
     assert keys(vp)["critic"] != keys(changed(vp, "sampler.solver", "midpoint"))["critic"]
 
@@ -142,11 +145,15 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
     assert departures(paper) == ()
     assert departures(changed(paper, "policy.beta", 10)) == ()
     assert departures(changed(paper, "behaviour.path", "vp")) == ()
+    noisy = changed(changed(paper, "behaviour.path", "vp"), "behaviour.predicts", "noise")
+    assert departures(noisy) == ()  # what auto means there
     whole = changed(paper, "critic.returns_updates", paper.critic.updates)
     assert departures(whole) == departures(changed(whole, "critic.pool", 5)) == ("returns-critic",)
     for dotted, value, label in (
         ("data.observations", "standard", "standard-observations"),
         ("data.reward", "raw", "raw-reward"),
+        ("behaviour.path", "trig", "trig-path"),
+        ("behaviour.predicts", "noise", "predicts=noise"),
         ("behaviour.network", "residual", "residual-network"),
         ("sampler.solver", "euler", "solver=euler"),
         ("critic.layer_norm", True, "layer-norm"),
@@ -164,3 +171,4 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
 def test_path_label() -> None:
     assert path_label(BASE) == "OT"
     assert path_label(changed(BASE, "behaviour.path", "vp")) == "Diff"
+    assert path_label(changed(BASE, "behaviour.path", "trig")) == "Diff"

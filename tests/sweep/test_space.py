@@ -122,7 +122,7 @@ SPACE_FAULTS = {
     "{policy.beta: {int: [1, 2]}}": "6: space.policy.beta.int: policy.beta is not one",
     "{policy.rounds: {uniform: [1, 2]}}": "policy.rounds is a whole number; use int",
     "{behaviour.path: {uniform: [ot, vp]}}": "behaviour.path is no number; use choice",
-    "{behaviour.path: {choice: [ot, vq]}}": "must be one of ot, vp; got 'vq'",
+    "{behaviour.path: {choice: [ot, vq]}}": "must be one of ot, vp, trig; got 'vq'",
     "{policy.rounds: {choice: [1, 2], when: {behaviour.path: ot}}}": (
         "6: space.policy.rounds.when: 'behaviour.path' is not searched beside it"
     ),

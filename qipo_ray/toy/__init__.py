@@ -1,0 +1,1 @@
+"""Experiments that show the mathematics on laws whose answer is known: ``qipo-ray toy``."""

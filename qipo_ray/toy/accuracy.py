@@ -1,0 +1,113 @@
+"""Solvers against network evaluations, on a field that is known exactly: nothing is trained.
+
+The law is 8gaussians tilted at beta = 10. The error is the distance of a solver's end points to
+those of a fine reference from the same noise, so it is the solver's alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qipo_ray.flow import draw, path_named
+from qipo_ray.flow.densities import EightGaussians
+from qipo_ray.flow.known import Mixture
+from qipo_ray.flow.paths import PATHS
+from qipo_ray.flow.solvers import SOLVERS
+from qipo_ray.toy.learner import Plan
+from qipo_ray.toy.panels import Panel, chart, over_seeds
+from qipo_ray.toy.report import Report, Table
+from qipo_ray.toy.runner import Cell, Result
+
+EVALUATIONS = (4, 8, 12, 16, 24, 32, 48, 64)
+REFERENCE = "rk4", 8192  # solver and evaluations; float64
+BETA = 10.0
+PATH_NAMES = {
+    "ot": "ot: straight path",
+    "vp": "vp: diffusion",
+    "trig": "trig: cosine path",
+}
+
+
+@dataclass(frozen=True)
+class SolverErrors(Cell):
+    """All solvers on one path from one set of noise."""
+
+    path: str
+    count: int  # noises
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """The path."""
+        return f"solvers on the path {self.path}, noise {self.seed}"
+
+    def run(self) -> Result:
+        """Return the errors of each solver in the order of ``EVALUATIONS``."""
+        field = tilted_gaussians().field(path_named(self.path))
+        generator = torch.Generator().manual_seed(self.seed)
+        noise = torch.randn(self.count, 2, generator=generator, dtype=torch.float64)
+        exact = draw(field, noise, *REFERENCE)
+        errors = {
+            solver: [rms(draw(field, noise, solver, n) - exact) for n in EVALUATIONS]
+            for solver in SOLVERS
+        }
+        return {"path": self.path, "seed": self.seed, "errors": errors}
+
+
+def tilted_gaussians() -> Mixture:
+    """Return 8gaussians tilted at beta = 10 as a mixture in float64."""
+    law = EightGaussians()
+    centres = law.centres.double()
+    deviations = centres.new_full((8,), 0.5 / law.scale)
+    energies = -torch.arange(8, dtype=torch.float64) / 7
+    mixture = Mixture(centres.new_zeros(8), centres, deviations)
+    return mixture.tilted_by_component(energies, BETA)
+
+
+def rms(offsets: Tensor) -> float:
+    """Return the root of the mean squared length of offsets ``(n, A)``."""
+    return math.sqrt(float(offsets.square().sum(1).mean()))
+
+
+def cells(seeds: int, plan: Plan) -> Iterator[Cell]:
+    """Yield every path for each set of ``plan.batch`` noises; a seed is one such set."""
+    for seed in range(seeds):
+        for path in PATHS:
+            yield SolverErrors(path, plan.batch, seed)
+
+
+def report(results: Sequence[Result]) -> Report:
+    """Return the errors by path, solver and evaluations, and their chart."""
+    rows = []
+    panels = []
+    for path in PATHS:
+        lines = []
+        for look, solver in enumerate(SOLVERS):
+            sets = [r["errors"][solver] for r in results if r["path"] == path]
+            by_count = dict(zip(EVALUATIONS, zip(*sets, strict=True), strict=True))
+            means = [sum(by_count[n]) / len(sets) for n in EVALUATIONS]
+            rows.append((path, solver, *(f"{mean:.2g}" for mean in means)))
+            lines.append(over_seeds(solver, EVALUATIONS, lambda n, d=by_count: d[int(n)], look))  # type: ignore[misc]
+        panels.append(
+            Panel(
+                PATH_NAMES.get(path, path), "network evaluations", "RMS error of the end point",
+                lines, ticks=(4, 8, 16, 32, 64),
+            )
+        )  # fmt: skip
+    table = Table(
+        "RMS distance of the end points to the exact ones, by network evaluations",
+        ("path", "solver", *map(str, EVALUATIONS)),
+        tuple(rows),
+        labels=2,
+        note=(
+            "8gaussians tilted at beta = 10, exact field, uniform times, same noise; the modes "
+            "have deviation 0.35 and stand 2.2 apart. Reference: RK4 with 8,192 evaluations in "
+            "float64."
+        ),
+    )
+    return Report((table,), pictures={"accuracy.png": chart(panels, share_y=True)})

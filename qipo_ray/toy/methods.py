@@ -1,0 +1,141 @@
+"""Ways to draw from ``q ∝ p exp(-beta E)``: energy weighting, and two methods to compare with.
+
+All have equal networks and equally long trainings. Energy weighting needs one training per beta.
+Classifier-free guidance needs one for all, and is exact at beta = 1 alone (paper, Lemma 4.10).
+Contrastive energy prediction needs an auxiliary network per beta and its gradient at sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from qipo_ray.flow import MIN_TIME, Field, Prediction, draw, path_named
+from qipo_ray.flow.densities import Density
+from qipo_ray.toy.estimators import drawn, plain
+from qipo_ray.toy.learner import Batch, Loss, Network, Plan, Trained, matching_loss, train
+
+EVALUATIONS = 40  # of the network per sample, for every method
+
+Draw = Callable[[int, torch.Generator], Tensor]  # (count, generator) -> samples (n, 2)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A path, what the network predicts on it, and the solver that draws."""
+
+    path: str
+    predicts: Prediction
+    solver: str
+
+
+RECIPES = {
+    "flow": Recipe("ot", "velocity", "midpoint"),
+    "diffusion": Recipe("vp", "residual", "dpmpp_2m"),
+    "cosine": Recipe("trig", "velocity", "dpmpp_2m"),
+}
+
+
+def energy_weighted(density: Density, beta: float, recipe: Recipe, plan: Plan, seed: int) -> Draw:
+    """Return samples of a network trained with energy weights (paper, Algorithm 1)."""
+    path = path_named(recipe.path)
+    batches = partial(drawn, density.sample, beta, plan)
+    model = train(0, 2, matching_loss(path, recipe.predicts, batches), plan, seed)
+    return _draw_from(model.field(path, recipe.predicts), recipe.solver)
+
+
+def classifier_free(density: Density, plan: Plan, seed: int) -> Callable[[float], Draw]:
+    """Return, for each beta, samples by classifier-free guidance on the diffusion path.
+
+    A point is positive with probability ``exp(-E)`` up to a constant. One network learns the data
+    (label 0) and the positives (label 1), half a batch each; the guided noise is
+    ``eps_0 + beta (eps_1 - eps_0)``.
+    """
+    recipe = RECIPES["diffusion"]
+    path = path_named(recipe.path)
+    half = plan.batch // 2
+
+    def batches(generator: torch.Generator) -> Batch:
+        points, _ = density.sample(half, generator)
+        positive = density.tilted(1.0, half, generator)
+        labels = torch.cat([torch.zeros(half, 1), torch.ones(half, 1)])
+        return labels, torch.cat([points, positive]), torch.ones(2 * half)
+
+    model = train(1, 2, matching_loss(path, recipe.predicts, batches), plan, seed)
+
+    def guided(beta: float) -> Draw:
+        def network(x: Tensor, t: Tensor) -> Tensor:
+            times, zeros = t.expand(len(x)), x.new_zeros(len(x), 1)
+            base = model(zeros, x, times)
+            return base + beta * (model(zeros + 1, x, times) - base)
+
+        return _draw_from(Field(path, recipe.predicts, network), recipe.solver)
+
+    return guided
+
+
+def contrastive(density: Density, plan: Plan, seed: int) -> Callable[[float], Draw]:
+    """Return, for each beta, samples by contrastive energy prediction on the diffusion path.
+
+    The score of the unweighted diffusion plus the gradient of an auxiliary network that learns
+    ``log E[exp(-beta E(x_0)) | x_t]`` up to a constant.
+    """
+    recipe = RECIPES["diffusion"]
+    path = path_named(recipe.path)
+    unweighted = matching_loss(path, recipe.predicts, partial(plain, density.sample, plan))
+    base = train(0, 2, unweighted, plan, seed).field(path, recipe.predicts)
+
+    def guided(beta: float) -> Draw:
+        energy = train(2, 1, _contrastive_loss(density, beta, plan), plan, seed)
+
+        def network(x: Tensor, t: Tensor) -> Tensor:
+            _, sigma, _, _ = path.coefficients(t)
+            return base.network(x, t) - sigma * _gradient(energy, x, t)
+
+        return _draw_from(Field(path, recipe.predicts, network), recipe.solver)
+
+    return guided
+
+
+CONTRASTS = 64  # points that share a time and compete for the weight
+
+
+def _contrastive_loss(density: Density, beta: float, plan: Plan) -> Loss:
+    """Return CEP's loss: which of the points at one time carries how much of the weight.
+
+    Cross-entropy from ``softmax(-beta E(x_0))`` to ``softmax(f(x_t, t))`` over groups of 64.
+    """
+    path = path_named(RECIPES["diffusion"].path)
+
+    def loss(network: Network, generator: torch.Generator) -> Tensor:
+        points, energies = density.sample(plan.batch, generator)
+        groups = plan.batch // CONTRASTS
+        times = MIN_TIME + (1 - MIN_TIME) * torch.rand(groups, generator=generator)
+        t = times.repeat_interleave(CONTRASTS)
+        x = path.noised(points, torch.randn(points.shape, generator=generator), t)
+        logits = network(x, x.new_zeros(len(x), 1), t).view(groups, CONTRASTS)
+        wanted = torch.softmax(-beta * energies.view(groups, CONTRASTS), 1)
+        return -(wanted * torch.log_softmax(logits, 1)).sum(1).mean()
+
+    return loss
+
+
+def _gradient(energy: Trained, x: Tensor, t: Tensor) -> Tensor:
+    """Return the gradient ``(B, 2)`` of the auxiliary network at ``(x, t)``."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        value = energy(x, x.new_zeros(len(x), 1), t.expand(len(x))).sum()
+        (gradient,) = torch.autograd.grad(value, x)
+    return gradient
+
+
+def _draw_from(field: Field, solver: str) -> Draw:
+    def samples(count: int, generator: torch.Generator) -> Tensor:
+        noise = torch.randn(count, 2, generator=generator)
+        return draw(field, noise, solver, EVALUATIONS)
+
+    return samples

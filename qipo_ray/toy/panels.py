@@ -1,0 +1,104 @@
+"""Line charts of the experiments: one look, colours told apart by everyone, markers besides."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Okabe and Ito's colours, dark to light on white.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a panel: points with the range over seeds, or a law without markers."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    look: int = 0  # which colour and marker
+    law: bool = False  # dashed, no markers
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A set of axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: Sequence[Line]
+    log_x: bool = True
+    log_y: bool = True
+    ticks: Sequence[float] = ()
+
+
+def chart(panels: Sequence[Panel], *, share_y: bool = False) -> bytes:
+    """Return a PNG with the panels side by side and one legend beneath."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    picture = Figure(figsize=(4.1 * len(panels), 4.0), layout="constrained")
+    FigureCanvasAgg(picture)
+    axes = picture.subplots(1, len(panels), squeeze=False, sharey=share_y)[0]
+    for place, panel in zip(axes, panels, strict=True):
+        _fill(place, panel)
+    if share_y:
+        for place in axes[1:]:
+            place.set_ylabel("")
+    known: dict[str, Any] = {}
+    for place in axes:
+        for handle, label in zip(*place.get_legend_handles_labels(), strict=True):
+            known.setdefault(label, handle)
+    columns = min(len(known), 2 * len(panels))
+    picture.legend(
+        known.values(), known, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+    )
+    stream = io.BytesIO()
+    picture.savefig(stream, format="png", dpi=150)
+    return stream.getvalue()
+
+
+def _fill(place: Any, panel: Panel) -> None:
+    """Draw a panel into matplotlib's axes."""
+    for line in panel.lines:
+        colour = COLOURS[line.look % len(COLOURS)]
+        if line.law:
+            place.plot(line.x, line.y, "--", color=colour, linewidth=1.2, label=line.label)
+            continue
+        if line.low:
+            place.fill_between(line.x, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
+        marker = MARKERS[line.look % len(MARKERS)]
+        place.plot(
+            line.x, line.y, marker=marker, color=colour, linewidth=1.5, markersize=5.5,
+            markeredgecolor="white", markeredgewidth=0.6, label=line.label,
+        )  # fmt: skip
+    if panel.log_x:
+        place.set_xscale("log", base=2)
+    if panel.log_y:
+        place.set_yscale("log")
+    if panel.ticks:
+        place.set_xticks(panel.ticks, [f"{tick:g}" for tick in panel.ticks], fontsize=9)
+        place.minorticks_off()
+    place.set_title(panel.title, fontsize=11, loc="left")
+    place.set_xlabel(panel.x_label)
+    place.set_ylabel(panel.y_label)
+    place.grid(color="#dddddd", linewidth=0.6)
+    place.set_axisbelow(True)
+    place.spines[["top", "right"]].set_visible(False)
+
+
+def over_seeds(
+    label: str, x: Sequence[float], values: Callable[[float], Sequence[float]], look: int
+) -> Line:
+    """Return the mean of ``values(x)`` at each x, with the range over seeds if there are some."""
+    sets = [values(one) for one in x]
+    mean = [sum(one) / len(one) for one in sets]
+    if max(map(len, sets)) == 1:
+        return Line(label, x, mean, look=look)
+    return Line(label, x, mean, [min(one) for one in sets], [max(one) for one in sets], look)

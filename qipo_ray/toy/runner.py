@@ -1,0 +1,113 @@
+"""Runs cells: pieces of an experiment that depend on nothing but their own fields.
+
+A finished cell is a sealed file under the hash of its fields, so the same command again goes on
+with what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qipo_ray.store.files import sealed, set_aside, unsealed, write_bytes
+
+Result = dict[str, Any]  # plain JSON
+# glibc keeps what is freed: returning and faulting in each update's tensors costs a quarter.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
+SCHEMA = 1  # raise it when a cell of equal fields gives another result
+
+
+@dataclass(frozen=True)
+class Cell(ABC):
+    """A piece of an experiment; its fields say all that its result depends on."""
+
+    @abstractmethod
+    def run(self) -> Result:
+        """Return the result: finite numbers and text."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """A few words for the progress line."""
+
+    @property
+    def file(self) -> str:
+        """The name of the cell's file: the hash of its fields."""
+        identity = json.dumps([SCHEMA, type(self).__name__, asdict(self)], sort_keys=True)
+        return f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    folder: Path,
+    jobs: int,
+    progress: Callable[[int, int, str], None],
+) -> list[Result]:
+    """Return the results of all cells in their order, with ``jobs`` processes for missing ones.
+
+    Each process computes on one thread, so a result does not depend on ``jobs``. ``progress``
+    hears how many cells this call has computed, of how many, and the title of the last.
+    """
+    results: dict[Cell, Result | None] = {cell: _read(folder / cell.file) for cell in cells}
+    missing = [cell for cell, result in results.items() if result is None]
+    progress(0, len(missing), "")
+    if missing:
+        os.environ.update(KEEP_MEMORY)  # the processes inherit it
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(min(jobs, len(missing)), context, _start_worker)
+        try:
+            waiting = {pool.submit(cell.run): cell for cell in missing}
+            for done, future in enumerate(as_completed(waiting), start=1):
+                cell, computed = waiting[future], future.result()
+                write_bytes(folder / cell.file, sealed({"title": cell.title, **computed}))
+                results[cell] = computed
+                progress(done, len(missing), cell.title)
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.kill()  # a cell takes seconds to minutes: do not wait for it
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return [result for cell in cells if (result := results[cell]) is not None]
+
+
+def _read(path: Path) -> Result | None:
+    """Return a finished cell's result; None if there is none, or a damaged one, now set aside."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        result = unsealed(raw)
+    except ValueError as problem:
+        set_aside(path, raw, str(problem))
+        return None
+    del result["title"]
+    return result
+
+
+def _start_worker() -> None:
+    """Leave interrupts to the parent, end with it, and compute on one thread."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    """Leave when the parent is gone, however it went."""
+    parent.join()
+    os._exit(1)

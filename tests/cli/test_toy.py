@@ -1,0 +1,49 @@
+"""``qipo-ray toy``: a small experiment from the command line, and a user's mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.cli.main import main
+from qipo_ray.toy import tilt
+from qipo_ray.toy.experiments import EXPERIMENTS
+from qipo_ray.toy.learner import Plan
+from qipo_ray.toy.runner import Cell
+
+
+def test_an_unknown_experiment_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["toy", "densties"]) == 2
+    error = capsys.readouterr().err
+    assert "no experiment 'densties' (did you mean 'densities'?)" in error
+    assert error.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["toy", "tilt", "--quick", "--results", str(tmp_path / "file")]) == 2
+    assert "cannot write there" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_tables_are_shown_and_kept_and_nothing_is_done_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tiny(seeds: int) -> Iterator[Cell]:
+        return tilt.cells(seeds, Plan(updates=5, batch=64, weighed=64, width=16, blocks=1))
+
+    monkeypatch.setitem(EXPERIMENTS, "tilt", replace(EXPERIMENTS["tilt"], quick=tiny))
+    command = ["toy", "tilt", "--quick", "--results", str(tmp_path)]
+    assert main(command) == 0
+    first = capsys.readouterr().out
+    assert "Trained velocity against the closed form" in first and "Numbers to reach" in first
+    kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "tilt-quick/cells").iterdir()}
+    assert (tmp_path / "tilt-quick/report.md").read_text().startswith("# A Gaussian with")
+    assert main(command) == 0
+    assert capsys.readouterr().out == first
+    assert kept == {p: p.stat().st_mtime_ns for p in (tmp_path / "tilt-quick/cells").iterdir()}
