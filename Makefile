@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RLIABLE := $(VENV)/rliable/.installed
 
 .PHONY: install venv test quickstart clean
 .DEFAULT_GOAL := install
@@ -14,9 +15,17 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("error: Python 3.10 or newer is needed, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps torchcfm
 	@touch $@
 
-test: $(STAMP)
+# Peers that only a test compares with. torchcfm (above) declares 82 packages and imports three;
+# rliable needs older versions than ours, so it gets an environment of its own.
+$(RLIABLE): tests/leaderboard/statistics/rliable.txt | $(STAMP)
+	$(PYTHON) -m venv $(VENV)/rliable
+	$(VENV)/rliable/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+test: $(STAMP) $(RLIABLE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

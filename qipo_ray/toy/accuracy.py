@@ -89,10 +89,10 @@ def report(results: Sequence[Result]) -> Report:
         lines = []
         for look, solver in enumerate(SOLVERS):
             sets = [r["errors"][solver] for r in results if r["path"] == path]
-            by_count = dict(zip(EVALUATIONS, zip(*sets, strict=True), strict=True))
-            means = [sum(by_count[n]) / len(sets) for n in EVALUATIONS]
+            by_count = list(zip(*sets, strict=True))
+            means = [sum(one) / len(sets) for one in by_count]
             rows.append((path, solver, *(f"{mean:.2g}" for mean in means)))
-            lines.append(over_seeds(solver, EVALUATIONS, lambda n, d=by_count: d[int(n)], look))  # type: ignore[misc]
+            lines.append(over_seeds(solver, EVALUATIONS, by_count, look))
         panels.append(
             Panel(
                 PATH_NAMES.get(path, path), "network evaluations", "RMS error of the end point",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -74,16 +75,19 @@ class Guided(Cell):
 
 
 def cells(seeds: int, plan: Plan, betas: tuple[float, ...] = BETAS) -> Iterator[Cell]:
-    """Yield the whole experiment, seed by seed."""
+    """Yield the whole experiment: energy weighting seed by seed, then what it is compared with.
+
+    The methods to compare with are trained on the first seed alone: they carry no demand, and take
+    as long as energy weighting.
+    """
+    for seed, name in product(range(seeds), DENSITIES):
+        recipes = RECIPES if name == EightGaussians.name else ("flow", "diffusion")
+        for beta, recipe in product(betas, recipes):
+            yield Weighted(name, beta, recipe, seed, plan)
     guided = tuple(beta for beta in betas if beta)
-    for seed in range(seeds):
-        for name in DENSITIES:
-            recipes = RECIPES if name == EightGaussians.name else ("flow", "diffusion")
-            for beta in betas:
-                for recipe in recipes:
-                    yield Weighted(name, beta, recipe, seed, plan)
-            yield Guided(name, (1.0, *guided), "classifier-free", seed, plan)
-            yield Guided(name, guided, "contrastive", seed, plan)
+    for name in DENSITIES:
+        yield Guided(name, (1.0, *guided), "classifier-free", 0, plan)
+        yield Guided(name, guided, "contrastive", 0, plan)
 
 
 def measure(density: Density, beta: float, method: str, draw: Draw, seed: int) -> Result:

@@ -23,7 +23,10 @@ from qipo_ray.toy.states import ACTION_DIM, ESTIMATORS, Bandit
 
 DIMS = (2, 8, 32, 128, 512)
 STATE_DIMS = (4, 16, 64, 256, 512)
-FORMS: tuple[tuple[str, Prediction], ...] = (("ot", "velocity"), ("trig", "v"))
+FORMS: tuple[tuple[str, Prediction, tuple[str, ...]], ...] = (
+    ("ot", "velocity", ("plain", "batch", "drawn")),
+    ("trig", "v", ("plain", "batch")),
+)
 POINTS = 2048  # at which the field is compared, and samples whose mean is taken
 STATES = 256  # whose conditional mean is taken, from POINTS / STATES samples each
 MARGIN = 1e-3  # times of the comparison lie in [MARGIN, 1 - MARGIN]
@@ -151,8 +154,8 @@ def cells(
     """Yield action dimensions on two paths, then state dimensions by every estimator."""
     for seed in range(seeds):
         for dim in dims:
-            for path, predicts in FORMS:
-                for estimator in ("plain", "batch", "drawn"):
+            for path, predicts, estimators in FORMS:
+                for estimator in estimators:
                     yield ActionCell(dim, path, predicts, estimator, seed, plan)
         for dim in state_dims:
             for estimator in ESTIMATORS:

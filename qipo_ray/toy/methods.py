@@ -20,6 +20,7 @@ from qipo_ray.toy.estimators import drawn, plain
 from qipo_ray.toy.learner import Batch, Loss, Network, Plan, Trained, matching_loss, train
 
 EVALUATIONS = 40  # of the network per sample, for every method
+OCTAVES = 4  # of waves that every network sees
 
 Draw = Callable[[int, torch.Generator], Tensor]  # (count, generator) -> samples (n, 2)
 
@@ -44,7 +45,8 @@ def energy_weighted(density: Density, beta: float, recipe: Recipe, plan: Plan, s
     """Return samples of a network trained with energy weights (paper, Algorithm 1)."""
     path = path_named(recipe.path)
     batches = partial(drawn, density.sample, beta, plan)
-    model = train(0, 2, matching_loss(path, recipe.predicts, batches), plan, seed)
+    loss = matching_loss(path, recipe.predicts, batches)
+    model = train(0, 2, loss, plan, seed, octaves=OCTAVES)
     return _draw_from(model.field(path, recipe.predicts), recipe.solver)
 
 
@@ -65,7 +67,8 @@ def classifier_free(density: Density, plan: Plan, seed: int) -> Callable[[float]
         labels = torch.cat([torch.zeros(half, 1), torch.ones(half, 1)])
         return labels, torch.cat([points, positive]), torch.ones(2 * half)
 
-    model = train(1, 2, matching_loss(path, recipe.predicts, batches), plan, seed)
+    loss = matching_loss(path, recipe.predicts, batches)
+    model = train(1, 2, loss, plan, seed, octaves=OCTAVES)
 
     def guided(beta: float) -> Draw:
         def network(x: Tensor, t: Tensor) -> Tensor:
@@ -87,10 +90,12 @@ def contrastive(density: Density, plan: Plan, seed: int) -> Callable[[float], Dr
     recipe = RECIPES["diffusion"]
     path = path_named(recipe.path)
     unweighted = matching_loss(path, recipe.predicts, partial(plain, density.sample, plan))
-    base = train(0, 2, unweighted, plan, seed).field(path, recipe.predicts)
+    model = train(0, 2, unweighted, plan, seed, octaves=OCTAVES)
+    base = model.field(path, recipe.predicts)
 
     def guided(beta: float) -> Draw:
-        energy = train(2, 1, _contrastive_loss(density, beta, plan), plan, seed)
+        loss = _contrastive_loss(density, beta, plan)
+        energy = train(2, 1, loss, plan, seed)  # its gradient is smoother without waves
 
         def network(x: Tensor, t: Tensor) -> Tensor:
             _, sigma, _, _ = path.coefficients(t)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,11 +93,8 @@ def _fill(place: Any, panel: Panel) -> None:
     place.spines[["top", "right"]].set_visible(False)
 
 
-def over_seeds(
-    label: str, x: Sequence[float], values: Callable[[float], Sequence[float]], look: int
-) -> Line:
-    """Return the mean of ``values(x)`` at each x, with the range over seeds if there are some."""
-    sets = [values(one) for one in x]
+def over_seeds(label: str, x: Sequence[float], sets: Sequence[Sequence[float]], look: int) -> Line:
+    """Return the means of ``sets``, one set for each x, with the range over seeds if any."""
     mean = [sum(one) / len(one) for one in sets]
     if max(map(len, sets)) == 1:
         return Line(label, x, mean, look=look)

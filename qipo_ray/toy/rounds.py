@@ -67,7 +67,7 @@ class Iteration(Cell):
             batches = partial(drawn_from_sets, pool, logits, self.support_size, plan.batch)
             loss = matching_loss(PATH, "velocity", batches)
             seed = 1000 * done + self.seed  # fresh samples in every round
-            model = train(0, 2, loss, plan, seed, model)
+            model = train(0, 2, loss, plan, seed, start=model)
             pool = sample(model, self.pool, generator)
             rows.append(self._row(done, pool, prior, law))
         return {"rows": rows}

@@ -7,6 +7,7 @@ so the tilt at beta = 1 is ``N(W s - c(s), I_4)``. Each way costs ``count`` pass
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -87,7 +88,8 @@ def drawn_pairs(bandit: Bandit, m: int, count: int, generator: torch.Generator) 
     return states, actions.gather(1, index)[:, 0], torch.ones(count)
 
 
-ESTIMATORS = {
+Pairs = Callable[[Bandit, int, torch.Generator], Batch]
+ESTIMATORS: dict[str, Pairs] = {
     "plain": plain_pairs,
     "batch": batch_pairs,
     "support 16": lambda bandit, count, g: support_pairs(bandit, 16, count, g),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from qipo_ray.flow.distances import mmd, mode_masses, sliced_wasserstein
+from qipo_ray.flow.distances import _directions, mmd, mode_masses, sliced_wasserstein
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -35,6 +35,7 @@ def test_beyond_the_plane_a_translation_costs_its_length_over_the_root_of_the_di
     distance = sliced_wasserstein(points, points + 2.0, directions=4000)
     assert distance.item() == pytest.approx(2.0, rel=0.03)  # |(2, ..., 2)| / sqrt(5)
     assert distance == sliced_wasserstein(points, points + 2.0, directions=4000)
+    torch.testing.assert_close(_directions(5, 7).norm(dim=1), torch.ones(7))
 
 
 def test_sliced_wasserstein_by_a_loop_over_directions() -> None:
