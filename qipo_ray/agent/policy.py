@@ -117,7 +117,9 @@ class PolicyPack(Pack):
             ],
             1,
         )
-        weights = support_weights(values, self.column([p.beta]))[0]
+        # A diverged Q ends its own member at its next metrics (support_q), not the whole pack.
+        sound = torch.where(values.abs() < 1e20, values, 0)
+        weights = support_weights(sound, self.column([p.beta]))[0]
         health = torch.stack(
             [
                 effective_sample_size(weights).mean(),

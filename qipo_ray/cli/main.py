@@ -56,7 +56,8 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code of one command; the program's own arguments if none are given.
 
-    0: done. 2: the user's mistake, one line ``error: ...`` on stderr. 130: interrupted.
+    0: done. 1: done, and something is wrong, as the verb says. 2: the user's mistake, one line
+    ``error: ...`` on stderr. 130: interrupted.
     """
     command = typer.main.get_command(app)
     given = list(sys.argv[1:] if arguments is None else arguments)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from qipo_ray.toy.report import Report
 
 
+MISSED = 1  # exit code
+
+
 def toy(
     experiment: Annotated[
         str,
@@ -57,14 +60,17 @@ def toy(
                 left = (time.monotonic() - started) / done * (total - done) if done else None
                 live.update(done / total if total else 1.0, left, title)
 
-            outcomes = run_cells(cells, folder / "cells", jobs or os.cpu_count() or 1, progress)
+            processes = jobs or len(os.sched_getaffinity(0))
+            outcomes = run_cells(cells, folder / "cells", processes, progress)
         report = chosen.report(outcomes)
         _save(folder, chosen.title, report)
     except OSError as error:
-        raise UserError(f"{folder}: cannot write there ({error.strerror or error})") from error
+        raise UserError(f"{error.filename or folder}: {error.strerror or error}") from error
     _show(report)
-    if not quick and not all(demand.met for demand in report.demands):
-        raise typer.Exit(1)
+    missed = [demand.what for demand in report.demands if not demand.met]
+    if missed and not quick:
+        out.remark(f"{len(missed)} of {len(report.demands)} numbers miss their limit: {missed[0]}")
+        raise typer.Exit(MISSED)
 
 
 def _save(folder: Path, title: str, report: Report) -> None:

@@ -34,8 +34,6 @@ EVALUATIONS_PER_STEP = {
     "ddim": 1,
     "dpmpp_2m": 1,
 }
-
-
 PATHS = tuple(AUTO_SOLVER)
 
 
@@ -81,7 +79,7 @@ class Behaviour(_Section):
 
     path: Literal["ot", "vp", "trig"]  # paper: ot in QIPO-OT, vp in QIPO-Diff; trig is ours
     predicts: Literal[
-        "auto", "velocity", "noise", "residual", "v"
+        "auto", "velocity", "noise", "noise_residual", "v"
     ]  # by the network; auto, as in the paper
     network: Literal["residual", "unet"]  # paper: unet (512/256/128)
     width: Width  # neurons of the widest layer; paper 512
@@ -200,7 +198,7 @@ class Config:
         return AUTO_SOLVER[self.behaviour.path] if named == "auto" else named
 
     @property
-    def predicts(self) -> Literal["velocity", "noise", "residual", "v"]:
+    def predicts(self) -> Literal["velocity", "noise", "noise_residual", "v"]:
         """Return what the network predicts: what ``auto`` stands for, or what was named."""
         named = self.behaviour.predicts
         return AUTO_PREDICTS[self.behaviour.path] if named == "auto" else named

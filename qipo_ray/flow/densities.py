@@ -32,6 +32,8 @@ class Density(ABC):
 
         Rejection: a sample of ``p`` stays with probability ``exp(-beta (E - lowest))``.
         """
+        if beta < 0:
+            raise ValueError(f"beta must be at least 0; got {beta:g}")
         kept: list[Tensor] = []
         while sum(map(len, kept)) < count:
             points, energies = self.sample(4 * count, generator)

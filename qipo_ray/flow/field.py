@@ -10,7 +10,7 @@ from torch import Tensor
 
 from qipo_ray.flow.paths import Path
 
-Prediction = Literal["velocity", "noise", "residual", "v", "data"]
+Prediction = Literal["velocity", "noise", "noise_residual", "v", "data"]
 
 MARGIN = 1e-3  # how far to stay from a singular end; the paper's code ends at 1e-3, too
 
@@ -26,8 +26,8 @@ class Field:
     - ``velocity``: ``d_alpha x_0 + d_sigma eps``, as QIPO-OT regresses on.
     - ``noise``: ``eps``, as QIPO-Diff does. An error of it becomes an error of the data point that
       is ``sigma / alpha`` times as large: near t = 1 a start far out can be thrown further out.
-    - ``residual``: ``eps - sigma x``, the same loss as ``noise``. A start far out has ``eps ~ x``
-      built in instead of learned, which mends those throws.
+    - ``noise_residual``: ``eps - sigma x``, the same loss as ``noise``. A start far out has
+      ``eps ~ x`` built in instead of learned, which mends those throws.
     - ``v``: ``alpha eps - sigma x_0`` (v-prediction, Salimans and Ho 2022). It turns into data and
       noise without a division on every path, so it stays finite at both ends.
     - ``data``: ``x_0``, as closed forms give it.
@@ -44,7 +44,7 @@ class Field:
         Noise says nothing of the data where alpha = 0, data nothing of the noise where sigma = 0,
         and the velocity of a diffusion is infinite at t = 0.
         """
-        blind = self.predicts in ("noise", "residual") and self.path.only_noise_at_one
+        blind = self.predicts in ("noise", "noise_residual") and self.path.only_noise_at_one
         open_end = self.predicts == "data" or self.path.singular_at_data
         return 1 - MARGIN if blind else 1.0, MARGIN if open_end else 0.0
 
@@ -59,7 +59,7 @@ class Field:
         if self.predicts == "data":
             return data
         alpha, sigma, d_alpha, d_sigma = self.path.coefficients(t.unsqueeze(-1))
-        if self.predicts == "residual":
+        if self.predicts == "noise_residual":
             return noise - sigma * (alpha * data + sigma * noise)
         if self.predicts == "v":
             return alpha * noise - sigma * data
@@ -84,7 +84,7 @@ class Field:
         alpha, sigma, d_alpha, d_sigma = self.path.coefficients(t.unsqueeze(-1))
         if self.predicts == "noise":
             return (x - sigma * prediction) / alpha, prediction
-        if self.predicts == "residual":
+        if self.predicts == "noise_residual":
             noise = sigma * x + prediction
             return (x - sigma * noise) / alpha, noise
         if self.predicts == "data":

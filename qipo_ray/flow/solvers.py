@@ -19,14 +19,14 @@ Solver = Callable[[Field, Tensor, Tensor], Tensor]
 
 def euler(field: Field, x: Tensor, times: Tensor) -> Tensor:
     """Return ``x`` at ``times[-1]``, first order; one evaluation a step."""
-    for t, u in _steps(field, times):
+    for t, u in _steps(field, times, x):
         x = x + (u - t) * field.velocity(x, t)
     return x
 
 
 def midpoint(field: Field, x: Tensor, times: Tensor) -> Tensor:
     """Return ``x`` at ``times[-1]``, second order; two evaluations a step, none at the end."""
-    for t, u in _steps(field, times):
+    for t, u in _steps(field, times, x):
         middle = (t + u) / 2
         x = x + (u - t) * field.velocity(x + (middle - t) * field.velocity(x, t), middle)
     return x
@@ -34,7 +34,7 @@ def midpoint(field: Field, x: Tensor, times: Tensor) -> Tensor:
 
 def heun(field: Field, x: Tensor, times: Tensor) -> Tensor:
     """Return ``x`` at ``times[-1]``, second order (trapezoid); two evaluations a step."""
-    for t, u in _steps(field, times):
+    for t, u in _steps(field, times, x):
         slope = field.velocity(x, t)
         x = x + (u - t) / 2 * (slope + field.velocity(x + (u - t) * slope, u))
     return x
@@ -42,7 +42,7 @@ def heun(field: Field, x: Tensor, times: Tensor) -> Tensor:
 
 def rk4(field: Field, x: Tensor, times: Tensor) -> Tensor:
     """Return ``x`` at ``times[-1]``, fourth order (Runge and Kutta's); four evaluations a step."""
-    for t, u in _steps(field, times):
+    for t, u in _steps(field, times, x):
         h, middle = u - t, (t + u) / 2
         first = field.velocity(x, t)
         second = field.velocity(x + h / 2 * first, middle)
@@ -57,7 +57,7 @@ def ddim(field: Field, x: Tensor, times: Tensor) -> Tensor:
 
     ``x_u = alpha_u D + sigma_u eps`` with the predicted data point and noise: first order.
     """
-    for t, u in _steps(field, times):
+    for t, u in _steps(field, times, x):
         alpha, sigma, _, _ = field.path.coefficients(u)
         data, noise = field.data_and_noise(x, t)
         x = alpha * data + sigma * noise
@@ -75,7 +75,7 @@ def dpmpp_2m(field: Field, x: Tensor, times: Tensor) -> Tensor:
     previous: Tensor | None = None
     previous_h = x.new_zeros(())
     last = len(times) - 2
-    for i, (t, u) in enumerate(_steps(field, times)):
+    for i, (t, u) in enumerate(_steps(field, times, x)):
         alpha_t, sigma_t, _, _ = field.path.coefficients(t)
         alpha_u, sigma_u, _, _ = field.path.coefficients(u)
         h = (alpha_u.log() - sigma_u.log()) - (alpha_t.log() - sigma_t.log())
@@ -111,12 +111,14 @@ def draw(field: Field, noise: Tensor, solver: str, evaluations: int) -> Tensor:
     steps = evaluations // cost
     if steps < 1:
         raise ValueError(f"{solver} needs at least {cost} evaluations, got {evaluations}")
-    times = torch.linspace(*field.span, steps + 1, dtype=noise.dtype, device=noise.device)
+    times = torch.linspace(*field.span, steps + 1, dtype=torch.float64)
     return solve(field, noise, times)
 
 
-def _steps(field: Field, times: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the ends of each step.
+def _steps(field: Field, times: Tensor, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the ends of each step, in the type and on the device of ``x``.
+
+    Times on the CPU, such as those of ``draw``, are checked without waiting for a GPU.
 
     Raises:
         ValueError: for times that do not fall, or that leave the span where the field is finite.
@@ -132,4 +134,5 @@ def _steps(field: Field, times: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
             f"[{last:g}, {first:g}]; got times from {values[0]:g} to {values[-1]:g}: "
             "keep inside, or let `draw` choose the times"
         )
+    times = times.to(x)
     yield from zip(times[:-1], times[1:], strict=True)

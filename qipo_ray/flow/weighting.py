@@ -19,11 +19,11 @@ def batch_weights(energy: Tensor, beta: Tensor | float) -> Tensor:
     """Return weights ``(..., B)`` of mean 1 over the batch: ``B softmax(-beta E)``.
 
     The paper's Algorithm 1 estimates ``exp(-beta E) / E_p[exp(-beta E)]`` within the batch; the
-    factor B keeps the learning rate comparable with unweighted training. The estimate is biased
-    towards ``p`` where few samples carry the weight: ``WeightWarning`` below 64 effective samples.
-    ``ValueError`` for energies that are not finite.
+    factor B keeps the learning rate comparable with unweighted training. The weights carry no
+    gradient. They are biased towards ``p`` where few samples carry the weight: ``WeightWarning``
+    below 64 effective samples. ``ValueError`` for energies that are not finite.
     """
-    logits = -beta * energy
+    logits = (-beta * energy).detach()
     _check_finite(logits, "values of -beta E")
     weights = torch.exp(logits - logits.amax(-1, keepdim=True))
     weights = weights / weights.mean(-1, keepdim=True)  # ones to the bit at beta = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import torch
@@ -17,7 +18,14 @@ from qipo_ray.flow.densities import DENSITIES, Density, EightGaussians
 from qipo_ray.flow.distances import mmd, mode_masses, sliced_wasserstein
 from qipo_ray.toy.estimators import sample_share
 from qipo_ray.toy.learner import Plan
-from qipo_ray.toy.methods import RECIPES, Draw, classifier_free, contrastive, energy_weighted
+from qipo_ray.toy.methods import (
+    EVERYWHERE,
+    RECIPES,
+    Draw,
+    classifier_free,
+    contrastive,
+    energy_weighted,
+)
 from qipo_ray.toy.runner import Cell, Result
 
 BETAS = (0.0, 3.0, 10.0, 20.0)
@@ -81,7 +89,7 @@ def cells(seeds: int, plan: Plan, betas: tuple[float, ...] = BETAS) -> Iterator[
     as long as energy weighting.
     """
     for seed, name in product(range(seeds), DENSITIES):
-        recipes = RECIPES if name == EightGaussians.name else ("flow", "diffusion")
+        recipes = RECIPES if name == EightGaussians.name else EVERYWHERE
         for beta, recipe in product(betas, recipes):
             yield Weighted(name, beta, recipe, seed, plan)
     guided = tuple(beta for beta in betas if beta)
@@ -93,7 +101,7 @@ def cells(seeds: int, plan: Plan, betas: tuple[float, ...] = BETAS) -> Iterator[
 def measure(density: Density, beta: float, method: str, draw: Draw, seed: int) -> Result:
     """Return one row: distances of a method's samples to the exact tilt, and their floors."""
     samples = draw(SAMPLES, torch.Generator().manual_seed(1000 + seed))
-    exact = _exact_sets(density, beta)
+    exact = exact_sets(density.name, beta)
     few, few_exact = samples[:MMD_SAMPLES], [one[:MMD_SAMPLES] for one in exact]
     pairs = list(zip(exact[:REPEATS], exact[REPEATS:], strict=True))
     few_pairs = list(zip(few_exact[:MMD_REPEATS], few_exact[REPEATS:], strict=False))
@@ -117,10 +125,12 @@ def measure(density: Density, beta: float, method: str, draw: Draw, seed: int) -
     return row
 
 
-def _exact_sets(density: Density, beta: float) -> list[Tensor]:
+@lru_cache(maxsize=4)
+def exact_sets(density: str, beta: float) -> tuple[Tensor, ...]:
     """Return twice ``REPEATS`` exact sets, the same for every method and seed."""
     generator = torch.Generator().manual_seed(7)
-    return [density.tilted(beta, SAMPLES, generator) for _ in range(2 * REPEATS)]
+    law = DENSITIES[density]
+    return tuple(law.tilted(beta, SAMPLES, generator) for _ in range(2 * REPEATS))
 
 
 def _mean(values: list[Tensor]) -> float:

@@ -71,7 +71,10 @@ def demand_table(demands: Sequence[Demand]) -> Table:
             (d.what, f"{d.seen:.3g}", f"{d.limit:g}", str(d.seeds), "yes" if d.met else "NO")
             for d in demands
         ),
-        note="The bound is of the mean over training seeds (Student's t, one-sided).",
+        note=(
+            "The bound is of the mean over training seeds (Student's t, one-sided); "
+            "a single seed stands for itself."
+        ),
     )
 
 

@@ -13,14 +13,18 @@ import os
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from qipo_ray import __version__
+from qipo_ray.errors import UserError
 from qipo_ray.store.files import sealed, set_aside, unsealed, write_bytes
 
 Result = dict[str, Any]  # plain JSON
@@ -31,7 +35,7 @@ SCHEMA = 1  # raise it when a cell of equal fields gives another result
 
 @dataclass(frozen=True)
 class Cell(ABC):
-    """A piece of an experiment; its fields say all that its result depends on."""
+    """A piece of an experiment; a result depends on its fields and on the version alone."""
 
     @abstractmethod
     def run(self) -> Result:
@@ -44,8 +48,9 @@ class Cell(ABC):
 
     @property
     def file(self) -> str:
-        """The name of the cell's file: the hash of its fields."""
-        identity = json.dumps([SCHEMA, type(self).__name__, asdict(self)], sort_keys=True)
+        """The name of the cell's file: the hash of its fields and of the version."""
+        version = [SCHEMA, __version__, str(torch.__version__)]
+        identity = json.dumps([*version, type(self).__name__, asdict(self)], sort_keys=True)
         return f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
 
 
@@ -63,24 +68,53 @@ def run_cells(
     results: dict[Cell, Result | None] = {cell: _read(folder / cell.file) for cell in cells}
     missing = [cell for cell, result in results.items() if result is None]
     progress(0, len(missing), "")
+    others = set(multiprocessing.active_children())
     if missing:
-        os.environ.update(KEEP_MEMORY)  # the processes inherit it
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(min(jobs, len(missing)), context, _start_worker)
         try:
-            waiting = {pool.submit(cell.run): cell for cell in missing}
+            with _for_the_workers():
+                waiting = {pool.submit(cell.run): cell for cell in missing}
             for done, future in enumerate(as_completed(waiting), start=1):
-                cell, computed = waiting[future], future.result()
-                write_bytes(folder / cell.file, sealed({"title": cell.title, **computed}))
-                results[cell] = computed
+                cell = waiting[future]
+                results[cell] = _keep(cell, future, folder)
                 progress(done, len(missing), cell.title)
         except BaseException:
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()) - others:
                 process.kill()  # a cell takes seconds to minutes: do not wait for it
             raise
         finally:
             pool.shutdown(cancel_futures=True)
     return [result for cell in cells if (result := results[cell]) is not None]
+
+
+def _keep(cell: Cell, future: Future[Result], folder: Path) -> Result:
+    """Return a computed result once it is on the disk."""
+    try:
+        result = future.result()
+        content = sealed({"title": cell.title, **result})
+    except BrokenProcessPool:
+        raise UserError("a process was killed, perhaps for memory; try fewer --jobs") from None
+    except (ValueError, ArithmeticError) as problem:
+        raise UserError(f"{cell.title}: {problem}") from problem
+    write_bytes(folder / cell.file, content)
+    return result
+
+
+@contextmanager
+def _for_the_workers() -> Iterator[None]:
+    """Let processes that start meanwhile keep freed memory, and leave Ctrl-C to this one."""
+    before = {name: os.environ.get(name) for name in KEEP_MEMORY}
+    os.environ.update(KEEP_MEMORY)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _read(path: Path) -> Result | None:
@@ -99,8 +133,7 @@ def _read(path: Path) -> Result | None:
 
 
 def _start_worker() -> None:
-    """Leave interrupts to the parent, end with it, and compute on one thread."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End with the parent, however it goes, and compute on one thread."""
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
     if parent is not None:

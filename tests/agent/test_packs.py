@@ -108,6 +108,19 @@ def test_a_member_that_diverges_says_so_and_harms_none(
         torch.testing.assert_close(weights(pack, 1)[name], value, rtol=1e-5, atol=1e-5)
 
 
+def test_a_renewal_with_a_diverged_member_harms_none(
+    configure: Callable[..., Config], trained: Trained
+) -> None:
+    config = configure("policy.renew_every=20")
+    pack, _ = trained("policy", [(0, config), (1, config)], 10)
+    pack._stacks["critic"].stack.flat[:2] = math.nan
+    for _ in range(15):
+        pack.update()
+    with pytest.raises(Diverged, match="policy support_q is nan"):
+        pack.metrics(0)
+    assert all(math.isfinite(value) for value in pack.metrics(1).values())
+
+
 def test_a_members_draws_do_not_depend_on_its_pack(
     configure: Callable[..., Config], trained: Trained
 ) -> None:

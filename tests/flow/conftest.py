@@ -35,7 +35,7 @@ def path(request: pytest.FixtureRequest) -> Path:
     return documented_path() if request.param == "documented" else PATHS[request.param]
 
 
-@pytest.fixture(params=["velocity", "noise", "residual", "v", "data"])
+@pytest.fixture(params=["velocity", "noise", "noise_residual", "v", "data"])
 def predicts(request: pytest.FixtureRequest) -> Prediction:
     """Each thing that a network may predict."""
     name: Prediction = request.param
@@ -52,7 +52,10 @@ def shares() -> Shares:
         return {
             "velocity": (d_alpha, d_sigma),
             "noise": (none, one),
-            "residual": (-sigma * alpha, 1 - sigma**2),  # eps - sigma (alpha x_0 + sigma eps)
+            "noise_residual": (
+                -sigma * alpha,
+                1 - sigma**2,
+            ),  # eps - sigma (alpha x_0 + sigma eps)
             "v": (-sigma, alpha),
             "data": (one, none),
         }[predicts]

@@ -123,7 +123,7 @@ def test_a_residual_has_the_loss_of_the_noise_and_the_point_built_in(
     t = torch.linspace(0.05, 0.95, 40, dtype=torch.float64)
     x = path.noised(data, noise, t)
     sigma = path.coefficients(t)[1][:, None]
-    field = Field(path, "residual", lambda x, t: x.sin())
+    field = Field(path, "noise_residual", lambda x, t: x.sin())
     error = field.network(x, t) - field.target(data, noise, t)
     torch.testing.assert_close(error, sigma * x + x.sin() - noise)
     torch.testing.assert_close(field.data_and_noise(x, t)[1], sigma * x + x.sin())
@@ -134,12 +134,12 @@ def test_a_residual_has_the_loss_of_the_noise_and_the_point_built_in(
     [
         ("ot", "velocity", (1.0, 0.0)),
         ("ot", "noise", (1 - MARGIN, 0.0)),
-        ("ot", "residual", (1 - MARGIN, 0.0)),
+        ("ot", "noise_residual", (1 - MARGIN, 0.0)),
         ("ot", "v", (1.0, 0.0)),
         ("ot", "data", (1.0, MARGIN)),
         ("vp", "velocity", (1.0, MARGIN)),
         ("vp", "noise", (1.0, MARGIN)),
-        ("vp", "residual", (1.0, MARGIN)),
+        ("vp", "noise_residual", (1.0, MARGIN)),
         ("vp", "v", (1.0, MARGIN)),
         ("vp", "data", (1.0, MARGIN)),
         ("trig", "velocity", (1.0, 0.0)),

@@ -173,7 +173,7 @@ def test_times_that_do_not_fall_are_refused(name: str, times: list[float]) -> No
             [1.0, 0.5],
             r"noise prediction on the path ot .* \[0, 0.999\]; got times from 1",
         ),
-        ("trig", "residual", [1.0, 0.5], r"residual prediction on the path trig"),
+        ("trig", "noise_residual", [1.0, 0.5], r"residual prediction on the path trig"),
         ("ot", "data", [0.5, 0.0], r"data prediction .* \[0.001, 1\]; got times from 0.5 to 0"),
         ("vp", "velocity", [1.0, 0.0], r"velocity prediction on the path vp"),
         ("vp", "noise", [1.0, 1e-4], r"got times from 1 to 0.0001: keep inside, or let `draw`"),

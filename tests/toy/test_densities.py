@@ -32,8 +32,8 @@ def result(
 
 def test_every_cell_has_a_file_of_its_own(plan: Plan) -> None:
     some = list(cells(2, plan))
-    assert len({cell.file for cell in some}) == len(some) == 2 * (6 * 4 * 2 + 4) + 6 * 2
-    assert Counter(type(cell) for cell in some) == {Weighted: 104, Guided: 12}
+    assert len({cell.file for cell in some}) == len(some) == 2 * 4 * (6 * 2 + 3) + 6 * 2
+    assert Counter(type(cell) for cell in some) == {Weighted: 120, Guided: 12}
     assert {cell.file for cell in some}.isdisjoint(c.file for c in cells(1, Plan(updates=21)))
 
 

@@ -26,7 +26,7 @@ def test_the_tilt_of_the_bandit_is_its_closed_form() -> None:
 
 
 def test_the_batch_estimator_tilts_the_states() -> None:
-    """Their tilt is ``p(s) exp(-c(s) · W s)`` up to a constant, so the mean of c(s) · W s falls."""
+    """Their law becomes ``p(s) exp(-c(s) · W s)`` up to a constant: ``c(s) · W s`` falls."""
     bandit, generator = Bandit.of(8), torch.Generator().manual_seed(0)
     states, _, weights = batch_pairs(bandit, 100_000, generator)
     heights = (bandit.slopes(states) * bandit.means(states, 0.0)).sum(1)

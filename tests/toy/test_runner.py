@@ -98,7 +98,10 @@ def test_no_process_outlives_the_driver(tmp_path: Path, blow: signal.Signals) ->
     )
     assert driver.stdout is not None
     assert [driver.stdout.readline() for _ in range(2)] == [b"working\n"] * 2
-    driver.send_signal(blow)
+    if blow == signal.SIGINT:
+        os.killpg(driver.pid, blow)  # as a terminal does: to the workers, too
+    else:
+        driver.kill()
     rest, _ = driver.communicate(timeout=30)
     assert rest == b"" and driver.returncode != 0
     assert list((tmp_path / "cells").glob("*.json")) == []
