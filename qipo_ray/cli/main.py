@@ -12,7 +12,17 @@ from typing import Annotated, TextIO
 import typer
 
 from qipo_ray import __version__
-from qipo_ray.cli import data, evaluate, leaderboard, output, sweep, train
+from qipo_ray.cli import (
+    data,
+    evaluate,
+    leaderboard,
+    output,
+    report,
+    reproduce,
+    sweep,
+    train,
+    verify,
+)
 from qipo_ray.errors import UserError
 
 USER_MISTAKE = 2  # exit codes
@@ -32,6 +42,9 @@ app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("report")(report.report)
+app.command("verify")(verify.verify)
+app.command("reproduce")(reproduce.reproduce)
 
 
 def _print_version(wanted: bool) -> None:
