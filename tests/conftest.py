@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -138,7 +139,52 @@ def _build(
     }
 
 
+def build_records(tasks: Sequence[str], configs: int, seeds: int, **more: Any) -> list[Record]:
+    """Return confirmed runs of every task, configuration and seed; equal arguments, equal runs.
+
+    The benchmarks of the leaderboard use it too. Configurations differ in beta, path and score.
+    """
+    dice = random.Random(0)
+    records = []
+    for task in tasks:
+        level = dice.uniform(0, 60)
+        for number in range(configs):
+            skill = dice.gauss(20, 10)
+            for seed in range(100, 100 + seeds):
+                last, cloning = level + skill + dice.gauss(0, 5), level + dice.gauss(0, 5)
+                curve = [
+                    _score(cloning + (last - cloning) * updates / 3000, 10, updates)
+                    for updates in (600, 1200, 1800, 2400)
+                ]
+                given = {
+                    "seed": seed,
+                    "cloning": cloning,
+                    "data": level,
+                    "best": last + abs(dice.gauss(0, 3)),
+                    "path": ("ot", "vp")[number % 2],
+                    "departures": ("clipped-actions",),
+                    "name": f"search, best {number // 2 + 1}",
+                    "beta": float(number),
+                    "task": task,
+                    "purpose": "confirm",
+                    "sha256": hashlib.sha256(task.encode()).hexdigest(),
+                    "selection_episodes": 40 * configs,
+                } | more
+                record = _build(last, **given)
+                record["scores"] = [*curve, _score(last)]
+                record["final"]["action_latency_ms"] = 0.2 + dice.random() * (1 + number % 5)
+                record["cost"]["device_s"] = 30 + dice.random() * (1 + number % 7) * 30
+                records.append(record)
+    return records
+
+
 @pytest.fixture
+def make_records() -> Callable[..., list[Record]]:
+    """A function that makes many records: of tasks, a number of configurations, of seeds."""
+    return build_records
+
+
+@pytest.fixture(scope="session")
 def make_record() -> Callable[..., Record]:
     """A function that makes a record like those of the store; keywords change what matters."""
     return _build

@@ -47,10 +47,10 @@ PACKAGES: dict[str, set[str]] = {
     "data": {"numpy", "torch", "h5py", "minari"},
     "agent": {"numpy", "torch"},
     "evaluation": {"numpy", "h5py", "gymnasium", "gymnasium_robotics", "mujoco"},
-    "train": {"numpy", "torch", "wandb"},
+    "train": {"numpy", "torch", "wandb", "mlflow"},
     "toy": {"torch", "matplotlib"},
     "distributed": {"numpy", "torch", "ray"},
-    "sweep": {"numpy", "torch", "ray", "optuna", "pydantic", "rich", "yaml"},
+    "sweep": {"numpy", "torch", "ray", "optuna", "pydantic", "rich", "tensorboard", "yaml"},
     "leaderboard": {"numpy", "yaml", "jinja2", "matplotlib"},
     "cli": {"numpy", "rich", "torch", "typer", "yaml"},
 }
@@ -58,7 +58,7 @@ PACKAGES: dict[str, set[str]] = {
 # Modules stricter than their room: nothing but the standard library and `errors`.
 PURE = {"data.tasks"}
 # Packages that only functions may import, wherever they are used: they cost seconds at start.
-LAZY = {"gymnasium", "gymnasium_robotics", "mujoco", "matplotlib", "minari", "wandb"}
+LAZY = {"gymnasium", "gymnasium_robotics", "mujoco", "matplotlib", "minari", "wandb", "mlflow"}
 # What cli may import outside of functions, so that `--help` answers at once.
 CLI_TOP = {"errors", "cli"}
 CLI_TOP_PACKAGES = {"typer"}

@@ -12,7 +12,18 @@ from typing import Annotated, TextIO
 import typer
 
 from qipo_ray import __version__
-from qipo_ray.cli import data, evaluate, leaderboard, output, sweep, toy, train
+from qipo_ray.cli import (
+    data,
+    evaluate,
+    leaderboard,
+    output,
+    report,
+    reproduce,
+    sweep,
+    toy,
+    train,
+    verify,
+)
 from qipo_ray.errors import UserError
 
 USER_MISTAKE = 2  # exit codes
@@ -33,6 +44,9 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("toy")(toy.toy)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("report")(report.report)
+app.command("verify")(verify.verify)
+app.command("reproduce")(reproduce.reproduce)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from qipo_ray.leaderboard import Leaderboard, Table
+    from qipo_ray.leaderboard import Column, Leaderboard, Table
+    from qipo_ray.leaderboard.tables import Cell
 
 PIPE_WIDTH = 140  # columns, where stdout is no terminal and COLUMNS is not set
 
@@ -49,7 +50,7 @@ def print_leaderboard(board: Leaderboard) -> None:
 
 def print_table(table: Table) -> None:
     """Print one leaderboard table: title, caption, rows, notes."""
-    from qipo_ray.leaderboard.tables import text
+    from qipo_ray.leaderboard.tables import clean, text
 
     shown = table.shown("everywhere")
     columns = [table.columns[i] for i in shown]
@@ -58,15 +59,28 @@ def print_table(table: Table) -> None:
     console.print(table.caption)
     print_rows(
         [column.title for column in columns],
-        [[text(table.columns[i], row[i]) for i in shown] for row in table.rows],
+        [[text(table.columns[i], row[i], narrow=True) for i in shown] for row in table.rows],
         numbers=[column.scores for column in columns],
+        styles=[[_style(table.columns[i], row[i]) for i in shown] for row in table.rows],
     )
     for note in table.notes:
-        console.print(note, style="dim")
+        console.print(clean(note), style="dim")
+    for number, note in enumerate(table.footnotes, 1):
+        console.print(f"[{number}] {clean(note)}", style="dim")
+
+
+def _style(column: Column, cell: Cell) -> str:
+    """Return bold for what leads and dim for what must not be compared."""
+    if getattr(cell, "bold", False):
+        return "bold"
+    return "dim" if column.muted else ""
 
 
 def print_rows(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[bool]
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Sequence[bool],
+    styles: Sequence[Sequence[str]] = (),
 ) -> None:
     """Print rows under titles; columns of numbers are aligned right and never broken."""
     from rich import box
@@ -77,9 +91,9 @@ def print_rows(
     for title, number in zip(titles, numbers, strict=True):
         justify: Literal["left", "right"] = "right" if number else "left"
         drawn.add_column(Text(title), justify=justify, overflow="fold", no_wrap=number)
-    for row in rows:
-        cells = zip(row, numbers, strict=True)
-        drawn.add_row(*(Text(cell, no_wrap=number) for cell, number in cells))
+    for row, looks in zip(rows, styles or [[""] * len(titles)] * len(rows), strict=True):
+        cells = zip(row, numbers, looks, strict=True)
+        drawn.add_row(*(Text(cell, style, no_wrap=number) for cell, number, style in cells))
     _console().print(drawn)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -54,6 +54,10 @@ def sweep(
     extend: Annotated[
         bool, typer.Option("--extend", help="Go on with a changed specification.")
     ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Search the space of FILE, confirm the best on fresh seeds, and print the leaderboard.
@@ -61,6 +65,7 @@ def sweep(
     The same command again continues where it was stopped, whatever stopped it.
     """
     from qipo_ray.sweep.space import find_spec, load_spec
+    from qipo_ray.train.sinks import read_services
 
     if executor not in ("ray", "local"):
         hint = nearest(executor, ("ray", "local"))
@@ -71,6 +76,7 @@ def sweep(
     for task, dataset in datasets.items():
         for config in (spec.base, *([spec.paper] if spec.paper else [])):
             check(task, config, dataset)
+    services = read_services(log)
     root = writable(results.expanduser().resolve() / spec.name)
 
     from qipo_ray.sweep.run import Options, run_sweep
@@ -84,7 +90,8 @@ def sweep(
         command=out.invoked.command,
         started=now(),
     )
-    options = Options("local" if executor == "local" else "ray", extend, address, at_once)
+    chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"
+    options = Options(chosen, extend, address, at_once, services)
     with out.live(f"sweep {spec.name}") as live:
         board = run_sweep(spec, root, datasets, occasion, options, _Screen(live))
     if json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,8 @@ from qipo_ray.cli.prepare import check, check_device, dataset_of, writable
 from qipo_ray.errors import UserError
 
 if TYPE_CHECKING:
+    from qipo_ray.config import Config
+    from qipo_ray.data.transitions import Dataset
     from qipo_ray.train.report import Report
     from qipo_ray.train.runs import Plan
 
@@ -42,6 +44,10 @@ def train(
     device: Annotated[
         str, typer.Option("--device", help="cpu, cuda or cuda:1; bit-equal resumes on the CPU.")
     ] = "cpu",
+    log: Annotated[
+        str | None,
+        typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Train behaviour, critic and policy for each seed; score them; print the table.
@@ -50,30 +56,16 @@ def train(
     """
     from qipo_ray.config import load_config
     from qipo_ray.leaderboard import leaderboard
-    from qipo_ray.train.record import Occasion, now
-    from qipo_ray.train.runs import carry_out, plan
+    from qipo_ray.train.sinks import read_services
 
     config = load_config(preset, changes or [])
     numbers = _seeds(seeds)
     dataset = dataset_of(task, data)
     check(task, config, dataset)
     check_device(device)
+    services = read_services(log)
     root = writable(results)
-    occasion = Occasion(
-        sweep="train",
-        trial=None,
-        purpose="single",
-        name=Path(preset).stem,
-        command=out.invoked.command,
-        started=now(),
-    )
-    todo = plan(dataset, config, numbers, root, occasion)
-    if todo.missing:
-        workers = min(jobs, len(todo.missing))  # a run is a chain of jobs
-        with _screen(todo, workers) as tell:
-            carry_out(todo, workers, tell, device)
-    else:
-        out.remark(f"nothing to do: {len(todo.runs)} of {len(todo.runs)} runs are in {root}")
+    carry(config, Path(preset).stem, dataset, numbers, root, jobs, device, services)
     board = leaderboard([root])
     if json:
         out.write(board.json())
@@ -81,6 +73,37 @@ def train(
         out.print_leaderboard(board)
         out.remark(f"records: {root / 'records'}")
         out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
+
+
+def carry(
+    config: Config,
+    name: str,
+    dataset: Dataset,
+    seeds: Sequence[int],
+    root: Path,
+    jobs: int = 1,
+    device: str = "cpu",
+    services: Sequence[str] = (),
+) -> None:
+    """Train what is missing of a configuration over seeds, with a view of how far it is."""
+    from qipo_ray.train.record import Occasion, now
+    from qipo_ray.train.runs import carry_out, plan
+
+    occasion = Occasion(
+        sweep="train",
+        trial=None,
+        purpose="single",
+        name=name,
+        command=out.invoked.command,
+        started=now(),
+    )
+    todo = plan(dataset, config, seeds, root, occasion)
+    if todo.missing:
+        workers = min(jobs, len(todo.missing))  # a run is a chain of jobs
+        with _screen(todo, workers) as tell:
+            carry_out(todo, workers, tell, device, services)
+    else:
+        out.remark(f"nothing to do: {len(todo.runs)} of {len(todo.runs)} runs are in {root}")
 
 
 def _seeds(text: str) -> list[int]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from qipo_ray.leaderboard.board import Leaderboard, from_records, leaderboard
 from qipo_ray.leaderboard.rows import PAPER, Row
 from qipo_ray.leaderboard.statistics import Spread
-from qipo_ray.leaderboard.tables import Column, Table
+from qipo_ray.leaderboard.tables import Column, Score, Table
+from qipo_ray.leaderboard.views import By
 
 __all__ = [
     "PAPER",
+    "By",
     "Column",
     "Leaderboard",
     "Row",
+    "Score",
     "Spread",
     "Table",
     "from_records",

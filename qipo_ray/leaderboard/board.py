@@ -1,59 +1,44 @@
-"""The leaderboard itself: rows become tables with the header that makes them readable."""
+"""The leaderboard itself: records in, tables and documents out."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from typing import Literal, get_args
 
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard.rows import Record, Row, Setting, collect
-from qipo_ray.leaderboard.tables import Cell, Column, Table, csv_text, json_rows, markdown
-from qipo_ray.store.records import read_records
+from qipo_ray.leaderboard import formats
+from qipo_ray.leaderboard.rows import Record, Row, collect
+from qipo_ray.leaderboard.tables import Table
+from qipo_ray.leaderboard.views import METRIC, By, published_table, views
+from qipo_ray.store.records import collector_at_rest, read_records
 
-SCHEMA = 1  # of the JSON
-METRIC = "D4RL-normalised score: 0 and 100 are the task's two reference returns, more is better"
-
-COLUMNS = (
-    Column("task", "task"),
-    Column("method", "method"),
-    Column("name", "configuration"),
-    Column("departures", "departures"),
-    Column("last", "score (last)", scores=True),
-    Column("gain", "gain", scores=True, signed=True),
-    Column("best", "best (optimistic)", scores=True),
-    Column("seeds", "seeds"),
-    Column("file", "data file", "document"),
-    Column("episodes", "episodes", "document"),
-    Column("sampler", "sampler", "document"),
-    Column("steps", "evaluations per action", "document"),
-    Column("selection_episodes", "selection episodes", "document"),
-    Column("source", "source", "file"),
-    Column("dataset", "dataset SHA-256", "file"),
-    Column("config", "configuration hash", "file"),
-    Column("seed_list", "training seeds", "file"),
-    Column("best_episodes", "episodes of best", "file"),
-    Column("env_seeds", "environment seeds", "file"),
-    Column("best_of", "actions drawn per state", "file"),
-    Column("clip", "actions clipped", "file"),
-)
+Format = Literal["md", "csv", "html", "latex", "json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+SUFFIXES = {"latex": "tex"}  # of files, where it is not the format's name
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """All rows of some results: one table per data source and protocol."""
+    """All rows of some results: tables of one data source and one protocol each."""
 
     rows: tuple[Row, ...]
     left_out: Mapping[str, int]  # records that did not enter, by reason
+    by: By | None = None  # how tables are cut; None: by task, then what spans several tasks
+    literature: bool = False  # published scores in a table of their own
 
-    @property
+    @cached_property
     def tables(self) -> tuple[Table, ...]:
-        """One table per data source and protocol, in a fixed order."""
+        """The tables of every data source and protocol, in a fixed order."""
         groups = groupby(self.rows, key=lambda row: row.method.setting)
-        return tuple(_table(setting, list(rows)) for setting, rows in groups)
+        found = [
+            table for setting, rows in groups for table in views(setting, list(rows), self.by)
+        ]
+        published = published_table(self.rows) if self.literature else None
+        return (*found, published) if published else tuple(found)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -62,40 +47,62 @@ class Leaderboard:
 
     def markdown(self) -> str:
         """Return the leaderboard as a Markdown document."""
-        parts = ["# Leaderboard\n", *(markdown(table) for table in self.tables)]
-        if not self.rows:
-            parts.append("No finished run to report.\n")
-        if self.notes:
-            parts.append("".join(f"- {note}\n" for note in self.notes))
-        return "\n".join(parts)
+        return formats.markdown_text(self._document)
+
+    def html(self) -> str:
+        """Return the leaderboard as an HTML page."""
+        return formats.html_text(self._document)
+
+    def latex(self) -> str:
+        """Return the leaderboard as LaTeX tables."""
+        return formats.latex_text(self._document)
 
     def csv(self) -> str:
         """Return every row as CSV; scores of different sources stand in different columns."""
-        return csv_text(self.tables)
+        return formats.csv_text(self.tables)
 
     def json(self) -> str:
         """Return the leaderboard as a JSON document."""
-        tables = [
-            {"title": table.title, "source": table.source, "rows": json_rows(table)}
-            for table in self.tables
-        ]
-        document = {
-            "schema": SCHEMA,
-            "metric": METRIC,
-            "tables": tables,
-            "left_out": dict(sorted(self.left_out.items())),
+        return formats.json_text(self._document)
+
+    def documents(self, formats: Iterable[Format] = FORMATS) -> dict[str, str]:
+        """Return the leaderboard in some formats, by the ending of their files."""
+        write = {
+            "md": self.markdown,
+            "csv": self.csv,
+            "html": self.html,
+            "latex": self.latex,
+            "json": self.json,
         }
-        return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        return {SUFFIXES.get(word, word): write[word]() for word in formats}
+
+    @property
+    def _document(self) -> formats.Document:
+        return formats.Document(METRIC, self.tables, self.notes, self.left_out)
 
 
-def from_records(records: Iterable[Record]) -> Leaderboard:
+def from_records(
+    records: Iterable[Record], by: By | None = None, *, literature: bool = False
+) -> Leaderboard:
     """Return the leaderboard of records that are already at hand."""
     rows, left_out = collect(records)
-    return Leaderboard(tuple(rows), dict(left_out))
+    return Leaderboard(tuple(rows), dict(left_out), by, literature)
 
 
-def leaderboard(roots: Sequence[Path | str]) -> Leaderboard:
+def leaderboard(
+    roots: Sequence[Path | str], by: By | None = None, *, literature: bool = False
+) -> Leaderboard:
     """Return the leaderboard of all records below the given results folders.
+
+    Raises:
+        UserError: if a folder does not exist or none of them holds a record.
+    """
+    with collector_at_rest():
+        return from_records(records_below(roots), by, literature=literature)
+
+
+def records_below(roots: Sequence[Path | str]) -> list[Record]:
+    """Return the records below some results folders; a run in two of them comes twice.
 
     Raises:
         UserError: if a folder does not exist or none of them holds a record.
@@ -108,84 +115,7 @@ def leaderboard(roots: Sequence[Path | str]) -> Leaderboard:
     if not records:
         where = ", ".join(str(root) for root in roots)
         raise UserError(f"{where}: no records; expected <run>/records/*.json below it")
-    return from_records(records)
-
-
-def _table(setting: Setting, rows: list[Row]) -> Table:
-    return Table(
-        title=f"Data source: {setting.source}",
-        caption=_caption(setting, rows),
-        source=setting.source,
-        columns=COLUMNS,
-        rows=tuple(_cells(row) for row in rows),
-        notes=_notes(setting, rows),
-    )
-
-
-def _caption(setting: Setting, rows: list[Row]) -> str:
-    seeds = sorted({seed for row in rows for seed in row.seeds})
-    actions = "one action" if setting.best_of == 1 else f"the best of {setting.best_of} actions"
-    clipped = "clipped to [-1, 1]" if setting.clip else "not clipped"
-    return (
-        f"{METRIC}. Last checkpoint, mean ± sample standard deviation over training seeds"
-        f" ({', '.join(map(str, seeds))}). Protocol: {setting.episodes} episodes per run,"
-        f" environment seeds {setting.env_seeds}, {actions} per state, {clipped}."
-    )
-
-
-def _cells(row: Row) -> tuple[Cell, ...]:
-    method = row.method
-    paper = "none" if method.kind == "qipo" else None
-    cells: dict[str, Cell] = {
-        "task": method.task,
-        "method": method.name,
-        "departures": ", ".join(method.departures) or paper,
-        "name": method.preset or (method.config or "")[:8] or None,
-        "file": method.dataset[:8],
-        "last": row.last,
-        "gain": row.gain,
-        "best": row.best,
-        "seeds": len(row.seeds) or None,
-        "episodes": method.episodes,
-        "sampler": method.sampler,
-        "steps": method.steps,
-        "selection_episodes": method.selection_episodes,
-        "source": method.setting.source,
-        "dataset": method.dataset,
-        "config": method.config,
-        "seed_list": " ".join(map(str, row.seeds)) or None,
-        "best_episodes": " ".join(map(str, row.best_episodes)) or None,
-        "env_seeds": method.setting.env_seeds,
-        "best_of": method.setting.best_of,
-        "clip": method.setting.clip,
-    }
-    return tuple(cells[column.key] for column in COLUMNS)
-
-
-def _notes(setting: Setting, rows: list[Row]) -> tuple[str, ...]:
-    notes = []
-    if any(row.gain for row in rows):
-        notes.append("Gain: score minus that of behaviour cloning in the same run, per seed.")
-    counts = sorted({count for row in rows for count in row.best_episodes})
-    if counts:
-        episodes = " or ".join(map(str, counts))
-        notes.append(
-            f"Best: the highest evaluation of each run ({episodes} episodes), picked on the very"
-            " score it shows: optimistic, not to be compared with other tables."
-        )
-    if setting.source == "generated":
-        notes.append("Generated data: not comparable with published scores on D4RL's own files.")
-    files = {(row.method.task, row.method.dataset) for row in rows}
-    for task, number in sorted(Counter(task for task, _ in files).items()):
-        if number > 1:
-            notes.append(
-                f"{task}: {number} data files, each with its own rows; see the documents."
-            )
-    repeats = sum(row.repeats for row in rows)
-    if repeats:
-        runs = _count(repeats, "further run")
-        notes.append(f"{runs} of a seed that has one: a seed counts once, with its runs' mean.")
-    return tuple(notes)
+    return records
 
 
 def _left_out_notes(left_out: Mapping[str, int]) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Literal
 
-from qipo_ray.leaderboard.statistics import Spread, mean, spread
+from qipo_ray.leaderboard.statistics import Spread, spread
 
 Record = Mapping[str, Any]
 Kind = Literal["data", "cloning", "qipo"]
@@ -62,6 +63,9 @@ class Row:
     best: Spread | None  # the best evaluation of each run: chosen on what it reports
     best_episodes: tuple[int, ...]  # behind those, each number once
     seeds: tuple[int, ...]  # training seeds; none for the data themselves
+    scores: tuple[float, ...]  # of the last checkpoint, one per seed
+    notes: tuple[str, ...]  # on the data
+    ended: str  # when the last of its runs did, UTC
     repeats: int  # runs beyond the first of a seed; a seed counts once, with their mean
 
 
@@ -71,6 +75,8 @@ class _Value:
 
     seed: int | None
     last: float
+    notes: tuple[str, ...]
+    ended: str
     gain: float | None = None
     best: float | None = None
     best_episodes: int | None = None
@@ -130,6 +136,7 @@ def _entries(record: Record) -> Iterator[tuple[Method, _Value]]:
     final, cloning, data = record["final"], record["behaviour_cloning"], record["data"]["score"]
     last, best = final["last"], final["best"]
     cloned, highest, own = map(_normalised, (cloning, best, data))
+    common = tuple(record["data"]["notes"]), record["provenance"]["ended"]
     paired = cloned is not None and cloning["episodes"] == last["episodes"]
     yield (
         _method(
@@ -145,6 +152,7 @@ def _entries(record: Record) -> Iterator[tuple[Method, _Value]]:
         _Value(
             record["seed"],
             last["normalised"],
+            *common,
             gain=last["normalised"] - cloned if paired else None,
             best=highest,
             best_episodes=best["episodes"] if highest is not None else None,
@@ -160,10 +168,10 @@ def _entries(record: Record) -> Iterator[tuple[Method, _Value]]:
             config=_cloning_hash(record),
             episodes=cloning["episodes"],
         )
-        yield method, _Value(record["seed"], cloned)
+        yield method, _Value(record["seed"], cloned, *common)
     if own is not None:
         method = _method(record, kind="data", name="data", episodes=data["episodes"])
-        yield method, _Value(None, own)
+        yield method, _Value(None, own, *common)
 
 
 def _method(
@@ -224,25 +232,28 @@ def _row(method: Method, values: list[_Value]) -> Row:
     for value in values:
         runs[value.seed].append(value)
     seeds = tuple(sorted(seed for seed in runs if seed is not None))
-    last = _per_seed({seed: [value.last for value in runs[seed]] for seed in runs})
-    if last is None:
-        raise ValueError(f"no values for {method.name} on {method.task}")
+    ordered = [runs[seed] for seed in seeds] or [values]
+    scores = _per_seed([value.last for value in run] for run in ordered)
+    gains = _per_seed([value.gain for value in run] for run in ordered)
+    bests = _per_seed([value.best for value in run] for run in ordered)
     return Row(
         method=method,
-        last=last,
-        gain=_per_seed({seed: [value.gain for value in runs[seed]] for seed in runs}),
-        best=_per_seed({seed: [value.best for value in runs[seed]] for seed in runs}),
+        last=spread(scores),
+        gain=spread(gains) if gains else None,
+        best=spread(bests) if bests else None,
         best_episodes=tuple(sorted({v.best_episodes for v in values if v.best_episodes})),
         seeds=seeds,
+        scores=tuple(scores),
+        notes=tuple(dict.fromkeys(note for value in values for note in value.notes)),
+        ended=max(value.ended for value in values),
         repeats=len(values) - len(runs) if method.kind == "qipo" else 0,
     )
 
 
-def _per_seed(values: Mapping[int | None, Iterable[float | None]]) -> Spread | None:
-    """Return the spread of the seeds' means over distinct values; None where nobody has any."""
-    distinct = ({value for value in some if value is not None} for some in values.values())
-    means = [mean(sorted(some)) for some in distinct if some]
-    return spread(means) if means else None
+def _per_seed(runs: Iterable[Iterable[float | None]]) -> list[float]:
+    """Return one number per seed that has any: the mean of its distinct values."""
+    distinct = ({value for value in run if value is not None} for run in runs)
+    return [fmean(some) for some in distinct if some]
 
 
 def _order(row: Row) -> tuple[object, ...]:

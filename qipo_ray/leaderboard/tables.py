@@ -1,20 +1,66 @@
-"""One table type and its renderers: Markdown for people, CSV and JSON for programs."""
+"""The one table type of the leaderboard, and its cells as people read them."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from qipo_ray.leaderboard.statistics import Spread
+from qipo_ray.leaderboard.statistics import Interval, Spread
 
-Cell = str | int | bool | Spread | None
 Shown = Literal["everywhere", "document", "file"]
+Kind = Literal["task", "family", "config", "literature"]
 
 NOTHING = "–"
+MEAN = ("mean", "std", "low", "high", "seeds")  # parts of a score in CSV and JSON
+VALUE = ("value", "low", "high")
+PRINTED = ("value", "plus_minus")  # as a paper prints it
+_ATTRIBUTES = {"mean": "value", "plus_minus": "std"}  # where a part has another name here
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number with what is known of its uncertainty."""
+
+    value: float
+    std: float | None = None  # over training seeds
+    interval: Interval | None = None
+    seeds: int | None = None
+    bold: bool = False  # not told from the best: inside the best's interval
+
+    @classmethod
+    def of(
+        cls, spread: Spread | None, interval: Interval | None = None, *, bold: bool = False
+    ) -> Score | None:
+        """Return the mean over seeds as a score; None for no values."""
+        if spread is None:
+            return None
+        return cls(spread.mean, spread.std, interval, spread.count, bold)
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the interval."""
+        return self.interval.low if self.interval else None
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of the interval."""
+        return self.interval.high if self.interval else None
+
+    def part(self, name: str) -> float | None:
+        """Return one part, such as ``std``, as CSV and JSON name it."""
+        found: float | None = getattr(self, _ATTRIBUTES.get(name, name))
+        return found
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Text with the number of its footnote."""
+
+    text: str
+    note: int
+
+
+Cell = str | int | bool | Score | Noted | None
 
 
 @dataclass(frozen=True)
@@ -28,8 +74,14 @@ class Column:
     key: str
     title: str
     shown: Shown = "everywhere"
-    scores: bool = False  # cells are Spread; in CSV every data source has columns of its own
+    parts: tuple[str, ...] = ()  # of scores; in CSV every data source has columns of its own
     signed: bool = False
+    muted: bool = False  # greyed where the format can: not to be compared
+
+    @property
+    def scores(self) -> bool:
+        """Whether the cells are scores."""
+        return bool(self.parts)
 
 
 @dataclass(frozen=True)
@@ -42,102 +94,46 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    footnotes: tuple[str, ...] = ()  # number 1 is the first
+    kind: Kind = "task"
 
     def shown(self, *where: Shown) -> list[int]:
         """Return the indices of the columns shown at one of the places."""
         return [i for i, column in enumerate(self.columns) if column.shown in where]
 
 
-def text(column: Column, cell: Cell) -> str:
-    """Return a cell as people read it: one decimal, ``mean ± std``, a dash for nothing."""
+def text(column: Column, cell: Cell, *, narrow: bool = False) -> str:
+    """Return a cell as people read it: ``mean ± std [low, high]``, a dash for nothing.
+
+    ``narrow`` is for a terminal: no interval beside a deviation.
+    """
     if cell is None:
         return NOTHING
-    if isinstance(cell, Spread):
-        number = f"{cell.mean:+.1f}" if column.signed else f"{cell.mean:.1f}"
-        return number if cell.std is None else f"{number} ± {cell.std:.1f}"
+    if isinstance(cell, Score):
+        number = f"{cell.value:+.1f}" if column.signed else f"{cell.value:.1f}"
+        spread = "" if cell.std is None else f" ± {cell.std:.1f}"
+        return number + spread + ("" if narrow and spread else _brackets(cell.interval))
+    if isinstance(cell, Noted):
+        return f"{clean(cell.text)} [{cell.note}]"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return str(cell)
+    return clean(str(cell))
 
 
-def escape_markdown(value: str) -> str:
-    """Return text that Markdown shows as it is, on one line of a table."""
-    return re.sub(r"([\\|`*_\[\]<>])", r"\\\1", " ".join(value.split()))
-
-
-def markdown(table: Table) -> str:
-    """Return a table as a Markdown section: title, caption, pipe table, notes."""
-    shown = table.shown("everywhere", "document")
-    columns = [table.columns[i] for i in shown]
-    lines = [f"## {escape_markdown(table.title)}", "", escape_markdown(table.caption), ""]
-    lines.append(_pipes(escape_markdown(column.title) for column in columns))
-    lines.append(_pipes("---:" if column.scores else "---" for column in columns))
-    for row in table.rows:
-        lines.append(_pipes(escape_markdown(text(table.columns[i], row[i])) for i in shown))
-    lines += ["", *(f"- {escape_markdown(note)}" for note in table.notes)]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _pipes(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def csv_text(tables: Sequence[Table]) -> str:
-    """Return all tables as one CSV; scores stand in columns of their source, never mixed.
-
-    The columns of a score are ``<source>_<key>_mean`` and ``<source>_<key>_std``, so that no
-    column can be averaged over two data sources by accident.
-    """
-    header: list[str] = []
-    lines: list[dict[str, str]] = []
-    for table in tables:
-        names = [name for column in table.columns for name in _csv_names(table, column)]
-        header += [name for name in names if name not in header]
-        for row in table.rows:
-            cells = [c for column, cell in zip(table.columns, row, strict=True)
-                     for c in _csv_cells(column, cell)]  # fmt: skip
-            lines.append(dict(zip(names, cells, strict=True)))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, header, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return out.getvalue()
-
-
-def _csv_names(table: Table, column: Column) -> list[str]:
-    if not column.scores:
-        return [column.key]
-    return [f"{table.source}_{column.key}_{part}" for part in ("mean", "std")]
-
-
-def _csv_cells(column: Column, cell: Cell) -> list[str]:
-    if isinstance(cell, Spread):
-        return [repr(cell.mean), "" if cell.std is None else repr(cell.std)]
-    if cell is None:
-        return ["", ""] if column.scores else [""]
-    return [" ".join(guard(text(column, cell)).splitlines())]
-
-
-def guard(value: str) -> str:
-    """Return a CSV cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    if not value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return "'" + value
-    return value
-
-
-def json_rows(table: Table) -> list[dict[str, object]]:
-    """Return the rows as plain dictionaries by column key; a score is mean, std and seeds."""
-    return [
-        {column.key: _plain(cell) for column, cell in zip(table.columns, row, strict=True)}
-        for row in table.rows
-    ]
-
-
-def _plain(cell: Cell) -> object:
-    if isinstance(cell, Spread):
-        return {"mean": cell.mean, "std": cell.std, "seeds": cell.count}
+def plain(cell: Cell) -> str | int | bool | None:
+    """Return what a file holds of a cell that is no score."""
+    if isinstance(cell, Noted):
+        return cell.text
+    if isinstance(cell, Score):
+        raise TypeError("a score has parts, and its column must name them")
     return cell
+
+
+def clean(value: str) -> str:
+    """Return text on one line, without signs that steer a terminal or the direction of text."""
+    line = " ".join(value.split())
+    return line if line.isprintable() else "".join(c for c in line if c.isprintable())
+
+
+def _brackets(interval: Interval | None) -> str:
+    return f" [{interval.low:.1f}, {interval.high:.1f}]" if interval else ""

@@ -23,6 +23,8 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+# The line that ``sealed`` adds to a document.
+SEAL = re.compile(rb'^ "check": "([0-9a-f]{64})",\n', re.MULTILINE)
 TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})\.(?P<pid>[0-9]{1,9})\.[0-9a-f]{8}\.tmp")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 CHUNK = 1 << 20  # bytes
@@ -103,9 +105,18 @@ def unsealed(data: bytes) -> dict[str, Any]:
     if not isinstance(obj, dict) or "check" not in obj:
         raise ValueError("no check sum")
     check = obj.pop("check")
-    if check != _check(obj):
+    if not _as_written(data) and check != _check(obj):
         raise ValueError("check sum does not match")
     return obj
+
+
+def _as_written(data: bytes) -> bool:
+    """Say whether these are the very bytes of ``sealed``, which saves writing them anew."""
+    seal = SEAL.search(data)
+    if seal is None:
+        return False
+    rest = hashlib.sha256(data[: seal.start()] + data[seal.end() :])
+    return rest.hexdigest().encode() == seal[1]
 
 
 def _check(obj: dict[str, Any]) -> str:

@@ -122,13 +122,23 @@ def _read_or_set_aside(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     try:
-        intent = unsealed(raw)
-        if intent.get("schema") != INTENT_SCHEMA:
-            raise RecordError(f"intent.schema: expected {INTENT_SCHEMA}")
-        validate_intent(intent)
-        if intent["id"] != path.stem:
-            raise RecordError(f"intent.id: {intent['id']} in the file {path.name}")
+        return _verified(path, raw)
     except ValueError as problem:
         set_aside(path, raw, str(problem))
         return None
+
+
+def look(path: Path) -> dict[str, Any]:
+    """Return the intent in a file, which stays as it is; ``ValueError`` if it is damaged."""
+    return _verified(path, path.read_bytes())
+
+
+def _verified(path: Path, raw: bytes) -> dict[str, Any]:
+    """Return the intent in ``raw``, read at ``path``; ``ValueError`` if damaged or another's."""
+    intent = unsealed(raw)
+    if intent.get("schema") != INTENT_SCHEMA:
+        raise RecordError(f"intent.schema: expected {INTENT_SCHEMA}")
+    validate_intent(intent)
+    if intent["id"] != path.stem:
+        raise RecordError(f"intent.id: {intent['id']} in the file {path.name}")
     return intent

@@ -23,10 +23,11 @@ def _fail(name: str, expected: str, value: object) -> None:
 
 
 def one_of(*allowed: object) -> Check:
-    """Return a check for exactly these values."""
+    """Return a check for exactly these values; ``True`` is not 1."""
+    pairs = [(type(item), item) for item in allowed]
 
     def check(value: Any, name: str) -> None:
-        if not any(type(value) is type(item) and value == item for item in allowed):
+        if (type(value), value) not in pairs:
             _fail(name, "one of " + ", ".join(map(repr, allowed)), value)
 
     return check
@@ -34,9 +35,9 @@ def one_of(*allowed: object) -> Check:
 
 def number(low: float = -math.inf, *, whole: bool = False) -> Check:
     """Return a check for a finite number of at least ``low``; a bool is none."""
+    kinds = (int,) if whole else (int, float)
 
     def check(value: Any, name: str) -> None:
-        kinds = (int,) if whole else (int, float)
         fine = type(value) in kinds and (whole or math.isfinite(value)) and value >= low
         if not fine:
             noun = "a whole number" if whole else "a finite number"
@@ -47,9 +48,10 @@ def number(low: float = -math.inf, *, whole: bool = False) -> Check:
 
 def text(pattern: str = r"(?s).{1,4096}", noun: str = "text, not empty") -> Check:
     """Return a check for text that a pattern matches as a whole; ``noun`` says which text."""
+    matches = re.compile(pattern).fullmatch
 
     def check(value: Any, name: str) -> None:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        if not isinstance(value, str) or not matches(value):
             _fail(name, noun, value)
 
     return check
@@ -113,6 +115,8 @@ def maybe(item: Check) -> Check:
 
 def plain(value: Any, name: str) -> None:
     """Check free JSON: text keys, finite numbers, no other types."""
+    if value is None or isinstance(value, (str, bool)):
+        return
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -121,9 +125,9 @@ def plain(value: Any, name: str) -> None:
     elif isinstance(value, list):
         for i, item in enumerate(value):
             plain(item, f"{name}.{i}")
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        number()(value, name)
-    elif not isinstance(value, str | bool | None):
+    elif isinstance(value, (int, float)):
+        _finite(value, name)
+    else:
         _fail(name, "plain JSON", value)
 
 
@@ -144,6 +148,7 @@ def utc(value: Any, name: str) -> None:
         _fail(name, "a UTC time such as 2026-01-31T12:00:00Z", value)
 
 
+_finite = number()
 HEX16 = text(r"[0-9a-f]{16}", "16 hex digits")
 NAME = text(r"[^\x00-\x1f]{1,200}", "one line of text, up to 200 signs")
 COUNT = number(0, whole=True)

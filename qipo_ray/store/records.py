@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,18 @@ from qipo_ray.store.record_schema import RECORD, SCHEMA, RecordError, fields
 
 logger = logging.getLogger(__name__)
 
-SKIPPED = {"artefacts", "tensorboard", "ray"}  # large folders of a sweep that hold no records
+SKIPPED = {"artefacts", "tensorboard", "ray", "wandb"}  # large folders that hold no records
 _check_fields = fields(RECORD)
 
-__all__ = ["SCHEMA", "RecordError", "new_id", "read_records", "validate", "write_record"]
+__all__ = [
+    "SCHEMA",
+    "RecordError",
+    "new_id",
+    "read_record",
+    "read_records",
+    "validate",
+    "write_record",
+]
 
 
 def new_id(sweep: str, purpose: str, task: str, config_hash: str, seed: int) -> str:
@@ -75,18 +85,31 @@ def read_records(root: Path) -> list[dict[str, Any]]:
     if not root.is_dir():
         raise UserError(f"{root}: no such folder of results")
     found: dict[str, tuple[Path, dict[str, Any]]] = {}
-    for path in _record_files(root):
-        try:
-            record = _read(path)
-        except FileNotFoundError:
-            continue  # set aside by a writer meanwhile
-        except (ValueError, OSError) as problem:
-            logger.warning("%s is skipped: %s", path, problem)
-            continue
-        first = found.setdefault(record["id"], (path, record))
-        if first[1] != record:
-            logger.warning("%s is skipped: it differs from %s", path, first[0])
+    with collector_at_rest():
+        for path in _record_files(root):
+            try:
+                record = read_record(path)
+            except FileNotFoundError:
+                continue  # set aside by a writer meanwhile
+            except (ValueError, OSError) as problem:
+                logger.warning("%s is skipped: %s", path, problem)
+                continue
+            first = found.setdefault(record["id"], (path, record))
+            if first[1] != record:
+                logger.warning("%s is skipped: it differs from %s", path, first[0])
     return [found[identity][1] for identity in sorted(found)]
+
+
+@contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """Keep Python's cycle collector from searching thousands of records, which have no cycles."""
+    active = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if active:
+            gc.enable()
 
 
 def _record_files(root: Path) -> Iterator[Path]:
@@ -99,12 +122,13 @@ def _record_files(root: Path) -> Iterator[Path]:
                     yield Path(folder) / name
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
     """Return the verified record in a file; ``ValueError`` if it is damaged or another's."""
     return _verified(path, path.read_bytes())
 
 
 def _verified(path: Path, raw: bytes) -> dict[str, Any]:
+    """Return the record in ``raw``, read at ``path``; ``ValueError`` if damaged or another's."""
     record = unsealed(raw)
     validate(record)
     if record["id"] != path.stem:

@@ -86,6 +86,23 @@ class RungLog:
                 entries.append(line)
         return entries
 
+    def faults(self) -> list[tuple[int, str]]:
+        """Return number and fault of every line that ``read`` leaves out as damaged."""
+        try:
+            *lines, rest = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        found = []
+        for place, line in enumerate(lines, start=1):
+            try:
+                if line:
+                    _decode(line)
+            except ValueError as problem:
+                found.append((place, str(problem)))
+        if rest:
+            found.append((len(lines) + 1, "the last line has no end"))
+        return found
+
     def _lines(self) -> Iterator[dict[str, Any]]:
         try:
             raw = self.path.read_bytes()

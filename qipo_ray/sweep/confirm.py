@@ -43,12 +43,12 @@ def choices(search: Search) -> list[Choice]:
         if search.spec.paper is not None:
             chosen.append(Choice(task, search.spec.paper, PAPER, _trial(search, task), 0))
         episodes = search.selection_episodes(task)
-        standings = search.standings(task)
+        ranking = search.ranking(task)
         for path in PATHS:
             best = [
-                s.trial
-                for s in standings
-                if s.trial.config.behaviour.path == path and s.trial.origin != "paper"
+                trial
+                for trial in ranking
+                if trial.config.behaviour.path == path and trial.origin != "paper"
             ]
             for rank, trial in enumerate(best[: search.spec.top], start=1):
                 name = f"search, best {rank}" if search.spec.top > 1 else "search, best"

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.leaderboard import Leaderboard, leaderboard
-from qipo_ray.leaderboard.figure import figure
+from qipo_ray.leaderboard.figures import intervals
 from qipo_ray.store.files import write_bytes
 from qipo_ray.sweep.confirm import confirm, confirmations
 from qipo_ray.sweep.dashboard import Dashboard
@@ -40,6 +40,7 @@ class Options:
     extend: bool
     address: str | None  # of a Ray cluster; None: the environment's, else one on this machine
     at_once: int | None  # trials; None: enough to fill the slots
+    services: tuple[str, ...] = ()  # that show the runs beside TensorBoard
 
 
 class Screen(Protocol):
@@ -92,14 +93,13 @@ def leave_on_sigterm() -> None:
 
 
 def write_tables(board: Leaderboard, folder: Path) -> None:
-    """Write the tables as Markdown, CSV and JSON, and a picture of each."""
-    documents = {"md": board.markdown(), "csv": board.csv(), "json": board.json()}
-    for suffix, document in documents.items():
+    """Write the tables in every format, and a picture of each."""
+    for suffix, document in board.documents().items():
         write_bytes(folder / f"leaderboard.{suffix}", document.encode())
     groups = groupby(board.rows, key=lambda row: row.method.setting)
     for number, (_, rows) in enumerate(groups, start=1):
         name = "leaderboard" if number == 1 else f"leaderboard-{number}"
-        write_bytes(folder / f"{name}.png", figure(list(rows)))
+        write_bytes(folder / f"{name}.png", intervals(list(rows), {}).png())
 
 
 def _go_through(search: Search, options: Options, screen: Screen) -> None:
@@ -108,13 +108,12 @@ def _go_through(search: Search, options: Options, screen: Screen) -> None:
     ):
         screen.line(f"nothing to do: the sweep at {search.root} is complete")
         return
-    dashboard = Dashboard(search)
+    dashboard = Dashboard(search, options.services)
     try:
         if options.executor == "local":
             _locally(search, dashboard, screen)
         else:
             _on_ray(search, dashboard, screen, options)
-        dashboard.write_hparams()
     finally:
         dashboard.close()
 

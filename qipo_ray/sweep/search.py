@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qipo_ray.config import Config, config_hash, to_dict
 from qipo_ray.data.transitions import Dataset
+from qipo_ray.leaderboard.accounts import standings
 from qipo_ray.store.intents import INTENT_SCHEMA, read_intents, trial_id, write_intent
 from qipo_ray.store.records import read_records, write_record
 from qipo_ray.store.rung_log import RungLog
@@ -23,15 +24,6 @@ from qipo_ray.sweep.study import Study
 from qipo_ray.sweep.trial import Outcome, Source, Trial
 from qipo_ray.train.record import Occasion, build_record, now, record_id
 from qipo_ray.train.results import Results
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How far a trial came: rungs reached, then the value at the last of them."""
-
-    rung: int
-    value: float
-    trial: Trial
 
 
 class Search:
@@ -225,17 +217,14 @@ class Search:
 
     # ---- what it found
 
-    def standings(self, task: str) -> list[Standing]:
+    def ranking(self, task: str) -> list[Trial]:
         """Return a task's trials that have a value, best first: rungs reached, then value."""
-        last: dict[str, Standing] = {}
-        for entry in self.entries:
-            trial = self.trials.get(entry["trial"])
-            ended = self.outcomes.get(entry["trial"])
-            if trial is None or trial.task != task or entry["value"] is None:
-                continue
-            if ended is not None and ended.state not in ("diverged", "failed"):
-                last[trial.id] = Standing(entry["rung"], entry["value"], trial)
-        return sorted(last.values(), key=lambda s: (s.rung, s.value), reverse=True)
+        ended = {
+            trial
+            for trial, outcome in self.outcomes.items()
+            if outcome.state not in ("diverged", "failed") and self.trials[trial].task == task
+        }
+        return [self.trials[standing.trial] for standing in standings(self.entries, ended)]
 
     def selection_episodes(self, task: str) -> int:
         """Return the online evaluation episodes that the search of a task has used."""

@@ -100,7 +100,12 @@ def build_record(
         "protocol": asdict(protocol(run, occasion)),
         "data": _data(run, dataset),
         "cost": _cost(run, results, occasion, ended),
-        "provenance": _provenance(occasion, ended),
+        "provenance": {
+            **machine(),
+            "command": occasion.command,
+            "started": occasion.started,
+            "ended": ended,
+        },
         "pack": {"size": 1, "composition": [policy.key]},
     }
 
@@ -164,7 +169,8 @@ def _cost(run: Run, results: Results, occasion: Occasion, ended: str) -> dict[st
     }
 
 
-def _provenance(occasion: Occasion, ended: str) -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """Return what a record says of where it was made: source, packages, hardware."""
     commit, dirty = _commit()
     return {
         "version": __version__,
@@ -173,9 +179,6 @@ def _provenance(occasion: Occasion, ended: str) -> dict[str, Any]:
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "hardware": f"{platform.machine()} {platform.processor()}".strip() or "unknown",
-        "command": occasion.command,
-        "started": occasion.started,
-        "ended": ended,
     }
 
 

@@ -16,10 +16,12 @@ from qipo_ray.train.driver import driving
 from qipo_ray.train.graph import JobGraph
 from qipo_ray.train.job import Run
 from qipo_ray.train.local import execute
+from qipo_ray.train.mirror import RunMirror
 from qipo_ray.train.record import Occasion, build_record, record_id
 from qipo_ray.train.report import Report
 from qipo_ray.train.results import Results
-from qipo_ray.train.tensorboard import RunMirror
+from qipo_ray.train.sinks import Shown, open_sinks
+from qipo_ray.train.tensorboard import fresh_page
 
 SYNC_EVERY_S = 3.0  # of the event files
 
@@ -67,22 +69,33 @@ def _check_data(record: dict[str, Any] | None, run: Run, root: Path) -> None:
 
 
 def carry_out(
-    plan: Plan, processes: int, listen: Callable[[Report], None], device: str = "cpu"
+    plan: Plan,
+    processes: int,
+    listen: Callable[[Report], None],
+    device: str = "cpu",
+    services: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Train what the plan lacks, write its records and event files, and return the records.
 
-    A run that diverged gets a record with state ``diverged`` and the reason. ``LeaseHeld`` if
-    another process trains in the same folder.
+    A run that diverged gets a record with state ``diverged`` and the reason. ``services`` show
+    the runs beside TensorBoard. ``LeaseHeld`` if another process trains in the same folder.
     """
     with driving(plan.root):
-        return _carry_out(plan, processes, listen, device)
+        return _carry_out(plan, processes, listen, device, services)
 
 
 def _carry_out(
-    plan: Plan, processes: int, listen: Callable[[Report], None], device: str
+    plan: Plan,
+    processes: int,
+    listen: Callable[[Report], None],
+    device: str,
+    services: Sequence[str],
 ) -> list[dict[str, Any]]:
     results = plan.graph.results
-    mirrors = [RunMirror(_events(plan, run), run, results) for run in plan.missing]
+    fresh_page(plan.root / "tensorboard").close()
+    mirrors = [
+        RunMirror(run, results, open_sinks(services, _shown(plan, run))) for run in plan.missing
+    ]
     synced = time.monotonic()
 
     def told(report: Report) -> None:
@@ -101,9 +114,9 @@ def _carry_out(
             mirror.close()
 
 
-def _events(plan: Plan, run: Run) -> Path:
+def _shown(plan: Plan, run: Run) -> Shown:
     name = f"{plan.occasion.name}-{config_hash(run.config)[:8]}"
-    return plan.root / "tensorboard" / run.task / name / f"seed-{run.seed}"
+    return Shown(plan.root, (run.task, name, f"seed-{run.seed}"), run)
 
 
 def _record(plan: Plan, run: Run) -> dict[str, Any]:

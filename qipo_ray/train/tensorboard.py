@@ -1,54 +1,68 @@
-"""TensorBoard as a mirror of the store: a run's metrics and scores, each step once."""
+"""TensorBoard: a run's scalars and its configuration, and the page that shows what matters."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from qipo_ray.train.job import Run
-from qipo_ray.train.metrics import read_metrics
-from qipo_ray.train.results import Results
+from qipo_ray.train.sinks import Row, Shown
+
+# The charts of the page "custom scalars", from tags that every run has: (kind, tags).
+LAYOUT = {
+    "score": {
+        "score with its 95 % interval over episodes": [
+            "Margin",
+            ["score/normalised", "score/low", "score/high"],
+        ],
+    },
+    "training": {
+        "effective sample size of the weights": ["Multiline", ["policy/ess"]],
+        "spread of Q over support actions": [
+            "Multiline",
+            ["critic/support_q_std", "policy/support_q_std"],
+        ],
+        "throughput, updates per second": [
+            "Multiline",
+            [f"{stage}/updates_per_s" for stage in ("behaviour", "critic", "policy")],
+        ],
+    },
+}
 
 
-class RunMirror:
-    """Writes one run's scalars: ``behaviour/loss``, ``critic/q_data``, ``score/normalised``, ...
+class TensorBoardSink:
+    """Event files of one run. They are derived: opening the sink makes them anew."""
 
-    The event files are derived: opening a mirror makes them anew from what the store holds, so a
-    step stands there once, whatever was killed before. The x axis is the stage's updates.
-    """
+    def __init__(self, shown: Shown) -> None:
+        shutil.rmtree(shown.folder, ignore_errors=True)
+        self.writer = SummaryWriter(str(shown.folder))
+        self.writer.add_text("configuration", settings_table(shown.settings), 0)
 
-    def __init__(self, folder: Path, run: Run, results: Results) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        self.writer = SummaryWriter(str(folder))
-        self.jobs, self.results = run.jobs, results
-        self.written: dict[str, float] = {}
-
-    def sync(self) -> None:
-        """Write what the store gained since the last call."""
-        for job in self.jobs:
-            folder = self.results.artefacts.folder(job.stage, job.key)
-            for row in read_metrics(folder):
-                updates = row.pop("updates")
-                if updates > job.length or updates <= self.written.get(job.stage, 0):
-                    continue
-                for name, value in row.items():
-                    self.writer.add_scalar(f"{job.stage}/{name}", value, int(updates))
-                self.written[job.stage] = updates
-            for evaluation in job.evaluations:
-                score = self.results.score(job, evaluation)
-                if score is None or evaluation.updates <= self.written.get(
-                    f"{job.stage} score", -1
-                ):
-                    continue
-                step = evaluation.updates if job.stage == "policy" else 0
-                self.writer.add_scalar("score/normalised", score["normalised"], step)
-                self.writer.add_scalar("score/return", score["mean"], step)
-                self.written[f"{job.stage} score"] = evaluation.updates
+    def write(self, rows: Sequence[Row]) -> None:
+        """Add rows, each tag at its stage's updates."""
+        for row in rows:
+            for tag, value in row.values.items():
+                self.writer.add_scalar(tag, value, row.updates)
         self.writer.flush()
 
     def close(self) -> None:
-        """Write what is left and close the file."""
-        self.sync()
+        """Close the file."""
         self.writer.close()
+
+
+def settings_table(settings: Mapping[str, Any]) -> str:
+    """Return settings as a Markdown table."""
+    lines = [f"| {key} | `{value}` |" for key, value in settings.items()]
+    return "\n".join(["| setting | value |", "|---|---|", *lines])
+
+
+def fresh_page(folder: Path) -> SummaryWriter:
+    """Return the writer of what concerns all runs below ``folder``; it holds the layout."""
+    for old in folder.glob("events.out.tfevents.*"):
+        old.unlink()
+    writer = SummaryWriter(str(folder))
+    writer.add_custom_scalars(LAYOUT)
+    return writer

@@ -39,7 +39,7 @@ def test_json_is_the_only_thing_on_stdout(
     assert main(["leaderboard", str(results), "--json", "--output", str(tmp_path / "out")]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out) == json.loads(leaderboard([results]).json())
-    assert captured.err.count("wrote ") == 3
+    assert captured.err.count("wrote ") == 5
 
 
 def test_output_holds_the_documents_and_nothing_else(results: Path, tmp_path: Path) -> None:
@@ -47,8 +47,10 @@ def test_output_holds_the_documents_and_nothing_else(results: Path, tmp_path: Pa
     assert main(["leaderboard", str(results), "--output", str(folder)]) == 0
     assert sorted(path.name for path in folder.iterdir()) == [
         "leaderboard.csv",
+        "leaderboard.html",
         "leaderboard.json",
         "leaderboard.md",
+        "leaderboard.tex",
     ]
     board = leaderboard([results])
     assert (folder / "leaderboard.md").read_text() == board.markdown()
@@ -72,3 +74,73 @@ def test_runs_that_all_failed_are_no_error(
     shown = capsys.readouterr().out
     assert "No finished run to report." in shown
     assert from_records([one]).notes[0] in shown
+
+
+@pytest.mark.parametrize("by", ["task", "family", "config"])
+def test_by(results: Path, by: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["leaderboard", str(results), "--by", by, "--json"]) == 0
+    tables = json.loads(capsys.readouterr().out)["tables"]
+    assert [table["kind"] for table in tables] == [by]
+
+
+@pytest.mark.parametrize(
+    ("word", "start"),
+    [("md", "# Lead"), ("csv", "table,"), ("html", "<!DOCTYPE"), ("latex", "% "), ("json", "{")],
+)
+def test_one_format_is_printed(
+    results: Path, word: str, start: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["leaderboard", str(results), "--format", word]) == 0
+    assert capsys.readouterr().out.startswith(start)
+
+
+def test_formats_asked_for_are_written(results: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    command = ["leaderboard", str(results), "--format", "latex, hf,csv", "--output", str(folder)]
+    assert main(command) == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "leaderboard.tex",
+        "leaderboard.csv",
+        "huggingface",
+    }
+    assert len(list(folder.rglob("results_*.json"))) == 2  # QIPO and its cloning
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [
+        ("md,csv", "--format md,csv: add --output DIR"),
+        ("hf", "--format hf: add --output DIR"),
+        ("htm", "got 'htm' (did you mean 'html'?)"),
+        ("", "--format: expected some of md, csv"),
+    ],
+)
+def test_formats_that_cannot_be_had(
+    results: Path, formats: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["leaderboard", str(results), "--format", formats]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_literature_stands_apart_and_never_beside_generated_data(
+    tmp_path: Path, make_record: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = "hopper-medium-v2"
+    write_record(tmp_path / "real", make_record(50.0, task=task, source="d4rl"))
+    write_record(tmp_path / "made", make_record(50.0, task=task))
+    for folder, kinds in (("real", ["task", "literature"]), ("made", ["task"])):
+        assert main(["leaderboard", str(tmp_path / folder), "--literature", "--json"]) == 0
+        tables = json.loads(capsys.readouterr().out)["tables"]
+        assert [table["kind"] for table in tables] == kinds
+    assert main(["leaderboard", str(tmp_path / "real"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["tables"]) == 1
+
+
+def test_literature_changes_no_number(make_record: Any) -> None:
+    one = make_record(50.0, task="hopper-medium-v2", source="d4rl")
+    alone, beside = from_records([one]), from_records([one], literature=True)
+    assert beside.tables[: len(alone.tables)] == alone.tables
+    (published,) = beside.tables[len(alone.tables) :]
+    assert published.source == "literature"
+    assert {str(row[0]) for row in published.rows} == {"hopper-medium-v2"}
+    assert "d4rl_published_value" not in beside.csv() and "literature_published" in beside.csv()

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from qipo_ray.data.load import load
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.leaderboard import Leaderboard
+from qipo_ray.leaderboard.verify import verify
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.lease import Lease
 from qipo_ray.store.records import read_records
@@ -206,15 +208,56 @@ def test_event_files_hold_each_step_once_and_one_hparams_entry(
     for intent in read_intents(root):
         events = EventAccumulator(str(root / "tensorboard" / "point" / intent["id"] / "hparams"))
         events.Reload()
-        (score,) = events.Scalars("hparam/score")
+        content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+        session = HParamsPluginData.FromString(content).session_start_info
+        assert set(session.hparams) == {*intent["params"], "task", "origin", "state"}
         means = [
             r["final"]["last"]["normalised"]
             for r in read_records(root)
             if r["purpose"] == "confirm" and r["trial"] == intent["id"]
         ]
+        scalars = {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
+        assert len(scalars["hparam/last_rung"]) == 1
+        assert ("hparam/confirmed" in scalars) == bool(means)
         if means:
+            (score,) = scalars["hparam/confirmed"]
             assert score.value == pytest.approx(sum(means) / len(means), rel=1e-5)
-        assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_one_page_describes_all_parameters(ended: tuple[Path, Leaderboard, Quiet]) -> None:
+    """Read back with TensorBoard's own reader: no configuration's columns hide another's."""
+    root, _, _ = ended
+    events = EventAccumulator(str(root / "tensorboard"))
+    events.Reload()
+    content = events.summary_metadata["_hparams_/experiment"].plugin_data.content
+    experiment = HParamsPluginData.FromString(content).experiment
+    names = {info.name for info in experiment.hparam_infos}
+    assert names >= {key for intent in read_intents(root) for key in intent["params"]}
+    assert [info.name.tag for info in experiment.metric_infos] == [
+        "hparam/confirmed",
+        "hparam/last_rung",
+    ]
+    assert "custom_scalars__config__" in events.Tags()["tensors"]
+
+
+def test_the_books_of_a_sweep_balance_also_when_it_was_broken_off(
+    spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+) -> None:
+    """Killed at five moments: every run is counted once, and nothing counts as wrong."""
+    whole = verify(ended[0])
+    assert whole.faults == () and whole.counts is not None
+    assert whole.counts["interrupted"] == whole.counts["never started"] == 0
+    assert whole.planned == len(read_records(ended[0]))
+    root = tmp_path / "broken"
+    for seconds in (0.5, 0.9, 1.3, 1.7, 2.1):
+        _killed_after(seconds, lambda: sweep(spec, root))
+        if not (root / "sweep.yaml").exists():
+            continue
+        verdict = verify(root)
+        assert verdict.counts is not None
+        ends = verdict.planned - verdict.counts["interrupted"] - verdict.counts["never started"]
+        assert ends == len(read_records(root)), verdict
+        assert [one for one in verdict.faults if one.place != "rungs.jsonl"] == []
 
 
 def test_killed_sweeps_end_like_an_unbroken_one(

@@ -88,6 +88,8 @@ def test_a_run_that_was_stopped_shows_each_step_once(
     assert [step for step, _ in found["behaviour/loss"]] == [100, 200]
     assert [step for step, _ in found["policy/ess"]] == [100, 200, 300]
     assert [step for step, _ in found["score/normalised"]] == [0, 100, 200, 300]
+    page = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert "custom_scalars__config__" in page.Tags()["tensors"]
     last = record["final"]["last"]["normalised"]
     assert found["score/normalised"][-1][1] == pytest.approx(last, rel=1e-5)
 

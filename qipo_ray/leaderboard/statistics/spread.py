@@ -1,7 +1,8 @@
-"""The statistics of a table: over training seeds, never over episodes."""
+"""The plain statistics of a table's row: over training seeds, never over episodes."""
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,5 +28,6 @@ def spread(values: Sequence[float]) -> Spread:
     Raises:
         ValueError: if there are no values.
     """
-    std = statistics.stdev(values) if len(values) > 1 else None
-    return Spread(mean(values), std, len(values))
+    centre, count = mean(values), len(values)
+    squares = math.fsum((value - centre) ** 2 for value in values)
+    return Spread(centre, math.sqrt(squares / (count - 1)) if count > 1 else None, count)

@@ -1,0 +1,49 @@
+"""``qipo-ray verify``: whether a sweep's files, books and tables can be believed."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qipo_ray.cli import output as out
+
+if TYPE_CHECKING:
+    from qipo_ray.leaderboard.verify import Verdict
+
+WRONG = 1  # exit code
+
+
+def verify(
+    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="The folder of a sweep.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> None:
+    """Hash every artefact, count every run, and rebuild the tables; nothing is changed.
+
+    One line for each thing that is wrong, and then exit code 1.
+    """
+    from qipo_ray.leaderboard.verify import verify as look
+
+    with out.progress("verifying") as report:
+        verdict = look(sweep, report)
+    if json:
+        out.write(json_format.dumps(verdict.document(), indent=2))
+    else:
+        _print(verdict)
+    if verdict.faults:
+        raise typer.Exit(WRONG)
+
+
+def _print(verdict: Verdict) -> None:
+    out.write(f"artefacts: {verdict.files:,} files, {verdict.bytes / 1e6:,.1f} MB hashed")
+    if verdict.counts is not None:
+        parts = " + ".join(f"{number} {state}" for state, number in verdict.counts.items())
+        out.write(f"runs: {verdict.planned} planned = {parts}")
+    for finding in verdict.faults:
+        out.write(f"WRONG {finding.place}: {finding.what}")
+    for finding in verdict.remarks:
+        out.write(f"note {finding.place}: {finding.what}")
+    if not verdict.faults:
+        out.write("nothing is wrong")

@@ -1,0 +1,68 @@
+"""What a sweep cost, and what its runs would have cost had each trained all its stages alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from qipo_ray.leaderboard.rows import Record
+from qipo_ray.store.manifest import decode
+
+STAGES = ("behaviour", "critic", "policy")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Device time of some runs, and the jobs behind them."""
+
+    runs: int
+    wall_s: float  # from the first start to the last end
+    alone_s: float  # device time if every run had trained all its stages
+    trained_s: float | None  # device time spent; None without the artefacts that tell
+    jobs: dict[str, tuple[int, int]]  # by stage: asked for, trained
+
+
+def costs_of(records: Iterable[Record], root: Path) -> Costs:
+    """Return what unique records cost; ``root`` is the sweep's folder, with its artefacts or not.
+
+    A record counts the time of a shared job in full, so that records alone tell what runs would
+    have cost apart; the artefacts' manifests tell what was trained, each once.
+    """
+    some = list(records)
+    asked: defaultdict[str, list[str]] = defaultdict(list)
+    for record in some:
+        for stage in STAGES:
+            if record["jobs"][stage] is not None:
+                asked[stage].append(record["jobs"][stage])
+    spent = [_seconds(root, stage, key) for stage in STAGES for key in sorted(set(asked[stage]))]
+    whole = bool(spent) and None not in spent
+    started = min(record["provenance"]["started"] for record in some)
+    ended = max(record["provenance"]["ended"] for record in some)
+    return Costs(
+        runs=len(some),
+        wall_s=max(0.0, (_time(ended) - _time(started)).total_seconds()),
+        alone_s=sum(
+            (record["cost"][name] or 0.0) for record in some for name in ("device_s", "reused_s")
+        ),
+        trained_s=sum(one for one in spent if one is not None) if whole else None,
+        jobs={stage: (len(asked[stage]), len(set(asked[stage]))) for stage in STAGES},
+    )
+
+
+def _seconds(root: Path, stage: str, key: str) -> float | None:
+    """Return the training time of a job's longest snapshot, or None where none can be read."""
+    folder = root / "artefacts" / f"{stage}-{key}"
+    made = sorted((p for p in folder.glob("*.json") if p.stem.isdecimal()), reverse=True)
+    for path in made:
+        try:
+            return decode(path.read_bytes(), stage, key, int(path.stem)).seconds
+        except (ValueError, OSError):
+            continue  # damaged: `qipo-ray verify` says so
+    return None
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

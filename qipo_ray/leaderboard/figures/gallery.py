@@ -1,0 +1,79 @@
+"""All pictures of some results: a room for each data source and protocol, and for each search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from qipo_ray.leaderboard.aggregate import generator
+from qipo_ray.leaderboard.figures.budget import budget
+from qipo_ray.leaderboard.figures.canvas import Picture, looks
+from qipo_ray.leaderboard.figures.curves import curves
+from qipo_ray.leaderboard.figures.intervals import intervals
+from qipo_ray.leaderboard.figures.parallel import parallel
+from qipo_ray.leaderboard.figures.pareto import pareto
+from qipo_ray.leaderboard.figures.profile import profile
+from qipo_ray.leaderboard.figures.series import series_of
+from qipo_ray.leaderboard.figures.slices import importance, slices
+from qipo_ray.leaderboard.rows import Record, Row
+from qipo_ray.leaderboard.trials import Trial, trials_of
+
+MOST_SEARCHES = 6  # tasks whose search gets pictures
+
+
+@dataclass(frozen=True)
+class Room:
+    """Pictures that may hang side by side: of one source and protocol, or of one search."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+
+
+def gallery(
+    records: Sequence[Record], rows: Sequence[Row], space: Mapping[str, Any]
+) -> list[Room]:
+    """Return the pictures of unique records; data sources never share one.
+
+    ``rows`` are those of the leaderboard, ``space`` the searched parameters of ``sweep.yaml``.
+    """
+    trials = trials_of(records, space)
+    rooms = _reported(records, rows, trials)
+    searches = groupby(trials, key=lambda trial: (trial.task, trial.source))
+    for number, ((task, source), some) in enumerate(searches, start=1):
+        if number <= MOST_SEARCHES:
+            rooms.append(_search(f"Search: {task} ({source})", list(some), number))
+    return [room for room in rooms if room.pictures]
+
+
+def _reported(
+    records: Sequence[Record], rows: Sequence[Row], trials: Sequence[Trial]
+) -> list[Room]:
+    rooms: list[Room] = []
+    every = series_of(records)
+    for setting, some in groupby(rows, key=lambda row: row.method.setting):
+        series = [one for one in every if one.setting == setting]
+        look = looks([one.name for one in series])
+        searched = [trial for trial in trials if trial.source == setting.source]
+        found = (
+            intervals(list(some), look),
+            profile(series, look, generator()),
+            curves(series, look),
+            pareto(series, look),
+            budget(searched, series),
+        )
+        title = f"Data source {setting.source}, {setting.episodes} episodes per run"
+        rooms.append(Room(title, _named(found, f"source{len(rooms) + 1}")))
+    return rooms
+
+
+def _search(title: str, trials: Sequence[Trial], number: int) -> Room:
+    found = (importance(trials, generator()), slices(trials), parallel(trials))
+    return Room(title, _named(found, f"search{number}"))
+
+
+def _named(found: Sequence[Picture | None], room: str) -> tuple[Picture, ...]:
+    """Return the pictures there are, each under a name of its own."""
+    pictures = (picture for picture in found if picture is not None)
+    return tuple(picture.renamed(f"{room}-{picture.name}") for picture in pictures)

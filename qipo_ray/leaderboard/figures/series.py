@@ -1,0 +1,84 @@
+"""The reported runs that pictures show, by setting, task and configuration."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from qipo_ray.leaderboard.figures.canvas import label
+from qipo_ray.leaderboard.rows import PAPER, Record, Setting, left_out_because
+from qipo_ray.leaderboard.trials import Trial, at
+
+
+@dataclass(frozen=True)
+class Series:
+    """The reported runs of one configuration on one task; they differ in the seed alone."""
+
+    setting: Setting
+    task: str
+    name: str  # as pictures label it; the same on every task of a method
+    records: tuple[Record, ...]  # by seed
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The normalised scores of the last checkpoints: one per seed, as in the tables."""
+        seeds: defaultdict[int, set[float]] = defaultdict(set)
+        for record in self.records:
+            seeds[record["seed"]].add(record["final"]["last"]["normalised"])
+        return tuple(fmean(values) for values in seeds.values())
+
+    @property
+    def selection_episodes(self) -> int:
+        """Online evaluation episodes that chose this configuration."""
+        return int(self.records[0]["protocol"]["selection_episodes"])
+
+    def mean_of(self, *keys: str) -> float | None:
+        """Return the mean of a number of the records, such as ``cost, device_s``, or None."""
+        found = [at(record, keys) for record in self.records]
+        known = [value for value in found if value is not None]
+        return fmean(known) if known else None
+
+
+def series_of(records: Iterable[Record]) -> list[Series]:
+    """Return the reported runs by setting, task and configuration; the paper's form first.
+
+    The records are unique. Configurations of one label on one task get their hash into it.
+    """
+    groups: defaultdict[tuple[Setting, str, str, str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        if left_out_because(record) is None:
+            origin = record["config_hash"], record["data"]["sha256"]
+            key = (setting_of(record), record["task"], _name(record), *origin)
+            groups[key].append(record)
+    doubled = Counter(key[:3] for key in groups)
+    found = []
+    for (setting, task, name, config, _), some in groups.items():
+        shown = f"{name} {config[:8]}" if doubled[setting, task, name] > 1 else name
+        runs = sorted(some, key=lambda record: (record["seed"], record["id"]))
+        found.append(Series(setting, task, label(shown), tuple(runs)))
+    return sorted(found, key=lambda s: (s.setting, s.task, PAPER not in s.name, s.name))
+
+
+def setting_of(record: Record) -> Setting:
+    """Return what the numbers of one table share, for a record."""
+    protocol = record["protocol"]
+    seeds = protocol["env_seeds"]
+    return Setting(
+        source=record["data"]["source"],
+        episodes=protocol["episodes"],
+        env_seeds=seeds if isinstance(seeds, str) else ", ".join(map(str, seeds)),
+        best_of=protocol["best_of"],
+        clip=protocol["clip"],
+    )
+
+
+def tasks_of(items: Sequence[Series] | Sequence[Trial]) -> list[str]:
+    """Return the tasks, each once, in order."""
+    return list(dict.fromkeys(item.task for item in items))
+
+
+def _name(record: Record) -> str:
+    name = record["label"]["name"]
+    return f"{record['label']['method']}, {name}" if name else str(record["label"]["method"])

@@ -1,0 +1,106 @@
+"""Hyper-parameters of the search: score against each, and how much of the order goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qipo_ray.leaderboard.figures.canvas import (
+    GREY,
+    INK,
+    MOST_PANELS,
+    PAPER,
+    Picture,
+    blank,
+    label,
+    left_out,
+    panels,
+    styled,
+)
+from qipo_ray.leaderboard.figures.scale import Scale
+from qipo_ray.leaderboard.importance import associations
+from qipo_ray.leaderboard.trials import BROKEN, Trial
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MANY = 500  # points from which a panel is a bitmap inside its SVG
+_DRAWN = {  # by state: marker, colour, fill
+    "finished": ("o", "#0072b2", "#0072b2"),
+    "pruned": ("v", "#d55e00", PAPER),
+}
+
+
+def slices(trials: Sequence[Trial]) -> Picture | None:
+    """Return one task's scores against each searched parameter; None without scored trials."""
+    scored = [trial for trial in trials if trial.value is not None]
+    scales = Scale.of_all(scored)
+    if not scales:
+        return None
+    with styled():
+        figure, grid = panels(len(scales[:MOST_PANELS]), height=2.4)
+        for panel, scale in zip(grid, scales, strict=False):
+            _panel(panel, scored, scale)
+        handles, names = grid[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=2)
+    broken = sum(trial.state in BROKEN for trial in trials)
+    return Picture(
+        "slices",
+        "Score against each hyper-parameter",
+        "One mark a trial: mean over its search seeds at the last rung that it reached. A stopped"
+        " trial shows an early score; it might have become better."
+        + (f" Without a score: {broken} broken." if broken else "")
+        + left_out(len(scales) - len(grid), "parameters"),
+        figure,
+    )
+
+
+def importance(trials: Sequence[Trial], generator: np.random.Generator) -> Picture | None:
+    """Return one task's rank associations as bars, with what chance gives; None without any."""
+    found = associations(trials, generator)
+    if not found:
+        return None
+    shown = found[:MOST_PANELS]
+    with styled():
+        figure = blank(8.0, 0.34 * len(shown) + 1.2)
+        panel = figure.subplots()
+        for place, one in enumerate(shown):
+            strong = one.share > one.chance
+            panel.barh(
+                place, one.share, height=0.6, color="#0072b2" if strong else PAPER,
+                edgecolor="#0072b2", hatch=None if strong else "////", linewidth=0.8,
+            )  # fmt: skip
+            panel.plot([one.chance] * 2, [place - 0.4, place + 0.4], color=INK, linewidth=1.6)
+        panel.set_yticks(range(len(shown)), [label(f"{o.key} (n={o.trials})") for o in shown])
+        panel.set_ylim(len(shown) - 0.4, -0.6)
+        panel.set_xlim(0, 1)
+        panel.grid(visible=False, axis="y")
+        panel.set_xlabel("share of the variance of the trials' ranks")
+    return Picture(
+        "importance",
+        "What went with a good rank",
+        "Rank association of each hyper-parameter alone: the share of the variance of the trials'"
+        " ranks that lies between groups of equal value (numbers of many values in quarters). The"
+        " upright tick is what 95 % of shuffled orders stay below; a hatched bar does not pass it."
+        " An association, not an effect: parameters that moved together share it.",
+        figure,
+    )
+
+
+def _panel(panel: Axes, trials: Sequence[Trial], scale: Scale) -> None:
+    for state, (marker, colour, fill) in _DRAWN.items():
+        some = [t for t in trials if t.state == state and scale.key in t.params]
+        panel.plot(
+            [scale.place(trial.params[scale.key]) for trial in some],
+            [float(trial.value or 0) for trial in some],  # all are known
+            marker, markersize=5.5, color=colour, mfc=fill, mew=1.1, alpha=0.8,
+            label={"finished": "whole", "pruned": "stopped early"}[state],
+            rasterized=len(some) > MANY,
+        )  # fmt: skip
+    panel.set_xticks(*scale.ticks())
+    panel.set_xlim(-0.08, 1.08)
+    panel.axhline(0, color=GREY, linewidth=0.6)
+    panel.set_xlabel(label(scale.key) + (" (log)" if scale.log else ""))
+    panel.set_ylabel("score")

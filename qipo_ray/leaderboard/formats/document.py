@@ -1,0 +1,21 @@
+"""What every format is given: tables, and what holds for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from qipo_ray.leaderboard.tables import Table
+
+TITLE = "Leaderboard"
+NOTHING_TO_REPORT = "No finished run to report."
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole leaderboard, ready to be written in any format."""
+
+    metric: str
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+    left_out: Mapping[str, int]  # records, by reason

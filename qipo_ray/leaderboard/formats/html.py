@@ -1,0 +1,69 @@
+"""HTML: one file without scripts or links, in which every text is escaped by the template."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, TITLE, Document
+from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LONG = 40  # characters that get a wide column
+
+
+def html_text(document: Document) -> str:
+    """Return the leaderboard as an HTML page that needs nothing but itself."""
+    page = environment().get_template("leaderboard.html")
+    return page.render(
+        title=TITLE,
+        tables=[table_data(table) for table in document.tables],
+        notes=document.notes,
+        empty=NOTHING_TO_REPORT,
+    )
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates of the leaderboard; whatever they are given is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("qipo_ray.leaderboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def table_data(table: Table) -> dict[str, object]:
+    """Return what ``table.html`` draws; a cell is its text, classes and number to sort by."""
+    shown = table.shown("everywhere", "document")
+    columns = [table.columns[i] for i in shown]
+    return {
+        "title": table.title,
+        "caption": table.caption,
+        "columns": [(column.title, _classes(column)) for column in columns],
+        "rows": [[_cell(table.columns[i], row[i]) for i in shown] for row in table.rows],
+        "notes": table.notes,
+        "footnotes": list(enumerate(table.footnotes, 1)),
+    }
+
+
+def _cell(column: Column, cell: Cell) -> tuple[str, str, str]:
+    number = cell.value if isinstance(cell, Score) else cell
+    sortable = isinstance(number, int | float) and not isinstance(number, bool)
+    return text(column, cell), _classes(column, cell), repr(number) if sortable else ""
+
+
+def _classes(column: Column, cell: Cell = None) -> str:
+    chosen = {
+        "number": column.scores,
+        "muted": column.muted,
+        "best": isinstance(cell, Score) and cell.bold,
+        "long": isinstance(cell, str) and len(cell) > LONG,
+    }
+    return " ".join(name for name, wanted in chosen.items() if wanted)

@@ -1,0 +1,91 @@
+"""Warnings about results: what a careful reader should know before believing a number."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from qipo_ray.leaderboard.figures.series import Series, series_of
+from qipo_ray.leaderboard.rows import Record
+from qipo_ray.leaderboard.trials import BROKEN
+
+FEW_SEEDS = 5  # fewer than that, and an interval over seeds is too narrow
+WIDE = 15.0  # normalised points: a standard deviation over seeds that hides most differences
+FALLEN = 15.0  # normalised points that the last evaluation lies below the best one
+ONE_HOT, EVEN = 1.5, 0.95  # effective sample size of the weights: a number, a share of all
+
+
+def warnings_of(records: Sequence[Record], root: Path) -> list[str]:
+    """Return what is to be said about unique records; ``root`` may hold their metrics."""
+    found = [*_broken(records), *_code(records)]
+    for series in series_of(records):
+        where = f"{series.task} ({series.setting.source}), {series.name}"
+        found += [f"{where}: {words}" for words in (*_scores(series), *_weights(series, root))]
+    return found
+
+
+def _broken(records: Sequence[Record]) -> Iterator[str]:
+    for state in BROKEN:
+        some = [record for record in records if record["state"] == state]
+        if some:
+            reasons = Counter(str(record["reason"]) for record in some).most_common(3)
+            words = "; ".join(f"{reason} ({count})" for reason, count in reasons)
+            yield f"{len(some)} of {len(records)} runs {state}: {words}."
+
+
+def _code(records: Sequence[Record]) -> Iterator[str]:
+    origins = {
+        (record["provenance"]["version"], record["provenance"]["commit"]) for record in records
+    }
+    if len(origins) > 1:
+        yield f"The runs were made by {len(origins)} versions or commits of the program."
+    changed = sum(record["provenance"]["dirty"] is True for record in records)
+    if changed:
+        yield f"{changed} runs were made with changes that no commit holds."
+
+
+def _scores(series: Series) -> Iterator[str]:
+    scores = series.scores
+    if len(scores) < FEW_SEEDS:
+        yield f"{len(scores)} training seeds; below {FEW_SEEDS} the interval is too narrow."
+    mean = fmean(scores)
+    if len(scores) > 1:
+        deviation = (sum((x - mean) ** 2 for x in scores) / (len(scores) - 1)) ** 0.5
+        if deviation > WIDE:
+            yield f"the seeds differ much: standard deviation {deviation:.1f}."
+    best, cloned = (
+        series.mean_of("final", "best", "normalised"),
+        series.mean_of("behaviour_cloning", "normalised"),
+    )
+    if best is not None and best - mean > FALLEN:
+        yield f"the last score is {best - mean:.1f} below the best evaluation: it fell at the end."
+    if cloned is not None and mean < cloned:
+        yield f"it scores {cloned - mean:.1f} below the behaviour cloning that it started from."
+
+
+def _weights(series: Series, root: Path) -> Iterator[str]:
+    """Yield what the effective sample size of the policy's weights says, where it was kept."""
+    sizes = [size for record in series.records if (size := _final_ess(record, root)) is not None]
+    if not sizes:
+        return
+    policy = series.records[0]["config"]["policy"]
+    support = policy.get("support_size", 0) + bool(policy.get("data_action"))
+    size = fmean(sizes)
+    if size < ONE_HOT:
+        yield f"the weights rest on {size:.1f} of {support} actions: beta is large for this Q."
+    elif support and size > EVEN * support:
+        yield f"the weights are nearly even ({size:.1f} of {support}): the policy hardly improves."
+
+
+def _final_ess(record: Record, root: Path) -> float | None:
+    """Return the last effective sample size in the metrics of a run's policy job, or None."""
+    path = root / "artefacts" / f"policy-{record['jobs']['policy']}" / "metrics.csv"
+    try:
+        with path.open(newline="") as file:
+            values = [row.get("ess") for row in csv.DictReader(file)]
+        return float(values[-1] or "") if values else None
+    except (OSError, ValueError):
+        return None  # not kept, or torn

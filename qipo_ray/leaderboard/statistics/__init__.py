@@ -1,0 +1,58 @@
+"""Statistics of scores over tasks and seeds: NumPy, an explicit generator, nothing hidden."""
+
+from __future__ import annotations
+
+from qipo_ray.leaderboard.statistics.bootstrap import (
+    Estimate,
+    Interval,
+    estimate,
+    estimates,
+    stratified_bootstrap,
+)
+from qipo_ray.leaderboard.statistics.compare import (
+    PairedTest,
+    Runs,
+    paired_test,
+    probability_of_improvement,
+    ranks,
+)
+from qipo_ray.leaderboard.statistics.point import (
+    Scores,
+    Statistic,
+    iqm,
+    mean_of,
+    median_of,
+    optimality_gap,
+)
+from qipo_ray.leaderboard.statistics.profile import Profile, performance_profile
+from qipo_ray.leaderboard.statistics.selection import (
+    SelectionCurve,
+    expected_online_performance,
+)
+from qipo_ray.leaderboard.statistics.spread import Spread, mean, spread
+
+__all__ = [
+    "Estimate",
+    "Interval",
+    "PairedTest",
+    "Profile",
+    "Runs",
+    "Scores",
+    "SelectionCurve",
+    "Spread",
+    "Statistic",
+    "estimate",
+    "estimates",
+    "expected_online_performance",
+    "iqm",
+    "mean",
+    "mean_of",
+    "median_of",
+    "optimality_gap",
+    "paired_test",
+    "performance_profile",
+    "probability_of_improvement",
+    "ranks",
+    "spread",
+    "stratified_bootstrap",
+]

@@ -1,0 +1,39 @@
+"""How rows are laid out as tables: by task, by family, by configuration; and the literature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from qipo_ray.leaderboard.aggregate import family_of
+from qipo_ray.leaderboard.rows import Row, Setting
+from qipo_ray.leaderboard.tables import Table
+from qipo_ray.leaderboard.views.common import METRIC
+from qipo_ray.leaderboard.views.config import by_config
+from qipo_ray.leaderboard.views.family import by_family
+from qipo_ray.leaderboard.views.published import published_table
+from qipo_ray.leaderboard.views.task import by_task
+
+By = Literal["task", "family", "config"]
+
+__all__ = ["METRIC", "By", "published_table", "views"]
+
+VIEWS: Mapping[By, Callable[[Setting, Sequence[Row]], Table]] = {
+    "task": by_task,
+    "family": by_family,
+    "config": by_config,
+}
+
+
+def views(setting: Setting, rows: Sequence[Row], by: By | None) -> list[Table]:
+    """Return the tables of one data source and protocol.
+
+    Without ``by`` that is every task, and the families if one of them has several tasks.
+    """
+    if by is not None:
+        return [VIEWS[by](setting, rows)]
+    tables = [by_task(setting, rows)]
+    tasks = {row.method.task for row in rows}
+    if len({family_of(task) for task in tasks}) < len(tasks):
+        tables.append(by_family(setting, rows))
+    return tables

@@ -1,0 +1,103 @@
+"""TensorBoard's HParams page: a line per configuration, with what it scored."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tensorboard.plugins.hparams import summary_v2
+from torch.utils.tensorboard import SummaryWriter
+
+from qipo_ray.sweep.search import Search
+from qipo_ray.sweep.trial import Outcome, Trial
+from qipo_ray.train.tensorboard import fresh_page
+
+CONFIRMED, LAST_RUNG = "hparam/confirmed", "hparam/last_rung"
+METRICS = {
+    CONFIRMED: ("confirmed", "mean score over the report seeds"),
+    LAST_RUNG: ("last rung", "mean score over the search seeds, where the trial ended"),
+}
+
+
+class HParams:
+    """Writes a trial's line when it ends, and again, with the confirmed mean, at the very end.
+
+    One description of all parameters stands above the lines; a line holds those that its
+    configuration has, and the page leaves the others empty.
+    """
+
+    def __init__(self, search: Search, folder: Path) -> None:
+        self.search, self.folder = search, folder
+        self.shown: set[str] = set()
+        with fresh_page(folder) as writer:
+            _add(writer, _description(search))
+
+    def sync(self) -> None:
+        """Write the lines of the trials that ended since the last call."""
+        for trial, outcome in list(self.search.outcomes.items()):
+            if trial not in self.shown:
+                self._write(self.search.trials[trial], outcome, None)
+
+    def close(self) -> None:
+        """Write the lines that are missing, and those of confirmed configurations again."""
+        self.sync()
+        for trial, mean in _confirmed(self.search.records.values()).items():
+            if trial in self.search.outcomes:
+                self._write(self.search.trials[trial], self.search.outcomes[trial], mean)
+
+    def _write(self, trial: Trial, outcome: Outcome, confirmed: float | None) -> None:
+        folder = self.folder / trial.task / trial.id / "hparams"
+        shutil.rmtree(folder, ignore_errors=True)
+        settings = {**trial.params, "task": trial.task, "origin": trial.origin}
+        values = {CONFIRMED: confirmed, LAST_RUNG: self.search.value(trial, outcome.rung)}
+        with SummaryWriter(str(folder)) as writer:
+            _add(
+                writer,
+                summary_v2.hparams_pb({**settings, "state": outcome.state}, trial_id=trial.id),
+            )
+            for tag, value in values.items():
+                if value is not None:
+                    writer.add_scalar(tag, value, 0)
+        self.shown.add(trial.id)
+
+
+def _add(writer: SummaryWriter, summary: Any) -> None:
+    file_writer: Any = writer.file_writer
+    file_writer.add_summary(summary)
+
+
+def _description(search: Search) -> Any:
+    """Return the parameters of the space and of all trials, and the two scores."""
+    values: dict[str, list[Any]] = {p.key: list(p.values) for p in search.spec.parameters}
+    for trial in search.trials.values():
+        for key, value in trial.params.items():
+            values.setdefault(key, []).append(value)
+    values["task"] = list(search.spec.tasks)
+    values["origin"] = ["paper", "search", "grid"]
+    values["state"] = ["finished", "pruned", "diverged", "failed"]
+    return summary_v2.hparams_config_pb(
+        hparams=[summary_v2.HParam(key, _domain(some)) for key, some in values.items()],
+        metrics=[
+            summary_v2.Metric(tag, display_name=name, description=what)
+            for tag, (name, what) in METRICS.items()
+        ],
+    )
+
+
+def _domain(values: Sequence[Any]) -> summary_v2.Domain:
+    """Return what the page offers to filter by: a slider for numbers, boxes for the rest."""
+    if any(isinstance(value, str | bool) for value in values):
+        return summary_v2.Discrete(set(values))
+    return summary_v2.RealInterval(float(min(values)), float(max(values)))
+
+
+def _confirmed(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the mean confirmed score by trial."""
+    scores: dict[str, list[float]] = {}
+    for record in records:
+        if record["purpose"] == "confirm" and record["state"] == "finished" and record["trial"]:
+            scores.setdefault(record["trial"], []).append(record["final"]["last"]["normalised"])
+    return {trial: statistics.fmean(values) for trial, values in scores.items()}

@@ -1,0 +1,120 @@
+"""``qipo-ray reproduce`` and ``verify`` as a user runs them, on the `point` task."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qipo_ray.cli.main import main
+from qipo_ray.store.files import sealed, unsealed
+from qipo_ray.store.records import read_records
+
+TINY = [
+    "behaviour.width=16", "behaviour.updates=200", "critic.width=16", "critic.updates=100",
+    "critic.returns_updates=100", "policy.rounds=1", "policy.renew_every=100", "policy.pool=100",
+    "sampler.evaluations=4", "evaluation.final_episodes=5", "evaluation.episodes=5",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of one tiny run."""
+    results = tmp_path_factory.mktemp("reproduce") / "R"
+    sets = [part for change in TINY for part in ("--set", change)]
+    line = ["train", "--task", "point", "--results", str(results), *sets, "--seeds", "3"]
+    assert main([*line, "--jobs", "1"]) == 0
+    return results
+
+
+def the_record(results: Path) -> Path:
+    (path,) = (results / "records").glob("*.json")
+    return path
+
+
+def changed(path: Path, **fields: Any) -> None:
+    """Seal a record with other fields, as a forger would."""
+    path.write_bytes(sealed(unsealed(path.read_bytes()) | fields))
+
+
+def test_the_printed_command_gives_the_number_to_the_last_bit(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = tmp_path / "again"
+    assert main(["reproduce", str(the_record(trained)), "--results", str(again)]) == 0
+    printed = capsys.readouterr()
+    program, *arguments = shlex.split(printed.out)
+    told = [line for line in printed.err.splitlines() if "the source had changes" not in line]
+    assert program == "qipo-ray" and told == []
+    assert main(arguments) == 0
+    (old,), (new,) = read_records(trained), read_records(again)
+    assert new["final"]["last"] == old["final"]["last"] and new["scores"] == old["scores"]
+    capsys.readouterr()
+
+    line = ["reproduce", str(the_record(trained)), "--run", "--results", str(again)]
+    assert main(line) == 0  # the run is there: nothing is trained again
+    printed = capsys.readouterr()
+    assert "nothing to do" in printed.err
+    assert printed.out.strip().endswith("equal to the last bit")
+
+    forged = shutil.copytree(trained, tmp_path / "forged")
+    final = dict(old["final"], last=dict(old["final"]["last"]))
+    final["last"]["normalised"] += 2
+    changed(the_record(forged), final=final)
+    line = ["reproduce", str(the_record(forged)), "--run", "--results", str(again)]
+    assert main(line) == 1
+    assert "differs by -2" in capsys.readouterr().out
+
+
+def test_what_differs_here_is_said(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shutil.copytree(trained, tmp_path / "other")
+    path = the_record(other)
+    record = unsealed(path.read_bytes())
+    changed(
+        path,
+        provenance=record["provenance"] | {"python": "2.7.18"},
+        data=record["data"] | {"sha256": "f" * 64},
+    )
+    assert main(["reproduce", str(path)]) == 0
+    printed = capsys.readouterr()
+    assert "differs: Python: 2.7.18 there" in printed.err
+    assert "differs: data: SHA-256 ffffffffffff... there" in printed.err
+    assert main(["reproduce", str(path), "--run", "--results", str(tmp_path / "x")]) == 2
+    assert "it cannot give the same number; use --data" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_no_record_is_a_users_mistake(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", str(tmp_path / "none.json")]) == 2
+    assert "expected a record's file" in capsys.readouterr().err
+    broken = tmp_path / the_record(trained).name
+    broken.write_bytes(the_record(trained).read_bytes()[:-9])
+    assert main(["reproduce", str(broken)]) == 2
+    assert "no sound record" in capsys.readouterr().err
+
+
+def test_verify_says_what_is_wrong_and_exits_with_1(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(trained)]) == 0
+    assert capsys.readouterr().out.endswith("nothing is wrong\n")
+    spoilt = shutil.copytree(trained, tmp_path / "spoilt")
+    path = next(spoilt.glob("artefacts/policy-*/*.pt"))
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert main(["verify", str(spoilt)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    wrong = [line for line in lines if line.startswith("WRONG")]
+    assert len(wrong) == 2 and path.parent.name in wrong[0] and "SHA-256" in wrong[0]
+    assert main(["verify", str(spoilt), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [one["what"] for one in document["faults"]] == [w.split(": ", 1)[1] for w in wrong]
+    assert main(["verify", str(tmp_path / "none")]) == 2
+    assert "no sweep" in capsys.readouterr().err

@@ -1,0 +1,146 @@
+"""Every picture is drawn from records, as SVG and PNG, and shows the numbers of the records."""
+
+from __future__ import annotations
+
+import struct
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qipo_ray.leaderboard import from_records
+from qipo_ray.leaderboard.figures import Picture, gallery
+from qipo_ray.leaderboard.figures.canvas import INK, label, looks
+from qipo_ray.leaderboard.figures.curves import points
+from qipo_ray.leaderboard.figures.pareto import deals, front
+from qipo_ray.leaderboard.figures.series import series_of
+
+Build = Callable[..., dict[str, Any]]
+SPACE: dict[str, Any] = {"policy.beta": {}, "behaviour.path": {}}
+KINDS = {"intervals", "profile", "curves", "pareto", "budget", "importance", "slices", "parallel"}
+
+
+@pytest.fixture(scope="module")
+def pictures(sweep_records: list[dict[str, Any]]) -> dict[str, Picture]:
+    rooms = gallery(sweep_records, from_records(sweep_records).rows, SPACE)
+    return {one.name.split("-")[1]: one for room in rooms for one in room.pictures}
+
+
+def test_a_sweep_gives_every_kind(pictures: dict[str, Picture]) -> None:
+    assert set(pictures) == KINDS
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_svg_and_png_are_whole(pictures: dict[str, Picture], kind: str) -> None:
+    picture = pictures[kind]
+    root = ElementTree.fromstring(picture.svg())
+    assert root.tag.endswith("svg")
+    png = picture.png()
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", png[16:24])
+    assert width == 1200 and 100 < height < 3000
+    assert INK not in picture.inline() and "var(--ink)" in picture.inline()
+    identities = [e.get("id") or "" for e in ElementTree.fromstring(picture.inline()).iter()]
+    assert all(one.startswith(f"{picture.name}-") for one in identities if one)
+
+
+def test_what_the_interval_shows_is_in_the_records(pictures: dict[str, Picture]) -> None:
+    (panel,) = pictures["intervals"].figure.axes
+    words = [tick.get_text() for tick in panel.get_yticklabels()]
+    assert words[-2:] == ["QIPO-OT, search, best (3 seeds)", "QIPO-Diff, search, best (3 seeds)"]
+    assert {text.get_text() for text in panel.texts} >= {"60.0", "40.0", "5.0"}
+
+
+def test_curves_start_with_cloning_and_have_a_band(pictures: dict[str, Picture]) -> None:
+    (panel,) = pictures["curves"].figure.axes
+    (line,) = [one for one in panel.lines if one.get_label() == "QIPO-OT, search, best"]
+    assert np.asarray(line.get_xdata()).tolist() == [0, 1000, 3000]
+    assert np.asarray(line.get_ydata()).tolist() == [10.0, 55.0, 60.0]
+    assert len(panel.collections) == 2
+
+
+def test_the_budget_ends_at_the_best_trial(pictures: dict[str, Picture]) -> None:
+    (panel,) = pictures["budget"].figure.axes
+    curve, confirmed = panel.lines
+    assert np.asarray(curve.get_xdata())[-1] == 9 * 40
+    assert np.asarray(curve.get_ydata())[-1] == 80.0
+    assert np.asarray(confirmed.get_ydata())[0] == 60.0
+
+
+def test_the_front_is_what_nobody_beats(sweep_records: list[dict[str, Any]]) -> None:
+    found = deals(series_of(sweep_records))
+    assert [deal.series.name for deal in front(found)] == ["QIPO-OT, search, best"]
+    assert {deal.device_s for deal in found} == {60.0}
+
+
+def test_sources_share_no_picture(make_record: Build) -> None:
+    records = [
+        make_record(
+            last, seed=seed, source=source, sha256="ab"[source == "d4rl"] * 64, sweep=source
+        )
+        for source in ("d4rl", "generated")
+        for seed, last in enumerate((10.0, 30.0))
+    ]
+    rooms = gallery(records, from_records(records).rows, {})
+    assert [room.title.split(",")[0] for room in rooms] == [
+        "Data source d4rl", "Data source generated",
+    ]  # fmt: skip
+    for room, other in zip(rooms, ("generated", "d4rl"), strict=True):
+        assert room.pictures
+        assert all(f"({other})" not in picture.svg() for picture in room.pictures)
+
+
+def test_a_repeated_seed_counts_once(make_record: Build) -> None:
+    records = [
+        make_record(10.0), make_record(20.0, sweep="again"), make_record(40.0, seed=1),
+    ]  # fmt: skip
+    (one,) = series_of(records)
+    assert one.scores == (15.0, 40.0)
+    assert points(one) == {0: [10.0, 10.0, 10.0]}
+
+
+def test_configurations_of_one_name_get_their_hash(make_record: Build) -> None:
+    found = series_of([make_record(10.0), make_record(20.0, beta=9.0)])
+    assert len({one.name for one in found}) == 2
+    assert all(one.name.startswith("QIPO-OT ") for one in found)
+
+
+def test_any_name_may_stand_in_a_picture(make_record: Build) -> None:
+    names = ["$\\frac{", "<script>alert(1)</script>", "\ufffe\x7f", "猫 & 🐈", "a" * 200, "_x"]
+    records = [
+        make_record(10.0 * i + seed, seed=seed, name=name, beta=float(i))
+        for i, name in enumerate(names)
+        for seed in (0, 1)
+    ]
+    for room in gallery(records, from_records(records).rows, {}):
+        for picture in room.pictures:
+            words = "".join(ElementTree.fromstring(picture.svg()).itertext())
+            assert "<script>alert(1)</script>" in words and "$\\frac{" in words
+            assert "<script" not in picture.inline()
+            picture.png()
+
+
+def test_nothing_gives_no_picture(make_record: Build) -> None:
+    assert gallery([make_record(None, state="failed")], [], SPACE) == []
+
+
+def test_many_configurations_have_room(make_records: Build) -> None:
+    records = make_records([f"task-{i}" for i in range(14)], 20, 2)
+    room = gallery(records, from_records(records).rows, {})[0]
+    by_name = {picture.name.split("-")[1]: picture for picture in room.pictures}
+    assert len(by_name["intervals"].figure.axes) == 12
+    assert "had no room" in by_name["intervals"].caption
+    assert by_name["intervals"].figure.get_size_inches()[1] < 100
+
+
+def test_looks_differ_in_more_than_colour() -> None:
+    found = looks([str(i) for i in range(30)])
+    assert len(set(found.values())) == 30
+    assert len({one.colour for one in looks(list("abcdef")).values()}) == 6
+
+
+def test_labels_are_one_line_and_short() -> None:
+    assert label("a\n b\x00") == "a b\ufffd"
+    assert len(label("x" * 300)) == 48

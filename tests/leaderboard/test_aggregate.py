@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qipo_ray.leaderboard import from_records
+from qipo_ray.leaderboard.aggregate import (
+    EVERYTHING,
+    Aggregate,
+    aggregates,
+    family_of,
+    generator,
+    leaders,
+    row_estimates,
+    scores_of,
+)
+from qipo_ray.leaderboard.rows import Row, collect
+from qipo_ray.leaderboard.statistics import Estimate, Interval, estimate, iqm, mean_of
+from qipo_ray.leaderboard.tables import Score, Table
+
+Build = Callable[..., dict[str, Any]]
+BuildMany = Callable[..., list[dict[str, Any]]]
+
+HOPPER, WALKER, MAZE = "hopper-medium-v2", "walker2d-medium-v2", "maze2d-umaze-v1"
+
+
+def everything(task: str) -> str:
+    return EVERYTHING
+
+
+def qipo(found: list[Aggregate]) -> list[Aggregate]:
+    return [one for one in found if one.rows[0].method.kind == "qipo"]
+
+
+def bold(table: Table, key: str, *, label: int) -> set[object]:
+    """The labels, in a column, of the rows that are bold in another one."""
+    place = [column.key for column in table.columns].index(key)
+    cells = [(row[label], row[place]) for row in table.rows]
+    return {name for name, cell in cells if isinstance(cell, Score) and cell.bold}
+
+
+@pytest.mark.parametrize(
+    ("task", "family"),
+    [
+        (HOPPER, "locomotion"),
+        (MAZE, "maze2d"),
+        ("maze2d-umaze", "maze2d"),
+        ("point", "point"),
+        ("mine-of-my-own", "mine"),
+    ],
+)
+def test_families(task: str, family: str) -> None:
+    assert family_of(task) == family
+
+
+def test_rows_together_are_estimated_as_each_alone(make_records: BuildMany) -> None:
+    records = make_records([HOPPER, WALKER], 3, 4) + make_records([MAZE], 2, 2)
+    rows, _ = collect([*records, *make_records(["point"], 1, 1)])
+    assert {len(row.scores) for row in rows} == {1, 2, 4}
+    for row, found in zip(rows, row_estimates(rows), strict=True):
+        alone = estimate(scores_of([row]), mean_of, generator())
+        assert found.value == pytest.approx(alone.value, abs=1e-12)
+        assert (found.interval is None) == (alone.interval is None)
+        if found.interval is not None and alone.interval is not None:
+            ends = (alone.interval.low, alone.interval.high)
+            assert (found.interval.low, found.interval.high) == pytest.approx(ends, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "intervals", "less", "expected"),
+    [
+        ([50.0, 45.0, 44.9], [(45.0, 55.0), None, (0.0, 99.0)], False, [True, True, False]),
+        ([50.0, 49.9, 50.0], [None, (0.0, 99.0), None], False, [True, False, True]),
+        ([50.0, 55.0, 55.1], [(45.0, 55.0), None, None], True, [True, True, False]),
+        ([], [], False, []),
+    ],
+)
+def test_leaders_lie_inside_the_interval_of_the_best(
+    values: list[float],
+    intervals: list[tuple[float, float] | None],
+    less: bool,
+    expected: list[bool],
+) -> None:
+    found = [
+        Estimate(value, Interval(*ends) if ends else None)
+        for value, ends in zip(values, intervals, strict=True)
+    ]
+    assert leaders(found, less=less) == expected
+
+
+def test_one_name_is_one_configuration_over_tasks(make_record: Build) -> None:
+    records = [
+        make_record(last, seed=seed, task=task, beta=beta, name="search, best", data=None)
+        for task, beta, lasts in ((HOPPER, 1.0, (10.0, 20.0)), (WALKER, 9.0, (50.0, 60.0)))
+        for seed, last in enumerate(lasts)
+    ]
+    rows, _ = collect(records)
+    (one,) = qipo(aggregates(rows, family_of)[0])
+    assert (one.scope, one.whole, one.tuned) == ("locomotion", True, True)
+    assert one.estimates["mean"].value == 35.0
+    assert one.estimates["median"].value == 35.0
+    assert one.estimates["gap"].value == 65.0
+    assert one.estimates["iqm"].value == 35.0  # of 10, 20, 50, 60 without one at either end
+    scores = {HOPPER: np.array([10.0, 20.0]), WALKER: np.array([50.0, 60.0])}
+    assert one.estimates["iqm"] == estimate(scores, iqm, generator())
+
+
+def test_names_that_a_task_has_twice_are_told_apart_by_their_hash(make_record: Build) -> None:
+    records = [
+        make_record(10.0 + beta, task=task, beta=beta, cloning=None, data=None)
+        for task in (HOPPER, WALKER)
+        for beta in (1.0, 9.0)
+    ]
+    found, doubled = aggregates(collect(records)[0], everything)
+    assert not doubled
+    assert sorted(one.estimates["mean"].value for one in found) == [11.0, 19.0]
+    assert not any(one.tuned for one in found)
+
+
+def test_two_data_files_are_never_averaged(make_record: Build) -> None:
+    records = [
+        make_record(10.0, task=HOPPER),
+        make_record(90.0, task=HOPPER, sha256="b" * 64, seed=1),
+        make_record(30.0, task=WALKER),
+    ]
+    found, doubled = aggregates(collect(records)[0], everything)
+    assert doubled == [HOPPER]
+    assert [one.estimates["mean"].value for one in qipo(found)] == [30.0]
+    table = from_records(records, "family").tables[0]
+    assert any(note.startswith(f"{HOPPER}: measured twice") for note in table.notes)
+
+
+def test_what_misses_a_task_is_shown_and_never_leads(make_record: Build) -> None:
+    records = [
+        make_record(10.0, task=HOPPER, name="whole"),
+        make_record(20.0, task=WALKER, name="whole"),
+        make_record(99.0, task=WALKER, name="half", beta=1.0),
+    ]
+    (table,) = from_records(records, "family").tables
+    assert bold(table, "mean", label=2) == {"whole"}
+    tasks = {row[2]: row[7] for row in table.rows}
+    assert (tasks["half"], tasks["whole"]) == ("1 of 2", "2")
+    assert any("misses tasks" in note for note in table.notes)
+    (table,) = from_records(records, "config").tables
+    assert bold(table, WALKER, label=1) == {"half"}  # on the task itself it competes
+    assert bold(table, "iqm", label=1) == {"whole"}
+
+
+def test_the_data_are_a_line_and_no_competitor(make_record: Build) -> None:
+    records = [make_record(10.0, data=80.0, seed=seed) for seed in range(2)]
+    for by in ("task", "family", "config"):
+        (table,) = from_records(records, by).tables  # type: ignore[arg-type]
+        methods = [column.key for column in table.columns].index("method")
+        key = {"task": "last", "family": "mean", "config": "mean"}[by]
+        assert bold(table, key, label=methods) == {"behaviour cloning (OT)", "QIPO-OT"}
+
+
+def test_less_is_better_for_the_gap(make_record: Build) -> None:
+    records = [
+        make_record(last, task=task, name=name, beta=last, cloning=None)
+        for task in (HOPPER, WALKER)
+        for name, last in (("good", 90.0), ("bad", 10.0))
+    ]
+    (table,) = from_records(records, "family").tables
+    assert bold(table, "gap", label=2) == bold(table, "mean", label=2) == {"good"}
+
+
+def test_families_follow_the_tasks_where_one_has_several(make_record: Build) -> None:
+    def kinds(*tasks: str) -> list[str]:
+        records = [make_record(1.0, task=task) for task in tasks]
+        return [table.kind for table in from_records(records).tables]
+
+    assert kinds(HOPPER, MAZE) == ["task"]
+    assert kinds(HOPPER, WALKER, MAZE) == ["task", "family"]
+
+
+def test_intervals_do_not_depend_on_what_else_is_in_the_table(make_records: BuildMany) -> None:
+    few, many = make_records([HOPPER], 2, 5), make_records([HOPPER, WALKER], 2, 5)
+
+    def found(records: list[dict[str, Any]]) -> dict[str, Score]:
+        (table, *_) = from_records(records, "task").tables
+        return {
+            str(row[15]): row[4]
+            for row in table.rows
+            if isinstance(row[4], Score) and str(row[0]) == HOPPER and row[15]
+        }
+
+    one, both = found(few), found(many)
+    assert one and all(both[key].interval == score.interval for key, score in one.items())
+
+
+def test_seeds_may_differ_between_tasks(make_record: Build) -> None:
+    records = [
+        make_record(10.0, task=task, seed=seed, name="x")
+        for task, seeds in ((HOPPER, 2), (WALKER, 4))
+        for seed in range(seeds)
+    ]
+    (table,) = from_records(records, "family").tables
+    assert {row[2]: row[8] for row in table.rows}["x"] == "2–4"
+
+
+def test_rows_keep_the_scores_of_their_seeds(make_record: Build) -> None:
+    rows, _ = collect([make_record(last, seed=seed) for seed, last in ((3, 10.0), (1, 40.0))])
+    row: Row = rows[-1]
+    assert (row.seeds, row.scores) == ((1, 3), (40.0, 10.0))

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import mean
+
+import pytest
+
+from qipo_ray.data.tasks import get_task
+from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.literature import literature_for, packaged, parse
+
+SMALL = """\
+sources:
+  one:
+    citation: A paper, Table 1
+    url: https://example.org/1
+results:
+  - method: IQL
+    source: one
+    protocol: 10 seeds
+    note: quoted
+    scores:
+      hopper-medium-v2: [66.3, 1.5]
+      walker2d-medium-v2: 78
+"""
+
+
+def test_a_row_carries_its_source_and_protocol() -> None:
+    first, second = parse(SMALL, "small.yaml")
+    assert (first.task, first.method) == ("hopper-medium-v2", "IQL")
+    assert (first.score, first.plus_minus) == (66.3, 1.5)
+    assert (second.score, second.plus_minus) == (78.0, None)
+    assert (first.source, first.citation) == ("one", "A paper, Table 1")
+    assert first.url == "https://example.org/1"
+    assert (first.protocol, first.note) == ("10 seeds", "quoted")
+
+
+@pytest.mark.parametrize("source", ["generated", "minari", "other"])
+def test_nothing_published_stands_beside_other_data(source: str) -> None:
+    assert literature_for(["hopper-medium-v2", "hopper-medium", "point"], source) == ()
+
+
+def test_rows_come_by_task_in_the_order_asked_and_once() -> None:
+    tasks = ["walker2d-medium-v2", "antmaze-umaze-v2", "walker2d-medium-v2", "pen-human-v1"]
+    rows = literature_for(tasks, "d4rl")
+    assert list(dict.fromkeys(row.task for row in rows)) == tasks[:2]
+    assert len(set(rows)) == len(rows) > 10
+
+
+def test_every_packaged_row_is_of_a_published_task_and_cites_its_source() -> None:
+    for row in packaged():
+        assert not get_task(row.task).generated
+        assert row.url.startswith("https://")
+        assert "arXiv" in row.citation or "commit" in row.citation
+        assert -5 < row.score < 130
+
+
+# The averages that the sources print under their columns: a check of every cell above them.
+AVERAGES = {
+    ("QGPO", "doser", "v2"): 86.6,
+    ("IQL", "doser", "v2"): 77.0,
+    ("SfBC", "doser", "v2"): 75.6,
+    ("IDQL", "doser", "v2"): 82.1,
+    ("SRPO", "doser", "v2"): 87.1,
+    ("DTQL", "doser", "v2"): 88.7,
+    ("Diffusion-QL", "ofql", "locomotion"): 87.9,
+    ("EDP", "ofql", "locomotion"): 82.4,
+    ("FQL", "ofql", "v2"): 79.2,
+    ("RTB", "rtb", "v2"): 83.0,
+    ("GMPO (VP-SDE)", "generativerl", "v2"): 80.2,
+    ("GMPO (GVP)", "generativerl", "v2"): 82.7,
+    ("GMPO (ICFM)", "generativerl", "v2"): 76.2,
+    ("GMPG (VP-SDE)", "generativerl", "v2"): 87.3,
+    ("GMPG (GVP)", "generativerl", "v2"): 84.2,
+    ("GMPG (ICFM)", "generativerl", "v2"): 83.4,
+    ("FAWAC", "fql", "v2"): 44.5,
+    ("ReBRAC", "rebrac", "v2"): 76.8,
+}
+
+
+@pytest.mark.parametrize(("method", "source", "family"), AVERAGES)
+def test_columns_have_the_averages_that_their_sources_print(
+    method: str, source: str, family: str
+) -> None:
+    scores = [
+        row.score
+        for row in packaged()
+        if (row.method, row.source) == (method, source)
+        and (family == "v2" or get_task(row.task).family == family)
+    ]
+    assert mean(scores) == pytest.approx(AVERAGES[method, source, family], abs=0.1)
+
+
+def test_cells_that_nobody_could_read_are_absent() -> None:
+    cells = defaultdict(set)
+    for row in packaged():
+        cells[row.method].add(row.task)
+    assert cells["QIPO"] == {
+        "halfcheetah-medium-v2",
+        "walker2d-medium-v2",
+        "hopper-medium-replay-v2",
+        "walker2d-medium-replay-v2",
+        "antmaze-umaze-diverse-v2",
+    }
+    assert not any(task.startswith("antmaze") for task in cells["QGPO"])  # known by hearsay alone
+
+
+def test_sources_that_disagree_are_both_kept() -> None:
+    rows = literature_for(["halfcheetah-medium-v2"], "d4rl")
+    found = {row.source: row.score for row in rows if row.method == "Diffusion-QL"}
+    assert found == {"ofql": 51.1, "doser": 51.5}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("source: one", "source: onne", "small.yaml:7: unknown source 'onne' (did you mean 'one'"),
+        ("scores:", "score:", "small.yaml:10: unknown key 'score' (did you mean 'scores'?)"),
+        ("    url: https://example.org/1\n", "", "small.yaml:2: missing key 'url'"),
+        ("  - method: IQL\n    source", "  - source", "small.yaml:6: missing key 'method'"),
+        ("walker2d-medium-v2: 78", "walker2d-medum-v2: 78", "did you mean 'walker2d-medium-v2'"),
+        ("walker2d-medium-v2: 78", "walker2d-medium: 78", "is no task of D4RL's own files"),
+        ("78", "about 78", "small.yaml:12: a score is 54.2 or [54.2, 0.4]; got 'about 78'"),
+        ("78", ".nan", "small.yaml:12: a score is"),
+        ("78", "true", "small.yaml:12: a score is"),
+        ("[66.3, 1.5]", "[66.3, -1.5]", "small.yaml:11: a score is"),
+        ("[66.3, 1.5]", "[66.3, 1.5, 2]", "small.yaml:11: a score is"),
+        ("10 seeds", "10", "small.yaml:8: protocol must be text; got 10"),
+        ("IQL", "''", "small.yaml:6: method must be text; got ''"),
+        ("walker2d-medium-v2: 78", "hopper-medium-v2: 78", "small.yaml:12: key"),
+        ("results:", "results: 3\nelse:", "small.yaml:6: unknown key 'else'"),
+    ],
+)
+def test_a_fault_is_one_line_with_its_place(old: str, new: str, message: str) -> None:
+    assert old in SMALL
+    with pytest.raises(UserError) as caught:
+        parse(SMALL.replace(old, new, 1), "small.yaml")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cell_may_stand_once() -> None:
+    twice = SMALL + SMALL[SMALL.index("  - method") :]
+    with pytest.raises(UserError, match="hopper-medium-v2 / IQL / one stands 2 times"):
+        parse(twice, "small.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "sources: {}\nresults: {}"])
+def test_another_shape_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"small\.yaml.* must be a "):
+        parse(text, "small.yaml")

@@ -1,0 +1,179 @@
+"""From the store to TensorBoard: every step once, light curves, pages that read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+
+from qipo_ray.config import Config
+from qipo_ray.data.tasks import get_task
+from qipo_ray.store.artefacts import Artefacts
+from qipo_ray.train.job import Job, Run
+from qipo_ray.train.metrics import MetricsLog
+from qipo_ray.train.mirror import POINTS, RunMirror
+from qipo_ray.train.results import Results
+from qipo_ray.train.scoring import score_name
+from qipo_ray.train.sinks import Row, Shown, open_sinks
+from qipo_ray.train.tensorboard import LAYOUT, fresh_page, settings_table
+
+
+class Store:
+    """Puts into a results folder what training would."""
+
+    def __init__(self, root: Path) -> None:
+        self.artefacts = Artefacts(root)
+
+    def train(self, job: Job, upto: int, seconds: float = 1.0) -> None:
+        """Log metrics up to an update and save there."""
+        folder = self.artefacts.folder(job.stage, job.key)
+        attempt = self.artefacts.claim(job.stage, job.key)
+        log = MetricsLog(folder, 10**9)
+        before = max(self.artefacts.lengths(job.stage, job.key), default=0)
+        for updates in range(before + 100, upto + 1, 100):
+            log.append(updates, {"loss": float(updates)})
+        self.artefacts.write(
+            job.stage, job.key, upto, b"x%d" % upto, attempt=attempt, seconds=seconds
+        )
+
+    def score(self, job: Job, i: int, mean: float, std: float) -> None:
+        """Put down the i-th score that the job is to get."""
+        one = job.evaluations[i]
+        score = {"updates": one.updates, "episodes": one.episodes, "mean": mean, "std": std}
+        score |= {"normalised": mean * 2, "success": 0.5}
+        name = score_name(job.config, one.updates, one.episodes)
+        self.artefacts.write_note(job.stage, job.key, name, score)
+
+
+class Kept:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def write(self, rows: Sequence[Row]) -> None:
+        self.rows += rows
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def curve(self, tag: str) -> list[tuple[int, float]]:
+        return [(row.updates, row.values[tag]) for row in self.rows if tag in row.values]
+
+
+@pytest.fixture
+def make(configure: Callable[..., Config]) -> Callable[..., Run]:
+    """A run whose data nobody reads."""
+    return lambda *changes: Run("point", configure(*changes), 0, "nowhere.hdf5", "a" * 64)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def test_each_step_comes_once_in_any_number_of_syncs(
+    make: Callable[..., Run], store: Store, tmp_path: Path
+) -> None:
+    run, sink = make(), Kept()
+    behaviour, critic, policy = run.jobs
+    mirror = RunMirror(run, Results(tmp_path), [sink])
+    mirror.sync()
+    assert sink.rows == []
+    store.train(behaviour, 100)
+    mirror.sync()
+    store.train(behaviour, 200, seconds=3.0)
+    store.score(behaviour, 0, mean=1.0, std=0.0)
+    store.train(policy, 100)
+    store.score(policy, 0, mean=2.0, std=0.0)
+    mirror.sync()
+    mirror.sync()
+    mirror.close()
+    assert sink.curve("behaviour/loss") == [(100, 100.0), (200, 200.0)]
+    assert sink.curve("behaviour/updates_per_s") == [(100, 100.0), (200, 50.0)]
+    assert sink.curve("score/normalised") == [(0, 2.0), (100, 4.0)]
+    totals = [row.total for row in sink.rows]
+    assert totals == sorted(totals) and totals[-1] == behaviour.length + critic.length + 100
+    again = Kept()
+    RunMirror(run, Results(tmp_path), [again]).close()
+    assert again.curve("behaviour/loss") == sink.curve("behaviour/loss")
+
+
+def test_the_interval_is_that_of_the_mean_over_episodes(
+    make: Callable[..., Run], store: Store, tmp_path: Path
+) -> None:
+    run, sink, task = make(), Kept(), get_task("point")
+    store.score(run.jobs[2], 0, mean=-10.0, std=4.0)
+    RunMirror(run, Results(tmp_path), [sink]).close()
+    ((_, low),), ((_, high),) = sink.curve("score/low"), sink.curve("score/high")
+    # 3 episodes of population std 4: sample std 4 sqrt(3/2), error of the mean that / sqrt(3)
+    error = 1.96 * 4 * (3 / 2) ** 0.5 / 3**0.5
+    scale = 100 / (task.ref_max - task.ref_min)
+    assert high - low == pytest.approx(2 * error * scale, rel=1e-12)
+    assert (low + high) / 2 == pytest.approx((-10 - task.ref_min) * scale, rel=1e-12)
+
+
+def test_a_long_stage_is_told_in_means_over_windows(
+    make: Callable[..., Run], store: Store, tmp_path: Path
+) -> None:
+    """250,100 updates at one row per 100: windows of six rows, then the rest."""
+    run, sink = make("behaviour.updates=250100"), Kept()
+    store.train(run.jobs[0], 250_100)
+    RunMirror(run, Results(tmp_path), [sink]).close()
+    curve = sink.curve("behaviour/loss")
+    assert len(curve) <= POINTS + 1
+    assert curve[:2] == [(600, 350.0), (1200, 950.0)]
+    assert curve[-1] == (250_100, 249_900.0)
+
+
+def read(folder: Path) -> EventAccumulator:
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return events
+
+
+def test_event_files_are_read_back_with_the_configuration(
+    make: Callable[..., Run], store: Store, tmp_path: Path
+) -> None:
+    run = make()
+    shown = Shown(tmp_path, ("point", "tiny", "seed-0"), run)
+    store.train(run.jobs[0], 200)
+    for _ in range(2):  # the second time as after a resume
+        RunMirror(run, Results(tmp_path), open_sinks((), shown)).close()
+    events = read(tmp_path / "tensorboard" / "point" / "tiny" / "seed-0")
+    assert [(e.step, e.value) for e in events.Scalars("behaviour/loss")] == [
+        (100, 100.0),
+        (200, 200.0),
+    ]
+    (text,) = events.Tensors("configuration/text_summary")
+    assert b"| behaviour.width | `16` |" in text.tensor_proto.string_val[0]
+
+
+def test_the_layout_is_one_page_whose_charts_name_tags_that_exist(
+    make: Callable[..., Run], store: Store, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        fresh_page(tmp_path / "tensorboard").close()
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+    (tensor,) = read(tmp_path / "tensorboard").Tensors("custom_scalars__config__")
+    categories = Layout.FromString(tensor.tensor_proto.string_val[0]).category
+    titles = {one.title: [chart.title for chart in one.chart] for one in categories}
+    assert titles == {name: list(charts) for name, charts in LAYOUT.items()}
+    margin = categories[0].chart[0].margin.series[0]
+    assert (margin.value, margin.lower, margin.upper) == (
+        "score/normalised",
+        "score/low",
+        "score/high",
+    )
+
+
+def test_settings_are_a_table() -> None:
+    settings: dict[str, Any] = {"policy.beta": 3.0, "sampler.clip": True}
+    assert settings_table(settings).splitlines()[2:] == [
+        "| policy.beta | `3.0` |",
+        "| sampler.clip | `True` |",
+    ]
