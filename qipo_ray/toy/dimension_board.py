@@ -122,7 +122,7 @@ def _picture(results: Sequence[Result]) -> bytes:
 
     conditional = [
         over_seeds(
-            f"states: {NAMES[name]}",
+            NAMES[name],
             states,
             [[r["mean"] for r in _of(results, "state", dim, name)] for dim in states],
             look,

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qipo_ray.toy import board, densities, tilt
+from qipo_ray.toy import (
+    accuracy,
+    board,
+    densities,
+    dimension,
+    dimension_board,
+    rounds,
+    rounds_board,
+    tilt,
+)
 from qipo_ray.toy.learner import Plan
 from qipo_ray.toy.report import Report
 from qipo_ray.toy.runner import Cell, Result
@@ -35,5 +44,25 @@ EXPERIMENTS: dict[str, Experiment] = {
         lambda seeds: tilt.cells(seeds, Plan(updates=1500)),
         lambda seeds: tilt.cells(seeds, QUICK),
         tilt.report,
+    ),
+    "rounds": Experiment(
+        "Rounds: what repeated improvement adds up to, and what finite support sets take away",
+        lambda seeds: rounds.cells(seeds, Plan(updates=1000, batch=256)),
+        lambda seeds: rounds.cells(seeds, Plan(updates=20, batch=64, width=32), pool=2048),
+        rounds_board.report,
+    ),
+    "dimension": Experiment(
+        "Dimension: errors of actions and states of more and more dimensions at an equal tilt",
+        lambda seeds: dimension.cells(seeds, Plan(updates=500, batch=256, weighed=1024)),
+        lambda seeds: dimension.cells(
+            seeds, Plan(updates=50, batch=64, weighed=256, width=32), (2, 32), (4, 64)
+        ),
+        dimension_board.report,
+    ),
+    "accuracy": Experiment(
+        "Accuracy: solvers against network evaluations on an exact field",
+        lambda seeds: accuracy.cells(seeds, Plan(updates=0, batch=2048)),
+        lambda seeds: accuracy.cells(seeds, Plan(updates=0, batch=128)),
+        accuracy.report,
     ),
 }

@@ -39,7 +39,11 @@ class Panel:
 
 
 def chart(panels: Sequence[Panel], *, share_y: bool = False) -> bytes:
-    """Return a PNG with the panels side by side and one legend beneath."""
+    """Return a PNG with the panels side by side.
+
+    Panels that share the axis share one legend beneath; else a panel has its own where its lines
+    are not those of the panel before.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -51,14 +55,17 @@ def chart(panels: Sequence[Panel], *, share_y: bool = False) -> bytes:
     if share_y:
         for place in axes[1:]:
             place.set_ylabel("")
-    known: dict[str, Any] = {}
-    for place in axes:
-        for handle, label in zip(*place.get_legend_handles_labels(), strict=True):
-            known.setdefault(label, handle)
-    columns = min(len(known), 2 * len(panels))
-    picture.legend(
-        known.values(), known, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
-    )
+    told: list[str] = []
+    for place, panel in zip(axes, panels, strict=True):
+        labels = [line.label for line in panel.lines]
+        if told != labels and not share_y:
+            place.legend(frameon=False, fontsize=8.5)
+        told = labels
+    if share_y:
+        handles = axes[0].get_legend_handles_labels()
+        picture.legend(
+            *handles, loc="outside lower center", ncols=len(handles[0]), frameon=False, fontsize=9
+        )
     stream = io.BytesIO()
     picture.savefig(stream, format="png", dpi=150)
     return stream.getvalue()
@@ -84,7 +91,7 @@ def _fill(place: Any, panel: Panel) -> None:
         place.set_yscale("log")
     if panel.ticks:
         place.set_xticks(panel.ticks, [f"{tick:g}" for tick in panel.ticks], fontsize=9)
-        place.minorticks_off()
+        place.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     place.set_title(panel.title, fontsize=11, loc="left")
     place.set_xlabel(panel.x_label)
     place.set_ylabel(panel.y_label)

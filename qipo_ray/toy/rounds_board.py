@@ -174,9 +174,8 @@ def _picture(rows: Sequence[Result]) -> bytes:
                 continue
             rounds = sorted({r["round"] for r in some})
             laws = {r["round"]: r["law_beta"] for r in some}
-            lines.append(
-                Line("finite-M law", rounds, [laws[n] for n in rounds], look=look, law=True)
-            )
+            law = [laws[n] for n in rounds]
+            lines.append(Line(f"law, M = {support_size}", rounds, law, look=look, law=True))
             sets = [[r["implied_beta"] for r in _of(rows, beta, support_size, n)] for n in rounds]
             lines.append(over_seeds(f"M = {support_size}", rounds, sets, look))
         rounds = sorted({r["round"] for r in rows})

@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ from qipo_ray.toy.runner import Cell, Result
 
 SLOPE = torch.tensor([0.6, -0.8])
 SAMPLES = 20_000
+POOL = 65_536  # samples that a further round trains on
 MARGIN = 1e-3  # times of the comparison lie in [MARGIN, 1 - MARGIN]
 PATHS = ("ot", "vp", "trig")
 PREDICTIONS: tuple[Prediction, ...] = ("velocity", "v", "noise_residual", "noise")
@@ -85,7 +87,7 @@ class FieldError(Cell):
             loss = matching_loss(path, self.predicts, step)
             model = train(0, 2, loss, self.plan, self.seed)
             field = model.field(path, self.predicts)
-            sample = partial(_sample_field, field)
+            sample = partial(_from_pool, _pool(field, self.seed))
         return field
 
 
@@ -95,8 +97,14 @@ def sample_prior(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor
     return points, points @ SLOPE
 
 
-def _sample_field(field: Field, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    points = draw(field, torch.randn(count, 2, generator=generator), "midpoint", 16)
+def _pool(field: Field, seed: int) -> Tensor:
+    """Return the samples of a round that the next one trains on."""
+    generator = torch.Generator().manual_seed(seed)
+    return draw(field, torch.randn(POOL, 2, generator=generator), "midpoint", 16)
+
+
+def _from_pool(pool: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    points = pool[torch.randint(len(pool), (count,), generator=generator)]
     return points, points @ SLOPE
 
 
@@ -124,16 +132,14 @@ def field_errors(
 
 
 def cells(seeds: int, plan: Plan) -> Iterator[Cell]:
-    """Yield the field's error for every form, then what small sample sizes do to the mean."""
-    for seed in range(seeds):
-        for path in PATHS:
-            for predicts in PREDICTIONS:
-                yield FieldError(path, predicts, 1.0, "batch", 1, seed, plan)
-        for batch in TRAINED_BATCHES:
-            small = replace(plan, batch=batch)
-            yield FieldError("ot", "velocity", 2.0, "batch", 1, seed, small)
-            yield FieldError("ot", "velocity", 2.0, "batch", 2, seed, small)
-            yield FieldError("ot", "velocity", 2.0, "drawn", 1, seed, small)
+    """Yield the error of every form, then what small samples do to the mean (one seed)."""
+    for seed, path, predicts in product(range(seeds), PATHS, PREDICTIONS):
+        yield FieldError(path, predicts, 1.0, "batch", 1, seed, plan)
+    for batch in TRAINED_BATCHES:
+        small = replace(plan, batch=batch)
+        yield FieldError("ot", "velocity", 2.0, "batch", 1, 0, small)
+        yield FieldError("ot", "velocity", 2.0, "batch", 2, 0, small)
+        yield FieldError("ot", "velocity", 2.0, "drawn", 1, 0, small)
 
 
 def shortfall(beta: float, batch: int, draws: int = 4000) -> float:

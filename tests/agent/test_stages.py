@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 import torch
@@ -10,7 +11,11 @@ import torch
 from qipo_ray.agent import ActionSampler, CriticPack, Pack, PolicyPack, State, Tensors
 from qipo_ray.agent.pack import stream
 from qipo_ray.agent.sampling import support_actions, support_pool
-from qipo_ray.config import Config
+from qipo_ray.config import PATHS, Behaviour, Config, Sampler
+from qipo_ray.config.schema import EVALUATIONS_PER_STEP, field_types
+from qipo_ray.flow import Prediction
+from qipo_ray.flow import paths as flow_paths
+from qipo_ray.flow.solvers import SOLVERS
 from qipo_ray.nets import Stack
 
 Trained = Callable[..., tuple[Pack, dict[str, State]]]
@@ -124,7 +129,7 @@ def test_drawn_actions_have_the_expectation_of_all_actions(
     torch.testing.assert_close(total, expected, atol=0.01, rtol=0)
 
 
-@pytest.mark.parametrize("path", ["ot", "vp"])
+@pytest.mark.parametrize("path", ["ot", "vp", "trig"])
 def test_the_policy_moves_towards_better_actions(
     path: str, configure: Callable[..., Config], trained: Trained, data: Tensors
 ) -> None:
@@ -166,3 +171,12 @@ def test_samples_come_from_the_row_that_was_asked(
     one = support_actions(sampler, stack.slice(1, 2), states, 3, stream(0, "x"))
     other = support_actions(sampler, alone.params, states, 3, stream(0, "x"))
     assert torch.equal(one, other)
+
+
+def test_the_settings_name_what_the_mathematics_has() -> None:
+    """`config` knows no torch, so it repeats these names and costs."""
+    types = field_types(Behaviour), field_types(Sampler)
+    assert tuple(flow_paths.PATHS) == PATHS == get_args(types[0]["path"])
+    assert {"auto", *get_args(Prediction)} - {"data"} == set(get_args(types[0]["predicts"]))
+    assert {name: cost for name, (_, cost) in SOLVERS.items()} == EVALUATIONS_PER_STEP
+    assert ("auto", *SOLVERS) == get_args(types[1]["solver"])

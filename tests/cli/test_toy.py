@@ -22,12 +22,19 @@ def test_an_unknown_experiment_is_one_line(capsys: pytest.CaptureFixture[str]) -
     assert error.count("\n") == 1
 
 
+def test_the_help_names_every_experiment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["toy", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"{name}:" in shown for name in EXPERIMENTS) and len(EXPERIMENTS) == 5
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
     assert main(["toy", "tilt", "--quick", "--results", str(tmp_path / "file")]) == 2
-    assert "cannot write there" in capsys.readouterr().err.splitlines()[-1]
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: ") and "Not a directory" in last
 
 
 @pytest.mark.slow

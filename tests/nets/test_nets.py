@@ -123,6 +123,20 @@ def test_row_adam_is_torch_adam_with_a_rate_of_its_own() -> None:
         torch.testing.assert_close(stack.params["a.weight"][i], module.weight.T)
 
 
+def test_a_new_rate_holds_from_the_next_step_and_for_new_rows() -> None:
+    """Adam's first step is the rate itself, whatever the gradient's size."""
+    stack = Stack({"w": (1,)}, torch.device("cpu"), trainable=True)
+    adam = RowAdam(stack)
+    stack.append(torch.zeros(1, stack.width))
+    adam.append(0.5, [adam.fresh()])
+    adam.set_rate(0.125)
+    stack.backward(3 * stack.params["w"].sum(1))
+    adam.step()
+    torch.testing.assert_close(stack.params["w"].detach(), torch.tensor([[-0.125]]))
+    adam.keep([0])
+    assert adam.rates == [0.125] and adam.adam.param_groups[0]["lr"] == 0.125
+
+
 def test_rows_come_and_go_and_the_others_stay_bit_for_bit() -> None:
     shapes = linear_shapes("a", 3, 2)
 

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from qipo_ray.flow import Field, path_named
 from qipo_ray.flow.known import Mixture
-from qipo_ray.toy import dimension_board
+from qipo_ray.toy import dimension, dimension_board
 from qipo_ray.toy.dimension import ActionCell, StateCell, antithetic, cells, field_gaps
 from qipo_ray.toy.learner import Plan
 from qipo_ray.toy.states import ESTIMATORS, Bandit, batch_pairs
 
 
+@pytest.fixture(autouse=True)
+def few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dimension, "POINTS", 256)
+    monkeypatch.setattr(dimension, "STATES", 32)
+
+
 def test_the_tilt_of_the_bandit_is_its_closed_form() -> None:
     """Importance weights over actions of one state against ``W s - c(s)``."""
     bandit, generator = Bandit.of(8), torch.Generator().manual_seed(0)
-    states, actions, energies = bandit.draw(3, 200_000, generator)
+    states, actions, energies = bandit.draw(3, 50_000, generator)
     weights = torch.softmax(-energies, 1)
     means = (weights.unsqueeze(-1) * actions).sum(1)
-    torch.testing.assert_close(means, bandit.means(states, 1.0), atol=0.02, rtol=0)
+    torch.testing.assert_close(means, bandit.means(states, 1.0), atol=0.04, rtol=0)
     torch.testing.assert_close(bandit.slopes(states).norm(dim=1), torch.ones(3))
 
 
@@ -77,14 +84,15 @@ def test_cells_differ_and_are_reproducible(plan: Plan) -> None:
 
 def test_the_sample_size_at_beta_one_does_not_depend_on_the_dimension(plan: Plan) -> None:
     sizes = [ActionCell(d, "ot", "velocity", "batch", 0, plan).run()["ess"] for d in (2, 64)]
-    assert sizes == [pytest.approx(64 * math.exp(-1), rel=0.12)] * 2
+    assert sizes == [pytest.approx(64 * math.exp(-1), rel=0.25)] * 2
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
 
 
 def test_the_report_tells_every_cell(plan: Plan) -> None:
-    results = [cell.run() for cell in cells(1, plan, (2, 8), (4, 16))]
+    results = [cell.run() for cell in cells(1, replace(plan, updates=2), (2,), (4,))]
     report = dimension_board.report(results)
     actions, states = report.tables
-    assert len(actions.rows) == 10 and len(states.rows) == 10
+    assert len(actions.rows) == 5 and len(states.rows) == 5
     assert report.pictures["dimension.png"].startswith(b"\x89PNG")
     row = next(row for row in states.rows if row[:2] == ("support, M = 16", "4"))
     assert row[-2:] == ("4", "1")

@@ -7,7 +7,13 @@ import torch
 
 from qipo_ray.flow.distances import mode_masses
 from qipo_ray.toy import rounds_board
-from qipo_ray.toy.finite import support_law, tilted
+from qipo_ray.toy.finite import (
+    implied_beta,
+    mean_value,
+    rounds_of,
+    support_law,
+    tilted,
+)
 from qipo_ray.toy.learner import Plan
 from qipo_ray.toy.rounds import (
     DENSITY,
@@ -56,12 +62,31 @@ def test_cells_differ_and_are_reproducible(plan: Plan) -> None:
     assert one.run() == one.run()
 
 
-def test_the_report_holds_the_samples_to_the_law(plan: Plan) -> None:
-    results = [cell.run() for cell in cells(1, plan, pool=256)]
+def row(beta: float, support_size: int, done: int, seed: int, off: float) -> dict[str, object]:
+    """A cell's row whose effective beta is the law's times ``1 + off``."""
+    law = rounds_of(UNIFORM, VALUES, beta, support_size, done)[-1]
+    law_beta = implied_beta(law, UNIFORM, VALUES)
+    masses = tilted(UNIFORM, VALUES, law_beta * (1 + off))
+    told = {"beta": beta, "support_size": support_size, "round": done, "seed": seed}
+    means = {"mean_q": mean_value(masses, VALUES), "law_mean_q": mean_value(law, VALUES)}
+    betas = {"implied_beta": law_beta * (1 + off), "law_beta": law_beta}
+    laws = {"masses": masses.tolist(), "law_masses": law.tolist()}
+    return {**told, **means, **betas, **laws, "sw2": 0.2, "law_sw2": 0.1, "sw2_floor": 0.05}
+
+
+def test_the_report_holds_the_samples_to_the_law() -> None:
+    offs = {4: 0.02, 16: -0.2, 64: 0.05}
+    results = [
+        {"rows": [row(beta, size, done, seed, off) for done in range(1, rounds + 1)]}
+        for seed in (0, 1)
+        for size, off in offs.items()
+        for beta, rounds in ((3.0, 5), (10.0, 5), (6.0, 1))
+    ]
     report = rounds_board.report(results)
     assert report.pictures["rounds.png"].startswith(b"\x89PNG")
-    assert "95 % bound" in report.tables[-1].columns
-    (equal,) = [d for d in report.demands if d.what.startswith("mean Q, 2 x 3 against 1 x 6")]
-    twice = [r for r in results[6]["rows"] if r["round"] == 2][0]
-    assert equal.seen == pytest.approx(abs(twice["mean_q"] - results[8]["rows"][0]["mean_q"]))
-    assert all(not demand.met for demand in report.demands[1:])  # hardly trained
+    equal, *others = report.demands
+    assert equal.what == "mean Q, 2 x 3 against 1 x 6, M = 64" and equal.met and equal.seeds == 2
+    assert [d.what.rsplit(" ", 1)[1] for d in others if not d.met] == ["16", "16"]
+    assert others[0].seen == pytest.approx(0.02)
+    effective = report.tables[1].rows
+    assert effective[2][:3] == ("3", "64", "3.09 ± 0.00 (2.94)") and len(effective) == 6
