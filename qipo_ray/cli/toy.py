@@ -23,7 +23,7 @@ def toy(
     experiment: Annotated[
         str,
         typer.Argument(
-            metavar="[EXPERIMENT]",
+            metavar="EXPERIMENT",
             help="densities: six 2-D laws against their exact tilt. tilt: trained fields against "
             "the closed form. rounds: what repeated improvement adds up to. dimension: how errors "
             "grow with it. accuracy: solvers against network evaluations.",

@@ -26,8 +26,10 @@ def command(results: Path, *extra: str) -> list[str]:
 
 
 def test_train_then_nothing_to_do_then_evaluate(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("QIPO_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")  # no cell of the table breaks
     results = tmp_path / "R"
     assert main(command(results, "--seeds", "0,1", "--jobs", "1")) == 0
     first = capsys.readouterr()
