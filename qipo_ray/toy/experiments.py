@@ -41,7 +41,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "tilt": Experiment(
         "A Gaussian with a linear energy: trained fields against the closed form",
-        lambda seeds: tilt.cells(seeds, Plan(updates=1500)),
+        lambda seeds: tilt.cells(seeds, Plan(updates=2000, batch=1024, width=64)),
         lambda seeds: tilt.cells(seeds, QUICK),
         tilt.report,
     ),
