@@ -12,7 +12,7 @@ from torch import Tensor
 from qipo_ray.flow.densities import DENSITIES
 from qipo_ray.toy.densities import exact_sets
 from qipo_ray.toy.methods import RECIPES
-from qipo_ray.toy.report import Demand, Report, Table, demand, demand_table
+from qipo_ray.toy.report import Demand, Report, Table, demand, demand_table, spread
 from qipo_ray.toy.runner import Result
 
 METHODS = (*RECIPES, "contrastive", "classifier-free")
@@ -43,12 +43,12 @@ def _distances(rows: Sequence[Result]) -> Table:
                 density,
                 f"{beta:g}",
                 method,
-                _spread([r["sw2"] for r in some], 3),
+                spread([r["sw2"] for r in some], 3),
                 f"{floors:.3f}",
-                _spread([r["sw2"] / r["sw2_floor"] for r in some], 2),
-                _spread([1000 * r["mmd2"] for r in some], 2),
+                spread([r["sw2"] / r["sw2_floor"] for r in some], 2),
+                spread([1000 * r["mmd2"] for r in some], 2),
                 f"{1000 * discrepancy:.2f}",
-                _spread(masses, 3) if masses else "–",
+                spread(masses, 3) if masses else "–",
                 f"{max(r['farthest'] for r in some):.1f}",
                 f"{_farthest(density, beta):.1f}",
                 f"{100 * some[0]['sample_share']:.3g} %",
@@ -153,10 +153,3 @@ def _keys(rows: Sequence[Result]) -> list[tuple[str, float, str]]:
 
 def _of(rows: Sequence[Result], density: str, beta: float, method: str) -> list[Result]:
     return [r for r in rows if (r["density"], r["beta"], r["method"]) == (density, beta, method)]
-
-
-def _spread(values: Sequence[float], digits: int) -> str:
-    mean = f"{statistics.fmean(values):.{digits}f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}"

@@ -57,6 +57,12 @@ def upper_bound(values: Sequence[float]) -> float:
     return statistics.fmean(values) + quantile * statistics.stdev(values) / math.sqrt(len(values))
 
 
+def spread(values: Sequence[float], digits: int) -> str:
+    """Return mean ± sample standard deviation; the value alone if there is one."""
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
 def demand(what: str, values: Sequence[float], limit: float) -> Demand:
     """Return a demand on the bound of ``values``, one per seed."""
     return Demand(what, upper_bound(values), limit, len(values))

@@ -84,8 +84,9 @@ def test_the_report_holds_the_samples_to_the_law() -> None:
     ]
     report = rounds_board.report(results)
     assert report.pictures["rounds.png"].startswith(b"\x89PNG")
-    equal, *others = report.demands
+    equal, ratio, *others = report.demands
     assert equal.what == "mean Q, 2 x 3 against 1 x 6, M = 64" and equal.met and equal.seeds == 2
+    assert ratio.what.startswith("effective beta, 2 x 3") and ratio.met
     assert [d.what.rsplit(" ", 1)[1] for d in others if not d.met] == ["16", "16"]
     assert others[0].seen == pytest.approx(0.02)
     effective = report.tables[1].rows
