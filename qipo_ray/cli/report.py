@@ -39,9 +39,7 @@ def report(
         raise UserError(f"{page} is a folder; --output names the file, such as report.html")
     files = {page: found.html().encode()}
     if figures is not None:
-        for picture in (picture for room in found.rooms for picture in room.pictures):
-            files[figures / f"{picture.name}.svg"] = picture.svg().encode()
-            files[figures / f"{picture.name}.png"] = picture.png()
+        files |= dict(found.pictures(figures))
     _write(files)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +53,7 @@ class Report:
 
     def html(self) -> str:
         """Return the page; every text from a record is escaped, and no script but ours may run."""
+        best = _best(self.board.rows, self.records, self.space)
         script = environment().get_template("report.js").render()
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         return (
@@ -63,7 +64,8 @@ class Report:
                 board=self.board,
                 tables=[table_data(table) for table in self.board.tables],
                 rooms=self.rooms,
-                best=_best(self.board.rows, self.records, self.space),
+                best=best[:MOST_BEST],
+                more_best=len(best[MOST_BEST:]),
                 costs=_cost_lines(costs_of(self.records, self.root)),
                 warnings=warnings_of(self.records, self.root),
                 data_notes=sorted({n for r in self.records for n in r["data"]["notes"]}),
@@ -75,6 +77,17 @@ class Report:
                 digest=digest,
             )
         )
+
+    def files(self, folder: Path) -> Iterator[tuple[Path, bytes]]:
+        """Yield the page, then the pictures as SVG and PNG, each with its place in ``folder``."""
+        yield folder / "report.html", self.html().encode()
+        yield from self.pictures(folder / "figures")
+
+    def pictures(self, folder: Path) -> Iterator[tuple[Path, bytes]]:
+        """Yield every picture as SVG and PNG, with its place in ``folder``."""
+        for picture in (picture for room in self.rooms for picture in room.pictures):
+            yield folder / f"{picture.name}.svg", picture.svg().encode()
+            yield folder / f"{picture.name}.png", picture.png()
 
 
 def read_report(root: Path, *, literature: bool = False) -> Report:
@@ -120,7 +133,7 @@ def _best(
                 configs[row.method.config], sort_keys=False, allow_unicode=True
             ),
         }
-        for row in list(top.values())[:MOST_BEST]
+        for row in top.values()
     ]
 
 

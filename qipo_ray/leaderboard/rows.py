@@ -11,6 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import Any, Literal
 
@@ -188,13 +189,7 @@ def _method(
     protocol, data = record["protocol"], record["data"]
     acts = kind != "data"
     return Method(
-        setting=Setting(
-            source=data["source"],
-            episodes=protocol["episodes"],
-            env_seeds=_seeds_text(protocol["env_seeds"]),
-            best_of=protocol["best_of"],
-            clip=protocol["clip"],
-        ),
+        setting=setting_of(record),
         task=record["task"],
         dataset=data["sha256"],
         kind=kind,
@@ -209,8 +204,23 @@ def _method(
     )
 
 
-def _seeds_text(seeds: str | list[int]) -> str:
-    return seeds if isinstance(seeds, str) else ", ".join(map(str, seeds))
+def setting_of(record: Record) -> Setting:
+    """Return what the numbers of one table share, for a record."""
+    protocol = record["protocol"]
+    seeds = protocol["env_seeds"]
+    return _setting(
+        record["data"]["source"],
+        protocol["episodes"],
+        seeds if isinstance(seeds, str) else ", ".join(map(str, seeds)),
+        protocol["best_of"],
+        protocol["clip"],
+    )
+
+
+@lru_cache(maxsize=1024)
+def _setting(source: str, episodes: int, env_seeds: str, best_of: int, clip: bool) -> Setting:
+    """Return one object per setting: thousands of records share a few."""
+    return Setting(source, episodes, env_seeds, best_of, clip)
 
 
 def _cloning_label(config: Mapping[str, Any]) -> str | None:

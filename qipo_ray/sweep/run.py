@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import threading
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from qipo_ray.data.transitions import Dataset
+from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import Leaderboard, leaderboard
 from qipo_ray.leaderboard.figures import intervals
+from qipo_ray.leaderboard.report import read_report
 from qipo_ray.store.files import write_bytes
 from qipo_ray.sweep.confirm import confirm, confirmations
 from qipo_ray.sweep.dashboard import Dashboard
@@ -29,7 +32,12 @@ from qipo_ray.train.record import Occasion
 from qipo_ray.train.report import Report
 from qipo_ray.train.service import LocalService, Service
 
+logger = logging.getLogger(__name__)
+
 EVERYONE = "*"
+# What a picture or a full disk may raise: the tables are written by then, and stay.
+UNDRAWN = (ArithmeticError, ImportError, LookupError, MemoryError, OSError, RuntimeError,
+           TypeError, ValueError, UserError)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ def run_sweep(
         _go_through(search, options, screen)
     board = leaderboard([root])
     write_tables(board, root / "leaderboard")
+    _report(root, screen)
     return board
 
 
@@ -100,6 +109,16 @@ def write_tables(board: Leaderboard, folder: Path) -> None:
     for number, (_, rows) in enumerate(groups, start=1):
         name = "leaderboard" if number == 1 else f"leaderboard-{number}"
         write_bytes(folder / f"{name}.png", intervals(list(rows), {}).png())
+
+
+def _report(root: Path, screen: Screen) -> None:
+    """Write the report and its pictures; what fails to draw costs neither tables nor records."""
+    try:
+        for path, data in read_report(root).files(root / "leaderboard"):
+            write_bytes(path, data)
+    except UNDRAWN as problem:
+        logger.warning("no report of %s", root, exc_info=True)
+        screen.line(f"the tables stand, the report failed: {problem!r:.200}; try qipo-ray report")
 
 
 def _go_through(search: Search, options: Options, screen: Screen) -> None:

@@ -48,7 +48,7 @@ def test_tables_are_shown_and_kept_and_nothing_is_done_twice(
     command = ["toy", "tilt", "--quick", "--results", str(tmp_path)]
     assert main(command) == 0
     first = capsys.readouterr().out
-    assert "Trained velocity against the closed form" in first and "Numbers to reach" in first
+    assert "Trained field against the closed form" in first and "Numbers to reach" in first
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "tilt-quick/cells").iterdir()}
     assert (tmp_path / "tilt-quick/report.md").read_text().startswith("# A Gaussian with")
     assert main(command) == 0

@@ -8,13 +8,16 @@ import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
 
 from qipo_ray.leaderboard import By, Leaderboard, from_records
+from qipo_ray.leaderboard.figures import Room, intervals
 from qipo_ray.leaderboard.formats.comma import guard
+from qipo_ray.leaderboard.report import Report
 from qipo_ray.leaderboard.tables import clean
 from qipo_ray.store.records import validate
 
@@ -132,6 +135,26 @@ def test_html(
         found = read_html(board.html())
         assert found.tags <= read_html(harmless.html()).tags
         assert clean(payload) in found.cells
+
+
+def report_page(record: dict[str, Any], words: str) -> str:
+    """Return a report with one picture, whose every name is ``words``."""
+    plan = {"space": {"policy.beta": {}}, "hash": words, "trials": words}
+    found = Report(Path(words.replace("/", "-")), (record,), plan)
+    found.__dict__["rooms"] = [Room(words, (intervals(found.board.rows, {}),), words)]
+    return found.html()
+
+
+def test_report(
+    payload: str, record: dict[str, Any], make_record: Callable[..., dict[str, Any]]
+) -> None:
+    tame = make_record(40.0, task="maze2d-umaze", name="a long one " * 5)
+    for one, words in ((record, payload), (tame, "a long one " * 5)):
+        one["data"]["notes"] = [words]
+        one["provenance"]["command"] = words
+    found = read_html(report_page(record, payload))
+    assert found.tags <= read_html(report_page(tame, "harmless")).tags
+    assert clean(payload) in found.cells
 
 
 def test_markdown(payload: str, record: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ def test_the_effective_share_of_a_gaussian_tilt() -> None:
 )
 def test_a_trained_field_is_near_the_closed_form(path: str, predicts: str) -> None:
     """Theorem 4.3 and Corollary 4.8 by training: the guided velocity, no auxiliary model."""
-    plan = Plan(updates=300, batch=512, width=64)
+    plan = Plan(updates=500, batch=512, width=64)
     one = path_named(path)
     batches = partial(weighted, sample_prior, 1.0, plan)
     field = train(0, 2, matching_loss(one, predicts, batches), plan, 0).field(one, predicts)

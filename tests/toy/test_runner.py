@@ -65,7 +65,7 @@ def test_cells_run_elsewhere_once_and_in_order(tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import sys, threading
+import signal, sys, threading
 from dataclasses import dataclass
 from pathlib import Path
 from qipo_ray.toy.runner import Cell, run_cells
@@ -80,6 +80,7 @@ class Endless(Cell):
         threading.Event().wait()
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     run_cells([Endless(1), Endless(2)], Path(sys.argv[1]), 2, lambda *_: None)
 """
 

@@ -48,7 +48,7 @@ def budget(trials: Sequence[Trial], series: Sequence[Series]) -> Picture | None:
         " search tried its configurations in random order (exact); band: 95 % of orders. It is"
         " the score that selection saw, so it is optimistic; dashed: the best confirmed mean on"
         " fresh seeds. Configurations that were stopped early count with their last score."
-        + left_out(len(tasks) - len(grid), "tasks"),
+        + left_out(len(tasks) - len(grid), "task", "the records"),
         figure,
     )
 

@@ -165,6 +165,14 @@ def _is_xml(sign: str) -> bool:
     )
 
 
-def left_out(number: int, thing: str) -> str:
-    """Return the sentence of a caption that says what had no room, or nothing."""
-    return f" {number} further {thing} had no room and stand in the tables." if number else ""
+def left_out(number: int, thing: str, where: str = "the tables") -> str:
+    """Return the sentence of a caption that says what had no room, or nothing.
+
+    ``thing`` is the word for one of them; ``where`` is where they are found all the same.
+    """
+    if not number:
+        return ""
+    words = (
+        f"{thing} has no room and stands" if number == 1 else f"{thing}s have no room and stand"
+    )
+    return f" {number} further {words} in {where}."

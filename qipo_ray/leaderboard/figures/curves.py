@@ -46,7 +46,7 @@ def curves(series: Sequence[Series], look: Mapping[str, Look]) -> Picture | None
         "Learning curves",
         "Mean over seeds; bands are ± one sample standard deviation, where at least two seeds were"
         " evaluated. Update 0 is the behaviour model. Points of few episodes are noisier than the"
-        " final one." + left_out(len(known) - sum(map(len, shown)), "configurations"),
+        " final one." + left_out(len(known) - sum(map(len, shown)), "configuration"),
         figure,
     )
 

@@ -29,6 +29,7 @@ class Room:
 
     title: str
     pictures: tuple[Picture, ...]
+    note: str = ""  # what the room leaves out, and where to find it
 
 
 def gallery(
@@ -40,11 +41,24 @@ def gallery(
     """
     trials = trials_of(records, space)
     rooms = _reported(records, rows, trials)
-    searches = groupby(trials, key=lambda trial: (trial.task, trial.source))
-    for number, ((task, source), some) in enumerate(searches, start=1):
+    searches: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        searches.setdefault((trial.task, trial.source), []).append(trial)
+    for number, ((task, source), some) in enumerate(searches.items(), start=1):
         if number <= MOST_SEARCHES:
-            rooms.append(_search(f"Search: {task} ({source})", list(some), number))
-    return [room for room in rooms if room.pictures]
+            rooms.append(_search(f"Search: {task} ({source})", some, number))
+    more = [f"{task} ({source})" for task, source in [*searches][MOST_SEARCHES:]]
+    if more:
+        rooms.append(Room("Further searches", (), _without_pictures(more)))
+    return [room for room in rooms if room.pictures or room.note]
+
+
+def _without_pictures(searches: Sequence[str]) -> str:
+    """Return the sentence about the searches beyond the first ones."""
+    return (
+        f"Only the first {MOST_SEARCHES} searches have pictures. Without: {', '.join(searches)}."
+        " Their trials stand in the folder 'records', one file a run, with purpose 'search'."
+    )
 
 
 def _reported(

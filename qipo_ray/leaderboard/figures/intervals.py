@@ -48,7 +48,7 @@ def intervals(rows: Sequence[Row], look: Mapping[str, Look]) -> Picture:
         "Scores with their uncertainty",
         "Large: mean over training seeds, with the 95 % bootstrap interval over seeds (none for a"
         " single run). Small open dots: the seeds. Grey: the data and behaviour cloning."
-        + left_out(len(rows) - sum(map(len, shown)), "rows"),
+        + left_out(len(rows) - sum(map(len, shown)), "row"),
         figure,
     )
 

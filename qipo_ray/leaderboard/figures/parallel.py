@@ -51,8 +51,8 @@ def parallel(trials: Sequence[Trial]) -> Picture | None:
         "One line a trial, from its settings to its score at the right. Orange and thick is a high"
         " score, blue and thin a low one; dotted lines were stopped early. A gap is a parameter"
         " that the trial did not search."
-        + left_out(len(scored) - len(shown), "trials")
-        + left_out(len(scales) - len(axes), "parameters"),
+        + left_out(len(scored) - len(shown), "trial", "the records")
+        + left_out(len(scales) - len(axes), "parameter", "the records"),
         figure,
     )
 

@@ -70,11 +70,13 @@ def pareto(series: Sequence[Series], look: Mapping[str, Look]) -> Picture | None
     if not tasks:
         return None
     dearest = max(deal.device_s for deal in known) or 1.0
+    shown = 0
     with styled():
         figure, grid = panels(len(tasks[:MOST_PANELS]), height=3.2)
         for panel, task in zip(grid, tasks, strict=False):
             some = [deal for deal in known if deal.series.task == task]
             _panel(panel, some, look, dearest)
+            shown += min(len(some), MOST_MARKS)
             panel.set_title(label(f"{task} ({some[0].series.setting.source})"))
         handles = {h.get_label(): h for p in grid for h in p.get_legend_handles_labels()[0]}
         figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=2)
@@ -84,7 +86,7 @@ def pareto(series: Sequence[Series], look: Mapping[str, Look]) -> Picture | None
         "One mark a configuration, mean over its runs. Filled: on the Pareto front, no other one"
         " has a better or equal score, latency and training cost at once. The area of a mark is"
         f" its training cost per run; the largest is {_duration(dearest)} on one device."
-        + left_out(len(tasks) - len(grid), "tasks"),
+        + left_out(len(known) - shown, "configuration"),
         figure,
     )
 

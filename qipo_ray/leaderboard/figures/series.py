@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from qipo_ray.leaderboard.figures.canvas import label
-from qipo_ray.leaderboard.rows import PAPER, Record, Setting, left_out_because
+from qipo_ray.leaderboard.rows import PAPER, Record, Setting, left_out_because, setting_of
 from qipo_ray.leaderboard.trials import Trial, at
 
 
@@ -59,19 +59,6 @@ def series_of(records: Iterable[Record]) -> list[Series]:
         runs = sorted(some, key=lambda record: (record["seed"], record["id"]))
         found.append(Series(setting, task, label(shown), tuple(runs)))
     return sorted(found, key=lambda s: (s.setting, s.task, PAPER not in s.name, s.name))
-
-
-def setting_of(record: Record) -> Setting:
-    """Return what the numbers of one table share, for a record."""
-    protocol = record["protocol"]
-    seeds = protocol["env_seeds"]
-    return Setting(
-        source=record["data"]["source"],
-        episodes=protocol["episodes"],
-        env_seeds=seeds if isinstance(seeds, str) else ", ".join(map(str, seeds)),
-        best_of=protocol["best_of"],
-        clip=protocol["clip"],
-    )
 
 
 def tasks_of(items: Sequence[Series] | Sequence[Trial]) -> list[str]:

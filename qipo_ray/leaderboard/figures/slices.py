@@ -52,7 +52,7 @@ def slices(trials: Sequence[Trial]) -> Picture | None:
         "One mark a trial: mean over its search seeds at the last rung that it reached. A stopped"
         " trial shows an early score; it might have become better."
         + (f" Without a score: {broken} broken." if broken else "")
-        + left_out(len(scales) - len(grid), "parameters"),
+        + left_out(len(scales) - len(grid), "parameter", "the records"),
         figure,
     )
 
@@ -84,7 +84,8 @@ def importance(trials: Sequence[Trial], generator: np.random.Generator) -> Pictu
         "Rank association of each hyper-parameter alone: the share of the variance of the trials'"
         " ranks that lies between groups of equal value (numbers of many values in quarters). The"
         " upright tick is what 95 % of shuffled orders stay below; a hatched bar does not pass it."
-        " An association, not an effect: parameters that moved together share it.",
+        " An association, not an effect: parameters that moved together share it."
+        + left_out(len(found) - len(shown), "parameter", "the records"),
         figure,
     )
 
