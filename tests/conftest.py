@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -35,6 +36,10 @@ def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("QIPO_DATA", str(home / "qipo-data"))
         patch.setenv("D4RL_DATASET_DIR", str(home / "d4rl-datasets"))
         patch.delenv("QIPO_RESULTS", raising=False)
+        temporary = home / "tmp"  # of processes that are killed, too
+        temporary.mkdir()
+        patch.setenv("TMPDIR", str(temporary))
+        patch.setattr(tempfile, "tempdir", None)
         yield
 
 

@@ -25,7 +25,7 @@ import torch
 
 from qipo_ray import __version__
 from qipo_ray.errors import UserError
-from qipo_ray.store.files import sealed, set_aside, unsealed, write_bytes
+from qipo_ray.store.files import remove_stale, sealed, set_aside, unsealed, write_bytes
 
 Result = dict[str, Any]  # plain JSON
 # glibc keeps what is freed: returning and faulting in each update's tensors costs a quarter.
@@ -65,6 +65,7 @@ def run_cells(
     Each process computes on one thread, so a result does not depend on ``jobs``. ``progress``
     hears how many cells this call has computed, of how many, and the title of the last.
     """
+    remove_stale(folder)
     results: dict[Cell, Result | None] = {cell: _read(folder / cell.file) for cell in cells}
     missing = [cell for cell, result in results.items() if result is None]
     progress(0, len(missing), "")
