@@ -172,7 +172,9 @@ def _check_tables(found: Audit, *, complete: bool) -> None:
             difference = first_difference(path.read_text(encoding="utf-8"), text)
         except FileNotFoundError:
             if complete:
-                found.remark(path, "not written yet, though all runs have ended; run the sweep again")
+                found.remark(
+                    path, "not written yet, though all runs have ended; run the sweep again"
+                )
             continue
         except ValueError as problem:
             difference = str(problem)
