@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from qipo_ray.leaderboard.figures import Room, gallery
 from qipo_ray.leaderboard.formats.html import environment, table_data
 from qipo_ray.leaderboard.health import warnings_of
 from qipo_ray.leaderboard.rows import KINDS, Record, Row, unique
+from qipo_ray.leaderboard.tables import Table
 from qipo_ray.leaderboard.trials import active
+from qipo_ray.leaderboard.views import comparison
 
 SPECIFICATION = "sweep.yaml"
 MOST_BEST = 60  # configurations that are shown in full
@@ -46,6 +49,13 @@ class Report:
         space: Mapping[str, Any] = self.specification.get("space", {})
         return space
 
+    @property
+    def comparisons(self) -> list[Table]:
+        """The best of each data source and protocol against the others."""
+        groups = groupby(self.board.rows, key=lambda row: row.method.setting)
+        found = (comparison(setting, list(rows)) for setting, rows in groups)
+        return [table for table in found if table is not None]
+
     @cached_property
     def rooms(self) -> list[Room]:
         """The pictures."""
@@ -63,6 +73,7 @@ class Report:
                 title=f"Report: {', '.join(sorted({r['sweep'] for r in self.records}))}",
                 board=self.board,
                 tables=[table_data(table) for table in self.board.tables],
+                comparisons=[table_data(table) for table in self.comparisons],
                 rooms=self.rooms,
                 best=best[:MOST_BEST],
                 more_best=len(best[MOST_BEST:]),

@@ -8,7 +8,7 @@ from typing import Literal
 from qipo_ray.leaderboard.statistics import Interval, Spread
 
 Shown = Literal["everywhere", "document", "file"]
-Kind = Literal["task", "family", "config", "literature"]
+Kind = Literal["task", "family", "config", "comparison", "literature"]
 
 NOTHING = "–"
 MEAN = ("mean", "std", "low", "high", "seeds")  # parts of a score in CSV and JSON

@@ -30,7 +30,7 @@ class Experiment:
     report: Callable[[Sequence[Result]], Report]
 
 
-QUICK = Plan(updates=100, batch=256, weighed=2048)
+QUICK = Plan(updates=70, batch=256, weighed=2048)
 
 EXPERIMENTS: dict[str, Experiment] = {
     "densities": Experiment(

@@ -103,7 +103,7 @@ def test_identities_are_used_once(page: str) -> None:
 def test_every_section_says_something(page: str) -> None:
     for words in ("Leaderboard", "Best configurations", "qipo-ray verify s", "policy.beta"):
         assert words in page
-    assert "below the behaviour cloning" in page
+    assert "below the behaviour cloning" in page and "the best against the others" in page
     assert "4 needed" not in page and "6 needed, 1 trained" in page
 
 
@@ -196,8 +196,9 @@ def test_in_a_browser(browser: Any, page: str, tmp_path: Path) -> None:
     assert run("return performance.getEntriesByType('resource').length") == 0
 
     button = browser.find_element("css selector", "th.number button")
-    scores = "return [...document.querySelectorAll('tbody td.number')].filter(c => c.cellIndex == "
-    scores += "document.querySelector('th.number').cellIndex).map(c => c.textContent)"
+    scores = "const first = document.querySelector('th.number').cellIndex;"
+    scores += "return [...document.querySelector('table').tBodies[0].rows]"
+    scores += ".map(row => row.cells[first].textContent)"
     before = run(scores)
     button.send_keys("\ue007")  # Enter: the keyboard is enough
     down = run(scores)
@@ -209,10 +210,10 @@ def test_in_a_browser(browser: Any, page: str, tmp_path: Path) -> None:
     assert run("return document.querySelector('th.number').ariaSort") == "ascending"
 
     colour = "return getComputedStyle(document.body).backgroundColor"
-    light = run(colour)
+    ink = "return getComputedStyle(document.querySelector('svg text')).fill"
+    light, dark_ink = run(colour), run(ink)
     browser.find_element("id", "theme").click()
-    assert run(colour) != light
-    assert run("return getComputedStyle(document.querySelector('svg text')).fill") != ""
+    assert run(colour) != light and run(ink) != dark_ink
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia",
         {"features": [{"name": "prefers-color-scheme", "value": "dark"}]},

@@ -1,4 +1,4 @@
-"""How rows are laid out as tables: by task, by family, by configuration; and the literature."""
+"""How rows are laid out: by task, family or configuration; comparisons; the literature."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from qipo_ray.leaderboard.aggregate import family_of
 from qipo_ray.leaderboard.rows import Row, Setting
 from qipo_ray.leaderboard.tables import Table
 from qipo_ray.leaderboard.views.common import METRIC
+from qipo_ray.leaderboard.views.compare import comparison
 from qipo_ray.leaderboard.views.config import by_config
 from qipo_ray.leaderboard.views.family import by_family
 from qipo_ray.leaderboard.views.published import published_table
@@ -16,7 +17,7 @@ from qipo_ray.leaderboard.views.task import by_task
 
 By = Literal["task", "family", "config"]
 
-__all__ = ["METRIC", "By", "published_table", "views"]
+__all__ = ["METRIC", "By", "comparison", "published_table", "views"]
 
 VIEWS: Mapping[By, Callable[[Setting, Sequence[Row]], Table]] = {
     "task": by_task,
