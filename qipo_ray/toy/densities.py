@@ -29,10 +29,10 @@ from qipo_ray.toy.methods import (
 from qipo_ray.toy.runner import Cell, Result
 
 BETAS = (0.0, 3.0, 10.0, 20.0)
-SAMPLES = 4096  # points in a distance
+SAMPLES = 4096  # points in a distance, in full
 REPEATS = 10  # exact sets that a distance is averaged over
 MMD_SAMPLES, MMD_REPEATS = 1024, 4
-MODE_SAMPLES = 4 * SAMPLES  # points whose modes are counted
+MODES = 4  # times as many points have their modes counted
 SHOWN = 1500  # points kept for the figure
 
 
@@ -45,6 +45,7 @@ class Weighted(Cell):
     recipe: str
     seed: int
     plan: Plan
+    samples: int = SAMPLES
 
     @property
     def title(self) -> str:
@@ -55,7 +56,7 @@ class Weighted(Cell):
         """Return the row of this beta."""
         density = DENSITIES[self.density]
         draw = energy_weighted(density, self.beta, RECIPES[self.recipe], self.plan, self.seed)
-        return {"rows": [measure(density, self.beta, self.recipe, draw, self.seed)]}
+        return {"rows": [measure(density, self.beta, self.recipe, draw, self.seed, self.samples)]}
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Guided(Cell):
     method: str  # classifier-free, contrastive
     seed: int
     plan: Plan
+    samples: int = SAMPLES
 
     @property
     def title(self) -> str:
@@ -78,11 +80,17 @@ class Guided(Cell):
         density = DENSITIES[self.density]
         method = {"classifier-free": classifier_free, "contrastive": contrastive}[self.method]
         guided = method(density, self.plan, self.seed)
-        rows = [measure(density, b, self.method, guided(b), self.seed) for b in self.betas]
-        return {"rows": rows}
+        return {
+            "rows": [
+                measure(density, beta, self.method, guided(beta), self.seed, self.samples)
+                for beta in self.betas
+            ]
+        }
 
 
-def cells(seeds: int, plan: Plan, betas: tuple[float, ...] = BETAS) -> Iterator[Cell]:
+def cells(
+    seeds: int, plan: Plan, betas: tuple[float, ...] = BETAS, samples: int = SAMPLES
+) -> Iterator[Cell]:
     """Yield the whole experiment: energy weighting seed by seed, then what it is compared with.
 
     The methods to compare with are trained on the first seed alone: they carry no demand, and take
@@ -91,17 +99,19 @@ def cells(seeds: int, plan: Plan, betas: tuple[float, ...] = BETAS) -> Iterator[
     for seed, name in product(range(seeds), DENSITIES):
         recipes = RECIPES if name == EightGaussians.name else EVERYWHERE
         for beta, recipe in product(betas, recipes):
-            yield Weighted(name, beta, recipe, seed, plan)
+            yield Weighted(name, beta, recipe, seed, plan, samples)
     guided = tuple(beta for beta in betas if beta)
     for name in DENSITIES:
-        yield Guided(name, (1.0, *guided), "classifier-free", 0, plan)
-        yield Guided(name, guided, "contrastive", 0, plan)
+        yield Guided(name, (1.0, *guided), "classifier-free", 0, plan, samples)
+        yield Guided(name, guided, "contrastive", 0, plan, samples)
 
 
-def measure(density: Density, beta: float, method: str, draw: Draw, seed: int) -> Result:
-    """Return one row: distances of a method's samples to the exact tilt, and their floors."""
-    samples = draw(SAMPLES, torch.Generator().manual_seed(1000 + seed))
-    exact = exact_sets(density.name, beta)
+def measure(
+    density: Density, beta: float, method: str, draw: Draw, seed: int, number: int = SAMPLES
+) -> Result:
+    """Return one row: distances of ``number`` samples to the exact tilt, and their floors."""
+    samples = draw(number, torch.Generator().manual_seed(1000 + seed))
+    exact = exact_sets(density.name, beta, number)
     few, few_exact = samples[:MMD_SAMPLES], [one[:MMD_SAMPLES] for one in exact]
     pairs = list(zip(exact[:REPEATS], exact[REPEATS:], strict=True))
     few_pairs = list(zip(few_exact[:MMD_REPEATS], few_exact[REPEATS:], strict=False))
@@ -119,18 +129,18 @@ def measure(density: Density, beta: float, method: str, draw: Draw, seed: int) -
         "points": [[round(v, 3) for v in point] for point in samples[:SHOWN].tolist()],
     }
     if isinstance(density, EightGaussians):
-        many = draw(MODE_SAMPLES, torch.Generator().manual_seed(2000 + seed))
+        many = draw(MODES * number, torch.Generator().manual_seed(2000 + seed))
         masses = mode_masses(many, density.centres)
         row["mode_l1"] = float((masses - density.masses(beta)).abs().sum())
     return row
 
 
 @lru_cache(maxsize=4)
-def exact_sets(density: str, beta: float) -> tuple[Tensor, ...]:
+def exact_sets(density: str, beta: float, number: int = SAMPLES) -> tuple[Tensor, ...]:
     """Return twice ``REPEATS`` exact sets, the same for every method and seed."""
     generator = torch.Generator().manual_seed(7)
     law = DENSITIES[density]
-    return tuple(law.tilted(beta, SAMPLES, generator) for _ in range(2 * REPEATS))
+    return tuple(law.tilted(beta, number, generator) for _ in range(2 * REPEATS))
 
 
 def _mean(values: list[Tensor]) -> float:

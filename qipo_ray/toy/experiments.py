@@ -30,13 +30,13 @@ class Experiment:
     report: Callable[[Sequence[Result]], Report]
 
 
-QUICK = Plan(updates=70, batch=256, weighed=2048)
+QUICK = Plan(updates=100, batch=256, weighed=2048)
 
 EXPERIMENTS: dict[str, Experiment] = {
     "densities": Experiment(
         "Six densities: energy-weighted flow and diffusion against the exact tilt",
         lambda seeds: densities.cells(seeds, Plan(updates=1500, learning_rate=6e-3)),
-        lambda seeds: densities.cells(seeds, QUICK, betas=(10.0,)),
+        lambda seeds: densities.cells(seeds, QUICK, betas=(10.0,), samples=1024),
         board.report,
     ),
     "tilt": Experiment(
