@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.config import Config, config_hash, to_dict
+from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.leaderboard.accounts import standings
 from qipo_ray.store.intents import INTENT_SCHEMA, read_intents, trial_id, write_intent
 from qipo_ray.store.records import read_records, write_record
 from qipo_ray.store.rung_log import RungLog
 from qipo_ray.sweep.rule import Decision, arrivals, decide
-from qipo_ray.sweep.space import Spec, rung_updates
+from qipo_ray.sweep.spec import Spec
 from qipo_ray.sweep.study import Study
 from qipo_ray.sweep.trial import Outcome, Source, Trial
 from qipo_ray.train.record import Occasion, build_record, now, record_id
