@@ -74,9 +74,9 @@ def audit(root: Path, progress: Callable[[int, int], None] = lambda done, total:
     found.intents = list(_documents(found, intents.FOLDER, intents.look))
     found.intents.sort(key=lambda one: (one["task"], one["position"], one["id"]))
     _rung_log(found)
-    names = _names(found, root / "artefacts")
-    for number, name in enumerate(names):
-        progress(number, len(names))
+    jobs = names(found, root / "artefacts")
+    for number, name in enumerate(jobs):
+        progress(number, len(jobs))
         folder = root / "artefacts" / name
         match = JOB.fullmatch(name)
         if match is None:
@@ -97,7 +97,7 @@ def reason(problem: Exception) -> str:
 def _leases(found: Audit) -> None:
     """Look at what the drivers left."""
     folder = found.root / lease.FOLDER
-    for name in _names(found, folder):
+    for name in names(found, folder):
         try:
             if name.endswith(".json") and not name.startswith("."):
                 unsealed((folder / name).read_bytes())
@@ -113,7 +113,7 @@ def _driver(root: Path) -> Holder | None:
         return None
 
 
-def _names(found: Audit, folder: Path) -> list[str]:
+def names(found: Audit, folder: Path) -> list[str]:
     """Return the names in a folder, sorted; none if it is missing."""
     try:
         return sorted(os.listdir(folder))
@@ -127,7 +127,7 @@ def _documents(
     found: Audit, name: str, read: Callable[[Path], dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     """Yield the valid documents in a folder."""
-    for file in _names(found, found.root / name):
+    for file in names(found, found.root / name):
         path = found.root / name / file
         if path.suffix == ".corrupt":
             found.remark(path, "set aside as damaged")
@@ -162,7 +162,7 @@ def _strays(found: Audit) -> None:
 def _job(found: Audit, folder: Path, job: Address) -> None:
     """Hash the snapshots of a job, and read its notes."""
     lengths, notes = found.snapshots.setdefault(job, set()), found.notes.setdefault(job, {})
-    for name in _names(found, folder):
+    for name in names(found, folder):
         path = folder / name
         if path.suffix == ".corrupt":
             found.remark(path, "set aside as damaged")

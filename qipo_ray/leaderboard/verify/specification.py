@@ -18,7 +18,7 @@ import yaml
 from qipo_ray.config import Config, config_hash, from_dict
 from qipo_ray.config.space import Parameter, points
 from qipo_ray.errors import UserError
-from qipo_ray.store.audit import Audit, reason
+from qipo_ray.store.audit import Audit, names, reason
 from qipo_ray.store.record_schema import (
     COUNT,
     HEX16,
@@ -98,7 +98,9 @@ def specifications(found: Audit) -> tuple[Specification | None, list[Specificati
     now = _read_or_say(found, path) if os.path.lexists(path) else None
     if now is None and not os.path.lexists(path) and (found.intents or found.entries):
         found.fault(path, "missing, though there are trials; the runs cannot be counted")
-    earlier = (_read_or_say(found, one) for one in sorted((found.root / EARLIER).glob("*.yaml")))
+    folder = found.root / EARLIER
+    kept = [name for name in names(found, folder) if name.endswith(".yaml") and name[0] != "."]
+    earlier = (_read_or_say(found, folder / name) for name in kept)
     return now, [one for one in earlier if one is not None]
 
 

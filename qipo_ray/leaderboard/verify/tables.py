@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -33,11 +33,12 @@ class Stamp:
     records: frozenset[str] | None  # ids of those that the tables were made of
 
 
-def check_tables(found: Audit, *, complete: bool) -> None:
+def check_tables(found: Audit, readable: Collection[str], *, complete: bool) -> None:
     """Rebuild the tables from the records that they name, and note where they differ.
 
     Tables that are older than some records are compared with the others. Of tables that another
     version wrote only the scores are compared. While a driver is at work nothing is a fault.
+    ``readable`` are the ids of records whose configuration can be read.
     """
     folder = found.root / "leaderboard"
     stamp = _stamp(folder / "leaderboard.json")
@@ -47,6 +48,9 @@ def check_tables(found: Audit, *, complete: bool) -> None:
     if gone := sorted(named - here):
         words = f"made of {len(named)} records, of which {len(gone)} are not here: {gone[0]}"
         say(folder / "leaderboard.json", words)
+        return
+    if named - set(readable):
+        found.remark(folder, "not compared: a record's configuration cannot be read")
         return
     if here - named:
         words = f"older than {len(here - named)} records; the sweep's end, or {_anew(found)}"

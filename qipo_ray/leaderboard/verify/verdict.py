@@ -59,7 +59,7 @@ def verify(root: Path, progress: Callable[[int, int], None] = lambda done, total
         _check_belonging(plan, found)
         check_search(plan, found)
         counts = dict(accounts(plan, found, check_confirmed(plan, found)))
-        check_tables(found, complete=not any(counts[state] for state in OPEN))
+        check_tables(found, configs, complete=not any(counts[state] for state in OPEN))
     check_evidence(found, configs)
     return Verdict(
         sweep=str(root),
