@@ -20,9 +20,10 @@ def verify(
     sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="The folder of a sweep.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
-    """Hash every artefact, count every run, and rebuild the tables; nothing is changed.
+    """Hash every artefact, hold every record to what made it, and rebuild the tables.
 
-    One line for each thing that is wrong, and then exit code 1.
+    Nothing is changed. One line for each thing that is wrong, and then exit code 1. While a sweep
+    runs, what has ended is judged.
     """
     from qipo_ray.leaderboard.verify import verify as look
 
@@ -37,6 +38,8 @@ def verify(
 
 
 def _print(verdict: Verdict) -> None:
+    if verdict.driver is not None:
+        out.write(f"running: {verdict.driver}; what has ended is judged")
     out.write(f"artefacts: {verdict.files:,} files, {verdict.bytes / 1e6:,.1f} MB hashed")
     if verdict.counts is not None:
         parts = " + ".join(f"{number} {state}" for state, number in verdict.counts.items())

@@ -29,6 +29,7 @@ class Leaderboard:
     left_out: Mapping[str, int]  # records that did not enter, by reason
     by: By | None = None  # how tables are cut; None: by task, then what spans several tasks
     literature: bool = False  # published scores in a table of their own
+    records: tuple[str, ...] = ()  # ids of all that it was made of
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -78,15 +79,17 @@ class Leaderboard:
 
     @property
     def _document(self) -> formats.Document:
-        return formats.Document(METRIC, self.tables, self.notes, self.left_out)
+        return formats.Document(METRIC, self.tables, self.notes, self.left_out, self.records)
 
 
 def from_records(
     records: Iterable[Record], by: By | None = None, *, literature: bool = False
 ) -> Leaderboard:
     """Return the leaderboard of records that are already at hand."""
-    rows, left_out = collect(records)
-    return Leaderboard(tuple(rows), dict(left_out), by, literature)
+    given = list(records)
+    rows, left_out = collect(given)
+    ids = tuple(sorted({record["id"] for record in given}))
+    return Leaderboard(tuple(rows), dict(left_out), by, literature, ids)
 
 
 def leaderboard(

@@ -20,6 +20,7 @@ from typing import Any
 
 from qipo_ray.errors import UserError
 from qipo_ray.store.files import process_exists, sealed, unsealed, write_bytes, write_new
+from qipo_ray.store.record_schema import fields, number, one_of, text
 
 FOLDER = "driver"
 Clock = Callable[[], float]  # seconds since 1970
@@ -49,6 +50,20 @@ class Holder:
     def __str__(self) -> str:
         """Return the driver in words for a message."""
         return f"process {self.pid} on host {self.host}, started {self.started}"
+
+
+_text = text(r"[^\x00-\x1f]{0,200}", "one line of text")
+_check_holder = fields(
+    {
+        "pid": number(1, whole=True),
+        "host": _text,
+        "place": _text,
+        "birth": _text,
+        "started": _text,
+        "heartbeat": number(0),
+        "released": one_of(True, False),
+    }
+)
 
 
 class Lease:
@@ -99,6 +114,12 @@ class Lease:
     def _write(self, holder: Holder) -> None:
         write_bytes(_path(self.root, self.attempt), sealed(asdict(holder)))
         self.holder = holder
+
+
+def driver(root: Path, clock: Clock = time.time) -> Holder | None:
+    """Return who drives the sweep at ``root`` just now, as far as can be told from here."""
+    holder = _read(Path(root), _newest(Path(root)))
+    return holder if holder is not None and _drives(holder, clock()) else None
 
 
 def _drives(holder: Holder, now: float) -> bool:
@@ -160,7 +181,8 @@ def _read(root: Path, attempt: int) -> Holder | None:
     Files are replaced in one step, so damage came from the disk, and says nothing of a driver.
     """
     try:
-        fields: dict[str, Any] = unsealed(_path(root, attempt).read_bytes())
-        return Holder(**fields)
-    except (FileNotFoundError, ValueError, TypeError):
+        content: dict[str, Any] = unsealed(_path(root, attempt).read_bytes())
+        _check_holder(content, "driver")
+        return Holder(**content)
+    except (FileNotFoundError, ValueError):
         return None

@@ -86,7 +86,7 @@ def read_records(root: Path) -> list[dict[str, Any]]:
         raise UserError(f"{root}: no such folder of results")
     found: dict[str, tuple[Path, dict[str, Any]]] = {}
     with collector_at_rest():
-        for path in _record_files(root):
+        for path in record_files(root):
             try:
                 record = read_record(path)
             except FileNotFoundError:
@@ -112,7 +112,7 @@ def collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _record_files(root: Path) -> Iterator[Path]:
+def record_files(root: Path) -> Iterator[Path]:
     """Yield the JSON files in all folders called ``records``, in the order of their paths."""
     for folder, below, names in os.walk(root):
         below[:] = sorted(name for name in below if name not in SKIPPED)

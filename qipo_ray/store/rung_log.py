@@ -87,9 +87,9 @@ class RungLog:
         return entries
 
     def faults(self) -> list[tuple[int, str]]:
-        """Return number and fault of every line that ``read`` leaves out as damaged."""
+        """Return number and fault of every whole line that ``read`` leaves out as damaged."""
         try:
-            *lines, rest = self.path.read_bytes().split(b"\n")
+            *lines, _ = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
         found = []
@@ -99,9 +99,15 @@ class RungLog:
                     _decode(line)
             except ValueError as problem:
                 found.append((place, str(problem)))
-        if rest:
-            found.append((len(lines) + 1, "the last line has no end"))
         return found
+
+    def torn(self) -> bool:
+        """Return whether the last line has no end: it is being written, or its writer died."""
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return False
+        return bool(raw) and not raw.endswith(b"\n")
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         try:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from qipo_ray.config import PATHS, Config
-from qipo_ray.leaderboard import PAPER
+from qipo_ray.leaderboard.choice import Choice
 from qipo_ray.store.records import write_record
 from qipo_ray.sweep.search import Search
 from qipo_ray.train.job import Run, Snapshot
@@ -19,47 +18,6 @@ from qipo_ray.train.report import Report
 from qipo_ray.train.service import Service
 
 WAITER = "confirm"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A configuration to confirm, and how it was chosen."""
-
-    task: str
-    config: Config
-    name: str
-    trial: str | None
-    selection_episodes: int
-
-
-def choices(search: Search) -> list[Choice]:
-    """Return per task the paper's configuration, then the top k others of each path.
-
-    Behaviour cloning needs no run of its own: every run scores the behaviour model that it builds
-    on. A path without a trial at the last rung is represented by the one that came furthest.
-    """
-    chosen = []
-    for task in search.spec.tasks:
-        if search.spec.paper is not None:
-            chosen.append(Choice(task, search.spec.paper, PAPER, _trial(search, task), 0))
-        episodes = search.selection_episodes(task)
-        ranking = search.ranking(task)
-        for path in PATHS:
-            best = [
-                trial
-                for trial in ranking
-                if trial.config.behaviour.path == path and trial.origin != "paper"
-            ]
-            for rank, trial in enumerate(best[: search.spec.top], start=1):
-                name = f"search, best {rank}" if search.spec.top > 1 else "search, best"
-                chosen.append(Choice(task, trial.config, name, trial.id, episodes))
-    return chosen
-
-
-def _trial(search: Search, task: str) -> str | None:
-    """Return the trial of the paper's configuration, if the search ran it."""
-    paper = [t.id for t in search.trials.values() if t.task == task and t.origin == "paper"]
-    return paper[0] if paper else None
 
 
 @dataclass(frozen=True)
@@ -80,7 +38,7 @@ def confirmations(search: Search) -> list[Confirmation]:
     """Return the runs of the confirm step, seed by seed."""
     runs = []
     for seed in search.spec.report_seeds:
-        for choice in choices(search):
+        for choice in search.choices():
             source = search.source(choice.task)
             occasion = replace(
                 search.occasion,

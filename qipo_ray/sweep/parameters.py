@@ -1,84 +1,15 @@
-"""What one line of a search space says, and every point that some lines span together."""
+"""A search file's ``space``, read: every fault is one line with its place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from collections.abc import Mapping
+from typing import Any, cast
 
 from qipo_ray.config import field_names
-from qipo_ray.config.schema import SECTIONS, field_types
+from qipo_ray.config.space import KINDS, Kind, Parameter, setting_type
 from qipo_ray.config.values import conform, show
 from qipo_ray.config.yaml_source import Document
 from qipo_ray.errors import UserError, nearest
-
-Kind = Literal["choice", "grid", "int", "uniform", "loguniform"]
-KINDS: tuple[str, ...] = get_args(Kind)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A setting that is searched; ``values`` are its options, or its lowest and highest value."""
-
-    key: str  # dotted, as in a configuration
-    kind: Kind
-    values: tuple[Any, ...]
-    when: tuple[tuple[str, tuple[Any, ...]], ...]  # searched only while each key has such a value
-    place: str = field(compare=False)  # file and line
-
-    @property
-    def options(self) -> Sequence[Any] | None:
-        """Return all values, in order; None where they are a continuum."""
-        if self.kind in ("choice", "grid"):
-            return self.values
-        return range(self.values[0], self.values[1] + 1) if self.kind == "int" else None
-
-    def active(self, params: Mapping[str, Any]) -> bool:
-        """Return whether the parameter is searched beside these values of those before it."""
-        return all(key in params and params[key] in values for key, values in self.when)
-
-    def check(self, value: object) -> Any:
-        """Return ``value`` as the setting's type; ``ValueError`` if it lies outside the space."""
-        fitting = conform(setting_type(self.key), value)
-        low, high = self.values[0], self.values[-1]
-        if self.options is not None and fitting not in self.options:
-            raise ValueError(
-                f"must be one of {', '.join(map(str, self.options))}; got {show(value)}"
-            )
-        if self.options is None and not low <= fitting <= high:
-            raise ValueError(f"must be from {low:g} to {high:g}; got {show(value)}")
-        return fitting
-
-    def document(self) -> dict[str, Any]:
-        """Return the line as plain data, as in a search file."""
-        plain: dict[str, Any] = {self.kind: list(self.values)}
-        if self.when:
-            plain["when"] = {key: list(values) for key, values in self.when}
-        return plain
-
-
-def setting_type(key: str) -> Any:
-    """Return the declared type of a dotted setting, with its range."""
-    section, name = key.split(".")
-    return field_types(SECTIONS[section])[name]
-
-
-def points(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
-    """Yield every choice of options, the last parameter fastest; ``when`` is obeyed.
-
-    A parameter follows those that its ``when`` names. None of them may be a continuum.
-    """
-
-    def walk(rest: Sequence[Parameter], params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if not rest:
-            yield params
-        elif not rest[0].active(params):
-            yield from walk(rest[1:], params)
-        else:
-            for option in rest[0].options or ():
-                yield from walk(rest[1:], {**params, rest[0].key: option})
-
-    return walk(parameters, {})
 
 
 def read_parameters(space: Mapping[str, Any], document: Document) -> tuple[Parameter, ...]:

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.config import Config, config_hash, to_dict
+from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.leaderboard.accounts import standings
+from qipo_ray.leaderboard.choice import Choice, choices
+from qipo_ray.leaderboard.trials import BROKEN
 from qipo_ray.store.intents import INTENT_SCHEMA, read_intents, trial_id, write_intent
 from qipo_ray.store.records import read_records, write_record
 from qipo_ray.store.rung_log import RungLog
 from qipo_ray.sweep.rule import Decision, arrivals, decide
-from qipo_ray.sweep.space import Spec, rung_updates
+from qipo_ray.sweep.spec import Spec
 from qipo_ray.sweep.study import Study
 from qipo_ray.sweep.trial import Outcome, Source, Trial
 from qipo_ray.train.record import Occasion, build_record, now, record_id
@@ -43,7 +45,8 @@ class Search:
         self.results = Results(root)
         self.log = RungLog(root / "rungs.jsonl")
         self.entries = self.log.fence(attempt)
-        self.trials = {one["id"]: Trial.of(one) for one in read_intents(root)}
+        own = (one for one in read_intents(root) if one["task"] in spec.tasks)
+        self.trials = {one["id"]: Trial.of(one) for one in own}
         self.records = {record["id"]: record for record in read_records(root)}
         self.outcomes = self._known_outcomes()
         self.resumed = deque(t for t in self.trials.values() if t.id not in self.outcomes)
@@ -83,7 +86,7 @@ class Search:
 
     def _told(self, trial: Trial, outcome: Outcome) -> tuple[str, float | None, int | None]:
         """Return what Optuna is told of an ended trial: diverged and failed ones alike FAIL."""
-        if outcome.state in ("diverged", "failed"):
+        if outcome.state in BROKEN:
             return "failed", None, outcome.rung
         return outcome.state, self.value(trial, outcome.rung), outcome.rung
 
@@ -217,19 +220,15 @@ class Search:
 
     # ---- what it found
 
-    def ranking(self, task: str) -> list[Trial]:
-        """Return a task's trials that have a value, best first: rungs reached, then value."""
-        ended = {
-            trial
-            for trial, outcome in self.outcomes.items()
-            if outcome.state not in ("diverged", "failed") and self.trials[trial].task == task
-        }
-        return [self.trials[standing.trial] for standing in standings(self.entries, ended)]
-
-    def selection_episodes(self, task: str) -> int:
-        """Return the online evaluation episodes that the search of a task has used."""
-        trials = (self.trials[e["trial"]] for e in self.entries if e["task"] == task)
-        return sum(len(trial.seeds) * trial.config.evaluation.episodes for trial in trials)
+    def choices(self) -> list[Choice]:
+        """Return what is to be confirmed of each task, by what is known now."""
+        broken = {t for t, outcome in self.outcomes.items() if outcome.state in BROKEN}
+        chosen: list[Choice] = []
+        for task in self.spec.tasks:
+            trials = [trial for trial in self.trials.values() if trial.task == task]
+            paper, top = self.spec.paper, self.spec.top
+            chosen += choices(task, paper, top, trials, self.entries, broken)
+        return chosen
 
 
 def _short(value: object) -> str:

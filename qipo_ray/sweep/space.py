@@ -18,14 +18,16 @@ from qipo_ray.config import (
     preset_names,
     read_yaml,
 )
+from qipo_ray.config.evaluations import rung_updates
+from qipo_ray.config.space import Parameter, points
 from qipo_ray.config.values import show
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.sweep.form import SearchFile, read_form
-from qipo_ray.sweep.parameters import Parameter, check_key, points, read_parameters
-from qipo_ray.sweep.spec import Resources, Spec, changed, rung_updates
+from qipo_ray.sweep.parameters import check_key, read_parameters
+from qipo_ray.sweep.spec import Resources, Spec, changed
 
-__all__ = ["Spec", "find_spec", "load_spec", "rung_updates"]
+__all__ = ["Spec", "find_spec", "load_spec"]
 
 FOLDER = "search_spaces"
 MOST_CORNERS = 2000  # combinations of extreme values that loading tries on the settings

@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal
 
 from qipo_ray.config import Config, FieldError, to_dict
+from qipo_ray.config.space import Parameter
 from qipo_ray.config.values import show
 from qipo_ray.errors import UserError
-from qipo_ray.sweep.parameters import Parameter
 
 
 @dataclass(frozen=True)
@@ -104,22 +102,6 @@ class Spec:
         plain = {key: value for key, value in self.document().items() if key != "resources"}
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def rung_updates(config: Config, shares: Sequence[float]) -> tuple[int, ...]:
-    """Return the policy updates of each rung: rising, the last one the whole stage.
-
-    ``UserError`` if the stage is too short to tell the rungs apart.
-    """
-    whole = config.policy.updates
-    exact = [Fraction(share).limit_denominator(1_000_000) for share in shares]
-    updates = tuple(math.ceil(share * whole) for share in exact)
-    if len(set(updates)) < len(updates):
-        raise UserError(
-            f"a policy stage of {whole} updates is too short for {len(updates)} rungs at "
-            f"{', '.join(map(str, exact))} of it"
-        )
-    return updates
 
 
 def changed(config: Config, changes: Mapping[str, Any]) -> Config:

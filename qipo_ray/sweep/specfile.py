@@ -10,10 +10,9 @@ import yaml
 
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.verify.specification import EARLIER, FILE
 from qipo_ray.store.files import write_bytes
 from qipo_ray.sweep.spec import Spec, differences
-
-FILE = "sweep.yaml"
 
 
 def settle_specification(
@@ -21,8 +20,9 @@ def settle_specification(
 ) -> None:
     """Write ``<root>/sweep.yaml``, or check that it says the same as ``spec``.
 
-    With ``extend`` another specification takes its place; trials and records stay. Where it
-    trains (``resources``) may always differ. ``UserError`` lists the differences.
+    With ``extend`` another specification takes its place; trials and records stay, and it is kept
+    in ``specifications/``. Where it trains (``resources``) may always differ. ``UserError`` lists
+    the differences.
     """
     path = root / FILE
     data = {task: dataset.sha256 for task, dataset in datasets.items()}
@@ -36,6 +36,8 @@ def settle_specification(
                 f"{path} is another specification: {changes}; add --extend to go on with the new "
                 "one, or choose another name"
             )
+        if old["hash"] != spec.hash:  # what it planned stays known
+            write_bytes(root / EARLIER / f"{old['hash']}.yaml", path.read_bytes())
     write_bytes(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode())
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from qipo_ray.config import Config, config_hash, from_dict
+from qipo_ray.config.space import points
 from qipo_ray.store.intents import trial_id
-from qipo_ray.sweep.parameters import points
 from qipo_ray.sweep.spec import Spec, flat
 from qipo_ray.sweep.tpe import Advice, Fact, Mirror, State
 

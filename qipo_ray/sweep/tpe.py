@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from qipo_ray.config.space import Parameter
 from qipo_ray.store.files import make_folder
-from qipo_ray.sweep.parameters import Parameter
 from qipo_ray.sweep.spec import Spec
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from qipo_ray.agent import Diverged, State, Tensors
+from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import transitions
@@ -25,7 +26,7 @@ from qipo_ray.train.job import Job
 from qipo_ray.train.metrics import MetricsLog
 from qipo_ray.train.report import Kind, Report, Score
 from qipo_ray.train.results import Results
-from qipo_ray.train.scoring import score_name, score_state
+from qipo_ray.train.scoring import score_state
 
 SAVE_EVERY_S = 10.0  # wall seconds between checkpoints; a kill loses at most this much work
 

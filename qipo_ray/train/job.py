@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from qipo_ray.config import STAGES, Config, stage_keys, stage_updates, to_dict
+from qipo_ray.config.evaluations import scored_at
 
 # Hyper-parameters that members of one pack may differ in: (N, 1) columns, lengths and switches.
 COLUMNS = {
@@ -82,11 +82,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Run:
-    """One (task, configuration, seed) from data to policy.
-
-    A run of a search is scored at its ``rungs``, policy updates, over few episodes. Any other is
-    scored every ``evaluation.every`` updates, and at its end, as is cloning, over many.
-    """
+    """One (task, configuration, seed) from data to policy; one of a search has ``rungs``."""
 
     task: str
     config: Config
@@ -101,28 +97,13 @@ class Run:
         e = self.config.evaluation
         return e.episodes if self.rungs else e.final_episodes
 
-    def _evaluations(self, lengths: Mapping[str, int]) -> dict[str, tuple[Evaluation, ...]]:
-        e = self.config.evaluation
-        if self.rungs:
-            at_rungs = tuple(Evaluation(updates, e.episodes) for updates in self.rungs)
-            return {"behaviour": (), "critic": (), "policy": at_rungs}
-        between = range(e.every, lengths["policy"], e.every)
-        return {
-            "behaviour": (Evaluation(lengths["behaviour"], e.final_episodes),),
-            "critic": (),
-            "policy": (
-                *(Evaluation(updates, e.episodes) for updates in between),
-                Evaluation(lengths["policy"], e.final_episodes),
-            ),
-        }
-
     @property
     def jobs(self) -> tuple[Job, Job, Job]:
         """The run's three jobs, in order."""
         keys = stage_keys(self.config, self.task, self.data_sha256, self.seed)
         lengths = stage_updates(self.config)
         made = {stage: Snapshot(stage, keys[stage], lengths[stage]) for stage in STAGES}
-        evaluations = self._evaluations(lengths)
+        scored = scored_at(self.config, self.rungs)
         upstream: dict[str, tuple[Snapshot, ...]] = {
             "behaviour": (),
             "critic": (made["behaviour"],),
@@ -140,7 +121,7 @@ class Run:
                 data_sha256=self.data_sha256,
                 seed=self.seed,
                 upstream=upstream[stage],
-                evaluations=evaluations[stage],
+                evaluations=tuple(Evaluation(*one) for one in scored[stage]),
             )
 
         return job("behaviour"), job("critic"), job("policy")

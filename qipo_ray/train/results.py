@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.agent import State
+from qipo_ray.config.evaluations import score_name
 from qipo_ray.errors import UserError
 from qipo_ray.store.artefacts import Artefacts
 from qipo_ray.train.checkpoint import from_bytes
 from qipo_ray.train.job import Evaluation, Job, Snapshot
 from qipo_ray.train.report import Score
-from qipo_ray.train.scoring import score_name
 
 
 class Results:

@@ -68,15 +68,3 @@ def action_latency_ms(config: Config, state: State, repeats: int = 20) -> float:
         policy(observation, np.zeros(1, np.int64))
         times.append(1e3 * (time.perf_counter() - start))
     return statistics.median(times)
-
-
-def score_name(config: Config, updates: int, episodes: int) -> str:
-    """Return the name under which a score is cached beside its snapshot.
-
-    It holds all that a score depends on beside the weights: the updates, the episodes, which
-    weights, and the sampler.
-    """
-    s = config.sampler
-    clip = "clip" if s.clip else "free"
-    parts = ("score", f"{updates:09d}", f"{episodes}ep", config.evaluation.weights, config.solver)
-    return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")

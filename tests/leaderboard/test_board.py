@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from qipo_ray import __version__
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import from_records, leaderboard
 from qipo_ray.store.records import write_record
@@ -106,8 +107,10 @@ def test_repeats_and_copies_are_said(make_record: Build) -> None:
 
 
 def test_json(make_record: Build) -> None:
-    document = json.loads(from_records(two_seeds(make_record)).json())
-    assert document["schema"] == 2
+    records = [*two_seeds(make_record), make_record(None, seed=9, state="failed")]
+    document = json.loads(from_records(records).json())
+    assert (document["schema"], document["version"]) == (2, __version__)
+    assert document["records"] == sorted(record["id"] for record in records)
     (table,) = document["tables"]
     assert table["rows"][2]["last"] == {
         "mean": 50.0,

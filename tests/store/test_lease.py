@@ -16,7 +16,7 @@ import pytest
 from qipo_ray.errors import UserError
 from qipo_ray.store import lease as module
 from qipo_ray.store.files import sealed
-from qipo_ray.store.lease import Lease, LeaseHeld, LeaseLost
+from qipo_ray.store.lease import Lease, LeaseHeld, LeaseLost, driver
 
 
 class Clock:
@@ -174,3 +174,29 @@ def _race(act: Callable[[int], int], opened: int) -> list[int]:
     os.close(opened)
     codes.append(os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1]))
     return codes
+
+
+def test_who_drives_is_told_without_taking_anything(tmp_path: Path) -> None:
+    assert driver(tmp_path) is None
+    lease = Lease.take(tmp_path)
+    assert driver(tmp_path) == lease.holder
+    rewrite(lease, birth="1")  # of a process that is gone
+    assert driver(tmp_path) is None
+    clock = Clock()
+    rewrite(lease, place="elsewhere", heartbeat=clock.now - 59)
+    assert str(driver(tmp_path, clock)).startswith(f"process {os.getpid()} on host")
+    rewrite(lease, place="elsewhere", heartbeat=clock.now - 61)
+    assert driver(tmp_path, clock) is None
+    rewrite(lease, released=True)
+    assert driver(tmp_path) is None
+    assert [path.name for path in (tmp_path / "driver").iterdir()] == ["000001.json"]
+
+
+@pytest.mark.parametrize("field", ["pid", "host", "place", "birth", "heartbeat", "released"])
+def test_a_file_of_another_shape_names_no_driver(tmp_path: Path, field: str) -> None:
+    lease = Lease.take(tmp_path)
+    for value in (None, [], {"a": 1}):
+        content = asdict(lease.holder) | {field: value}
+        module._path(tmp_path, 1).write_bytes(sealed(content))
+        assert driver(tmp_path) is None
+    assert Lease.take(tmp_path).attempt == 2

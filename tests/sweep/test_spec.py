@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import json
 import pickle
-import random
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from qipo_ray.config import load_config
+from qipo_ray.config.space import points
 from qipo_ray.errors import UserError
-from qipo_ray.sweep.parameters import points
-from qipo_ray.sweep.spec import Resources, Spec, changed, differences, flat, rung_updates
+from qipo_ray.sweep.spec import Resources, Spec, changed, differences, flat
 
 NESTED = """\
 space:
@@ -73,27 +71,6 @@ def test_params_of_knows_what_lies_outside(make_spec: Callable[..., Spec]) -> No
     assert spec.params_of(config) == inside
     for other in ({"policy.beta": 3.0}, {"critic.width": 64}, {"policy.rounds": 9}):
         assert spec.params_of(changed(config, other)) is None
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_rungs_rise_to_the_whole_stage(seed: int) -> None:
-    generator = random.Random(seed)
-    base = load_config("quickstart")
-    for _ in range(100):
-        config = changed(base, {"policy.renew_every": generator.randrange(10, 9999)})
-        whole = config.policy.updates
-        first, second, last = rung_updates(config, (1 / 9, 1 / 3, 1.0))
-        assert (first, second, last) == (-(-whole // 9), -(-whole // 3), whole)
-
-
-def test_rungs_are_exact_where_floats_are_not() -> None:
-    config = changed(load_config("quickstart"), {"policy.rounds": 1, "policy.renew_every": 100})
-    assert 0.07 * 100 > 7
-    assert rung_updates(config, (0.07, 1.0)) == (7, 100)
-    with pytest.raises(
-        UserError, match="100 updates is too short for 3 rungs at 1/1000, 1/500, 1"
-    ):
-        rung_updates(config, (0.001, 0.002, 1.0))
 
 
 def test_the_document_is_whole_and_the_hash_leaves_resources_out(

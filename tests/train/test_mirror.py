@@ -11,13 +11,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
 from qipo_ray.config import Config
+from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.tasks import get_task
 from qipo_ray.store.artefacts import Artefacts
 from qipo_ray.train.job import Job, Run
 from qipo_ray.train.metrics import MetricsLog
 from qipo_ray.train.mirror import POINTS, RunMirror
 from qipo_ray.train.results import Results
-from qipo_ray.train.scoring import score_name
 from qipo_ray.train.sinks import Row, Shown, open_sinks
 from qipo_ray.train.tensorboard import LAYOUT, fresh_page, settings_table
 

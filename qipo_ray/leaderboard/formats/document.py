@@ -19,3 +19,4 @@ class Document:
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
     left_out: Mapping[str, int]  # records, by reason
+    records: tuple[str, ...]  # ids of all that it was made of, those left out too

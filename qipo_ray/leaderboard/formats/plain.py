@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from qipo_ray import __version__
 from qipo_ray.leaderboard.formats.document import Document
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, plain
 
@@ -23,9 +24,11 @@ def json_text(document: Document) -> str:
     ]
     whole = {
         "schema": SCHEMA,
+        "version": __version__,  # of the program that wrote it
         "metric": document.metric,
         "tables": tables,
         "left_out": dict(sorted(document.left_out.items())),
+        "records": document.records,
     }
     return json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 

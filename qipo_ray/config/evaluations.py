@@ -1,0 +1,62 @@
+"""Where a run is scored, over how many episodes, and under which name a score is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from qipo_ray.config.keys import stage_updates
+from qipo_ray.config.schema import Config
+from qipo_ray.errors import UserError
+
+Scored = tuple[int, int]  # after so many updates of the stage, over so many episodes
+
+
+def scored_at(config: Config, rungs: Sequence[int] = ()) -> dict[str, tuple[Scored, ...]]:
+    """Return per stage where a run is scored, in rising order.
+
+    A run of a search is scored at its ``rungs``, policy updates, over few episodes. Any other is
+    scored every ``evaluation.every`` updates, and at its end, as is cloning, over many.
+    """
+    settings, lengths = config.evaluation, stage_updates(config)
+    if rungs:
+        at_rungs = tuple((updates, settings.episodes) for updates in rungs)
+        return {"behaviour": (), "critic": (), "policy": at_rungs}
+    between = range(settings.every, lengths["policy"], settings.every)
+    return {
+        "behaviour": ((lengths["behaviour"], settings.final_episodes),),
+        "critic": (),
+        "policy": (
+            *((updates, settings.episodes) for updates in between),
+            (lengths["policy"], settings.final_episodes),
+        ),
+    }
+
+
+def score_name(config: Config, updates: int, episodes: int) -> str:
+    """Return the name under which a score is kept beside its snapshot.
+
+    It holds all that a score depends on beside the weights: the updates, the episodes, which
+    weights, and the sampler.
+    """
+    s = config.sampler
+    clip = "clip" if s.clip else "free"
+    parts = ("score", f"{updates:09d}", f"{episodes}ep", config.evaluation.weights, config.solver)
+    return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
+
+
+def rung_updates(config: Config, shares: Sequence[float]) -> tuple[int, ...]:
+    """Return the policy updates of each rung: rising, the last one the whole stage.
+
+    ``UserError`` if the stage is too short to tell the rungs apart.
+    """
+    whole = config.policy.updates
+    exact = [Fraction(share).limit_denominator(1_000_000) for share in shares]
+    updates = tuple(math.ceil(share * whole) for share in exact)
+    if len(set(updates)) < len(updates):
+        raise UserError(
+            f"a policy stage of {whole} updates is too short for {len(updates)} rungs at "
+            f"{', '.join(map(str, exact))} of it"
+        )
+    return updates

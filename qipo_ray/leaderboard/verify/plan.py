@@ -1,0 +1,165 @@
+"""What a sweep planned, worked out anew: its trials, and which configurations it confirms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from qipo_ray.config import Config, config_hash, from_dict
+from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.choice import Choice, choices
+from qipo_ray.leaderboard.trials import BROKEN
+from qipo_ray.leaderboard.verify.specification import Specification
+from qipo_ray.store import intents
+from qipo_ray.store.audit import Audit
+from qipo_ray.store.records import new_id
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What an intent says."""
+
+    id: str
+    task: str
+    origin: str
+    params: Mapping[str, Any]
+    config: Config
+    config_hash: str
+    seeds: tuple[int, ...]
+    rungs: tuple[int, ...]  # policy updates
+    written: datetime
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A choice as its records must show it."""
+
+    choice: Choice
+    config_hash: str
+
+    def differs(self, record: Record) -> list[str]:
+        """Return what a record says otherwise."""
+        said = {
+            "label.name": (record["label"]["name"], self.choice.name),
+            "trial": (record["trial"], self.choice.trial),
+            "protocol.selection_episodes": (
+                record["protocol"]["selection_episodes"],
+                self.choice.selection_episodes,
+            ),
+        }
+        return [f"{key} {old!r}, not {new!r}" for key, (old, new) in said.items() if old != new]
+
+
+class Plan:
+    """The trials of a sweep, and what follows from them under each of its specifications."""
+
+    def __init__(
+        self, spec: Specification, earlier: Sequence[Specification], found: Audit
+    ) -> None:
+        self.spec, self.earlier = spec, earlier
+        self.trials = {trial.id: trial for trial in _trials(found)}
+        self.entries = found.entries
+        self.records = {record["id"]: record for record in found.records}
+        self.broken = {
+            record["trial"]
+            for record in found.records
+            if record["purpose"] == "search" and record["state"] in BROKEN
+        }
+        self._confirmed: dict[tuple[int, str, int], list[Planned]] = {}
+
+    def data(self, task: str) -> set[str]:
+        """Return the SHA-256 of a task's data, as the specifications name it."""
+        return {one.data[task] for one in (self.spec, *self.earlier) if task in one.data}
+
+    def search_id(self, trial: Trial, seed: int) -> str:
+        """Return the id of a run's record."""
+        return new_id(self.spec.name, "search", trial.task, trial.config_hash, seed)
+
+    @cached_property
+    def missing(self) -> dict[str, int]:
+        """Trials that are still to be intended, by task; none where the space is used up."""
+        count = {}
+        for task in self.spec.tasks:
+            own = [trial.config_hash for trial in self.trials.values() if trial.task == task]
+            left = max(0, self.spec.trials - len(own))
+            count[task] = 0 if left and self.spec.exhausted_by(own) else left
+        return count
+
+    @cached_property
+    def open(self) -> dict[str, tuple[Trial, int]]:
+        """Runs of trials that have no record, by its id; not of tasks that the sweep left."""
+        return {
+            record: (trial, seed)
+            for trial in self.trials.values()
+            for seed in trial.seeds
+            if trial.task in self.spec.tasks
+            and (record := self.search_id(trial, seed)) not in self.records
+        }
+
+    @cached_property
+    def over(self) -> bool:
+        """Whether the search is: then it is known what is to be confirmed."""
+        return not any(self.missing.values()) and not self.open
+
+    def confirmed(self, task: str) -> list[Planned]:
+        """Return what is confirmed of a task by all that is known now."""
+        own = [trial for trial in self.trials.values() if trial.task == task]
+        return self._chosen(self.spec, task, own)
+
+    def confirmed_before(self, record: Record) -> list[Planned]:
+        """Return what a specification that was replaced confirmed when a record was made."""
+        ended = moment(record["provenance"]["ended"])
+        task = record["task"]
+        then = [t for t in self.trials.values() if t.task == task and t.written <= ended]
+        return [
+            planned
+            for spec in self.earlier
+            if task in spec.tasks and record["seed"] in spec.report_seeds
+            for planned in self._chosen(spec, task, then)
+        ]
+
+    def _chosen(self, spec: Specification, task: str, trials: Sequence[Trial]) -> list[Planned]:
+        """Return the choices among the first trials of a task."""
+        known = (id(spec), task, len(trials))
+        if known not in self._confirmed:
+            found = choices(task, spec.paper, spec.top, trials, self.entries, self.broken)
+            self._confirmed[known] = [Planned(one, config_hash(one.config)) for one in found]
+        return self._confirmed[known]
+
+
+def moment(text: str) -> datetime:
+    """Return a time as the store writes it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _trials(found: Audit) -> list[Trial]:
+    """Return the trials whose configuration can be read; the others are faults."""
+    trials = []
+    for intent in found.intents:
+        path = found.root / intents.FOLDER / f"{intent['id']}.json"
+        try:
+            config = from_dict(intent["config"], "its configuration")
+        except UserError as problem:
+            found.fault(path, str(problem))
+            continue
+        if config_hash(config) != intent["config_hash"]:
+            found.fault(path, "its configuration does not have the hash that it names")
+        trials.append(
+            Trial(
+                id=intent["id"],
+                task=intent["task"],
+                origin=intent["origin"],
+                params=intent["params"],
+                config=config,
+                config_hash=intent["config_hash"],
+                seeds=tuple(intent["seeds"]),
+                rungs=tuple(intent["rungs"]),
+                written=moment(intent["written"]),
+            )
+        )
+    return trials

@@ -1,0 +1,161 @@
+"""Records by themselves: what each says twice must agree, and what follows must follow."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from statistics import fmean
+from typing import Any
+
+from qipo_ray import __version__
+from qipo_ray.config import (
+    Config,
+    config_hash,
+    departures,
+    from_dict,
+    path_label,
+    stage_keys,
+    stage_updates,
+)
+from qipo_ray.config.evaluations import scored_at
+from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.verify.plan import Record
+from qipo_ray.store.audit import Audit
+
+TOLERANCE = 1e-9  # relative: another machine may add up in another order
+Pair = tuple[Any, Any]  # what a record says, and what it should say
+
+
+def check_records(found: Audit, *, ours: bool) -> dict[str, Config]:
+    """Return the configuration of every record that can be read, by id; say what is wrong.
+
+    A configuration that cannot be read is a fault if the results are ``ours``, of this version's
+    settings. What follows from a configuration may follow otherwise in another version.
+    """
+    configs = {}
+    for record in found.records:
+        path = found.root / "records" / f"{record['id']}.json"
+        same = record["provenance"]["version"] == __version__
+        try:
+            config = _config(json.dumps(record["config"], sort_keys=True))
+        except UserError as problem:
+            (found.fault if ours else found.remark)(path, str(problem))
+            continue
+        configs[record["id"]] = config
+        for what in _differences(_derived(record, config)):
+            if same:
+                found.fault(path, what)
+            else:
+                version = record["provenance"]["version"]
+                found.remark(path, f"{what}; it was made by qipo_ray {version}")
+        for what in (*_differences(_told_twice(record)), *_scores(record, config)):
+            found.fault(path, what)
+    _check_data(found)
+    return configs
+
+
+@lru_cache(maxsize=1024)
+def _config(text: str) -> Config:
+    """Return a configuration from its JSON; runs of one differ in the seed alone."""
+    return from_dict(json.loads(text), "its configuration")
+
+
+_hash = lru_cache(maxsize=1024)(config_hash)
+
+
+def _derived(record: Record, config: Config) -> Iterator[tuple[str, Pair]]:
+    """Yield what follows from the configuration."""
+    label, protocol = record["label"], record["protocol"]
+    yield "config_hash", (record["config_hash"], _hash(config))
+    keys = stage_keys(config, record["task"], record["data"]["sha256"], record["seed"])
+    for stage, key in keys.items():
+        yield f"jobs.{stage}", (record["jobs"][stage], key)
+    yield "label.method", (label["method"], f"QIPO-{path_label(config)}")
+    yield "label.departures", (label["departures"], list(departures(config)))
+    episodes = config.evaluation.episodes
+    if record["purpose"] != "search":
+        episodes = config.evaluation.final_episodes
+    for key, value in {
+        "episodes": episodes,
+        "sampler": config.solver,
+        "steps": config.sampler.evaluations,
+        "best_of": 1,
+        "clip": config.sampler.clip,
+    }.items():
+        yield f"protocol.{key}", (protocol[key], value)
+
+
+def _told_twice(record: Record) -> Iterator[tuple[str, Pair]]:
+    """Yield what a record says in two places."""
+    yield "data.task", (record["data"]["task"], record["task"])
+    final, scores = record["final"], record["scores"]
+    if record["state"] != "finished" or not scores:
+        for key in ("last", "last3", "best", "action_latency_ms"):
+            yield f"final.{key}", (final[key], None)
+        return
+    yield "final.last", (final["last"], scores[-1])
+    values = [score["normalised"] for score in scores]
+    if None not in values:
+        yield "final.last3", (final["last3"], fmean(values[-3:]))
+        yield "final.best", (final["best"], max(scores, key=lambda one: float(one["normalised"])))
+
+
+def _scores(record: Record, config: Config) -> Iterator[str]:
+    """Yield what is wrong with where a run was scored; those of a search have their own rule."""
+    if record["purpose"] == "search":
+        if record["behaviour_cloning"] is not None:
+            yield "behaviour_cloning: a run of a search does not score it"
+        return
+    wanted, reached = scored_at(config), record["reached"]["updates"]
+    scored = [(score["updates"], score["episodes"]) for score in record["scores"]]
+    ahead = [one for one in wanted["policy"] if one[0] <= reached]
+    finished = record["state"] == "finished"
+    if finished and (scored != ahead or reached != stage_updates(config)["policy"]):
+        yield "scores: not where a whole run is scored, or not over its episodes"
+    elif not finished and not set(scored) <= set(ahead):
+        yield "scores: beyond what the run reached, or not over its episodes"
+    cloning = record["behaviour_cloning"]
+    if cloning is None:
+        if finished:
+            yield "behaviour_cloning: missing"
+    elif (cloning["updates"], cloning["episodes"]) not in wanted["behaviour"]:
+        yield "behaviour_cloning: not after its whole stage, or not over its episodes"
+
+
+def _differences(pairs: Iterator[tuple[str, Pair]]) -> Iterator[str]:
+    """Yield a sentence for each pair that is not equal."""
+    for key, (old, new) in pairs:
+        if not _equal(old, new):
+            yield f"{key}: {_short(old)}, not {_short(new)}"
+
+
+def _equal(old: Any, new: Any) -> bool:
+    if isinstance(old, float) and isinstance(new, float):
+        return math.isclose(old, new, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(old == new)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{value.get('normalised')} at {value.get('updates')} updates"
+    return f"{value!r:.80}"
+
+
+def _check_data(found: Audit) -> None:
+    """Note where a record says of a data set what most others of the same SHA-256 do not say."""
+    said: defaultdict[tuple[str, str, str], defaultdict[str, list[str]]]
+    said = defaultdict(lambda: defaultdict(list))
+    for record in found.records:
+        data = record["data"]
+        for key in ("source", "rows", "score"):
+            words = json.dumps(data[key], sort_keys=True)
+            said[record["task"], data["sha256"], key][words].append(record["id"])
+    for (_, _, key), versions in said.items():
+        usual = max(versions, key=lambda words: len(versions[words]))
+        for words, ids in versions.items():
+            for one in ids if words != usual else ():
+                path = found.root / "records" / f"{one}.json"
+                found.fault(path, f"data.{key}: {words:.80}, others of the data say {usual:.80}")

@@ -1,0 +1,171 @@
+"""The tables that were written, held to those that the records give."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from qipo_ray import __version__
+from qipo_ray.leaderboard.board import from_records
+from qipo_ray.leaderboard.formats.plain import SCHEMA
+from qipo_ray.store.audit import Audit, reason
+
+NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
+SCORE = re.compile(r"(-?\d+\.\d+) ± (\d+\.\d+)")
+TOLERANCE = 1e-9  # relative: another machine may add up in another order
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What ``leaderboard.json`` says of the tables beside it; None where it does not say."""
+
+    ours: bool  # written by this version of the program
+    version: str | None
+    records: frozenset[str] | None  # ids of those that the tables were made of
+
+
+def check_tables(found: Audit, readable: Collection[str], *, complete: bool) -> None:
+    """Rebuild the tables from the records that they name, and note where they differ.
+
+    Tables that are older than some records are compared with the others. Of tables that another
+    version wrote only the scores are compared. While a driver is at work nothing is a fault.
+    ``readable`` are the ids of records whose configuration can be read.
+    """
+    folder = found.root / "leaderboard"
+    stamp = _stamp(folder / "leaderboard.json")
+    here = {record["id"] for record in found.records}
+    named = here if stamp.records is None else stamp.records
+    say = found.fault if found.driver is None else found.remark
+    if gone := sorted(named - here):
+        words = f"made of {len(named)} records, of which {len(gone)} are not here: {gone[0]}"
+        say(folder / "leaderboard.json", words)
+        return
+    if named - set(readable):
+        found.remark(folder, "not compared: a record's configuration cannot be read")
+        return
+    if here - named:
+        words = f"older than {len(here - named)} records; the sweep's end, or {_anew(found)}"
+        found.remark(folder, f"{words}, writes them anew")
+    rebuilt = from_records(one for one in found.records if one["id"] in named).documents()
+    for suffix, text in rebuilt.items():
+        path = folder / f"leaderboard.{suffix}"
+        try:
+            written = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if complete and not path.is_symlink():
+                words = "not written yet, though all runs have ended; run the sweep again"
+                found.remark(path, words)
+            elif path.is_symlink():
+                say(path, "a link that leads nowhere")
+            continue
+        except (ValueError, OSError) as problem:
+            say(path, f"cannot be read: {reason(problem)}")
+            continue
+        if stamp.ours:
+            difference = first_difference(written, text)
+        else:
+            difference = _other_scores(written, text, suffix)
+        if difference is not None:
+            say(path, f"not what the records give: {difference}")
+        elif not stamp.ours:
+            count = sum(_scores(written, suffix).values())
+            words = f"written by {stamp.version or 'another version of qipo_ray'}: its {count} "
+            found.remark(
+                path,
+                f"{words}scores are in the records, nothing else in it was compared; "
+                f"{_anew(found)} writes it anew",
+            )
+
+
+def _anew(found: Audit) -> str:
+    return f"qipo-ray leaderboard {found.root} --output {found.root / 'leaderboard'}"
+
+
+def _stamp(path: Path) -> Stamp:
+    """Return what the JSON table says; that of this version if there is none to be read."""
+    try:
+        document: Any = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return Stamp(True, None, None)
+    if not isinstance(document, dict):
+        return Stamp(True, None, None)
+    version, records = document.get("version"), document.get("records")
+    if not isinstance(records, list) or not all(isinstance(one, str) for one in records):
+        records = None
+    ours = version == __version__ and document.get("schema") == SCHEMA
+    name = f"qipo_ray {version}" if isinstance(version, str) and version != __version__ else None
+    return Stamp(ours, name, None if records is None else frozenset(records))
+
+
+def first_difference(written: str, rebuilt: str) -> str | None:
+    """Return the first line that differs, or None; numbers may differ in their last digits."""
+    lines = zip_longest(written.splitlines(), rebuilt.splitlines(), fillvalue="nothing")
+    for number, (old, new) in enumerate(lines, start=1):
+        if old != new and not _close(old, new):
+            at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
+            start = max(0, at - 20)
+            return f"line {number}: {old[start : at + 40]!r}, not {new[start : at + 40]!r}"
+    return None
+
+
+def _close(old: str, new: str) -> bool:
+    """Return whether two lines are equal but for rounding."""
+    if NUMBER.split(old) != NUMBER.split(new):
+        return False
+    pairs = zip(NUMBER.findall(old), NUMBER.findall(new), strict=True)
+    return all(math.isclose(float(a), float(b), rel_tol=TOLERANCE) for a, b in pairs)
+
+
+def _other_scores(written: str, rebuilt: str, suffix: str) -> str | None:
+    """Return a score, mean ± deviation, that no row of the rebuilt table has, or None."""
+    try:
+        old, new = _scores(written, suffix), _scores(rebuilt, suffix)
+    except (ValueError, RecursionError, csv.Error) as problem:
+        return reason(problem)
+    if new and not old:
+        return "it holds no score"
+    return next((f"{mean} ± {std}" for mean, std in sorted(old - new)), None)
+
+
+def _scores(text: str, suffix: str) -> Counter[tuple[str, str]]:
+    """Return the scores in a table, of any version: each a mean with its deviation."""
+    if suffix == "json":
+        pairs = _pairs(json.loads(text))
+    elif suffix == "csv":
+        pairs = (
+            (value, row.get(name.removesuffix("_mean") + "_std"))
+            for row in csv.DictReader(io.StringIO(text))
+            for name, value in row.items()
+            if isinstance(name, str) and name.endswith("_mean")
+        )
+    else:
+        plain = text.replace(r"$\pm$", "±").replace("$-$", "-")
+        return Counter(SCORE.findall(plain))
+    found: Counter[tuple[str, str]] = Counter()
+    for mean, std in pairs:
+        try:
+            found[f"{float(mean):.6g}", f"{float(std):.6g}"] += 1
+        except (TypeError, ValueError):
+            continue  # no number, or a score of one seed, which has no deviation
+    return found
+
+
+def _pairs(tree: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the scores in a JSON document."""
+    if isinstance(tree, Mapping):
+        if "mean" in tree and "std" in tree:
+            yield tree["mean"], tree["std"]
+        for item in tree.values():
+            yield from _pairs(item)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _pairs(item)

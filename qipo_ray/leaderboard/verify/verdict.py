@@ -1,0 +1,85 @@
+"""`verify` itself: every check in turn, and what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.verify.accounts import OPEN, accounts
+from qipo_ray.leaderboard.verify.confirm import check_confirmed
+from qipo_ray.leaderboard.verify.evidence import check_evidence
+from qipo_ray.leaderboard.verify.plan import Plan
+from qipo_ray.leaderboard.verify.record import check_records
+from qipo_ray.leaderboard.verify.search import check_search
+from qipo_ray.leaderboard.verify.specification import FILE, specifications
+from qipo_ray.leaderboard.verify.tables import check_tables
+from qipo_ray.store.audit import Audit, Finding, audit
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `verify` found. ``faults`` are wrong; ``remarks`` are not, but worth knowing."""
+
+    sweep: str
+    driver: str | None  # that was at work meanwhile; only what had ended was judged
+    counts: Mapping[str, int] | None  # of runs; None where nothing was planned, as by `train`
+    files: int  # of artefacts, hashed
+    bytes: int
+    faults: tuple[Finding, ...]
+    remarks: tuple[Finding, ...]
+
+    @property
+    def planned(self) -> int:
+        """Number of planned runs."""
+        return sum((self.counts or {}).values())
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {**asdict(self), "planned": self.planned}
+
+
+def verify(root: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Verdict:
+    """Return what is right and wrong with the results at ``root``; nothing there is changed.
+
+    ``UserError`` if it is no folder of results.
+    """
+    if not any((root / name).exists() for name in (FILE, "records", "artefacts")):
+        below = sorted(str(path.parent) for path in root.glob(f"*/{FILE}"))
+        hint = f"; there are {', '.join(below)}" if below else ""
+        raise UserError(f"{root}: no sweep; expected a folder with {FILE} or records/{hint}")
+    found = audit(root, progress)
+    spec, earlier = specifications(found)
+    configs = check_records(found, ours=spec is not None)
+    counts = None
+    if spec is not None:
+        plan = Plan(spec, earlier, found)
+        _check_belonging(plan, found)
+        check_search(plan, found)
+        counts = dict(accounts(plan, found, check_confirmed(plan, found)))
+        check_tables(found, configs, complete=not any(counts[state] for state in OPEN))
+    check_evidence(found, configs)
+    return Verdict(
+        sweep=str(root),
+        driver=None if found.driver is None else str(found.driver),
+        counts=counts,
+        files=found.files,
+        bytes=found.bytes,
+        faults=tuple(found.faults),
+        remarks=tuple(found.remarks),
+    )
+
+
+def _check_belonging(plan: Plan, found: Audit) -> None:
+    """Hold the records to the sweep: its name, its data, its two kinds of runs."""
+    for record in found.records:
+        path = found.root / "records" / f"{record['id']}.json"
+        data = plan.data(record["task"])
+        if record["purpose"] == "single":
+            found.remark(path, "no run of the sweep: made by `qipo-ray train` in its folder")
+        elif record["sweep"] != plan.spec.name:
+            found.fault(path, f"of another sweep, {record['sweep']!r}")
+        elif data and record["data"]["sha256"] not in data:
+            found.fault(path, f"made with other data than {FILE} names")

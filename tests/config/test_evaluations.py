@@ -1,0 +1,68 @@
+"""Where a run is scored; a run itself asks the same function, so here it is worked out by hand."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from qipo_ray.config import load_config, override
+from qipo_ray.config.evaluations import rung_updates, score_name, scored_at
+from qipo_ray.errors import UserError
+
+CONFIG = override(
+    load_config("quickstart"),
+    [
+        "behaviour.updates=700", "policy.rounds=3", "policy.renew_every=100",
+        "evaluation.every=120", "evaluation.episodes=5", "evaluation.final_episodes=50",
+    ],
+)  # fmt: skip
+
+
+def test_a_search_is_scored_at_its_rungs_alone() -> None:
+    scored = scored_at(CONFIG, (34, 100, 300))
+    assert scored == {"behaviour": (), "critic": (), "policy": ((34, 5), (100, 5), (300, 5))}
+
+
+def test_any_other_run_is_scored_between_and_at_its_end() -> None:
+    assert scored_at(CONFIG) == {
+        "behaviour": ((700, 50),),
+        "critic": (),
+        "policy": ((120, 5), (240, 5), (300, 50)),
+    }
+    assert scored_at(override(CONFIG, ["evaluation.every=150"]))["policy"] == ((150, 5), (300, 50))
+    assert scored_at(override(CONFIG, ["evaluation.every=300"]))["policy"] == ((300, 50),)
+
+
+def test_a_score_is_kept_under_all_that_it_depends_on() -> None:
+    name = score_name(CONFIG, 300, 50)
+    assert name == "score-000000300-50ep-online-midpoint-10-clip"
+    others = {
+        "evaluation.weights=ema", "sampler.solver=heun", "sampler.evaluations=8",
+        "sampler.clip=false",
+    }  # fmt: skip
+    names = {score_name(override(CONFIG, [other]), 300, 50) for other in others}
+    names |= {score_name(CONFIG, 301, 50), score_name(CONFIG, 300, 51)}
+    assert name not in names and len(names) == 6
+    assert score_name(override(CONFIG, ["policy.beta=9"]), 300, 50) == name
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rungs_rise_to_the_whole_stage(seed: int) -> None:
+    generator = random.Random(seed)
+    base = load_config("quickstart")
+    for _ in range(100):
+        config = override(base, [f"policy.renew_every={generator.randrange(10, 9999)}"])
+        whole = config.policy.updates
+        first, second, last = rung_updates(config, (1 / 9, 1 / 3, 1.0))
+        assert (first, second, last) == (-(-whole // 9), -(-whole // 3), whole)
+
+
+def test_rungs_are_exact_where_floats_are_not() -> None:
+    config = override(CONFIG, ["policy.rounds=1"])
+    assert 0.07 * 100 > 7
+    assert rung_updates(config, (0.07, 1.0)) == (7, 100)
+    with pytest.raises(
+        UserError, match="100 updates is too short for 3 rungs at 1/1000, 1/500, 1"
+    ):
+        rung_updates(config, (0.001, 0.002, 1.0))
