@@ -69,8 +69,6 @@ def answer(path: str) -> Answer:
 
 def describe(root: h5py.File) -> Answer:
     """Return the first ``names`` of a file, its ``source``, and its ``columns`` by their path."""
-    if root.userblock_size:
-        raise Unusable("begins with a user block, which is not read")
     names, columns = _members(root), {}
     for name in names:
         if name in KEYS:
