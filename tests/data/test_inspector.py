@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from qipo_ray.data import inspector as module
+from qipo_ray.data.d4rl_hdf5 import read
 from qipo_ray.data.inspector import Inspector
+from qipo_ray.data.tasks import get_task
+from qipo_ray.errors import UserError
 
 
 @pytest.fixture
@@ -64,3 +70,28 @@ def test_close_leaves_no_process(asked) -> None:
     pid = child(inspector)
     inspector.close()
     assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_changed_bytes_never_harm(libver: str, tmp_path: Path, columns) -> None:
+    """A fault in HDF5's library ends its own process, not this one."""
+    path = tmp_path / "data.hdf5"
+    with h5py.File(path, "w", libver=libver) as file:
+        for key, values in columns("point").items():
+            file[key] = values
+    whole, rng = path.read_bytes(), np.random.default_rng(4)
+    before, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in rng.integers(len(whole), size=rng.integers(1, 5)):
+            word = int(rng.choice([0, 1, 2**31, 2**32 - 1, 2**40, 2**63])).to_bytes(8, "little")
+            content[place : place + 8] = word[: len(content) - place]
+        path.write_bytes(content)
+        try:
+            read(path, get_task("point"))
+        except UserError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused > 30
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
