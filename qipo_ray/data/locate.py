@@ -38,7 +38,7 @@ def _origin(task: Task) -> str:
         return _way_out(task.id)
     size = f" ({task.bytes / 1e6:,.1f} MB)" if task.bytes else ""
     return (
-        f"D4RL's file is {task.url}{size}, kept at {d4rl_cache() / task.filename}; "
+        f"D4RL's file is {task.url}{size}: `qipo-ray data get {task.id}`; "
         f"generated instead: {_way_out(task.id.rpartition('-v')[0])}"
     )
 
