@@ -41,8 +41,13 @@ def read(path: str | Path, task: Task, *, obtained: str = "other") -> Dataset:
     """
     path = Path(path)
     with opened(path, task) as file:
-        columns = _checked_columns(file, task)
-        arrays = {key: _values(key, column) for key, column in columns.items()}
+        return rows(file, path, task, obtained)
+
+
+def rows(file: Opened, path: Path, task: Task, obtained: str) -> Dataset:
+    """Return the rows of an open file, see ``read``; ``Unusable`` if it does not fit."""
+    columns = _checked_columns(file, task)
+    arrays = {key: _values(key, column) for key, column in columns.items()}
     source, notes = _source(file.source, obtained, file.sha256, task)
     return _dataset(path, task, source, file.sha256, arrays, notes)
 
@@ -94,8 +99,6 @@ def _dataset(
 def _checked_columns(file: Opened, task: Task) -> dict[str, Column]:
     """Return the needed columns by key, checked by what they declare; nothing is read yet."""
     missing = [key for key in _REQUIRED if key not in file.columns]
-    if missing and any(name.startswith("episode_") for name in file.names):
-        raise Unusable("is in Minari's layout; wanted is D4RL's")
     if missing:
         held = ", ".join(map(shown, file.names)) or "-"
         raise Unusable(f"misses {', '.join(missing)}; it holds {held}")

@@ -81,7 +81,13 @@ def describe(root: h5py.File) -> Answer:
 def _episode(name: str, group: object) -> Answer:
     if not isinstance(group, h5py.Group):
         raise Unusable(f"{shown(name)} is an array; wanted is a group")
-    inner = (key for key in _members(group) if key in KEYS)
+    inner = [key for key in _members(group) if key in KEYS]
+    parts = group["observations"] if "observations" in inner else None
+    if isinstance(parts, h5py.Group):
+        held = ", ".join(map(shown, list(parts)[:4]))
+        raise Unusable(
+            f"has observations in parts ({held}); read are sets whose observations are one array"
+        )
     return {f"{name}/{key}": _column(f"{name}/{key}", group[key]) for key in inner}
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from qipo_ray.data import minari_folder
 from qipo_ray.data.tasks import GENERATORS, Task
 from qipo_ray.errors import UserError
 
 
 def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]:
-    """Return the file of a task and how it was obtained, ``"d4rl"``, ``"generated"``, ``"other"``.
+    """Return the file of a task and how it was obtained, a source or ``"other"``.
 
-    An explicit path wins. A D4RL id is looked up in D4RL's own cache, a generated task at
-    ``generated_path``; one never stands in for the other.
+    An explicit path wins; it may be the folder of a Minari data set, or ``minari:ID`` for one in
+    Minari's own folder. A D4RL id is looked up in D4RL's own cache, a generated task at
+    ``generated_path``; neither these nor Minari's sets ever stand in for one another.
 
     Raises:
         UserError: no file there; the line names the task, the path and what to do.
     """
     if path is not None:
-        found = Path(path).expanduser()
+        if str(path).startswith(minari_folder.PREFIX):
+            return minari_folder.file_of(str(path).removeprefix(minari_folder.PREFIX)), "minari"
+        found = minari_folder.in_folder(Path(path).expanduser())
         if not found.is_file():
             reason = "is not a plain file" if found.exists() else "does not exist"
             raise UserError(f"data file {found} for task {task.id} {reason}; {_origin(task)}")

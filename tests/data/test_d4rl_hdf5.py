@@ -214,10 +214,6 @@ def test_missing_key(key: str, columns, write) -> None:
     assert "timeouts" in line
 
 
-def test_minari_layout_is_named(write) -> None:
-    refused(write({"episode_0/observations": np.zeros(3)}), "Minari")
-
-
 @pytest.mark.parametrize(
     ("key", "values", "expected"),
     [
