@@ -52,10 +52,14 @@ def d4rl_cache() -> Path:
     return Path(os.environ.get("D4RL_DATASET_DIR") or "~/.d4rl/datasets").expanduser()
 
 
+def data_cache() -> Path:
+    """Return the folder of what this project makes, ``$QIPO_DATA`` or ``~/.cache/qipo_ray``."""
+    return Path(os.environ.get("QIPO_DATA") or "~/.cache/qipo_ray").expanduser()
+
+
 def generated_path(task: Task) -> Path:
-    """Return a generated task's data file, in ``$QIPO_DATA`` or ``~/.cache/qipo_ray``."""
-    folder = Path(os.environ.get("QIPO_DATA") or "~/.cache/qipo_ray").expanduser()
-    return folder / f"{task.id}-generated-v1.hdf5"
+    """Return a generated task's data file in ``data_cache``."""
+    return data_cache() / f"{task.id}-generated-v1.hdf5"
 
 
 def _generated(task: Task) -> tuple[Path, str]:
