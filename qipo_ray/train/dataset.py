@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,14 @@ from qipo_ray.data.transitions import transitions
 from qipo_ray.errors import UserError
 from qipo_ray.train.job import Job
 
+AtHand = Callable[[Job], AbstractContextManager[Path]]  # gives a job's data file while it is read
+
+
+@contextmanager
+def on_disk(job: Job) -> Iterator[Path]:
+    """Yield a job's data file where this machine is said to have it."""
+    yield Path(job.data)
+
 
 def data_key(job: Job) -> str:
     """Return the hash of all that a job's tensors depend on: file, task, settings, code."""
@@ -28,17 +37,19 @@ def data_key(job: Job) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def tensors_of(job: Job, device: torch.device) -> Tensors:
+def tensors_of(job: Job, device: torch.device, at_hand: AtHand = on_disk) -> Tensors:
     """Return the job's data on a device; on the CPU, mapped from this machine's one copy.
 
-    ``UserError`` if the file is not the one that the run was planned with.
+    The file is read by the first process that asks. ``UserError`` if it is not the one that the
+    run was planned with.
     """
-    return Tensors.over(mapped(data_key(job), lambda: _prepared(job)), device)
+    return Tensors.over(mapped(data_key(job), lambda: _prepared(job, at_hand)), device)
 
 
-def _prepared(job: Job) -> Mapping[str, npt.NDArray]:
+def _prepared(job: Job, at_hand: AtHand) -> Mapping[str, npt.NDArray]:
     config = job.config
-    dataset = load(job.task, job.data)
+    with at_hand(job) as path:
+        dataset = load(job.task, path)
     if dataset.sha256 != job.data_sha256:
         raise UserError(f"{job.data} changed since the run was planned: other SHA-256")
     rows = transitions(dataset, get_task(job.task), config.data.reward, config.critic.discount)

@@ -16,7 +16,7 @@ from qipo_ray.agent import Diverged, State, Tensors
 from qipo_ray.data.tasks import get_task
 from qipo_ray.store.attempts import StaleAttempt
 from qipo_ray.train.checkpoint import to_bytes
-from qipo_ray.train.dataset import data_key, tensors_of
+from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, Event
 from qipo_ray.train.job import Job
 from qipo_ray.train.metrics import MetricsLog
@@ -41,12 +41,15 @@ class _Active:
 class Host:
     """An engine with N slots whose jobs live in the store under ``root``."""
 
-    def __init__(self, root: Path, slots: int = 1, device: str = "cpu") -> None:
+    def __init__(
+        self, root: Path, slots: int = 1, device: str = "cpu", at_hand: AtHand = on_disk
+    ) -> None:
         self.results = Results(root)
         self.artefacts = self.results.artefacts
         self.engine = Engine(slots)
         self.device = torch.device(device)
         self.active: dict[str, _Active] = {}
+        self.at_hand = at_hand
         self._data: tuple[str, Tensors] | None = None
 
     def admit(self, job: Job) -> list[Report]:
@@ -69,7 +72,7 @@ class Host:
     def _tensors(self, job: Job) -> Tensors:
         key = data_key(job)
         if self._data is None or self._data[0] != key:
-            self._data = (key, tensors_of(job, self.device))
+            self._data = (key, tensors_of(job, self.device, self.at_hand))
         return self._data[1]
 
     def step(self, updates: int = LOG_EVERY) -> list[Report]:

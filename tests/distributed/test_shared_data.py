@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from qipo_ray.data.locate import data_cache
+from qipo_ray.distributed import datasets
+from qipo_ray.distributed.datasets import at_hand, read_piece
+from qipo_ray.errors import UserError
 from qipo_ray.train.dataset import data_key
 from qipo_ray.train.job import Job, Run
 
@@ -60,3 +66,47 @@ def test_one_copy_on_a_machine_and_no_write_that_others_see(
     assert ray.get(late.total.remote()) == second
     for reader in (*readers, late):
         ray.kill(reader)
+
+
+@pytest.fixture
+def namespace(cluster: None, tmp_path: Path) -> Iterator[str]:
+    """A broker's, and nothing else of a service."""
+    import ray
+
+    from qipo_ray.distributed.service import _start_broker
+
+    name = f"test-{secrets.token_hex(4)}"
+    broker = _start_broker(SimpleNamespace(root=tmp_path / "results", namespace=name))
+    yield name
+    ray.kill(broker)
+
+
+def test_a_machine_without_the_file_borrows_it(
+    namespace: str, make_run: Callable[..., Run], tmp_path: Path, monkeypatch
+) -> None:
+    job = make_run().jobs[0]
+    monkeypatch.setenv("QIPO_DATA", str(tmp_path / "cache"))
+    with at_hand(namespace, job) as path:
+        assert path == Path(job.data)
+    monkeypatch.setattr(datasets, "here", lambda path: False)  # in this process
+    with at_hand(namespace, job) as path:
+        assert path.parent == tmp_path / "cache"
+        assert path.read_bytes() == Path(job.data).read_bytes()
+    assert list((tmp_path / "cache").iterdir()) == []
+    gone = replace(job, data=str(tmp_path / "gone.hdf5"))
+    words = "neither on this machine nor on the driver's"
+    with pytest.raises(UserError, match=words), at_hand(namespace, gone):
+        pass
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_pieces_make_up_the_file(tmp_path: Path, monkeypatch) -> None:
+    import asyncio
+
+    monkeypatch.setattr(datasets, "PIECE", 1000)
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(250)) * 9)
+    pieces = [asyncio.run(read_piece(str(path), offset)) for offset in (0, 1000, 2000, 2250)]
+    assert list(map(len, pieces)) == [1000, 1000, 250, 0]
+    assert b"".join(pieces) == path.read_bytes()
+    assert asyncio.run(read_piece(str(tmp_path), 0)) is None
