@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -59,10 +62,13 @@ class Tensors:
 
     @classmethod
     def of(cls, transitions: Transitions, observations: str, device: torch.device) -> Tensors:
-        """Return ``transitions`` on ``device``, observations ``raw`` or ``standard``."""
+        """Return ``transitions`` on ``device``, observations ``raw`` or ``standard``.
 
-        def tensor(array: np.ndarray) -> Tensor:
-            return torch.tensor(array, dtype=torch.float32, device=device)  # copies: never aliases
+        On the CPU what is not changed shares its memory with ``transitions``.
+        """
+
+        def tensor(array: npt.NDArray[np.float32]) -> Tensor:
+            return torch.from_numpy(array).to(device)
 
         states = tensor(transitions.observations)
         normaliser = Normaliser.of(states.cpu(), observations)
@@ -77,6 +83,23 @@ class Tensors:
             with_returns=valid.to(device),
             normaliser=normaliser,
         )
+
+    @classmethod
+    def over(cls, arrays: Mapping[str, npt.NDArray[Any]], device: torch.device) -> Tensors:
+        """Return what ``arrays()`` was called on; on the CPU its memory is that of ``arrays``."""
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        normaliser = Normaliser(
+            tensors.pop("mean"), tensors.pop("scale"), bool(tensors.pop("standard"))
+        )
+        return cls(
+            **{name: tensor.to(device) for name, tensor in tensors.items()}, normaliser=normaliser
+        )
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the contents by name; on the CPU they share their memory."""
+        tensors = {**vars(self), **self.normaliser.state()}
+        del tensors["normaliser"]
+        return {name: torch.as_tensor(value).cpu().numpy() for name, value in tensors.items()}
 
     @property
     def device(self) -> torch.device:

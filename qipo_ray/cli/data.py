@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qipo_ray.cli import download
 from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError, nearest
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
-app = typer.Typer(help="List the tasks, show what a data file holds, make generated data.",
+app = typer.Typer(help="List the tasks, get or make their data, show what a data file holds.",
                   no_args_is_help=True)  # fmt: skip
+app.command("get")(download.get)
+app.command("plan")(download.plan)
 
 
 @app.command("list")

@@ -36,7 +36,7 @@ def train(
         Path, typer.Option("--results", envvar="QIPO_RESULTS", help="Where results go.")
     ] = Path("results"),
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE", help="The data, in D4RL's layout.")
+        Path | None, typer.Option("--data", metavar="FILE", help="The data, or minari:ID.")
     ] = None,
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from qipo_ray.data import minari_folder
 from qipo_ray.data.tasks import GENERATORS, Task
 from qipo_ray.errors import UserError
 
 
 def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]:
-    """Return the file of a task and how it was obtained, ``"d4rl"``, ``"generated"``, ``"other"``.
+    """Return the file of a task and how it was obtained, a source or ``"other"``.
 
-    An explicit path wins. A D4RL id is looked up in D4RL's own cache, a generated task at
-    ``generated_path``; one never stands in for the other.
+    An explicit path wins; it may be the folder of a Minari data set, or ``minari:ID`` for one in
+    Minari's own folder. A D4RL id is looked up in D4RL's own cache, a generated task at
+    ``generated_path``; neither these nor Minari's sets ever stand in for one another.
 
     Raises:
         UserError: no file there; the line names the task, the path and what to do.
     """
     if path is not None:
-        found = Path(path).expanduser()
+        if str(path).startswith(minari_folder.PREFIX):
+            return minari_folder.file_of(str(path).removeprefix(minari_folder.PREFIX)), "minari"
+        found = minari_folder.in_folder(Path(path).expanduser())
         if not found.is_file():
             reason = "is not a plain file" if found.exists() else "does not exist"
             raise UserError(f"data file {found} for task {task.id} {reason}; {_origin(task)}")
@@ -38,7 +42,7 @@ def _origin(task: Task) -> str:
         return _way_out(task.id)
     size = f" ({task.bytes / 1e6:,.1f} MB)" if task.bytes else ""
     return (
-        f"D4RL's file is {task.url}{size}, kept at {d4rl_cache() / task.filename}; "
+        f"D4RL's file is {task.url}{size}: `qipo-ray data get {task.id}`; "
         f"generated instead: {_way_out(task.id.rpartition('-v')[0])}"
     )
 
@@ -48,10 +52,14 @@ def d4rl_cache() -> Path:
     return Path(os.environ.get("D4RL_DATASET_DIR") or "~/.d4rl/datasets").expanduser()
 
 
+def data_cache() -> Path:
+    """Return the folder of what this project makes, ``$QIPO_DATA`` or ``~/.cache/qipo_ray``."""
+    return Path(os.environ.get("QIPO_DATA") or "~/.cache/qipo_ray").expanduser()
+
+
 def generated_path(task: Task) -> Path:
-    """Return a generated task's data file, in ``$QIPO_DATA`` or ``~/.cache/qipo_ray``."""
-    folder = Path(os.environ.get("QIPO_DATA") or "~/.cache/qipo_ray").expanduser()
-    return folder / f"{task.id}-generated-v1.hdf5"
+    """Return a generated task's data file in ``data_cache``."""
+    return data_cache() / f"{task.id}-generated-v1.hdf5"
 
 
 def _generated(task: Task) -> tuple[Path, str]:

@@ -122,21 +122,32 @@ class TrainingService:
 
 
 def _start_broker(plan: _Plan) -> Any:
-    """Return the broker's actor: named, without CPU, started again whenever it dies."""
+    """Return the broker's actor: named, without CPU, started again whenever it dies.
+
+    It runs on the driver's machine, where the data files are.
+    """
     import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from qipo_ray.distributed.broker import Broker
+    from qipo_ray.distributed.datasets import read_piece
 
     class BrokerActor(Broker):
         def __init__(self, root: Path) -> None:
             context = ray.get_runtime_context()
             super().__init__(root, restarted=context.was_current_actor_reconstructed)
 
+        async def piece(self, path: str, offset: int) -> bytes | None:
+            return await read_piece(path, offset)
+
+    ours = ray.get_runtime_context().get_node_id()
+
     actor: Any = ray.remote(BrokerActor)
     return actor.options(
         name=BROKER,
         namespace=plan.namespace,
         num_cpus=0,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(ours, soft=True),
         max_restarts=-1,
         max_task_retries=-1,
         max_concurrency=10_000,  # a waiting call is an open one

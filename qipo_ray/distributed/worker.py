@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import secrets
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from qipo_ray.distributed import datasets
 from qipo_ray.distributed.broker import Orders
 from qipo_ray.distributed.client import broker_of
 from qipo_ray.errors import UserError
+from qipo_ray.train.dataset import AtHand, on_disk
 from qipo_ray.train.host import Host
 from qipo_ray.train.job import Job
 from qipo_ray.train.report import Report
@@ -22,10 +25,12 @@ BEAT_S = 10.0  # seconds between signs of life
 class Worker:
     """A host with a name, and the reports that the broker has not heard yet."""
 
-    def __init__(self, name: str, root: Path, slots: int, device: str) -> None:
+    def __init__(
+        self, name: str, root: Path, slots: int, device: str, at_hand: AtHand = on_disk
+    ) -> None:
         self.name = name
         self.incarnation = secrets.token_hex(4)  # of this process
-        self.host = Host(root, slots, device)
+        self.host = Host(root, slots, device, at_hand)
         self.reports: list[Report] = []
 
     @property
@@ -64,7 +69,8 @@ def train_loop(config: dict[str, Any]) -> None:
     device = ray.train.torch.get_device()
     if device.type == "cpu":
         torch.set_num_threads(config["threads"])
-    worker = Worker(config["name"], Path(config["root"]), config["slots"], str(device))
+    at_hand = partial(datasets.at_hand, config["namespace"])
+    worker = Worker(config["name"], Path(config["root"]), config["slots"], str(device), at_hand)
     broker = broker_of(config["namespace"])
     left = threading.Event()
 

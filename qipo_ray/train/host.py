@@ -9,18 +9,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from qipo_ray.agent import Diverged, State, Tensors
 from qipo_ray.config.evaluations import score_name
-from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
-from qipo_ray.data.transitions import transitions
-from qipo_ray.errors import UserError
 from qipo_ray.store.attempts import StaleAttempt
 from qipo_ray.train.checkpoint import to_bytes
+from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, Event
 from qipo_ray.train.job import Job
 from qipo_ray.train.metrics import MetricsLog
@@ -45,13 +42,16 @@ class _Active:
 class Host:
     """An engine with N slots whose jobs live in the store under ``root``."""
 
-    def __init__(self, root: Path, slots: int = 1, device: str = "cpu") -> None:
+    def __init__(
+        self, root: Path, slots: int = 1, device: str = "cpu", at_hand: AtHand = on_disk
+    ) -> None:
         self.results = Results(root)
         self.artefacts = self.results.artefacts
         self.engine = Engine(slots)
         self.device = torch.device(device)
         self.active: dict[str, _Active] = {}
-        self._data: tuple[tuple[Any, ...], Tensors] | None = None
+        self.at_hand = at_hand
+        self._data: tuple[str, Tensors] | None = None
 
     def admit(self, job: Job) -> list[Report]:
         """Start or continue a job in a free slot; return what is already due."""
@@ -71,15 +71,9 @@ class Host:
         return reports
 
     def _tensors(self, job: Job) -> Tensors:
-        config = job.config
-        name = (job.data_sha256, job.task, config.data, config.critic.discount)
-        if self._data is None or self._data[0] != name:
-            task = get_task(job.task)
-            dataset = load(job.task, job.data)
-            if dataset.sha256 != job.data_sha256:
-                raise UserError(f"{job.data} changed since the run was planned: other SHA-256")
-            rows = transitions(dataset, task, config.data.reward, config.critic.discount)
-            self._data = (name, Tensors.of(rows, config.data.observations, self.device))
+        key = data_key(job)
+        if self._data is None or self._data[0] != key:
+            self._data = (key, tensors_of(job, self.device, self.at_hand))
         return self._data[1]
 
     def step(self, updates: int = LOG_EVERY) -> list[Report]:

@@ -311,7 +311,7 @@ def test_a_job_whose_data_changed_fails_with_all_that_build_on_it(
 ) -> None:
     async def test() -> None:
         run = make_run()
-        gone = Run(run.task, run.config, 0, str(tmp_path / "gone.hdf5"), run.data_sha256)
+        gone = Run(run.task, run.config, 0, str(tmp_path / "gone.hdf5"), "a" * 64)
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
         await broker.want("one", gone.jobs)
         await run_out(broker, worker)

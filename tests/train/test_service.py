@@ -101,7 +101,7 @@ def test_a_step_that_was_broken_off_is_never_saved(
 
 def test_a_job_that_cannot_be_trained_fails(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    gone = Run(run.task, run.config, 0, str(tmp_path / "gone.hdf5"), run.data_sha256)
+    gone = Run(run.task, run.config, 0, str(tmp_path / "gone.hdf5"), "a" * 64)
     with LocalService(tmp_path) as service:
         service.want("one", gone.jobs)
         reports = hear_out(service, "one", gone)

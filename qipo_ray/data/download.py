@@ -1,0 +1,257 @@
+"""Bring one published file into D4RL's cache: whole and verified, or not at all.
+
+What has come so far lies in ``.NAME.part`` beside the target and is gone on with by the next call,
+after a kill at any moment as well. That file is the lock, too: a second process waits for the
+first and finds the finished file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from qipo_ray.data.catalogue import ORIGINS, Entry
+from qipo_ray.data.http import BLOCK, Body, Broken, Changed, request
+from qipo_ray.errors import UserError
+
+OVERLAP = 2**16  # bytes at the end of a part that are asked for again and compared
+ATTEMPTS = 5  # in a row that bring nothing new
+
+Progress = Callable[[int, int | None], None]  # bytes done, bytes in all
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to give up: ``bytes`` of a file of unknown size, ``seconds`` for one file.
+
+    ``pause_s`` is the wait after a try that brought nothing, doubled each time.
+    """
+
+    bytes: int = 4 * 10**9
+    seconds: float = 3600.0
+    pause_s: float = 1.0
+
+
+def fetch(
+    entry: Entry,
+    *,
+    trust: bool = False,
+    limits: Limits | None = None,
+    report: Progress = lambda done, total: None,
+    waiting: Callable[[], None] = lambda: None,
+    origins: Sequence[str] = ORIGINS,
+) -> tuple[Path, str]:
+    """Return the file's place and SHA-256, downloaded if it is not there.
+
+    Args:
+        entry: the file.
+        trust: take a file whose SHA-256 nobody published; without it such a file is downloaded,
+            its SHA-256 is said, and it waits beside its place.
+        limits: when to give up.
+        report: called with the bytes that are there and those that there will be.
+        waiting: called where another process is at it, before waiting for that one.
+        origins: schemes and hosts that files may come from.
+
+    Raises:
+        UserError: one line: what went wrong, and whether the same command goes on from there.
+    """
+    limits = limits or Limits()
+    try:
+        entry.target.parent.mkdir(parents=True, exist_ok=True)
+        with _part(entry, waiting) as part:
+            if entry.target.exists():
+                return entry.target, _present(entry)
+            if os.fstat(part).st_size != entry.bytes:
+                _Transfer(entry, part, limits, report, origins).run()
+            digest = _verified(entry, part, trust)
+            os.fchmod(part, 0o644)
+            os.fsync(part)
+            os.replace(_part_path(entry), entry.target)
+            _flush(entry.target.parent)
+            return entry.target, digest
+    except OSError as error:
+        where = error.filename or entry.target.parent
+        raise UserError(f"{entry.task_id}: {where}: {error.strerror or error}") from error
+
+
+class _Transfer:
+    """The way of one file into its part, over as many connections as it takes."""
+
+    def __init__(
+        self, entry: Entry, part: int, limits: Limits, report: Progress, origins: Sequence[str]
+    ) -> None:
+        self.entry, self.part, self.report, self.origins = entry, part, report, origins
+        self.limits = limits
+        self.end = time.monotonic() + limits.seconds
+
+    def run(self) -> None:
+        """Fill the part; ``UserError`` where limits or the server's answers forbid."""
+        idle = changes = 0
+        while True:
+            before = self._size()
+            try:
+                self._once(before)
+                return
+            except Changed:
+                os.ftruncate(self.part, 0)
+                changes += 1
+                reason = "changes while it is read"
+            except Broken as error:
+                idle = 0 if self._size() > before else idle + 1
+                reason = str(error)
+            late = time.monotonic() >= self.end
+            if late or ATTEMPTS in (idle, changes):
+                break
+            if idle:
+                self._wait(idle)
+        if late:
+            reason = f"took longer than {self.limits.seconds:g} s"
+        raise UserError(
+            f"{self.entry.url} {reason}; {self._size():,} bytes are kept, "
+            "the same command goes on from there"
+        )
+
+    def _once(self, before: int) -> None:
+        """Go on from ``before`` until the file's end, a little of what is there seen again."""
+        start = max(0, before - OVERLAP)
+        left = max(0.1, self.end - time.monotonic())
+        with request(self.entry.url, start, left, self.origins) as body:
+            self._check_total(body, before)
+            place, total = body.start, self.entry.bytes or body.total
+            for block in body.blocks():
+                place = self._take(block, place, before)
+                self.report(place, total)
+                if time.monotonic() >= self.end:
+                    raise Broken("out of time")
+        if place < (total or before):
+            raise Broken("cut off by the server")
+
+    def _check_total(self, body: Body, before: int) -> None:
+        """Refuse a file of another size before it comes; ``Changed`` if it shrank."""
+        total, known = body.total, self.entry.bytes
+        if total is not None and known is not None and total != known:
+            raise UserError(
+                f"{self.entry.url} has {total:,} bytes, the published file has {known:,}; "
+                "it is not taken"
+            )
+        if total is not None and total < before:
+            raise Changed
+        self._check_limit(total or 0)
+        free = shutil.disk_usage(self.entry.target.parent).free
+        if (total or 0) - before > free:
+            raise UserError(
+                f"{self.entry.target.parent} has {free / 1e6:,.0f} MB left; "
+                f"{self.entry.url} needs {((total or 0) - before) / 1e6:,.0f} MB"
+            )
+
+    def _check_limit(self, size: int) -> None:
+        known = self.entry.bytes
+        if size > (self.limits.bytes if known is None else known):
+            most = f"limit of {self.limits.bytes:,}" if known is None else f"published {known:,}"
+            raise UserError(f"{self.entry.url} sends more than the {most} bytes; it is not taken")
+
+    def _take(self, block: bytes, place: int, known: int) -> int:
+        """Return the place behind a block; up to ``known`` the part must hold the same bytes."""
+        old = block[: max(0, known - place)]
+        if old and os.pread(self.part, len(old), place) != old:
+            raise Changed
+        self._check_limit(place + len(block))
+        view = memoryview(block)[len(old) :]
+        place += len(old)
+        while view:
+            written = os.pwrite(self.part, view, place)
+            view, place = view[written:], place + written
+        return place
+
+    def _wait(self, idle: int) -> None:
+        time.sleep(min(self.limits.pause_s * 2**idle, max(0.0, self.end - time.monotonic())))
+
+    def _size(self) -> int:
+        return os.fstat(self.part).st_size
+
+
+def _present(entry: Entry) -> str:
+    """Return the SHA-256 of the file that lies in the target's place already."""
+    digest = _sha256(entry.target)
+    if entry.sha256 not in (None, digest):
+        raise UserError(
+            f"{entry.target} is there, but its SHA-256 is {digest}, the published file's is "
+            f"{entry.sha256}; move it away first"
+        )
+    return digest
+
+
+def _verified(entry: Entry, part: int, trust: bool) -> str:
+    """Return the SHA-256 of a finished part that may be used."""
+    path = _part_path(entry)
+    digest, size = _sha256(path), os.fstat(part).st_size
+    if entry.sha256 is not None and digest != entry.sha256:
+        path.unlink()
+        raise UserError(
+            f"{entry.url} came with SHA-256 {digest}, the published file's is {entry.sha256}; "
+            "it was removed"
+        )
+    if entry.sha256 is None and not trust:
+        raise UserError(
+            f"no SHA-256 is known for {entry.task_id}; {entry.url} came with {size:,} bytes and "
+            f"SHA-256 {digest}; to use it: qipo-ray data get {entry.task_id} --trust"
+        )
+    return digest
+
+
+def _part_path(entry: Entry) -> Path:
+    return entry.target.with_name(f".{entry.target.name}.part")
+
+
+@contextmanager
+def _part(entry: Entry, waiting: Callable[[], None]) -> Iterator[int]:
+    """Yield the part, open and locked; an empty one is not left behind."""
+    path = _part_path(entry)
+    while True:
+        part = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(part, fcntl.LOCK_EX)
+            if not _same(path, part):  # it was finished or removed while this process waited
+                continue
+            try:
+                yield part
+            finally:
+                if _same(path, part) and os.fstat(part).st_size == 0:
+                    path.unlink()
+            return
+        finally:
+            os.close(part)
+
+
+def _same(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,49 @@
+"""Minari's own folder, and the data sets that lie in it; Minari is not needed."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from qipo_ray.errors import UserError, nearest
+
+PREFIX = "minari:"
+_FILE = Path("data") / "main_data.hdf5"
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+def folder() -> Path:
+    """Return Minari's own folder, ``$MINARI_DATASETS_PATH`` or ``~/.minari/datasets``."""
+    named = os.environ.get("MINARI_DATASETS_PATH")
+    return Path(named or "~/.minari/datasets").expanduser()
+
+
+def sets() -> tuple[str, ...]:
+    """Return the ids of the data sets in Minari's folder, such as ``mujoco/hopper/medium-v0``."""
+    found = folder().glob(f"**/{_FILE}")
+    return tuple(sorted(str(path.parents[1].relative_to(folder())) for path in found))
+
+
+def file_of(name: str) -> Path:
+    """Return the file of a data set's id in Minari's folder; ``UserError`` if there is none."""
+    if not all(_PART.fullmatch(part) for part in name.split("/")):
+        raise UserError(f"{name!r} is no id of a Minari data set, such as mujoco/hopper/medium-v0")
+    path = folder() / name / _FILE
+    if not path.is_file():
+        hint = nearest(name, sets())
+        raise UserError(f"no Minari data set {name!r}{hint}: {path} does not exist")
+    return path
+
+
+def in_folder(path: Path) -> Path:
+    """Return the data file where ``path`` is the folder of a Minari data set; else ``path``."""
+    return path / _FILE if (path / _FILE).is_file() else path
+
+
+def name_of(path: Path) -> str | None:
+    """Return the id of the data set whose file this is; None for any other file."""
+    whole, top = path.resolve(), folder().resolve()
+    if not whole.is_relative_to(top) or not whole.match(str(_FILE)):
+        return None
+    return str(whole.parents[1].relative_to(top))

@@ -1,0 +1,69 @@
+"""The data of a job as tensors, prepared once on each machine for all workers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+import numpy.typing as npt
+import torch
+
+from qipo_ray.agent import Tensors
+from qipo_ray.data.load import load
+from qipo_ray.data.mapped import mapped
+from qipo_ray.data.tasks import get_task
+from qipo_ray.data.transitions import transitions
+from qipo_ray.errors import UserError
+from qipo_ray.train.job import Job
+
+AtHand = Callable[[Job], AbstractContextManager[Path]]  # gives a job's data file while it is read
+
+
+@contextmanager
+def on_disk(job: Job) -> Iterator[Path]:
+    """Yield a job's data file where this machine is said to have it."""
+    yield Path(job.data)
+
+
+def data_key(job: Job) -> str:
+    """Return the hash of all that a job's tensors depend on: file, task, settings, code."""
+    config = job.config
+    parts = [job.data_sha256, job.task, asdict(config.data), config.critic.discount, _code()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def tensors_of(job: Job, device: torch.device, at_hand: AtHand = on_disk) -> Tensors:
+    """Return the job's data on a device; on the CPU, mapped from this machine's one copy.
+
+    The file is read by the first process that asks. ``UserError`` if it is not the one that the
+    run was planned with.
+    """
+    return Tensors.over(mapped(data_key(job), lambda: _prepared(job, at_hand)), device)
+
+
+def _prepared(job: Job, at_hand: AtHand) -> Mapping[str, npt.NDArray]:
+    config = job.config
+    with at_hand(job) as path:
+        dataset = load(job.task, path)
+    if dataset.sha256 != job.data_sha256:
+        raise UserError(f"{job.data} changed since the run was planned: other SHA-256")
+    rows = transitions(dataset, get_task(job.task), config.data.reward, config.critic.discount)
+    del dataset  # as large as the rows
+    return Tensors.of(rows, config.data.observations, torch.device("cpu")).arrays()
+
+
+@cache
+def _code() -> str:
+    """Return the hash of the code that reads and prepares data, so that none of it is outlived."""
+    package = Path(__file__).parents[1]
+    tables = (package / "data").glob("*.json")
+    code = [*(package / "data").glob("*.py"), package / "agent" / "tensors.py", Path(__file__)]
+    digest = hashlib.sha256()
+    for file in sorted([*tables, *code]):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,377 @@
+"""Downloads from a server in a thread that cuts, stalls, redirects and lies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from qipo_ray.data import http
+from qipo_ray.data.catalogue import Entry, entries, entry
+from qipo_ray.data.download import OVERLAP, Limits, fetch
+from qipo_ray.data.tasks import get_task
+from qipo_ray.errors import UserError
+
+CONTENT = random.Random(0).randbytes(600_000)
+QUICK = Limits(seconds=30, pause_s=0)
+
+Fault = Callable[[Any], None]  # called with the handler of one request
+
+
+@pytest.fixture
+def wanted(server, tmp_path: Path) -> Entry:
+    server.content = CONTENT
+    digest = hashlib.sha256(server.content).hexdigest()
+    target = tmp_path / "datasets" / "file.hdf5"
+    return Entry("task-v0", f"{server.origin}/file.hdf5", target, len(server.content), digest)
+
+
+@pytest.fixture
+def get(server) -> Callable[..., tuple[Path, str]]:
+    def get(wanted: Entry, **settings) -> tuple[Path, str]:
+        return fetch(wanted, **{"limits": QUICK, "origins": [server.origin], **settings})
+
+    return get
+
+
+def cut(after: int) -> Fault:
+    """Send some bytes of the body and hang up."""
+
+    def fault(handler) -> None:
+        first = handler.start()
+        handler.wfile.write(handler.server.content[first : first + after])
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    return fault
+
+
+def stall(handler) -> None:
+    """Send some bytes, then nothing more."""
+    first = handler.start()
+    handler.wfile.write(handler.server.content[first : first + 100_000])
+    handler.server.released.wait()
+
+
+def drip(handler) -> None:
+    """Send bytes often enough for no time-out, without end."""
+    handler.start()
+    while not handler.server.released.wait(0.02):
+        handler.wfile.write(b"x")
+
+
+def drip_head(handler) -> None:
+    """Send a head without end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+    while not handler.server.released.wait(0.02):
+        handler.wfile.write(b"x")
+
+
+def endless(handler) -> None:
+    """Send more and more without saying how much."""
+    handler.head(200, Connection="close")
+    while not handler.server.released.is_set():
+        handler.wfile.write(handler.server.content)
+
+
+def answer(status: int, body: bytes = b"", **headers: object) -> Fault:
+    def fault(handler) -> None:
+        handler.head(status, **{"Content_Length": len(body), **headers})
+        handler.wfile.write(body)
+
+    return fault
+
+
+def redirect(to: str, status: int = 302) -> Fault:
+    return answer(status, Location=to)
+
+
+def no_ranges(handler) -> None:
+    handler.head(200, Content_Length=len(handler.server.content))
+    handler.wfile.write(handler.server.content)
+
+
+def left(wanted: Entry) -> list[str]:
+    folder = wanted.target.parent
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def refusal(get, wanted: Entry, **settings) -> str:
+    with pytest.raises(UserError) as caught:
+        get(wanted, **settings)
+    line = str(caught.value)
+    assert line.isprintable() and len(line) < 500
+    assert not wanted.target.exists()
+    return line
+
+
+def good(get, wanted: Entry, **settings) -> None:
+    path, digest = get(wanted, **settings)
+    assert (path, digest) == (wanted.target, hashlib.sha256(CONTENT).hexdigest())
+    assert path.read_bytes() == CONTENT and left(wanted) == ["file.hdf5"]
+
+
+def test_a_file_comes_whole_with_progress(server, wanted: Entry, get) -> None:
+    seen: list[tuple[int, int | None]] = []
+    good(get, wanted, report=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(CONTENT), len(CONTENT)) and sorted(seen) == seen
+    assert stat.S_IMODE(wanted.target.stat().st_mode) == 0o644
+    good(get, wanted)
+    assert server.asked == [("/file.hdf5", None)]  # it was there
+
+
+@pytest.mark.parametrize("size", [len(CONTENT), None])
+def test_cuts_are_gone_on_from(size: int | None, server, wanted: Entry, get) -> None:
+    server.faults = [cut(200_000), cut(0), cut(OVERLAP + 100_000), answer(503), answer(429)]
+    good(get, replace(wanted, bytes=size))
+    starts = [int(asked.split("=")[1][:-1]) for _, asked in server.asked if asked]
+    assert starts == [200_000 - OVERLAP] * 2 + [300_000 - OVERLAP] * 3
+
+
+def test_a_part_of_an_earlier_call_is_gone_on_from(server, wanted: Entry, get) -> None:
+    server.always = cut(OVERLAP)  # brings the same bytes again and again
+    line = refusal(get, wanted)
+    assert "65,536 bytes are kept, the same command goes on from there" in line
+    assert left(wanted) == [".file.hdf5.part"]
+    server.always = None
+    good(get, wanted)
+
+
+def test_a_complete_part_is_not_asked_for_again(server, wanted: Entry, get) -> None:
+    wanted.target.parent.mkdir()
+    (wanted.target.parent / ".file.hdf5.part").write_bytes(CONTENT)
+    good(get, wanted)
+    assert server.asked == []
+
+
+def test_a_server_without_ranges(server, wanted: Entry, get) -> None:
+    server.faults = [cut(200_000), no_ranges]
+    good(get, wanted)
+
+
+def test_stalls_are_ended(server, wanted: Entry, get, monkeypatch) -> None:
+    monkeypatch.setattr(http, "STALL_S", 0.2)
+    server.faults = [stall, stall]
+    good(get, wanted)
+
+
+@pytest.mark.parametrize("fault", [drip, drip_head, stall], ids=lambda fault: fault.__name__)
+def test_time_is_limited(fault: Fault, server, wanted: Entry, get) -> None:
+    server.always, start = fault, time.monotonic()
+    line = refusal(get, wanted, limits=Limits(seconds=0.5, pause_s=0))
+    assert "took longer than 0.5 s" in line
+    assert time.monotonic() - start < 5
+
+
+def test_a_file_that_changes_on_the_server_is_begun_anew(server, wanted: Entry, get) -> None:
+    server.content = bytes(len(CONTENT))
+    server.faults = [cut(300_000)]
+    server.faults.append(lambda handler: (setattr(server, "content", CONTENT), handler.whole()))
+    good(get, wanted)
+    assert [asked for _, asked in server.asked] == [None, f"bytes={300_000 - OVERLAP}-", None]
+
+
+def test_a_file_that_shrinks_is_begun_anew(server, wanted: Entry, get) -> None:
+    wanted.target.parent.mkdir()
+    (wanted.target.parent / ".file.hdf5.part").write_bytes(CONTENT + bytes(100_000))
+    good(get, replace(wanted, bytes=None))
+
+
+def test_a_file_that_always_changes_is_given_up(server, wanted: Entry, get) -> None:
+    def other(handler) -> None:
+        server.content = os.urandom(len(CONTENT))
+        cut(300_000)(handler)
+
+    server.always = other
+    assert "changes while it is read" in refusal(get, wanted)
+
+
+LIES = {
+    "another size": (answer(200, b"<html>log in</html>"), "has 19 bytes, the published file has"),
+    "endless": (endless, "sends more than the published 600,000 bytes"),
+    "missing": (answer(404, b"no"), "HTTP 404 Not Found, no file"),
+    "forbidden": (answer(403), "HTTP 403"),
+    "part that was not asked for": (answer(206, b"x", Content_Range="bytes 5-5/9"), "HTTP 206"),
+    "packed": (answer(200, b"x", Content_Encoding="gzip"), "packs its answer"),
+    "trouble without end": (answer(500), "in trouble (HTTP 500)"),
+    "less than announced": (answer(200, b"x", Content_Length=len(CONTENT)), "cut off"),
+    "no HTTP": (lambda handler: handler.wfile.write(b"\0" * 1000), "cannot be reached"),
+    "terminal codes": (
+        lambda handler: handler.wfile.write(b"HTTP/1.1 404 \x1b[2J\x1b]0;owned\x07\r\n\r\n"),
+        "HTTP 404",
+    ),
+    "many redirects": (redirect("/file.hdf5"), "more than 5 redirects"),
+    "redirect to nowhere": (answer(302), "more than 5 redirects"),
+    "redirect to a file": (redirect("file:///etc/passwd"), "not among the hosts"),
+    "redirect to ftp": (redirect("ftp://127.0.0.1/x"), "not among the hosts"),
+    "redirect to another host": (redirect("//example.invalid/x"), "not among the hosts"),
+    "redirect to https": (redirect("https://127.0.0.1/x"), "not among the hosts"),
+    "redirect to half an address": (redirect("http://[/"), "not among the hosts"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_lies_are_one_line(name: str, server, wanted: Entry, get) -> None:
+    server.always, words = LIES[name]
+    assert words in refusal(get, wanted)
+    assert set(left(wanted)) <= {".file.hdf5.part"}
+
+
+def test_redirects_to_other_origins_are_not_asked(server, wanted: Entry, get) -> None:
+    for place in (
+        f"http://localhost:{server.server_port}/x",
+        f"http://user@127.0.0.1:{server.server_port}/x",
+        f"http://127.0.0.1:{server.server_port + 1}/x",
+    ):
+        server.faults, server.asked = [redirect(place)], []
+        assert "not among the hosts that data may come from" in refusal(get, wanted)
+        assert server.asked == [("/file.hdf5", None)]
+    server.faults = [redirect("elsewhere/file", 301), redirect(f"{server.origin}/there?x=1", 307)]
+    good(get, wanted)
+    assert server.asked[-1] == ("/there?x=1", None)
+
+
+def test_another_content_is_removed(server, wanted: Entry, get) -> None:
+    server.content = bytes(len(CONTENT))
+    line = refusal(get, wanted)
+    assert hashlib.sha256(server.content).hexdigest() in line and str(wanted.sha256) in line
+    assert left(wanted) == []
+    server.content = CONTENT
+    good(get, wanted)
+
+
+def test_a_file_of_unknown_size_is_limited(server, wanted: Entry, get) -> None:
+    unknown = replace(wanted, bytes=None)
+    limits = replace(QUICK, bytes=500_000)
+    line = refusal(get, unknown, limits=limits)
+    assert "sends more than the limit of 500,000 bytes" in line and left(unknown) == []
+    server.always = endless
+    assert "the limit of 500,000" in refusal(get, unknown, limits=limits)
+
+
+def test_without_a_known_hash_it_is_said_and_waits_for_trust(server, wanted: Entry, get) -> None:
+    unknown = replace(wanted, bytes=None, sha256=None)
+    line = refusal(get, unknown)
+    assert f"SHA-256 {wanted.sha256}" in line and "qipo-ray data get task-v0 --trust" in line
+    good(get, unknown, trust=True)
+    assert server.asked[-1] == ("/file.hdf5", f"bytes={len(CONTENT) - OVERLAP}-")
+
+
+def test_another_file_in_its_place_is_refused_and_kept(server, wanted: Entry, get) -> None:
+    wanted.target.parent.mkdir()
+    wanted.target.write_bytes(b"mine")
+    with pytest.raises(UserError, match="is there, but its SHA-256 is .* move it away first"):
+        get(wanted)
+    assert wanted.target.read_bytes() == b"mine" and left(wanted) == ["file.hdf5"]
+    assert server.asked == []
+
+
+def test_two_at_once_download_once(server, wanted: Entry, get) -> None:
+    held, waits, found = threading.Event(), threading.Event(), []
+
+    def slow(handler) -> None:
+        first = handler.start()
+        handler.wfile.write(server.content[first : first + 100])
+        held.set()
+        waits.wait(30)
+        handler.wfile.write(server.content[first + 100 :])
+
+    server.faults = [slow]
+    one = threading.Thread(target=lambda: found.append(get(wanted)))
+    one.start()
+    assert held.wait(30)
+    good(get, wanted, waiting=waits.set)
+    one.join()
+    assert waits.is_set() and len(found) == 1 and len(server.asked) == 1
+
+
+def test_proxies_of_the_environment_are_not_used(server, wanted: Entry, get, monkeypatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    good(get, wanted)
+
+
+def test_a_full_disk_and_a_folder_that_is_none(server, wanted: Entry, get, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    assert "0 MB left" in refusal(get, wanted) and left(wanted) == []
+    monkeypatch.undo()
+    wanted.target.parent.rmdir()
+    wanted.target.parent.touch()
+    with pytest.raises(UserError, match="datasets: File exists"):
+        get(wanted)
+
+
+def test_a_part_that_is_a_link_is_not_followed(server, wanted: Entry, get, tmp_path: Path) -> None:
+    wanted.target.parent.mkdir()
+    (wanted.target.parent / ".file.hdf5.part").symlink_to(tmp_path / "precious")
+    assert "part" in refusal(get, wanted)
+    assert not (tmp_path / "precious").exists()
+
+
+@pytest.mark.parametrize("name", ["../up.hdf5", "/etc/x", "..", ".hidden", "a\nb", "", "a/b"])
+def test_names_never_climb_out(name: str) -> None:
+    with pytest.raises(UserError, match="unsafe file name"):
+        entry(replace(get_task("hopper-medium-v2"), filename=name))
+
+
+def test_every_published_file_has_an_entry_of_its_own() -> None:
+    found = entries(["*"])
+    assert len(found) > 100
+    assert len({one.target for one in found}) == len({one.url for one in found})
+    assert all(one.url.endswith("/" + one.target.name) for one in found)
+
+
+CALL = """
+import sys
+from pathlib import Path
+from qipo_ray.data.catalogue import Entry
+from qipo_ray.data.download import Limits, fetch
+origin, target, size, digest = sys.argv[1:]
+entry = Entry("task-v0", f"{origin}/file.hdf5", Path(target), int(size), digest)
+fetch(entry, limits=Limits(pause_s=0), origins=[origin])
+"""
+
+
+@pytest.mark.slow
+def test_fifty_kills_in_the_middle_end_with_one_file(server, wanted: Entry, get) -> None:
+    """Each process is killed while the server is sending; no byte is trusted, none is lost."""
+    reached = threading.Event()
+
+    def slowly(handler) -> None:
+        first = handler.start()
+        end = first + OVERLAP + rng.randrange(12_000)
+        handler.wfile.write(server.content[first:end])
+        server.released.wait(rng.random() / 50)  # before, between or after the client's writes
+        reached.set()
+        handler.wfile.write(server.content[end : end + 1000])
+        server.released.wait()
+
+    rng = random.Random(1)
+    server.always = slowly
+    command = [sys.executable, "-c", CALL, server.origin, str(wanted.target)]
+    command += [str(wanted.bytes), str(wanted.sha256)]
+    for _ in range(50):
+        reached.clear()
+        process = subprocess.Popen(command)
+        assert reached.wait(30)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert left(wanted) in ([], [".file.hdf5.part"])
+    assert (wanted.target.parent / ".file.hdf5.part").stat().st_size > OVERLAP
+    server.always = None
+    assert subprocess.run(command, check=False).returncode == 0
+    good(get, wanted)

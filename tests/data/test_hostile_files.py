@@ -1,0 +1,399 @@
+"""Files made to harm: each is refused in one line, soon, and with little memory."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from qipo_ray.data.load import load
+from qipo_ray.errors import UserError
+
+TASK = "hopper-medium-v2"
+ROWS = 2000
+SHAPES = {"observations": (ROWS, 11), "actions": (ROWS, 3), "rewards": (ROWS,)}
+
+Make = Callable[[Path], None]
+MAKERS: dict[str, tuple[Make, str]] = {}
+
+
+def hostile(words: str, name: str = "") -> Callable[[Make], Make]:
+    """Register a maker of a file and the words that its refusal must hold."""
+
+    def register(make: Make) -> Make:
+        MAKERS[name or make.__name__.replace("_", " ")] = (make, words)
+        return make
+
+    return register
+
+
+def sound(path: Path, leave_out: str = "", **settings) -> None:
+    """Write a file with nothing wrong, except for a column that is left out."""
+    rng = np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        for key, shape in SHAPES.items():
+            if key != leave_out:
+                values = rng.uniform(-1, 1, shape).astype(np.float32)
+                file.create_dataset(key, data=values, **settings)
+        for key in ("terminals", "timeouts"):
+            if key != leave_out:
+                file.create_dataset(key, data=np.arange(ROWS) % 500 == 499, **settings)
+
+
+def changed(path: Path, change: Callable[[h5py.File], None], leave_out: str = "rewards") -> None:
+    """Write a sound file, then change it."""
+    sound(path, leave_out)
+    with h5py.File(path, "a") as file:
+        change(file)
+
+
+# Leading to other files.
+
+
+def _neighbour(path: Path) -> Path:
+    other = path.with_name("neighbour.hdf5")
+    with h5py.File(other, "w") as file:
+        file["rewards"] = np.full(ROWS, 42.0, np.float32)
+    return other
+
+
+for _name, _link in {
+    "external link": lambda path: h5py.ExternalLink(_neighbour(path).name, "rewards"),
+    "external link to an absolute path": lambda path: h5py.ExternalLink("/etc/passwd", "/"),
+    "external link that climbs out": lambda path: h5py.ExternalLink("../../secret.h5", "/"),
+    "external link to the file itself": lambda path: h5py.ExternalLink(path.name, "actions"),
+    "soft link": lambda path: h5py.SoftLink("/actions"),
+    "soft link in a circle": lambda path: h5py.SoftLink("/rewards"),
+    "dangling soft link": lambda path: h5py.SoftLink("/nowhere"),
+}.items():
+
+    @hostile("is a link", _name)
+    def _make(path: Path, link=_link) -> None:
+        changed(path, lambda file: file.__setitem__("rewards", link(path)))
+
+
+@hostile("is a link")
+def external_link_beside_sound_columns(path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        file["infos"] = h5py.ExternalLink(_neighbour(path).name, "/")
+
+    changed(path, change, leave_out="")
+
+
+@hostile(r"'\x1b[2J\x1b]0;owned\x07..\n\u202e' is a link")
+def link_with_a_name_for_terminals(path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        file["\x1b[2J\x1b]0;owned\x07..\n\u202e"] = h5py.SoftLink("/actions")
+
+    changed(path, change)
+
+
+@hostile("from other files")
+def virtual_data_set(path: Path) -> None:
+    layout = h5py.VirtualLayout(shape=(ROWS,), dtype="f4")
+    layout[:] = h5py.VirtualSource(str(_neighbour(path)), "rewards", shape=(ROWS,))
+    changed(path, lambda file: file.create_virtual_dataset("rewards", layout))
+
+
+@hostile("from other files")
+def virtual_data_set_of_the_file_itself(path: Path) -> None:
+    layout = h5py.VirtualLayout(shape=(ROWS,), dtype="f4")
+    layout[:] = h5py.VirtualSource(".", "actions", shape=(ROWS, 3))[:, 0]
+    changed(path, lambda file: file.create_virtual_dataset("rewards", layout))
+
+
+for _name, _places in {
+    "external storage": [("neighbour.hdf5", 0, 4 * ROWS)],
+    "external storage of an absolute path": [("/etc/passwd", 0, 4 * ROWS)],
+    "external storage that climbs out": [("../../../../etc/passwd", 0, 4 * ROWS)],
+    "external storage without end": [("/dev/zero", 0, h5py.h5f.UNLIMITED)],
+}.items():
+
+    @hostile("from other files", _name)
+    def _make(path: Path, places=_places) -> None:
+        changed(path, lambda file: file.create_dataset("rewards", (ROWS,), "f4", external=places))
+
+
+# Types that are no plain numbers.
+
+for _name, _kind in {
+    "strings": h5py.string_dtype(),
+    "strings of one size": np.dtype("S1000"),
+    "ragged rows": h5py.vlen_dtype(np.float32),
+    "object references": h5py.ref_dtype,
+    "region references": h5py.regionref_dtype,
+    "opaque bytes": np.dtype("V64"),
+    "records": np.dtype([("a", "f4"), ("b", "f4")]),
+    "complex numbers": np.dtype("c8"),
+    "long doubles": np.dtype("g"),
+    "enumeration": h5py.enum_dtype({"low": 0, "high": 1}, basetype="i4"),
+}.items():
+
+    @hostile("type", _name)
+    def _make(path: Path, kind=_kind) -> None:
+        changed(path, lambda file: file.create_dataset("rewards", (ROWS,), kind))
+
+
+@hostile("unusual type of numbers")
+def floats_of_three_bytes(path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        kind = h5py.h5t.IEEE_F32LE.copy()
+        kind.set_fields(23, 16, 7, 0, 16)
+        kind.set_size(3)
+        space = h5py.h5s.create_simple((ROWS,))
+        h5py.h5d.create(file.id, b"rewards", kind, space)
+
+    changed(path, change)
+
+
+@hostile("is a type")
+def named_type_in_place_of_a_column(path: Path) -> None:
+    changed(path, lambda file: file.__setitem__("rewards", np.dtype("f4")))
+
+
+@hostile("is a group")
+def group_in_place_of_a_column(path: Path) -> None:
+    changed(path, lambda file: file.create_group("rewards/rewards"))
+
+
+# Sizes beyond the file.
+
+
+@hostile("never written")
+def rows_that_were_never_written(path: Path) -> None:
+    changed(path, lambda file: file.create_dataset("rewards", (ROWS,), "f4"))
+
+
+@hostile("never written")
+def chunks_that_were_never_written(path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        column = file.create_dataset("rewards", (ROWS,), "f4", chunks=(100,))
+        column[:300] = 1
+
+    changed(path, change)
+
+
+for _name, _rows in {"2 ** 40 rows": 2**40, "2 ** 62 rows": 2**62}.items():
+
+    @hostile("chunks; at most 50,000", _name)
+    def _make(path: Path, rows=_rows) -> None:
+        with h5py.File(path, "w") as file:
+            for key, shape in {**SHAPES, "terminals": (ROWS,)}.items():
+                whole = (rows, *shape[1:])
+                file.create_dataset(key, whole, "f4", chunks=(1000, *shape[1:]))
+
+
+@hostile("chunks; at most 50,000")
+def a_chunk_for_every_number(path: Path) -> None:
+    changed(path, lambda file: file.create_dataset("rewards", (10**7,), "f4", chunks=(1,)))
+
+
+@hostile("chunks of 4.00 GB")
+def one_chunk_of_4_gigabytes(path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        column = file.create_dataset(
+            "rewards", (ROWS,), "f4", chunks=(10**9,), maxshape=(None,), compression="gzip"
+        )
+        column.id.write_direct_chunk((0,), zlib.compress(bytes(4 * ROWS)))
+
+    changed(path, change)
+
+
+def patched(path: Path, old: bytes, new: bytes) -> None:
+    """Replace bytes that stand in the file once."""
+    content = path.read_bytes()
+    assert content.count(old) == 1, content.count(old)
+    path.write_bytes(content.replace(old, new))
+
+
+@hostile("get it again")
+def contiguous_rows_beyond_the_end(path: Path) -> None:
+    """The header's address of the rewards points behind the end of the file."""
+    sound(path)
+    with h5py.File(path) as file:
+        place = file["rewards"].id.get_offset()
+    patched(path, struct.pack("<QQ", place, 4 * ROWS), struct.pack("<QQ", 2**40, 4 * ROWS))
+
+
+@hostile("get it again")
+def end_of_file_that_lies(path: Path) -> None:
+    sound(path)
+    size = path.stat().st_size
+    patched(path, struct.pack("<Q", size), struct.pack("<Q", 2**50))
+
+
+# Bombs.
+
+
+@hostile("GB of data")
+def gigabytes_of_zeros(path: Path) -> None:
+    """About 2 MB that unpack honestly to 2 GB."""
+    chunk = zlib.compress(bytes(4 * 10**6), 9)
+    rows = 40 * 10**6
+    with h5py.File(path, "w") as file:
+        for key, shape in {**SHAPES, "terminals": (ROWS,)}.items():
+            column = file.create_dataset(
+                key, (rows, *shape[1:]), "f4", chunks=(10**6, *shape[1:]), compression="gzip"
+            )
+            packed = zlib.compress(bytes(4 * 10**6 * shape[1]), 9) if shape[1:] else chunk
+            for start in range(0, rows, 10**6):
+                column.id.write_direct_chunk((start, *(0 for _ in shape[1:])), packed)
+
+
+def one_chunk(data: bytes, **settings) -> Make:
+    def make(path: Path) -> None:
+        def change(file: h5py.File) -> None:
+            chosen = {"compression": "gzip", **settings}
+            column = file.create_dataset("rewards", (ROWS,), "f4", chunks=(ROWS,), **chosen)
+            column.id.write_direct_chunk((0,), data)
+
+        changed(path, change)
+
+    return make
+
+
+_bomb = zlib.compressobj(9)
+_BOMB = b"".join(_bomb.compress(bytes(2**20)) for _ in range(1024)) + _bomb.flush()  # 1 GiB
+
+hostile("larger than its numbers", "chunk that holds more than it may")(one_chunk(_BOMB))
+hostile("does not unpack to 8,000 bytes", "chunk that unpacks to 8 MB")(
+    one_chunk(zlib.compress(bytes(8 * 10**6), 9))
+)
+hostile("has another size", "chunk that unpacks to too little")(one_chunk(zlib.compress(b"00")))
+hostile("does not unpack to", "chunk cut short")(one_chunk(zlib.compress(bytes(8000))[:-3]))
+hostile("get it again", "chunk of noise")(one_chunk(bytes(range(256))))
+hostile("filters [2, 1, 3]", "checksum filter")(one_chunk(b"1", fletcher32=True, shuffle=True))
+hostile("filters [32000]", "lzf filter")(one_chunk(b"1", compression="lzf"))
+hostile("filters [6]", "scale-offset filter")(one_chunk(b"1", compression=None, scaleoffset=3))
+
+
+@hostile("filters [1, 1, 1]")
+def gzip_in_gzip_in_gzip(path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        settings.set_chunk((ROWS,))
+        for _ in range(3):
+            settings.set_deflate(9)
+        space = h5py.h5s.create_simple((ROWS,))
+        made = h5py.h5d.create(file.id, b"rewards", h5py.h5t.IEEE_F32LE, space, settings)
+        made.write_direct_chunk((0,), b"1")
+
+    changed(path, change)
+
+
+@hostile("stored bytes; the file has")
+def columns_that_share_their_bytes(path: Path) -> None:
+    """Every chunk's entry in the index leads to the same bytes."""
+    rng = np.random.default_rng(0)
+    content = {key: rng.uniform(size=shape).astype(np.float32) for key, shape in SHAPES.items()}
+    with h5py.File(path, "w") as file:
+        for key, values in content.items():
+            file[key] = values
+        file["terminals"] = np.zeros(ROWS, bool)
+        places = [file[key].id.get_offset() for key in ("observations", "actions")]
+        big = file.create_dataset("next_observations", (ROWS, 11), "f4")
+        big[...] = 0
+        last = big.id.get_offset()
+    whole = path.read_bytes()
+    size = 4 * 11 * ROWS
+    whole = whole.replace(struct.pack("<QQ", last, size), struct.pack("<QQ", places[0], size))
+    path.write_bytes(whole[:last] + whole[last + size :])
+    cut = path.read_bytes()
+    old, new = struct.pack("<Q", len(whole)), struct.pack("<Q", len(cut))
+    path.write_bytes(cut.replace(old, new))
+
+
+# Contents.
+
+
+@hostile("NaN or infinite")
+def not_a_number_in_the_last_row(path: Path) -> None:
+    values = np.zeros(ROWS, np.float32)
+    values[-1] = np.nan
+    changed(path, lambda file: file.__setitem__("rewards", values))
+
+
+@hostile("other than 0 and 1")
+def truth_values_beyond_true(path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        column = file.create_dataset("terminals", (ROWS,), bool, chunks=(ROWS,))
+        column.id.write_direct_chunk((0,), bytes([7]) * ROWS)
+
+    changed(path, change, leave_out="terminals")
+
+
+@hostile("is not an HDF5 file")
+def user_block(path: Path) -> None:
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["observations"] = 1
+
+
+@hostile("misses observations")
+def members_without_number(path: Path) -> None:
+    with h5py.File(path, "w", libver="latest") as file:
+        for i in range(20_000):
+            file.create_group(f"{i}" + "x" * 20)
+
+
+def test_there_are_at_least_forty() -> None:
+    assert len(MAKERS) >= 40
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_it_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    make, words = MAKERS[name]
+    path = tmp_path / "data.hdf5"
+    make(path)
+    with pytest.raises(UserError) as caught:
+        load(TASK, path)
+    line = str(caught.value)
+    assert words in line and str(path) in line and TASK in line
+    assert line.isprintable() and len(line) < 500
+
+
+def test_the_sound_file_is_read(tmp_path: Path) -> None:
+    """So that each refusal is for what was made wrong."""
+    path = tmp_path / "data.hdf5"
+    for settings in ({}, {"compression": "gzip"}, {"compression": "gzip", "shuffle": True}):
+        sound(path, **settings)
+        data = load(TASK, path)
+        with h5py.File(path) as file:
+            for key in [*SHAPES, "timeouts"]:
+                np.testing.assert_array_equal(getattr(data, key), file[key][...])
+
+
+READ_ALL = """
+import resource, sys
+from qipo_ray.data.load import load
+from qipo_ray.errors import UserError
+for path in sys.argv[2:]:
+    try:
+        load(sys.argv[1], path)
+    except UserError:
+        continue
+    sys.exit(path)
+from qipo_ray.data.inspector import inspector
+inspector.close()
+for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+    print(resource.getrusage(who).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_all_together_take_less_than_300_mb(tmp_path: Path) -> None:
+    paths = []
+    for i, (make, _) in enumerate(MAKERS.values()):
+        (tmp_path / str(i)).mkdir()
+        paths.append(tmp_path / str(i) / "data.hdf5")
+        make(paths[-1])
+    command = [sys.executable, "-c", READ_ALL, TASK, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    parent, child = map(int, done.stdout.split())
+    assert parent + child < 300  # MB; Python with numpy alone takes 30, with h5py 40

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qipo_ray.data import mapped as module
+from qipo_ray.data.mapped import mapped
+
+ROWS = 1_000_000  # 4 MB
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("QIPO_DATA", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "mapped"
+
+
+def make() -> dict[str, np.ndarray]:
+    return {"rows": np.arange(12, dtype=np.float32).reshape(4, 3), "none": np.zeros(0, np.int64),
+            "flag": np.array(True)}  # fmt: skip
+
+
+def never() -> dict[str, np.ndarray]:
+    raise AssertionError("made twice")
+
+
+def test_made_once_and_mapped_with_every_type() -> None:
+    mapped("a", make)
+    found = mapped("a", never)
+    assert set(found) == set(make())
+    for name, expected in make().items():
+        assert found[name].dtype == expected.dtype
+        np.testing.assert_array_equal(found[name], expected)
+    assert isinstance(found["rows"], np.memmap)
+    assert mapped("b", lambda: {"rows": np.ones(3)})["rows"].shape == (3,)
+
+
+def test_a_write_stays_in_its_own_mapping() -> None:
+    torch = pytest.importorskip("torch")
+    one, other = mapped("a", make)["rows"], mapped("a", never)["rows"]
+    torch.from_numpy(one)[0] = 99
+    assert one[0, 0] == 99
+    np.testing.assert_array_equal(other, make()["rows"])
+    np.testing.assert_array_equal(mapped("a", never)["rows"], make()["rows"])
+
+
+def test_a_maker_that_fails_leaves_nothing(cache: Path) -> None:
+    with pytest.raises(AssertionError):
+        mapped("a", never)
+    assert [path.name for path in cache.iterdir()] == ["a.lock"]
+    mapped("a", make)
+
+
+def test_half_a_write_is_not_taken(cache: Path, monkeypatch, caplog) -> None:
+    def full(file: object, array: object, **settings: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", full)
+        found = mapped("a", make)
+    np.testing.assert_array_equal(found["rows"], make()["rows"])
+    assert "No space left on device" in caplog.text and "its own copy" in caplog.text
+    assert [path.name for path in cache.iterdir()] == ["a.lock"]
+    (cache / "a.half").mkdir()
+    (cache / "a.half" / "rows.npy").write_bytes(b"of a process that died")
+    np.testing.assert_array_equal(mapped("a", make)["rows"], make()["rows"])
+
+
+def test_what_nobody_used_for_long_is_removed(cache: Path) -> None:
+    long_ago = time.time() - module.KEEP_S - 60
+    for key in ("old", "used"):
+        mapped(key, make)
+        os.utime(cache / key, (long_ago, long_ago))
+        os.utime(cache / f"{key}.lock", (long_ago, long_ago))
+    still = mapped("used", never)
+    mapped("new", make)
+    assert {path.name for path in cache.iterdir() if path.is_dir()} == {"used", "new"}
+    np.testing.assert_array_equal(still["rows"], make()["rows"])
+
+
+READER = """
+import sys
+from pathlib import Path
+import numpy as np
+from qipo_ray.data.mapped import mapped
+
+def make():
+    with open(sys.argv[1], "a") as file:
+        file.write("made\\n")
+    return {"rows": np.arange(int(sys.argv[2]), dtype=np.float32)}
+
+def private():
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    kinds = ("Private_Clean:", "Private_Dirty:")
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(kinds))
+
+before = private()
+rows = mapped("a", make)["rows"]
+total = float(rows.sum())
+print(total, flush=True)
+sys.stdin.readline()
+print(private() - before, flush=True)
+sys.stdin.readline()
+rows[:] = float(sys.argv[3])
+print(float(rows.sum()), flush=True)
+sys.stdin.readline()
+print(float(rows.sum()), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_four_processes_share_one_copy_and_no_write(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", READER, str(log), str(ROWS)]
+    readers = [
+        subprocess.Popen(
+            [*command, str(i)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for i in range(4)
+    ]
+
+    def hear() -> list[float]:
+        return [float(reader.stdout.readline()) for reader in readers]
+
+    def go_on() -> None:
+        for reader in readers:
+            reader.stdin.write("\n")
+            reader.stdin.flush()
+
+    total = float(np.arange(ROWS, dtype=np.float32).sum())
+    assert hear() == [total] * 4
+    assert log.read_text() == "made\n"
+    go_on()
+    assert sorted(hear())[2] < ROWS  # bytes: less than a quarter of the rows is private
+    go_on()
+    written = hear()
+    assert written == [float(i * ROWS) for i in range(4)]  # every one sees its own
+    go_on()
+    assert hear() == written
+    for reader in readers:
+        reader.communicate()
+    assert float(mapped("a", never)["rows"].sum()) == total

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from qipo_ray.data.load import load
+from qipo_ray.data.minari_folder import sets
+from qipo_ray.data.tasks import get_task
+from qipo_ray.data.transitions import qlearning_dataset
+from qipo_ray.errors import UserError
+
+TASK, NAME = "hopper-medium-v2", "mujoco/hopper/medium-v0"
+LENGTHS = (3, 5, 1, 4, *[2] * 8)  # twelve: episode_10 must not come before episode_2
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    return tmp_path / "minari"
+
+
+def episodes(lengths=LENGTHS) -> list[dict[str, np.ndarray]]:
+    """Episodes as Minari writes them: float64, one observation more than actions."""
+    rng = np.random.default_rng(0)
+    state, action = get_task(TASK).sizes
+    return [
+        {
+            "observations": rng.normal(size=(steps + 1, state)),
+            "actions": rng.uniform(-1, 1, (steps, action)).astype(np.float32),
+            "rewards": rng.normal(size=steps),
+            "terminations": np.arange(steps) == (steps - 1 if i % 3 == 0 else -1),
+            "truncations": np.arange(steps) == (steps - 1 if i % 3 == 1 else -1),
+        }
+        for i, steps in enumerate(lengths)
+    ]
+
+
+Change = Callable[[h5py.File], object]
+
+
+@pytest.fixture
+def write(folder: Path) -> Callable[..., Path]:
+    def write(change: Change = lambda file: None, name: str = NAME, lengths=LENGTHS) -> Path:
+        path = folder / name / "data" / "main_data.hdf5"
+        path.parent.mkdir(parents=True)
+        (path.parent / "metadata.json").write_text(json.dumps({"dataset_id": name}))
+        with h5py.File(path, "w", track_order=True) as file:
+            for i, columns in enumerate(episodes(lengths)):
+                group = file.create_group(f"episode_{i}", track_order=True)
+                group.attrs.update({"id": i, "seed": 5, "total_steps": lengths[i]})
+                for key, values in columns.items():
+                    group[key] = values
+                group.create_group("infos")["qpos"] = np.zeros(3)
+            change(file)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("how", ["id", "folder", "file"])
+def test_episodes_one_after_the_other(how: str, write) -> None:
+    path = write()
+    asked = {"id": f"minari:{NAME}", "folder": path.parents[1], "file": path}[how]
+    data, made = load(TASK, asked), episodes()
+    assert (data.path, data.source, data.rows) == (path, "minari", sum(LENGTHS))
+    for key, part in (("observations", slice(0, -1)), ("next_observations", slice(1, None))):
+        expected = np.concatenate([one["observations"][part] for one in made])
+        np.testing.assert_array_equal(getattr(data, key), expected.astype(np.float32))
+    for key, theirs in (("actions", "actions"), ("rewards", "rewards"),
+                        ("terminals", "terminations")):  # fmt: skip
+        expected = np.concatenate([one[theirs] for one in made])
+        np.testing.assert_array_equal(getattr(data, key), expected.astype(data.rewards.dtype))
+    stops = np.cumsum(LENGTHS)
+    np.testing.assert_array_equal(data.episodes[:, 1], stops)
+    assert data.notes == (
+        f"Minari's {NAME}, made anew by Minari: not D4RL's file",
+        "4 episodes end without an end; a timeout stands there",
+    )
+    rows = qlearning_dataset(data)
+    assert len(rows["rewards"]) == data.rows - int(data.timeouts.sum())
+
+
+def test_elsewhere_the_source_is_other(write, tmp_path: Path) -> None:
+    path = write().rename(tmp_path / "mine.hdf5")
+    data = load(TASK, path)
+    assert data.source == "other" and len(data.notes) == 1
+
+
+def test_never_in_the_place_of_d4rls_file(write) -> None:
+    write()
+    with pytest.raises(UserError, match="no data for task hopper-medium-v2"):
+        load(TASK)
+
+
+def test_sets_and_the_nearest_one(write) -> None:
+    write()
+    write(name="D4RL/pen/human-v2")
+    assert sets() == ("D4RL/pen/human-v2", NAME)
+    with pytest.raises(UserError, match="did you mean 'mujoco/hopper/medium-v0'"):
+        load(TASK, "minari:mujoco/hoper/medium-v0")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc", "a/../../b", "", "a//b", ".", "a/..", "a\nb"])
+def test_ids_never_climb_out(name: str, folder: Path) -> None:
+    with pytest.raises(UserError, match="is no id of a Minari data set"):
+        load(TASK, f"minari:{name}")
+
+
+def replaced(key: str, values: object) -> Change:
+    def change(file: h5py.File) -> None:
+        del file[key]
+        if values is not None:
+            file[key] = values
+
+    return change
+
+
+def in_parts(file: h5py.File) -> None:
+    del file["episode_1/observations"]
+    file["episode_1/observations/achieved_goal"] = np.zeros((6, 2))
+    file["episode_1/observations/observation"] = np.zeros((6, 27))
+
+
+FAULTS: dict[str, tuple[Change, str]] = {
+    "no rewards": (replaced("episode_3/rewards", None), "misses rewards in episode_3"),
+    "an episode less": (replaced("episode_4", None), "misses episodes: it has 11, the last one"),
+    "observations in parts": (in_parts, "in parts ('achieved_goal', 'observation')"),
+    "one observation too few": (
+        replaced("episode_1/observations", np.zeros((5, 11))),
+        "episode_1/observations have shape (5, 11); wanted is (6, 11)",
+    ),
+    "another simulator": (replaced("episode_1/actions", np.zeros((5, 6))), "wanted is (5, 3)"),
+    "no steps": (replaced("episode_2/rewards", np.zeros(0)), "episode_2/"),
+    "not finite": (
+        replaced("episode_2/rewards", np.full(1, np.nan)),
+        "episode_2/rewards hold NaN",
+    ),
+    "flags": (replaced("episode_2/truncations", np.full(1, 3)), "other than 0 and 1"),
+    "an array as episode": (replaced("episode_2", 3), "'episode_2' is an array"),
+    "a linked episode": (
+        replaced("episode_2", h5py.ExternalLink("additional_data_1.hdf5", "episode_2")),
+        "'episode_2' is a link to somewhere else",
+    ),
+    "a linked column": (
+        replaced("episode_2/rewards", h5py.SoftLink("/episode_3/rewards")),
+        "'rewards' is a link",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_named(name: str, write) -> None:
+    change, words = FAULTS[name]
+    path = write(change)
+    with pytest.raises(UserError) as caught:
+        load(TASK, path)
+    line = str(caught.value)
+    assert words in line and str(path) in line and TASK in line and "\n" not in line
+
+
+def test_a_single_row_is_not_enough(write) -> None:
+    with pytest.raises(UserError, match="fewer than two rows"):
+        load(TASK, write(lengths=(1,)))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:minari")
+def test_written_by_minari_itself(folder: Path) -> None:
+    """Against the library's own writer, where it is installed."""
+    minari = pytest.importorskip("minari", reason="Minari is not installed: NOT TESTED AGAINST IT")
+    gymnasium = pytest.importorskip("gymnasium")
+    from minari.data_collector import EpisodeBuffer
+
+    buffers, made = [], episodes((4, 7))
+    for i, one in enumerate(made):
+        buffers.append(
+            EpisodeBuffer(
+                id=i,
+                observations=list(one["observations"]),
+                actions=list(one["actions"]),
+                rewards=list(one["rewards"]),
+                terminations=list(one["terminations"]),
+                truncations=list(one["truncations"]),
+            )
+        )
+    box = gymnasium.spaces.Box
+    minari.create_dataset_from_buffers(
+        "own/hopper/test-v0",
+        buffer=buffers,
+        observation_space=box(-np.inf, np.inf, (11,), np.float64),
+        action_space=box(-1, 1, (3,), np.float32),
+    )
+    data = load(TASK, "minari:own/hopper/test-v0")
+    np.testing.assert_array_equal(
+        data.observations, np.concatenate([o["observations"][:-1] for o in made]).astype("f4")
+    )
