@@ -160,6 +160,7 @@ def test_of_simultaneous_takers_exactly_one_wins(tmp_path: Path, before: str) ->
 
 def _race(act: Callable[[int], int], opened: int) -> list[int]:
     """Run 8 children; the winner blocks until the 7 others have ended."""
+    codes, said = os.pipe()
     children = []
     for i in range(8):
         child = os.fork()
@@ -168,12 +169,17 @@ def _race(act: Callable[[int], int], opened: int) -> list[int]:
             try:
                 code = act(i)
             finally:
-                os._exit(code)
+                os.write(said, bytes([code]))
+                os._exit(0)
         children.append(child)
-    codes = [os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1]) for _ in range(7)]
+    found = [os.read(codes, 1)[0] for _ in range(7)]
     os.close(opened)
-    codes.append(os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1]))
-    return codes
+    found.append(os.read(codes, 1)[0])
+    for child in children:  # by number: this session may have other children
+        os.waitpid(child, 0)
+    os.close(codes)
+    os.close(said)
+    return found
 
 
 def test_who_drives_is_told_without_taking_anything(tmp_path: Path) -> None:
