@@ -172,6 +172,9 @@ def _check_chunks(column: Column, chunk: tuple[int, ...]) -> None:
             f"{column.name} are packed by HDF5's filters {list(used)}; read are gzip (1) and "
             "shuffle (2), once each"
         )
+    steps = zip(column.shape, chunk, strict=True)
+    if len(column.pieces) != math.prod(-(-length // step) for length, step in steps):
+        raise Unusable(f"{column.name} have another number of chunks than they declare")
     whole = math.prod(chunk) * column.dtype.itemsize
     if whole > _CHUNK:
         raise Unusable(
@@ -185,7 +188,7 @@ def _check_chunks(column: Column, chunk: tuple[int, ...]) -> None:
 def _bytes(descriptor: int, offset: int, size: int) -> bytes:
     try:
         data = os.pread(descriptor, size, offset)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         raise Unusable(f"cannot be read at byte {offset:,}: {error}") from error
     if len(data) != size:
         raise Unusable(f"is cut short or damaged: nothing lies at byte {offset + size:,}")

@@ -112,11 +112,9 @@ class _Transfer:
             if idle:
                 self._wait(idle)
         if late:
-            reason = f"took longer than {self.limits.seconds:g} s"
-        raise UserError(
-            f"{self.entry.url} {reason}; {self._size():,} bytes are kept, "
-            "the same command goes on from there"
-        )
+            reason = f"took longer than {self.limits.seconds:g} s ({reason})"
+        kept = f"{self._size():,} bytes are kept, the same command goes on from there"
+        raise UserError(f"{self.entry.url} {reason}; {kept if self._size() else 'nothing came'}")
 
     def _once(self, before: int) -> None:
         """Go on from ``before`` until the file's end, a little of what is there seen again."""

@@ -54,9 +54,9 @@ def opened(path: Path, task: Task) -> Iterator[Opened]:
     try:
         descriptor = _open(path)
         try:
-            before = _identity(descriptor)
+            before = _identity(os.fstat(descriptor))
             yield _look(path, task, descriptor)
-            if _identity(descriptor) != before:
+            if not path.exists() or _identity(path.stat()) != before:
                 raise Unusable("changed while it was read; try again")
         finally:
             os.close(descriptor)
@@ -96,10 +96,9 @@ def _look(path: Path, task: Task, descriptor: int) -> Opened:
     return Opened(tuple(said["names"]), said["source"], columns, digest)
 
 
-def _identity(descriptor: int) -> tuple[int, ...]:
-    """Return what changes when a file is written to."""
-    facts = os.fstat(descriptor)
-    return facts.st_size, facts.st_mtime_ns
+def _identity(facts: os.stat_result) -> tuple[int, ...]:
+    """Return what changes when a file is written to or replaced."""
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _damage(path: Path, size: int, task: Task, words: str) -> str:

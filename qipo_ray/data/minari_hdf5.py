@@ -83,7 +83,7 @@ def _notes(name: str | None, cut: int) -> tuple[str, ...]:
 
 def _names(file: Opened) -> list[str]:
     found = {name.partition("/")[0] for name in file.columns}
-    numbers = sorted(int(name.removeprefix("episode_")) for name in found if "_" in name)
+    numbers = sorted(int(match[1]) for name in found if (match := EPISODE.fullmatch(name)))
     if numbers != list(range(len(numbers))):
         raise Unusable(f"misses episodes: it has {len(numbers)}, the last one is {numbers[-1]}")
     return [f"episode_{number}" for number in numbers]

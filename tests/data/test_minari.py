@@ -126,6 +126,11 @@ def in_parts(file: h5py.File) -> None:
     file["episode_1/observations/observation"] = np.zeros((6, 27))
 
 
+def test_other_members_beside_the_episodes(write) -> None:
+    path = write(lambda file: file.__setitem__("next_observations", np.zeros((4, 11))))
+    assert load(TASK, path).rows == sum(LENGTHS)
+
+
 FAULTS: dict[str, tuple[Change, str]] = {
     "no rewards": (replaced("episode_3/rewards", None), "misses rewards in episode_3"),
     "an episode less": (replaced("episode_4", None), "misses episodes: it has 11, the last one"),
