@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import subprocess
 import sys
@@ -102,13 +103,6 @@ def virtual_data_set(path: Path) -> None:
     changed(path, lambda file: file.create_virtual_dataset("rewards", layout))
 
 
-@hostile("from other files")
-def virtual_data_set_of_the_file_itself(path: Path) -> None:
-    layout = h5py.VirtualLayout(shape=(ROWS,), dtype="f4")
-    layout[:] = h5py.VirtualSource(".", "actions", shape=(ROWS, 3))[:, 0]
-    changed(path, lambda file: file.create_virtual_dataset("rewards", layout))
-
-
 for _name, _places in {
     "external storage": [("neighbour.hdf5", 0, 4 * ROWS)],
     "external storage of an absolute path": [("/etc/passwd", 0, 4 * ROWS)],
@@ -173,11 +167,7 @@ def rows_that_were_never_written(path: Path) -> None:
 
 @hostile("never written")
 def chunks_that_were_never_written(path: Path) -> None:
-    def change(file: h5py.File) -> None:
-        column = file.create_dataset("rewards", (ROWS,), "f4", chunks=(100,))
-        column[:300] = 1
-
-    changed(path, change)
+    changed(path, lambda file: file.create_dataset("rewards", (ROWS,), "f4", chunks=(100,)))
 
 
 for _name, _rows in {"2 ** 40 rows": 2**40, "2 ** 62 rows": 2**62}.items():
@@ -232,19 +222,29 @@ def end_of_file_that_lies(path: Path) -> None:
 # Bombs.
 
 
-@hostile("GB of data")
+@hostile("declares 2.6 GB of data in")
 def gigabytes_of_zeros(path: Path) -> None:
-    """About 2 MB that unpack honestly to 2 GB."""
-    chunk = zlib.compress(bytes(4 * 10**6), 9)
-    rows = 40 * 10**6
+    """About 2 MB that unpack honestly to 2.6 GB."""
+    rows, step = 40 * 10**6, 4 * 10**5
     with h5py.File(path, "w") as file:
         for key, shape in {**SHAPES, "terminals": (ROWS,)}.items():
-            column = file.create_dataset(
-                key, (rows, *shape[1:]), "f4", chunks=(10**6, *shape[1:]), compression="gzip"
-            )
-            packed = zlib.compress(bytes(4 * 10**6 * shape[1]), 9) if shape[1:] else chunk
-            for start in range(0, rows, 10**6):
+            chunk = (step, *shape[1:])
+            packed = zlib.compress(bytes(4 * math.prod(chunk)), 9)
+            whole = (rows, *shape[1:])
+            column = file.create_dataset(key, whole, "f4", chunks=chunk, compression="gzip")
+            for start in range(0, rows, step):
                 column.id.write_direct_chunk((start, *(0 for _ in shape[1:])), packed)
+
+
+@hostile("does not unpack to 4,000,000 bytes")
+def chunk_that_unpacks_to_400_megabytes(path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        column = file.create_dataset(
+            "rewards", (ROWS,), "f4", chunks=(10**6,), maxshape=(None,), compression="gzip"
+        )
+        column.id.write_direct_chunk((0,), _BOMB)
+
+    changed(path, change)
 
 
 def one_chunk(data: bytes, **settings) -> Make:
@@ -260,7 +260,7 @@ def one_chunk(data: bytes, **settings) -> Make:
 
 
 _bomb = zlib.compressobj(9)
-_BOMB = b"".join(_bomb.compress(bytes(2**20)) for _ in range(1024)) + _bomb.flush()  # 1 GiB
+_BOMB = b"".join(_bomb.compress(bytes(2**20)) for _ in range(400)) + _bomb.flush()  # 400 MiB
 
 hostile("larger than its numbers", "chunk that holds more than it may")(one_chunk(_BOMB))
 hostile("does not unpack to 8,000 bytes", "chunk that unpacks to 8 MB")(
