@@ -24,13 +24,15 @@ ROWS, STATES, ACTIONS = 2_000_000, 17, 6
 TASK = "halfcheetah-medium-v2"
 
 LOAD = """
-import resource, sys, time
+import sys, time
+from pathlib import Path
 import torch
 from qipo_ray.data.load import load
 import qipo_ray.data.d4rl_hdf5
 
 def peak():
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if "VmHWM" in line)
 
 before, wall, cpu = peak(), time.perf_counter(), time.process_time()
 data = load(sys.argv[1], sys.argv[2])
