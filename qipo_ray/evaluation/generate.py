@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import GENERATORS, Task, get_task
 from qipo_ray.errors import UserError
-from qipo_ray.evaluation.maze2d import MAZES
 from qipo_ray.evaluation.maze_controller import MazeDriver
+from qipo_ray.evaluation.mazes import MAZES
 from qipo_ray.evaluation.point import point_rows
 
 GENERATOR_VERSION = 1  # raise it with every change that alters the rows of a seed
