@@ -11,6 +11,7 @@ import typer
 
 from qipo_ray.cli import download
 from qipo_ray.cli import output as out
+from qipo_ray.cli.data_verify import verify
 from qipo_ray.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
-app = typer.Typer(help="List the tasks, get or make their data, show what a data file holds.",
+app = typer.Typer(help="List the tasks, get or make their data, show and verify data files.",
                   no_args_is_help=True)  # fmt: skip
 app.command("get")(download.get)
 app.command("plan")(download.plan)
+app.command("verify")(verify)
 
 
 @app.command("list")
@@ -67,15 +69,9 @@ def show(
     json: Json = False,
 ) -> None:
     """Show what a data file holds: rows, episodes, returns, source."""
-    from qipo_ray.data.load import load
-    from qipo_ray.data.tasks import get_task
+    from qipo_ray.cli.data_files import open_data
 
-    path = Path(what).expanduser()
-    is_file = path.exists() or path.suffix in (".hdf5", ".h5") or "/" in what
-    if not is_file and task is not None:
-        raise UserError(f"--task says which task a file belongs to, and {what!r} is no file")
-    name = (task or _task_of(path)) if is_file else what
-    facts = _facts(load(name, path if is_file else None), get_task(name))
+    facts = _facts(*open_data(what, task))
     if json:
         out.write(json_format.dumps(facts, indent=2, allow_nan=False))
         return
@@ -133,25 +129,6 @@ def _task_cells(task: Task, path: Path | None) -> list[str]:
         "generated" if task.generated else size,
         "yes" if path else "no",
     ]
-
-
-def _task_of(path: Path) -> str:
-    """Return the task that a file's name stands for: D4RL's own name, or one that begins with it.
-
-    Raises:
-        UserError: if the name says nothing; the line names the option that does.
-    """
-    from qipo_ray.data.tasks import get_task, task_ids
-
-    published = [name for name in task_ids() if get_task(name).filename == path.name]
-    begun = [name for name in task_ids() if path.name.startswith(f"{name}-")]
-    whole = [name for name in task_ids() if path.stem == name]
-    for names in (whole, published, sorted(begun, key=len)):
-        if names:
-            return names[-1]
-    raise UserError(
-        f"{path}: its name does not tell the task; add --task, see `qipo-ray data list`"
-    )
 
 
 def _facts(dataset: Dataset, task: Task) -> dict[str, Any]:

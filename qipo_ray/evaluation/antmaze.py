@@ -10,7 +10,6 @@ D4RL's: the start cell is the origin, a column lies 4 further in x, a row 4 furt
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
 from qipo_ray.evaluation.simulators import Reach
-from qipo_ray.evaluation.worlds import Moment, Row
+from qipo_ray.evaluation.worlds import Moment
 
 # ``#`` is wall, ``S`` the start, ``G`` the goal. The eval mazes are others than those of the data.
 MAZES = {
@@ -103,6 +102,7 @@ class AntmazeWorld:
 
     action_size = 8
     goal_steps = 1
+    reach: Reach = "rows"
 
     def __init__(self, name: str) -> None:
         """Build the model."""
@@ -130,15 +130,11 @@ class AntmazeWorld:
         reward = distance if np.isnan(distance) else float(at_goal)
         return Moment(self._observation(), reward, at_goal, at_goal)
 
-    def reach(self, columns: Collection[str]) -> Reach:
-        """Return ``"rows"``: an observation is the whole state."""
-        return "rows"
-
-    def place(self, row: Row) -> bool:
-        """Take a row's state, and the goal that the ant had then (NaN where it is not told)."""
-        state = row["observations"].astype(np.float64)
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Take a recorded state ``(29,)``; the goal is not observed, and is unknown then."""
+        state = observation.astype(np.float64)
         self._set(state[: self._model.nq], state[self._model.nq :])
-        self._goal = row.get("infos/goal", np.full(2, np.nan))
+        self._goal = np.full(2, np.nan)
         return True
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ ends when all four are done.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._robotics import make_robotics
 from qipo_ray.evaluation.simulators import Reach
-from qipo_ray.evaluation.worlds import Moment, Row
+from qipo_ray.evaluation.worlds import Moment
 
 _FIRST = ("microwave", "kettle", "light switch", "slide cabinet")
 ELEMENTS = {
@@ -33,6 +32,7 @@ class KitchenWorld:
 
     action_size = 9
     goal_steps = 1
+    reach: Reach = "starts"
 
     def __init__(self, name: str) -> None:
         """Make the environment."""
@@ -69,13 +69,9 @@ class KitchenWorld:
         self._left -= done
         return Moment(seen, float(len(done)), not self._left, not self._left)
 
-    def reach(self, columns: Collection[str]) -> Reach:
-        """Return ``"starts"``: velocities are not observed."""
-        return "starts"
-
-    def place(self, row: Row) -> bool:
-        """Take an episode's first state: where everything is, at rest."""
-        seen = row["observations"][:30].astype(np.float64)
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Take an episode's first state ``(60,)``: where everything is, at rest."""
+        seen = observation[:30].astype(np.float64)
         robot = self._core.robot_env
         robot.set_state(seen, np.zeros(robot.model.nv))
         robot._last_robot_qpos = seen[:_JOINTS]  # what its velocity control goes on from

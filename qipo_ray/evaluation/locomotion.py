@@ -8,7 +8,6 @@ contact forces only when asked.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
 from qipo_ray.evaluation.simulators import Reach
-from qipo_ray.evaluation.worlds import Moment, Row
+from qipo_ray.evaluation.worlds import Moment
 
 _OPTIONS: dict[str, dict[str, Any]] = {"Ant-v4": {"use_contact_forces": True}}
 _MAX_SPEED = 10.0  # Hopper and Walker2d show faster joints as this fast
@@ -26,6 +25,7 @@ class LocomotionWorld:
     """One environment ``name``, such as Hopper-v4, without time limit."""
 
     goal_steps = 0
+    reach: Reach = "rows"
 
     def __init__(self, name: str) -> None:
         """Make the environment."""
@@ -52,23 +52,14 @@ class LocomotionWorld:
         observation, reward, terminated, _, _ = self._environment.step(action)
         return Moment(observation, float(reward), terminated, False)
 
-    def reach(self, columns: Collection[str]) -> Reach:
-        """Return ``"rows"``: an observation holds the state, but for where the body is."""
-        return "rows"
-
-    def place(self, row: Row) -> bool:
-        """Take a row's state; False where the observation may hide how fast a joint was."""
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Take a recorded state ``(S,)``; False where it may hide how fast a joint was."""
         model = self._core.model
-        if {"infos/qpos", "infos/qvel"} <= row.keys():
-            qpos, qvel = row["infos/qpos"], row["infos/qvel"]
-        else:
-            seen = model.nq - self._hidden
-            qpos = np.concatenate([np.zeros(self._hidden), row["observations"][:seen]])
-            qvel = row["observations"][seen : seen + model.nv]
-            if np.abs(qvel).max() >= self._speed_limit:
-                return False
-        self._core.set_state(qpos.astype(np.float64), qvel.astype(np.float64))
-        return True
+        seen = model.nq - self._hidden
+        qpos = np.concatenate([np.zeros(self._hidden), observation[:seen]], dtype=np.float64)
+        qvel = observation[seen : seen + model.nv].astype(np.float64)
+        self._core.set_state(qpos, qvel)
+        return bool(np.abs(qvel).max() < self._speed_limit)
 
     def close(self) -> None:
         """Close the environment."""

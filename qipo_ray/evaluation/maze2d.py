@@ -11,7 +11,6 @@ in all later episodes. One that plans anew scores about 140 (umaze) to 200 (larg
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from qipo_ray.evaluation._mujoco import load_mujoco
 from qipo_ray.evaluation.mazes import GOAL_RADIUS, MAZES, Maze
 from qipo_ray.evaluation.simulators import Reach
-from qipo_ray.evaluation.worlds import Moment, Row
+from qipo_ray.evaluation.worlds import Moment
 
 State = tuple[float, float, float, float]  # position (2), velocity (2)
 
@@ -102,6 +101,7 @@ class MazeWorld:
 
     action_size = 2
     goal_steps = 1
+    reach: Reach = "rows"
 
     def __init__(self, name: str) -> None:
         """Build the maze; ``reset`` puts the mass into it."""
@@ -123,13 +123,9 @@ class MazeWorld:
         reward = math.exp(-distance) if self._dense else float(at_goal)
         return Moment(np.array((x, y, vx, vy)), reward, False, at_goal)
 
-    def reach(self, columns: Collection[str]) -> Reach:
-        """Return ``"rows"``: an observation is the whole state."""
-        return "rows"
-
-    def place(self, row: Row) -> bool:
-        """Take the state of a recorded row."""
-        x, y, vx, vy = row["observations"].tolist()
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Take a recorded state ``(4,)``."""
+        x, y, vx, vy = observation.tolist()
         self._mass.place((x, y, vx, vy))
         return True
 

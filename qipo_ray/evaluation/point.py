@@ -6,8 +6,7 @@ eight directions without regard to the goal, and the best actions lie among its 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +47,7 @@ class PointSimulator:
 
     action_size = 2
     goal_steps = 0
+    reach: Reach = "rows"
 
     def __init__(self, horizon: int) -> None:
         """Take the most steps that an episode will have."""
@@ -73,13 +73,9 @@ class PointSimulator:
         never = np.zeros(len(live), bool)
         return Step(reached.astype(np.float32), reward(reached), never, never)
 
-    def reach(self, columns: Collection[str]) -> Reach:
-        """Return ``"rows"``: an observation is the whole state."""
-        return "rows"
-
-    def place(self, row: Mapping[str, NDArray[Any]]) -> bool:
+    def place(self, observation: NDArray[np.floating]) -> bool:
         """Put point 0 where a recorded one was; its next step is free of noise."""
-        self._positions = row["observations"][None].astype(np.float64)
+        self._positions = observation[None].astype(np.float64)
         self._noise = np.zeros((1, self._horizon, 2))
         self._steps = np.zeros(1, dtype=np.intp)
         return True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,9 @@ from qipo_ray.errors import UserError
 if TYPE_CHECKING:
     from qipo_ray.evaluation.worlds import World
 
-# Where in a file a simulator can be set to the recorded states: at any row, at the first row of
-# an episode (which starts at rest; velocities are not in the file), or nowhere.
-Reach = Literal["rows", "starts", "nowhere"]
+# Where a simulator can be set to a recorded observation: at any row, or, where it shows no
+# velocities, at the first row of an episode, which starts at rest.
+Reach = Literal["rows", "starts"]
 
 
 class Step(NamedTuple):
@@ -36,6 +36,7 @@ class Simulator(Protocol):
 
     action_size: int
     goal_steps: int  # steps at the goal that make an episode a success; 0: there is no goal
+    reach: Reach  # of ``place``
 
     def reset(self, seeds: Sequence[int]) -> NDArray[np.float32]:
         """Return the first observations ``(E, S)`` of one new episode per seed."""
@@ -43,13 +44,10 @@ class Simulator(Protocol):
     def step(self, live: NDArray[np.intp], actions: NDArray[np.floating]) -> Step:
         """Return what actions ``(L, A)`` in [-1, 1] do in the episodes ``live``, ``(L,)``."""
 
-    def reach(self, columns: Collection[str]) -> Reach:
-        """Return where in a file with these columns ``place`` can set a state."""
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Put episode 0 into the state of a recorded one ``(S,)``; False if it shows not all.
 
-    def place(self, row: Mapping[str, NDArray[Any]]) -> bool:
-        """Put episode 0 into a recorded row's state; False if the row does not hold all of it.
-
-        A reward that then depends on what the row does not say is NaN.
+        A reward that then depends on what is not observed is NaN.
         """
 
     def close(self) -> None:

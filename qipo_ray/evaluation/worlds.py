@@ -6,15 +6,13 @@ pay for) phantom episodes until the slowest one ends; single worlds do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation.simulators import Reach, Step
-
-Row = Mapping[str, NDArray[Any]]  # one row of a data file, by the names of its columns
 
 
 class Moment(NamedTuple):
@@ -31,6 +29,7 @@ class World(Protocol):
 
     action_size: int
     goal_steps: int
+    reach: Reach
 
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return the first observation ``(S,)`` of a new episode."""
@@ -38,11 +37,8 @@ class World(Protocol):
     def step(self, action: NDArray[np.floating]) -> Moment:
         """Return what an action ``(A,)`` in [-1, 1] does."""
 
-    def reach(self, columns: Collection[str]) -> Reach:
-        """Return where in a file with these columns ``place`` can set a state."""
-
-    def place(self, row: Row) -> bool:
-        """Take the state of a recorded row; False if it does not hold the whole state."""
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Take the state of a recorded observation ``(S,)``; False if it does not hold all."""
 
     def close(self) -> None:
         """Free what the world holds."""
@@ -57,6 +53,7 @@ class Worlds:
         self._worlds = [make()]
         self.action_size = self._worlds[0].action_size
         self.goal_steps = self._worlds[0].goal_steps
+        self.reach = self._worlds[0].reach
 
     def reset(self, seeds: Sequence[int]) -> NDArray[np.float32]:
         """Return the first observations ``(E, S)``."""
@@ -77,13 +74,9 @@ class Worlds:
             np.array(at_goal, dtype=bool),
         )
 
-    def reach(self, columns: Collection[str]) -> Reach:
-        """Return where in a file with these columns ``place`` can set a state."""
-        return self._worlds[0].reach(columns)
-
-    def place(self, row: Row) -> bool:
-        """Put episode 0 into the state of a recorded row."""
-        return self._worlds[0].place(row)
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Put episode 0 into the state of a recorded observation."""
+        return self._worlds[0].place(observation)
 
     def close(self) -> None:
         """Close every world."""

@@ -68,7 +68,7 @@ def test_walls_stand_where_the_table_says(umaze) -> None:
     # A wall along x = -2 stops a torso that is thrown at it.
     state = umaze.reset(0)
     state[:3], state[15:18] = (-1.0, 0.0, 0.75), (-10.0, 0.0, 0.0)
-    umaze.place({"observations": state})
+    umaze.place(state)
     places = [umaze.step(np.zeros(8)).observation[0] for _ in range(10)]
     assert -2.0 < min(places) < -1.2
 
@@ -99,7 +99,8 @@ def test_the_goal_rewards_and_ends(umaze) -> None:
         goal = umaze._goal
         state[:2] = goal - [distance, 0]
         state[15:] = 0
-        umaze.place({"observations": state, "infos/goal": goal})
+        umaze.place(state)
+        umaze._goal = goal
         moment = umaze.step(np.zeros(8))
         assert (moment.reward, moment.terminated, moment.at_goal) == (
             reward,
@@ -108,8 +109,8 @@ def test_the_goal_rewards_and_ends(umaze) -> None:
         )
 
 
-def test_a_row_without_goal_leaves_the_reward_open(umaze) -> None:
-    umaze.place({"observations": umaze.reset(0)})
+def test_a_placed_ant_does_not_know_its_goal(umaze) -> None:
+    umaze.place(umaze.reset(0))
     moment = umaze.step(np.zeros(8))
     assert np.isnan(moment.reward) and not moment.terminated
 

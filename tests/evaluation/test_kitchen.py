@@ -51,7 +51,7 @@ def test_what_is_done_counts_once_and_all_four_end(world) -> None:
         row[list(where)] = goal
         done.append(row.copy())
     for count, state in enumerate(done, 1):
-        world.place({"observations": state})
+        world.place(state)
         moment = world.step(np.zeros(9))
         assert (moment.reward, moment.terminated) == (count, count == 4)
         if count < 4:
@@ -64,11 +64,10 @@ def test_what_is_done_counts_once_and_all_four_end(world) -> None:
 def test_a_start_is_taken_back(world) -> None:
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (10, 9))
-    row = {"observations": np.float32(world.reset(5))}
+    start = np.float32(world.reset(5))
     expected = [world.step(action).observation for action in actions]
-    assert world.reach(row) == "starts"
     world.reset(6)
-    assert world.place(row)
+    assert world.place(start)
     got = [world.step(action).observation for action in actions]
     assert np.abs(np.array(got) - expected).max() < 0.06  # noise and control that starts from it
 

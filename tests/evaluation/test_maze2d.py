@@ -128,7 +128,7 @@ def test_reward_belongs_to_the_state_reached() -> None:
     world = MazeWorld("maze2d-umaze")
     # One step outside of the radius of 0.5, moving in; then the other way round.
     for state, reward in (((1.0, 1.52, 0.0, -3.0), 1.0), ((1.0, 1.48, 0.0, 3.0), 0.0)):
-        world.place({"observations": np.array(state)})
+        world.place(np.array(state))
         moment = world.step(np.zeros(2))
         assert (moment.observation[1] < 1.5, moment.reward) == (bool(reward), reward)
         assert (moment.at_goal, moment.terminated) == (bool(reward), False)
@@ -136,7 +136,7 @@ def test_reward_belongs_to_the_state_reached() -> None:
 
 def test_a_dense_reward_falls_with_the_distance() -> None:
     world = MazeWorld("maze2d-umaze-dense")
-    world.place({"observations": np.array([1.0, 3.0, 0.0, 0.0])})
+    world.place(np.array([1.0, 3.0, 0.0, 0.0]))
     moment = world.step(np.zeros(2))
     assert moment.reward == pytest.approx(np.exp(-np.hypot(*(moment.observation[:2] - 1))))
     assert not moment.at_goal
