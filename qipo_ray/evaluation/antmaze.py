@@ -1,10 +1,10 @@
 """D4RL's antmaze: an ant that has to find the goal of a maze, in MuJoCo.
 
-The ant is Gymnasium's with the two numbers that D4RL's has otherwise: a step of 0.02 s (5 of them
-per action) and motors of 30 (Gymnasium: 0.01 s, 150). Gymnasium-robotics' AntMaze takes
-Gymnasium's own, and is another task: its ant is five times as strong and acts twice as often, its
-frame is centred with y upwards, its goal radius is 0.45. Here frame, mazes, start and goals are
-D4RL's: the start cell is the origin, a column lies 4 further in x, a row 4 further in y.
+The ant is Gymnasium's with the three things that D4RL's has otherwise: a step of 0.02 s (5 of them
+per action), motors of 30 (Gymnasium: 0.01 s, 150) and softer contacts. Gymnasium-robotics' AntMaze
+takes Gymnasium's own, and is another task: its ant is five times as strong and acts twice as
+often, its frame is centred with y upwards, its goal radius is 0.45. Here frame, mazes, start and
+goals are D4RL's: the start cell is the origin, a column lies 4 further in x, a row 4 further in y.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ GOAL_RADIUS = 0.5  # metres
 SUBSTEPS = 5  # simulator steps per action
 _STEP = "0.02"  # seconds
 _MOTOR = "30"  # torque at an action of 1
+_CONTACT = "0.8 0.8 0.01"  # MuJoCo's solimp
 
 
 def centres(name: str, mark: str) -> NDArray[np.float64]:
@@ -160,6 +161,8 @@ def _model(name: str) -> str:
         option.set("timestep", _STEP)
     for motor in root.iter("motor"):
         motor.set("gear", _MOTOR)
+    for shape in root.iterfind("default/geom"):
+        shape.set("solimp", _CONTACT)
     half = CELL / 2
     world = next(root.iter("worldbody"))
     for x, y in centres(name, "#"):
