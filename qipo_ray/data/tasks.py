@@ -18,6 +18,7 @@ _OTHER_SUITES = ("bullet-", "carla-", "flow-", "minigrid-")
 # What this version can generate; `evaluation.generate` holds one generator for each.
 GENERATORS = ("maze2d-large", "maze2d-medium", "maze2d-umaze", "point")
 
+NEWER = "D4RL has a newer version"  # how the note of an older version begins
 _TWIN_NOTE = "generated data: no score on it is comparable with a published one"
 
 # Mean returns over 1e6 episodes each (25 steps, uniform starts, dynamics of the task with noise
@@ -127,7 +128,7 @@ def _published(task_id: str, newest: dict[str, str]) -> Task:
     environment = _environment(task_id) or {}
     notes = tuple(environment["notes"])
     if newest[_base(task_id)] != task_id:
-        notes += (f"D4RL has a newer version: {newest[_base(task_id)]}",)
+        notes += (f"{NEWER}: {newest[_base(task_id)]}",)
     return Task(
         id=task_id,
         family=environment["family"],
