@@ -18,6 +18,12 @@ paper's settings adjust them before training: `return-range` scales them by 1000
 lowest return of the file), `minus-one` subtracts 1, `raw` leaves them. *SHA-256* says whether a
 published checksum of the file is known. Of several versions the highest is the current one.
 
+Training reads the rows of D4RL's `qlearning_dataset`, in its order: rows with a timeout and the
+file's last row are left out, whether or not a next state is known. Where a file has
+`next_observations` they are used, and not the next row's observation, as in D4RL. After a terminal
+the next state is of no account. D4RL's rewards of maze2d stand one row late, and are read as they
+stand.
+
 A name without version is the generated *twin* of its newest version: same simulator, horizon and
 reference scores, data made here. No score on it is comparable with a published one. What
 `qipo-ray data make` can make: {generators}.

@@ -16,7 +16,17 @@ RewardRule = Literal["return-range", "minus-one", "raw"]
 
 _OTHER_SUITES = ("bullet-", "carla-", "flow-", "minigrid-")
 # What this version can generate; `evaluation.generate` holds one generator for each.
-GENERATORS = ("maze2d-large", "maze2d-medium", "maze2d-umaze", "point")
+GENERATORS = (
+    "maze2d-large",
+    "maze2d-medium",
+    "maze2d-umaze",
+    "point",
+    "walker2d-expert",
+    "walker2d-medium",
+    "walker2d-medium-expert",
+    "walker2d-medium-replay",
+    "walker2d-random",
+)
 
 NEWER = "D4RL has a newer version"  # how the note of an older version begins
 _TWIN_NOTE = "generated data: no score on it is comparable with a published one"

@@ -132,8 +132,8 @@ def test_default_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("task_id", "rows", "text"),
     [
-        ("maze2d-umaze-v1", 10, "no data generator .*maze2d-umaze, point"),
-        ("hopper-medium", 10, "no data generator"),
+        ("maze2d-umaze-v1", 10, "no data generator .*maze2d-umaze, point,"),
+        ("ant-medium", 10, "no data generator"),
         ("maze2d-umaze-dense", 10, "no data generator"),
         ("maze2d-umazee", 10, "umaze"),
         ("point", 0, "at least 1"),
