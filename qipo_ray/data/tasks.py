@@ -16,8 +16,19 @@ RewardRule = Literal["return-range", "minus-one", "raw"]
 
 _OTHER_SUITES = ("bullet-", "carla-", "flow-", "minigrid-")
 # What this version can generate; `evaluation.generate` holds one generator for each.
-GENERATORS = ("maze2d-large", "maze2d-medium", "maze2d-umaze", "point")
+GENERATORS = (
+    "maze2d-large",
+    "maze2d-medium",
+    "maze2d-umaze",
+    "point",
+    "walker2d-expert",
+    "walker2d-medium",
+    "walker2d-medium-expert",
+    "walker2d-medium-replay",
+    "walker2d-random",
+)
 
+NEWER = "D4RL has a newer version"  # how the note of an older version begins
 _TWIN_NOTE = "generated data: no score on it is comparable with a published one"
 
 # Mean returns over 1e6 episodes each (25 steps, uniform starts, dynamics of the task with noise
@@ -127,7 +138,7 @@ def _published(task_id: str, newest: dict[str, str]) -> Task:
     environment = _environment(task_id) or {}
     notes = tuple(environment["notes"])
     if newest[_base(task_id)] != task_id:
-        notes += (f"D4RL has a newer version: {newest[_base(task_id)]}",)
+        notes += (f"{NEWER}: {newest[_base(task_id)]}",)
     return Task(
         id=task_id,
         family=environment["family"],

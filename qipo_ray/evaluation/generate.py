@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import GENERATORS, Task, get_task
 from qipo_ray.errors import UserError
-from qipo_ray.evaluation.maze2d import MAZES
+from qipo_ray.evaluation.linear import linear_rows
 from qipo_ray.evaluation.maze_controller import MazeDriver
+from qipo_ray.evaluation.mazes import MAZES
 from qipo_ray.evaluation.point import point_rows
 
 GENERATOR_VERSION = 1  # raise it with every change that alters the rows of a seed
-DEFAULT_ROWS = {"point": 20_000, "maze2d": 200_000}  # by family
+DEFAULT_ROWS = {"point": 20_000, "maze2d": 200_000, "locomotion": 100_000}  # by family
 _BLOCK = 10_000  # rows between two calls of ``progress``
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -40,7 +41,7 @@ def generate(
     """Return ``path`` after writing the generated data set of ``task_id`` there, durably.
 
     Args:
-        task_id: ``point``, or a maze2d task without version, such as ``maze2d-umaze``.
+        task_id: ``point``, or a task without version, such as ``maze2d-umaze``, see GENERATORS.
         path: the HDF5 file; an older one is replaced in one step when the new one is whole.
         rows: transitions; None for ``DEFAULT_ROWS`` of the family.
         seed: of starts, targets and noise.
@@ -58,9 +59,11 @@ def generate(
     if count < 1:
         raise UserError(f"cannot generate {count} rows of {task_id!r}: at least 1 is needed")
     report = progress or (lambda _made, _asked: None)
-    if task.simulator == "point":
+    if task.family == "point":
         arrays = point_rows(count, seed, task.horizon)
         report(count, count)
+    elif task.family == "locomotion":
+        arrays = linear_rows(task, count, seed, report)
     else:
         arrays = _maze_rows(task, count, seed, report)
     attributes: dict[str, str | int] = {

@@ -1,8 +1,8 @@
 """D4RL's maze2d: a point mass pushed through a maze, in MuJoCo.
 
-Geometry, dynamics, start states (the goal cell is one of them) and rewards are those of D4RL's
-``pointmaze`` (maze2d-*-v1). A position is in cells: (row, column). Walls stand 0.2 below the cells
-that they fill, so a free cell reaches from -0.7 to +0.3 around its numbers.
+Geometry, frame, dynamics, start states (the goal cell is one of them) and rewards are those of
+D4RL's ``pointmaze``; the mazes are in ``mazes``. Gymnasium-robotics' PointMaze is another one: its
+frame is centred and turned, its goal radius is 0.45.
 
 D4RL's reference score of 100 is not a ceiling: its controller kept the first episode's way points
 in all later episodes. One that plans anew scores about 140 (umaze) to 200 (large).
@@ -11,108 +11,19 @@ in all later episodes. One that plans anew scores about 140 (umaze) to 200 (larg
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
-from qipo_ray.evaluation.simulators import Step
+from qipo_ray.evaluation.mazes import GOAL_RADIUS, MAZES, Maze
+from qipo_ray.evaluation.simulators import Reach
+from qipo_ray.evaluation.worlds import Moment
 
-Cell = tuple[int, int]
 State = tuple[float, float, float, float]  # position (2), velocity (2)
 
-GOAL_RADIUS = 0.5  # cells
 MAX_SPEED = 5.0  # cells per second and axis, enforced before each step
-START_JITTER = 0.1  # half width of the uniform noise on a start or target position
 START_SPEED = 0.1  # standard deviation of the start velocity
-WALL_SHIFT = 0.2  # of the walls against the cells
-
-
-@dataclass(frozen=True)
-class Maze:
-    """One maze: ``#`` is wall, ``.`` free, ``G`` the goal of the evaluation."""
-
-    rows: tuple[str, ...]
-
-    @cached_property
-    def walls(self) -> tuple[Cell, ...]:
-        """The cells that are filled."""
-        return self._where("#")
-
-    @cached_property
-    def goal(self) -> Cell:
-        """The one goal cell; its centre is the goal."""
-        (goal,) = self._where("G")
-        return goal
-
-    @cached_property
-    def free(self) -> tuple[Cell, ...]:
-        """The cells where an episode or a target may lie: the empty ones, then the goal."""
-        return (*self._where("."), self.goal)
-
-    def _where(self, mark: str) -> tuple[Cell, ...]:
-        return tuple(
-            (r, c) for r, row in enumerate(self.rows) for c, tile in enumerate(row) if tile == mark
-        )
-
-    def cell_at(self, x: float, y: float) -> Cell:
-        """Return the free cell whose middle is nearest to the position."""
-        return min(
-            self.free,
-            key=lambda cell: math.hypot(x + WALL_SHIFT - cell[0], y + WALL_SHIFT - cell[1]),
-        )
-
-    def sample(self, rng: np.random.Generator) -> tuple[float, float]:
-        """Return a random position near a random free cell, as D4RL draws starts and targets."""
-        row, column = self.free[rng.integers(len(self.free))]
-        dx, dy = rng.uniform(-START_JITTER, START_JITTER, 2).tolist()
-        return row + dx, column + dy
-
-    def reward(self, positions: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return 1 ``(L,)`` where a position ``(L, 2)`` is within 0.5 of the goal, else 0."""
-        distance = np.hypot(positions[:, 0] - self.goal[0], positions[:, 1] - self.goal[1])
-        return (distance <= GOAL_RADIUS).astype(np.float64)
-
-
-MAZES = {
-    "maze2d-umaze": Maze(
-        (
-            "#####",
-            "#G..#",
-            "###.#",
-            "#...#",
-            "#####",
-        )
-    ),
-    "maze2d-medium": Maze(
-        (
-            "########",
-            "#..##..#",
-            "#..#...#",
-            "##...###",
-            "#..#...#",
-            "#.#..#.#",
-            "#...#.G#",
-            "########",
-        )
-    ),
-    "maze2d-large": Maze(
-        (
-            "############",
-            "#....#.....#",
-            "#.##.#.#.#.#",
-            "#......#...#",
-            "#.####.###.#",
-            "#..#.#.....#",
-            "##.#.#.#.###",
-            "#..#...#.G.#",
-            "############",
-        )
-    ),
-}
 
 # D4RL's floor is left out: it touches the mass without friction, in the one direction in which
 # the mass cannot move.
@@ -181,34 +92,42 @@ def start_state(maze: Maze, rng: np.random.Generator) -> State:
     return x, y, vx, vy
 
 
-class Maze2dSimulator:
-    """E point masses in one maze; the reward belongs to the state reached."""
+class MazeWorld:
+    """A point mass in the maze ``name``, such as maze2d-umaze or maze2d-umaze-dense.
+
+    The reward belongs to the state reached: 1 within 0.5 cells of the goal; in a dense task
+    exp(-distance).
+    """
 
     action_size = 2
-    rewards_mark_goal = True
+    goal_steps = 1
+    reach: Reach = "rows"
 
-    def __init__(self, maze: Maze) -> None:
-        """Take the maze; ``reset`` makes the masses."""
-        self._maze = maze
-        self._masses: list[PointMass] = []
+    def __init__(self, name: str) -> None:
+        """Build the maze; ``reset`` puts the mass into it."""
+        self._maze = MAZES[name.removesuffix("-dense")]
+        self._dense = name.endswith("-dense")
+        self._mass = PointMass(self._maze)
 
-    def reset(self, seeds: Sequence[int]) -> NDArray[np.float32]:
-        """Return random start states ``(E, 4)``, one per seed."""
-        while len(self._masses) < len(seeds):
-            self._masses.append(PointMass(self._maze))
-        states = [start_state(self._maze, np.random.default_rng(seed)) for seed in seeds]
-        for mass, state in zip(self._masses, states, strict=False):
-            mass.place(state)
-        return np.array(states, dtype=np.float32)
+    def reset(self, seed: int) -> NDArray[np.floating]:
+        """Return a random start state ``(4,)``."""
+        state = start_state(self._maze, np.random.default_rng(seed))
+        self._mass.place(state)
+        return np.array(state)
 
-    def step(self, live: NDArray[np.intp], actions: NDArray[np.floating]) -> Step:
-        """Return what actions ``(L, 2)`` do; no episode ends before the horizon."""
-        masses = self._masses
-        pairs = zip(live.tolist(), actions.tolist(), strict=True)
-        states = np.array([masses[index].push(*action) for index, action in pairs])
-        rewards = self._maze.reward(states[:, :2])
-        return Step(states.astype(np.float32), rewards, np.zeros(len(live), bool))
+    def step(self, action: NDArray[np.floating]) -> Moment:
+        """Return what an action ``(2,)`` does; no episode ends before the horizon."""
+        x, y, vx, vy = self._mass.push(*action.tolist())
+        distance = self._maze.distance(x, y)
+        at_goal = distance <= GOAL_RADIUS
+        reward = math.exp(-distance) if self._dense else float(at_goal)
+        return Moment(np.array((x, y, vx, vy)), reward, False, at_goal)
+
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Take a recorded state ``(4,)``."""
+        x, y, vx, vy = observation.tolist()
+        self._mass.place((x, y, vx, vy))
+        return True
 
     def close(self) -> None:
-        """Let the masses go."""
-        self._masses.clear()
+        """Do nothing: MuJoCo frees its memory itself."""

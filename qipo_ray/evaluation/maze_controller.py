@@ -11,7 +11,8 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.evaluation.maze2d import Cell, Maze, PointMass, start_state
+from qipo_ray.evaluation.maze2d import PointMass, start_state
+from qipo_ray.evaluation.mazes import Cell, Maze
 
 POSITION_GAIN = 10.0
 VELOCITY_GAIN = -1.0

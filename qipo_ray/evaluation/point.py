@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.evaluation.simulators import Step
+from qipo_ray.evaluation.simulators import Reach, Step
 
 GOAL = (0.6, 0.6)
 STEP = 0.15  # length of one step at |action| = 1
@@ -46,7 +46,8 @@ class PointSimulator:
     """E points; an episode's start and noise are drawn from its seed when it is reset."""
 
     action_size = 2
-    rewards_mark_goal = False
+    goal_steps = 0
+    reach: Reach = "rows"
 
     def __init__(self, horizon: int) -> None:
         """Take the most steps that an episode will have."""
@@ -69,7 +70,15 @@ class PointSimulator:
         reached = advance(self._positions[live], actions, noise)
         self._positions[live] = reached
         self._steps[live] += 1
-        return Step(reached.astype(np.float32), reward(reached), np.zeros(len(live), bool))
+        never = np.zeros(len(live), bool)
+        return Step(reached.astype(np.float32), reward(reached), never, never)
+
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Put point 0 where a recorded one was; its next step is free of noise."""
+        self._positions = observation[None].astype(np.float64)
+        self._noise = np.zeros((1, self._horizon, 2))
+        self._steps = np.zeros(1, dtype=np.intp)
+        return True
 
     def close(self) -> None:
         """Do nothing: arrays are all there is."""

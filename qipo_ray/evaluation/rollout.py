@@ -21,7 +21,7 @@ class Rollouts:
 
     returns: NDArray[np.float64]  # (E,), undiscounted
     lengths: NDArray[np.int64]  # (E,), steps
-    success: NDArray[np.bool_] | None  # (E,), goal reached at least once; None: no goal
+    success: NDArray[np.bool_] | None  # (E,), long enough at the goal; None: no goal
 
 
 def rollout(task: Task, policy: Policy, seeds: Sequence[int]) -> Rollouts:
@@ -38,7 +38,7 @@ def rollout(task: Task, policy: Policy, seeds: Sequence[int]) -> Rollouts:
     simulator = make_simulator(task)
     returns = np.zeros(len(seeds))
     lengths = np.zeros(len(seeds), np.int64)
-    success = np.zeros(len(seeds), bool)
+    goal_steps = np.zeros(len(seeds), np.int64)
     live = np.arange(len(seeds))
     try:
         observations = simulator.reset(seeds)
@@ -48,14 +48,15 @@ def rollout(task: Task, policy: Policy, seeds: Sequence[int]) -> Rollouts:
             result = simulator.step(live, np.clip(actions, -1, 1))
             returns[live] += result.rewards
             lengths[live] += 1
-            success[live] |= result.rewards > 0
+            goal_steps[live] += result.at_goal
             alive = ~result.terminated
             live, observations = live[alive], result.observations[alive]
             if not live.size:
                 break
     finally:
         simulator.close()
-    return Rollouts(returns, lengths, success if simulator.rewards_mark_goal else None)
+    needed = simulator.goal_steps
+    return Rollouts(returns, lengths, goal_steps >= needed if needed else None)
 
 
 def _check(actions: NDArray[np.floating], shape: tuple[int, int], step: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from qipo_ray.data.tasks import Task
 from qipo_ray.errors import UserError
 
-# Walker2d-v4 is the model that D4RL used; the body of Walker2d-v5 differs.
-GYMNASIUM = ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v4")
+if TYPE_CHECKING:
+    from qipo_ray.evaluation.worlds import World
+
+# Where a simulator can be set to a recorded observation: at any row, or, where it shows no
+# velocities, at the first row of an episode, which starts at rest.
+Reach = Literal["rows", "starts"]
 
 
 class Step(NamedTuple):
@@ -21,6 +25,7 @@ class Step(NamedTuple):
     observations: NDArray[np.float32]  # (L, S), the states reached
     rewards: NDArray[np.float64]  # (L,)
     terminated: NDArray[np.bool_]  # (L,), true ends; the horizon is the rollout's business
+    at_goal: NDArray[np.bool_]  # (L,), all False in a task without a goal
 
 
 class Simulator(Protocol):
@@ -30,13 +35,20 @@ class Simulator(Protocol):
     """
 
     action_size: int
-    rewards_mark_goal: bool  # a positive reward says that the goal is reached
+    goal_steps: int  # steps at the goal that make an episode a success; 0: there is no goal
+    reach: Reach  # of ``place``
 
     def reset(self, seeds: Sequence[int]) -> NDArray[np.float32]:
         """Return the first observations ``(E, S)`` of one new episode per seed."""
 
     def step(self, live: NDArray[np.intp], actions: NDArray[np.floating]) -> Step:
         """Return what actions ``(L, A)`` in [-1, 1] do in the episodes ``live``, ``(L,)``."""
+
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Put episode 0 into the state of a recorded one ``(S,)``; False if it shows not all.
+
+        A reward that then depends on what is not observed is NaN.
+        """
 
     def close(self) -> None:
         """Free what the simulator holds."""
@@ -46,22 +58,43 @@ def make_simulator(task: Task) -> Simulator:
     """Return the simulator of ``task``.
 
     Raises:
-        UserError: if this package cannot simulate the task yet.
+        UserError: if the package that simulates the task is not installed.
     """
-    if task.simulator == "point":
+    if task.family == "point":
         from qipo_ray.evaluation.point import PointSimulator
 
         return PointSimulator(task.horizon)
-    if task.simulator in GYMNASIUM:
-        from qipo_ray.evaluation.gymnasium_env import GymnasiumSimulator
+    from qipo_ray.evaluation.worlds import Worlds
 
-        return GymnasiumSimulator(task.simulator)
-    from qipo_ray.evaluation.maze2d import MAZES, Maze2dSimulator
+    try:
+        return Worlds(_world(task))
+    except ModuleNotFoundError as error:
+        if error.name != "gymnasium_robotics":
+            raise
+        raise UserError(
+            f"task {task.id!r} is simulated by gymnasium-robotics, which is not installed: "
+            "pip install 'qipo_ray[robotics]'"
+        ) from None
 
-    if task.simulator in MAZES:
-        return Maze2dSimulator(MAZES[task.simulator])
-    allowed = ", ".join(("point", *MAZES, *GYMNASIUM))
-    raise UserError(
-        f"task {task.id!r} cannot be evaluated: its simulator {task.simulator!r} is not "
-        f"available yet (available: {allowed})"
-    )
+
+def _world(task: Task) -> Callable[[], World]:
+    """Return what makes one world of ``task``; heavy packages are imported by its first call."""
+    if task.family == "maze2d":
+        from qipo_ray.evaluation.maze2d import MazeWorld
+
+        return lambda: MazeWorld(task.simulator)
+    if task.family == "antmaze":
+        from qipo_ray.evaluation.antmaze import AntmazeWorld
+
+        return lambda: AntmazeWorld(task.simulator)
+    if task.family == "adroit":
+        from qipo_ray.evaluation.adroit import AdroitWorld
+
+        return lambda: AdroitWorld(task.simulator)
+    if task.family == "kitchen":
+        from qipo_ray.evaluation.kitchen import KitchenWorld
+
+        return lambda: KitchenWorld(task.simulator)
+    from qipo_ray.evaluation.locomotion import LocomotionWorld
+
+    return lambda: LocomotionWorld(task.simulator)

@@ -39,6 +39,25 @@ def test_list_by_family(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, "did you mean 'maze2d'" in err) == (2, True)
 
 
+def test_the_page_of_all_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "list", "--markdown")
+    assert code == 0 and out.startswith("# Tasks\n") and "| kitchen-mixed-v0 |" in out
+
+
+def test_show_draws_returns(
+    point_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    svg = tmp_path / "picture.svg"
+    code, out, err = run(capsys, "show", str(point_file), "--picture", str(svg))
+    assert (code, err) == (0, f"wrote {svg}\n")
+    assert "episodes by return" in out and out.count("█") > 4
+    assert svg.read_text().startswith("<svg")
+    code, _, err = run(capsys, "show", str(point_file), "--picture", str(svg))
+    assert (code, "exists" in err) == (2, True)
+    facts = json.loads(run(capsys, "show", str(point_file), "--json")[1])
+    assert sum(facts["histogram"]["counts"]) == 4
+
+
 def test_show_a_file(point_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "show", str(point_file), "--json")
     facts = json.loads(out)
@@ -67,6 +86,7 @@ def test_show_needs_a_task(
         (["show", "hopper-medium-v2"], "does not exist"),
         (["show", "missing-point.hdf5", "--task", "point"], "does not exist"),
         (["show", "point", "--task", "point"], "is no file"),
+        (["list", "--markdown", "--json"], "whole page"),
         (["make", "hopper-medium-v2"], "no data generator"),
         (["make", "point", "--rows", "0"], "'--rows'"),
         (["make", "point", "--seed", "3"], "--output"),

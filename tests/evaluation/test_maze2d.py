@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from qipo_ray.data.tasks import get_task
-from qipo_ray.evaluation.maze2d import MAZES, Maze2dSimulator, PointMass, start_state
+from qipo_ray.evaluation.maze2d import MazeWorld, PointMass, start_state
 from qipo_ray.evaluation.maze_controller import MazeController, next_cells
+from qipo_ray.evaluation.mazes import MAZES
 from qipo_ray.evaluation.rollout import rollout
 from qipo_ray.evaluation.score import normalised
+from qipo_ray.evaluation.simulators import make_simulator
 
 UMAZE = MAZES["maze2d-umaze"]
 NAMES = sorted(MAZES)
@@ -38,6 +40,10 @@ def controller_policy(maze, episodes: int):
         ("maze2d-umaze", (5, 5), 7, (1, 1)),
         ("maze2d-medium", (8, 8), 26, (6, 6)),
         ("maze2d-large", (9, 12), 46, (7, 9)),
+        ("maze2d-open", (5, 7), 15, (2, 3)),
+        ("maze2d-eval-umaze", (5, 5), 7, (1, 3)),
+        ("maze2d-eval-medium", (8, 8), 26, (1, 6)),
+        ("maze2d-eval-large", (9, 12), 47, (1, 9)),
     ],
 )
 def test_geometry_is_that_of_d4rl(name, shape, free, goal) -> None:
@@ -110,7 +116,7 @@ def test_starts_are_near_every_free_cell(name) -> None:
 
 
 def test_a_reset_starts_each_episode_from_its_own_seed() -> None:
-    simulator = Maze2dSimulator(UMAZE)
+    simulator = make_simulator(get_task("maze2d-umaze"))
     first = simulator.reset([5, 6])
     expected = [start_state(UMAZE, np.random.default_rng(seed)) for seed in (5, 6)]
     np.testing.assert_array_equal(first, np.float32(expected))
@@ -119,15 +125,36 @@ def test_a_reset_starts_each_episode_from_its_own_seed() -> None:
 
 
 def test_reward_belongs_to_the_state_reached() -> None:
-    simulator = Maze2dSimulator(UMAZE)
-    simulator.reset([0])
-    (mass,) = simulator._masses
-    mass.place((1.0, 1.52, 0.0, -3.0))  # one step outside of the radius of 0.5, moving in
-    step = simulator.step(np.array([0]), np.zeros((1, 2)))
-    assert step.observations[0, 1] < 1.5 and step.rewards.tolist() == [1.0]
-    mass.place((1.0, 1.48, 0.0, 3.0))
-    assert simulator.step(np.array([0]), np.zeros((1, 2))).rewards.tolist() == [0.0]
-    assert not step.terminated.any()
+    world = MazeWorld("maze2d-umaze")
+    # One step outside of the radius of 0.5, moving in; then the other way round.
+    for state, reward in (((1.0, 1.52, 0.0, -3.0), 1.0), ((1.0, 1.48, 0.0, 3.0), 0.0)):
+        world.place(np.array(state))
+        moment = world.step(np.zeros(2))
+        assert (moment.observation[1] < 1.5, moment.reward) == (bool(reward), reward)
+        assert (moment.at_goal, moment.terminated) == (bool(reward), False)
+
+
+def test_a_dense_reward_falls_with_the_distance() -> None:
+    world = MazeWorld("maze2d-umaze-dense")
+    world.place(np.array([1.0, 3.0, 0.0, 0.0]))
+    moment = world.step(np.zeros(2))
+    assert moment.reward == pytest.approx(np.exp(-np.hypot(*(moment.observation[:2] - 1))))
+    assert not moment.at_goal
+
+
+def test_the_frame_against_gymnasium_robotics() -> None:
+    """There the maze is centred and y points up: row = 1.8 - y, column = x + 1.8 in umaze."""
+    from gymnasium_robotics.envs.maze.maps import U_MAZE
+    from gymnasium_robotics.envs.maze.maze_v4 import Maze as Other
+
+    other = Other(U_MAZE, 1.0, 0.4)
+    maze = MAZES["maze2d-umaze"]
+    for row in range(5):
+        for column in range(5):
+            x, y = other.cell_rowcol_to_xy(np.array([row, column]))
+            assert (U_MAZE[row][column] == 1) == ((row, column) in maze.walls) or row == 2
+            if (row, column) in maze.free:
+                assert maze.cell_at(1.8 - y, x + 1.8) == (row, column)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,102 @@
+"""``qipo-ray data show``: what a data file holds."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qipo_ray.cli import output as out
+from qipo_ray.errors import UserError
+
+if TYPE_CHECKING:
+    from qipo_ray.data.tasks import Task
+    from qipo_ray.data.transitions import Dataset
+
+BAR = 40  # characters of the longest bar
+
+
+def show(
+    what: Annotated[
+        str, typer.Argument(metavar="FILE|TASK", help="A data file, or a task's own.")
+    ],
+    task: Annotated[
+        str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="SVG", help="Draw it into this file, too.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> None:
+    """Show what a data file holds: rows, episodes, returns and their histogram, source."""
+    from qipo_ray.cli.data_files import open_data
+    from qipo_ray.data.picture import histogram
+
+    dataset, known = open_data(what, task)
+    facts = _facts(dataset, known)
+    counts, borders = histogram(dataset.episode_returns())
+    if picture is not None:
+        _draw(picture, dataset, known)
+    if json:
+        facts["histogram"] = {"counts": counts.tolist(), "borders": borders.tolist()}
+        out.write(json_format.dumps(facts, indent=2, allow_nan=False))
+        return
+    for key, value in facts.items():
+        out.write(f"{key.replace('_', ' '):<18}{_words(value)}")
+    out.write("episodes by return, from")
+    for border, count in zip(borders.tolist(), counts.tolist(), strict=False):
+        bar = "█" * -(-BAR * count // int(counts.max()))
+        out.write(f"{border:>14,.4g}  {bar} {count:,}" if count else f"{border:>14,.4g}")
+
+
+def _draw(path: Path, dataset: Dataset, task: Task) -> None:
+    from qipo_ray.data.picture import picture
+
+    if path.exists():
+        raise UserError(f"{path} exists; remove it first, or choose another --picture")
+    try:
+        path.write_text(picture(dataset, task), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
+    out.remark(f"wrote {path}")
+
+
+def _facts(dataset: Dataset, task: Task) -> dict[str, Any]:
+    from qipo_ray.data.tasks import get_task
+    from qipo_ray.data.transitions import behaviour_score
+
+    # A real file read under a name without version is no generated data.
+    twin = task.twin_of is not None and dataset.source != "generated"
+    remarks = get_task(str(task.twin_of)).notes if twin else task.notes
+    returns = dataset.episode_returns()
+    score = behaviour_score(dataset, task)
+    return {
+        "task": dataset.task_id,
+        "file": str(dataset.path),
+        "source": dataset.source,
+        "sha256": dataset.sha256,
+        "rows": dataset.rows,
+        "episodes": len(returns),
+        "terminals": int(dataset.terminals.sum()),
+        "timeouts": int(dataset.timeouts.sum()),
+        "observation_size": dataset.observations.shape[1],
+        "action_size": dataset.actions.shape[1],
+        "return_min": float(returns.min()),
+        "return_mean": float(returns.mean()),
+        "return_max": float(returns.max()),
+        "normalised_score": score["normalised"] if score else None,
+        "notes": [*dataset.notes, *remarks],
+    }
+
+
+def _words(value: object) -> str:
+    """Return a fact as people read it."""
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "–"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "–" if value is None else str(value)

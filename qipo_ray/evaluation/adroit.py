@@ -1,0 +1,119 @@
+"""Adroit through gymnasium-robotics, with D4RL's rewards, ends and successes.
+
+The models are D4RL's own. Two things are put right: gymnasium-robotics adds the tenth of the
+palm's distance to the door's handle, the hammer or the ball to the reward, where D4RL subtracts
+it; and it goes on after the pen was dropped, where D4RL ends the episode.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qipo_ray.evaluation._robotics import make_robotics
+from qipo_ray.evaluation.simulators import Reach
+from qipo_ray.evaluation.worlds import Moment
+
+_DROPPED = 0.075  # height of a pen that is dropped
+
+
+_GOAL_STEPS = {  # D4RL's evaluate_success: more than 20 or 25 steps
+    "AdroitHandPen-v1": 21,
+    "AdroitHandDoor-v1": 26,
+    "AdroitHandHammer-v1": 26,
+    "AdroitHandRelocate-v1": 26,
+}
+
+
+class AdroitWorld:
+    """One environment ``name``, such as AdroitHandPen-v1, without time limit."""
+
+    reach: Reach = "starts"
+
+    def __init__(self, name: str) -> None:
+        """Make the environment."""
+        self._environment = make_robotics(name)
+        self._core: Any = self._environment.unwrapped
+        self._name, self._is_pen = name, name == "AdroitHandPen-v1"
+        self.action_size = int(self._core.action_space.shape[0])
+        self.goal_steps = _GOAL_STEPS[name]
+
+    def reset(self, seed: int) -> NDArray[np.floating]:
+        """Return the first observation ``(S,)``."""
+        return self._environment.reset(seed=seed)[0]
+
+    def step(self, action: NDArray[np.floating]) -> Moment:
+        """Return what an action ``(A,)`` does."""
+        observation, reward, _, _, info = self._environment.step(action)
+        if not self._is_pen:
+            reward -= 0.2 * float(np.linalg.norm(self._palm() - self._grasped()))
+        dropped = self._is_pen and self._grasped()[2] < _DROPPED
+        return Moment(observation, float(reward), bool(dropped), bool(info["success"]))
+
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Take an episode's first state ``(S,)``: where the hand and the scene are, at rest."""
+        qpos = self._at_rest(observation.astype(np.float64))
+        self._core.set_state(qpos, np.zeros(self._core.model.nv))
+        return True
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._environment.close()
+
+    def _at_rest(self, shown: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the joints' positions, and move the scene to where it is observed."""
+        core, model, data = self._core, self._core.model, self._core.data
+        qpos, rest = np.zeros(model.nq), np.zeros(model.nv)
+        if self._name == "AdroitHandPen-v1":
+            qpos[:24] = shown[:24]
+            core.set_state(qpos, rest)
+            now = data.site_xpos[core.tar_t_site_id] - data.site_xpos[core.tar_b_site_id]
+            quat = model.body_quat[core.target_obj_body_id]
+            quat[:] = _turned(quat, now / np.linalg.norm(now), shown[36:39])
+        elif self._name == "AdroitHandDoor-v1":
+            qpos[1:28], qpos[28], qpos[29] = shown[:27], shown[28], shown[27]
+            core.set_state(qpos, rest)
+            before = self._palm().copy()
+            qpos[0] = 1.0
+            core.set_state(qpos, rest)
+            # The first joint slides the arm and is not observed: the palm tells it.
+            qpos[0] = (shown[29:32] - before) @ (self._palm() - before)
+            core.set_state(qpos, rest)
+            model.body_pos[core.door_body_id] += shown[32:35] - self._grasped()
+        elif self._name == "AdroitHandHammer-v1":
+            qpos[:27] = shown[:27]
+            core.set_state(qpos, rest)
+            nail = data.site_xpos[core.target_obj_site_id]
+            model.body_pos[core.target_body_id] += shown[42:45] - nail
+        else:
+            qpos[:30] = shown[:30]
+            core.set_state(qpos, rest)
+            model.body_pos[core.obj_body_id] = self._palm() - shown[30:33]
+            model.site_pos[core.target_obj_site_id] = self._palm() - shown[33:36]
+        return qpos
+
+    def _palm(self) -> NDArray[np.float64]:
+        core = self._core
+        is_door = self._name == "AdroitHandDoor-v1"
+        return core.data.site_xpos[core.grasp_site_id if is_door else core.S_grasp_site_id]
+
+    def _grasped(self) -> NDArray[np.float64]:
+        """Return where the pen, the hammer, the ball or the door's handle is, ``(3,)``."""
+        core = self._core
+        if self._name == "AdroitHandDoor-v1":
+            return core.data.site_xpos[core.handle_site_id]
+        return core.data.xpos[core.obj_body_id]
+
+
+def _turned(
+    quat: NDArray[np.float64], now: NDArray[np.float64], wanted: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the orientation ``quat`` turned, the short way, so that ``now`` points as wanted."""
+    import mujoco
+
+    turn = np.concatenate([[1.0 + now @ wanted], np.cross(now, wanted)])
+    result = np.empty(4)
+    mujoco.mju_mulQuat(result, turn / np.linalg.norm(turn), quat)
+    return result

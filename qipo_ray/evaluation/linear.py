@@ -1,0 +1,125 @@
+"""The behaviours that make generated locomotion data: linear policies, bent and shaken.
+
+The policies of a task were found by ``scripts/find_policies.py`` and lie in ``policies/``, from no
+skill to the best. In each episode of a file one of them acts with weights of its own and with
+noise of its own strength, so that actions at a state differ and returns do, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qipo_ray.data.tasks import Task
+from qipo_ray.evaluation.simulators import make_simulator
+
+BENT = 0.05  # standard deviation of a weight's change, as a share of it
+NOISE = (0.1, 0.3)  # range of the noise's strength, uniform over episodes
+FOLDER = Path(__file__).with_name("policies")
+_LIVE = np.array([0])
+_BLOCK = 10_000  # rows between two calls of ``progress``
+
+Act = Callable[[NDArray[np.float32], int], NDArray[np.float64]]  # (state, step) -> action
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The policies of one environment, such as hopper, in the order of the search."""
+
+    weights: NDArray[np.float32]  # (K, A, S + 1), the last column a bias
+    returns: NDArray[np.float32]  # (K,), mean returns with bent weights and noise
+
+    @classmethod
+    def of(cls, environment: str) -> Ladder:
+        """Return the policies that ship with this package."""
+        with np.load(FOLDER / f"{environment}.npz", allow_pickle=False) as file:
+            return cls(file["weights"], file["returns"])
+
+    @cached_property
+    def expert(self) -> int:
+        """The best policy."""
+        return int(self.returns.argmax())
+
+    @cached_property
+    def medium(self) -> int:
+        """The policy on the way to the best with a return nearest to a third of the best."""
+        way = self.returns[: self.expert + 1]
+        return int(np.abs(way - way.max() / 3).argmin())
+
+
+def behaviour(weights: NDArray[np.float32], rng: np.random.Generator, horizon: int) -> Act:
+    """Return how one episode acts: ``weights (A, S + 1)`` bent, with noise, clipped to the box."""
+    bent = weights * (1 + BENT * rng.standard_normal(weights.shape))
+    noise = rng.uniform(*NOISE) * rng.standard_normal((horizon, len(weights)))
+
+    def act(state: NDArray[np.float32], step: int) -> NDArray[np.float64]:
+        wanted = np.clip(bent[:, :-1] @ state + bent[:, -1], -1, 1)
+        return np.clip(wanted + noise[step], -1, 1)
+
+    return act
+
+
+def _random(actions: int, rng: np.random.Generator, horizon: int) -> Act:
+    drawn = rng.uniform(-1, 1, (horizon, actions))
+    return lambda _state, step: drawn[step]
+
+
+def linear_rows(
+    task: Task, count: int, seed: int, report: Callable[[int, int], None]
+) -> dict[str, NDArray[np.generic]]:
+    """Return ``count`` rows of a locomotion task in D4RL's layout, episode after episode.
+
+    random: uniform actions. medium, expert: that policy. medium-replay: all policies up to the
+    medium one. medium-expert: one half of each. The last episode is cut where the rows end.
+    """
+    environment, _, kind = task.id.partition("-")
+    ladder, rng = Ladder.of(environment), np.random.default_rng(seed)
+    simulator = make_simulator(task)
+    rows: dict[str, list] = {
+        name: []
+        for name in ("observations", "actions", "rewards", "next_observations", "terminals")
+    }
+    timeouts = np.zeros(count, bool)
+    made = 0
+    while made < count:
+        act = _next(kind, ladder, rng, made / count, task.horizon)
+        state = simulator.reset([int(rng.integers(2**31))])[0]
+        for step in range(min(task.horizon, count - made)):
+            action = act(state, step).astype(np.float32)
+            moment = simulator.step(_LIVE, action[None])
+            following, ended = moment.observations[0], bool(moment.terminated[0])
+            for name, value in zip(
+                rows, (state, action, moment.rewards[0], following, ended), strict=True
+            ):
+                rows[name].append(value)
+            state = following
+            if ended:
+                break
+        before, made = made, len(rows["rewards"])
+        timeouts[made - 1] = made - before == task.horizon and not rows["terminals"][-1]
+        if made // _BLOCK > before // _BLOCK or made == count:
+            report(made, count)
+    simulator.close()
+    columns: dict[str, NDArray[np.generic]] = {
+        name: np.array(values, dtype=bool if name == "terminals" else np.float32)
+        for name, values in rows.items()
+    }
+    return columns | {"timeouts": timeouts}
+
+
+def _next(kind: str, ladder: Ladder, rng: np.random.Generator, share: float, horizon: int) -> Act:
+    """Return the behaviour of the next episode, when ``share`` of the file is made."""
+    if kind == "random":
+        return _random(ladder.weights.shape[1], rng, horizon)
+    chosen = {
+        "medium": ladder.medium,
+        "expert": ladder.expert,
+        "medium-expert": ladder.medium if share < 0.5 else ladder.expert,
+        "medium-replay": int(rng.integers(ladder.medium + 1)),
+    }[kind]
+    return behaviour(ladder.weights[chosen], rng, horizon)

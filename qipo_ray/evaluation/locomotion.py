@@ -1,0 +1,66 @@
+"""Locomotion through Gymnasium: the versions whose model and rewards are those of D4RL's.
+
+D4RL used the v2 environments. Hopper-v4, Walker2d-v4 and Ant-v4 keep their rewards (the alive
+bonus counts in the last step of a fall, which v5 dropped) and their models; Ant-v4 shows the
+contact forces only when asked.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qipo_ray.evaluation._mujoco import load_mujoco
+from qipo_ray.evaluation.simulators import Reach
+from qipo_ray.evaluation.worlds import Moment
+
+_OPTIONS: dict[str, dict[str, Any]] = {"Ant-v4": {"use_contact_forces": True}}
+_MAX_SPEED = 10.0  # Hopper and Walker2d show faster joints as this fast
+
+
+class LocomotionWorld:
+    """One environment ``name``, such as Hopper-v4, without time limit."""
+
+    goal_steps = 0
+    reach: Reach = "rows"
+
+    def __init__(self, name: str) -> None:
+        """Make the environment."""
+        load_mujoco()
+        import gymnasium
+
+        with warnings.catch_warnings():
+            # v4 is out of date on purpose: it is D4RL's model.
+            warnings.filterwarnings("ignore", ".*is out of date", DeprecationWarning)
+            self._environment = gymnasium.make(
+                name, max_episode_steps=-1, disable_env_checker=True, **_OPTIONS.get(name, {})
+            )
+        self._core = cast(Any, self._environment.unwrapped)
+        self._hidden = 2 if name.startswith("Ant") else 1  # positions that are not observed
+        self._speed_limit = np.inf if name.startswith(("HalfCheetah", "Ant")) else _MAX_SPEED
+        self.action_size = int(self._core.model.nu)
+
+    def reset(self, seed: int) -> NDArray[np.floating]:
+        """Return the first observation ``(S,)``."""
+        return self._environment.reset(seed=seed)[0]
+
+    def step(self, action: NDArray[np.floating]) -> Moment:
+        """Return what an action ``(A,)`` does."""
+        observation, reward, terminated, _, _ = self._environment.step(action)
+        return Moment(observation, float(reward), terminated, False)
+
+    def place(self, observation: NDArray[np.floating]) -> bool:
+        """Take a recorded state ``(S,)``; False where it may hide how fast a joint was."""
+        model = self._core.model
+        seen = model.nq - self._hidden
+        qpos = np.concatenate([np.zeros(self._hidden), observation[:seen]], dtype=np.float64)
+        qvel = observation[seen : seen + model.nv].astype(np.float64)
+        self._core.set_state(qpos, qvel)
+        return bool(np.abs(qvel).max() < self._speed_limit)
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._environment.close()

@@ -1,0 +1,90 @@
+"""One real episode of every simulator, in D4RL's layout and with D4RL's horizon."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qipo_ray.data.tasks import get_task, task_ids
+from qipo_ray.evaluation.rollout import rollout
+from qipo_ray.evaluation.score import normalised
+
+# One task of every simulator, with the most steps that D4RL gives it.
+EPISODES = {
+    "hopper-medium-v2": 1000,
+    "halfcheetah-medium-v2": 1000,
+    "walker2d-medium-v2": 1000,
+    "ant-medium-v2": 1000,
+    "antmaze-umaze-v2": 700,
+    "antmaze-medium-play-v2": 1000,
+    "antmaze-large-diverse-v2": 1000,
+    "antmaze-eval-umaze-v0": 700,
+    "antmaze-eval-medium-play-v0": 1000,
+    "antmaze-eval-large-play-v0": 1000,
+    "maze2d-umaze-v1": 300,
+    "maze2d-medium-v1": 600,
+    "maze2d-large-v1": 800,
+    "maze2d-open-v0": 150,
+    "maze2d-umaze-dense-v1": 300,
+    "maze2d-medium-dense-v1": 600,
+    "maze2d-large-dense-v1": 800,
+    "maze2d-open-dense-v0": 150,
+    "maze2d-eval-umaze-v1": 300,
+    "maze2d-eval-medium-v1": 600,
+    "maze2d-eval-large-v1": 800,
+    "maze2d-eval-umaze-dense-v1": 300,
+    "maze2d-eval-medium-dense-v1": 600,
+    "maze2d-eval-large-dense-v1": 800,
+    "pen-human-v1": 100,
+    "door-human-v1": 200,
+    "hammer-human-v1": 200,
+    "relocate-human-v1": 200,
+    "kitchen-complete-v0": 280,
+    "kitchen-partial-v0": 280,
+    "kitchen-mixed-v0": 280,
+    "point": 25,
+}
+FALLS = {"hopper-medium-v2", "walker2d-medium-v2", "ant-medium-v2", "pen-human-v1"}
+WITH_GOAL = {"antmaze", "maze2d", "adroit", "kitchen"}
+
+
+def test_no_simulator_is_left_out() -> None:
+    simulators = {get_task(name).simulator for name in task_ids()}
+    assert {get_task(name).simulator for name in EPISODES} == simulators
+
+
+@pytest.mark.parametrize("task_id", EPISODES)
+def test_one_episode(task_id: str) -> None:
+    task, rng = get_task(task_id), np.random.default_rng(0)
+    state, action = task.sizes
+    shapes = set()
+
+    def policy(observations, live):
+        shapes.add(observations.shape)
+        assert np.isfinite(observations).all()
+        return rng.uniform(-1, 1, (len(live), action))
+
+    got = rollout(task, policy, [1001])
+    assert shapes == {(1, state)}
+    assert task.horizon == EPISODES[task_id]
+    assert got.lengths[0] == task.horizon or task_id in FALLS
+    assert (got.success is None) == (task.family not in WITH_GOAL)
+    assert np.isfinite(normalised(task, got.returns[0]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task_id", "within"),
+    [
+        ("halfcheetah-random-v2", 30),
+        ("door-human-v1", 1),
+        ("hammer-human-v1", 10),
+        ("relocate-human-v1", 2),
+        ("pen-human-v1", 60),
+    ],
+)
+def test_random_actions_return_what_d4rl_measured(task_id: str, within: float) -> None:
+    """D4RL's lower reference is the return of random actions, in its own simulator."""
+    task, rng = get_task(task_id), np.random.default_rng(0)
+    got = rollout(task, lambda o, live: rng.uniform(-1, 1, (len(live), task.sizes[1])), range(60))
+    assert got.returns.mean() == pytest.approx(task.ref_min, abs=within)

@@ -1,0 +1,77 @@
+"""The kitchen in D4RL's layout: goals, noise, rewards for what is newly done, ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qipo_ray.evaluation.kitchen import ELEMENTS, KitchenWorld
+
+MIXED = "kitchen-mixed"
+# D4RL's goals of the four things, by their positions in the observation.
+GOALS = {
+    (22,): (-0.75,),  # microwave
+    (23, 24, 25, 26, 27, 28, 29): (-0.23, 0.75, 1.62, 0.99, 0.0, 0.0, -0.06),  # kettle
+    (11, 12): (-0.88, -0.01),  # bottom burner
+    (17, 18): (-0.69, -0.05),  # light switch
+}
+
+
+@pytest.fixture(scope="module")
+def world():
+    world = KitchenWorld(MIXED)
+    yield world
+    world.close()
+
+
+def test_an_observation_ends_with_the_goal(world) -> None:
+    first = world.reset(0)
+    expected = np.zeros(30)
+    for where, goal in GOALS.items():
+        expected[list(where)] = goal
+    assert first.shape == (60,)
+    np.testing.assert_array_equal(first[30:], expected)
+    np.testing.assert_array_equal(world.step(np.zeros(9)).observation[30:], expected)
+
+
+def test_starts_differ_by_d4rls_noise_alone(world) -> None:
+    seen = np.array([world.reset(seed)[:30] for seed in range(200)])
+    spread = np.abs(seen - seen.mean(axis=0)).max(axis=0)
+    amplitudes = np.full(30, 0.005)  # of the robot's specification; a tenth of it is the noise
+    amplitudes[[*range(9), 20, 21, 22, 26, 27, 28]] = 0.1
+    amplitudes[11:17] = 0.0005
+    np.testing.assert_allclose(spread, 0.1 * amplitudes, rtol=0.1)
+
+
+def test_what_is_done_counts_once_and_all_four_end(world) -> None:
+    first = world.reset(1)
+    row = first.copy()
+    done = []
+    for where, goal in GOALS.items():
+        row[list(where)] = goal
+        done.append(row.copy())
+    for count, state in enumerate(done, 1):
+        world.place(state)
+        moment = world.step(np.zeros(9))
+        assert (moment.reward, moment.terminated) == (count, count == 4)
+        if count < 4:
+            assert world.step(np.zeros(9)).reward == 0
+    assert moment.at_goal
+    world.reset(1)
+    assert not world.step(np.zeros(9)).terminated  # a reset takes it all back
+
+
+def test_a_start_is_taken_back(world) -> None:
+    rng = np.random.default_rng(0)
+    actions = rng.uniform(-1, 1, (10, 9))
+    start = np.float32(world.reset(5))
+    expected = [world.step(action).observation for action in actions]
+    world.reset(6)
+    assert world.place(start)
+    got = [world.step(action).observation for action in actions]
+    assert np.abs(np.array(got) - expected).max() < 0.06  # noise and control that starts from it
+
+
+def test_the_tasks() -> None:
+    assert ELEMENTS["kitchen-complete"] == ELEMENTS["kitchen-partial"]
+    assert set(ELEMENTS[MIXED]) - set(ELEMENTS["kitchen-partial"]) == {"bottom burner"}

@@ -1,0 +1,126 @@
+"""Generated locomotion: policies that ship, what they do, and what the files hold."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qipo_ray.data.load import load
+from qipo_ray.data.tasks import get_task
+from qipo_ray.evaluation.generate import generate
+from qipo_ray.evaluation.linear import FOLDER, Ladder, behaviour
+from qipo_ray.evaluation.replay import replay
+
+NAMES = ["walker2d"]
+KINDS = ["random", "medium", "medium-replay", "medium-expert", "expert"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A function that makes a file once and returns its data."""
+    folder, known = tmp_path_factory.mktemp("linear"), {}
+
+    def make(task_id: str, rows: int):
+        if (task_id, rows) not in known:
+            path = generate(task_id, folder / f"{task_id}-{rows}.hdf5", rows)
+            known[task_id, rows] = load(task_id, path)
+        return known[task_id, rows]
+
+    return make
+
+
+def test_the_policies_are_a_few_kilobytes() -> None:
+    files = list(FOLDER.glob("*.npz"))
+    assert sorted(file.stem for file in files) == sorted(NAMES)
+    assert sum(file.stat().st_size for file in files) < 20_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_ladder_leads_from_no_skill_to_the_best(name: str) -> None:
+    ladder = Ladder.of(name)
+    state, action = get_task(f"{name}-medium").sizes
+    assert ladder.weights.shape == (len(ladder.returns), action, state + 1)
+    assert 0 < ladder.medium < ladder.expert < len(ladder.returns)
+    best = ladder.returns[ladder.expert]
+    assert ladder.returns[0] < 0.15 * best
+    assert ladder.returns[ladder.medium] == pytest.approx(best / 3, rel=0.15)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_a_sound_file(name: str, kind: str, made) -> None:
+    task_id = f"{name}-{kind}"
+    data = made(task_id, 600)
+    assert (data.source, data.rows, data.next_observations.shape) == (
+        "generated",
+        600,
+        data.observations.shape,
+    )
+    found = replay(data, get_task(task_id))
+    assert found.error < 1e-5 and found.share_off == found.rewards_off == 0
+    inside = ~(data.terminals | data.timeouts)[:-1]
+    np.testing.assert_array_equal(
+        data.next_observations[:-1][inside], data.observations[1:][inside]
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_actions_at_a_state_differ(name: str, made) -> None:
+    """Sixteen episodes of one policy at the same state: the spread that a clone should learn."""
+    task, ladder = get_task(f"{name}-medium"), Ladder.of(name)
+    for level in (ladder.medium, ladder.expert):
+        spreads = []
+        for state in made(task.id, 600).observations[::20]:
+            acts = [
+                behaviour(ladder.weights[level], np.random.default_rng(seed), 1)(state, 0)
+                for seed in range(16)
+            ]
+            spreads.append(np.std(acts, axis=0).mean())
+        assert np.mean(spreads) >= 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["medium", "medium-replay", "medium-expert"])
+def test_returns_of_a_file_spread(name: str, kind: str, made) -> None:
+    data = made(f"{name}-{kind}", 20_000)
+    returns = data.episode_returns()[:-1]
+    assert len(returns) > 15 and returns.std() >= 0.3 * returns.mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_medium_is_near_a_third_of_expert(name: str, made) -> None:
+    medium, expert = (
+        made(f"{name}-{kind}", 20_000).episode_returns()[:-1].mean()
+        for kind in ("medium", "expert")
+    )
+    assert medium == pytest.approx(expert / 3, rel=0.4)  # some 50 episodes of the expert
+    halves = made(f"{name}-medium-expert", 20_000)
+    late = halves.episodes[:, 0] >= 10_000
+    returns = halves.episode_returns()
+    assert returns[late][:-1].mean() > 1.5 * returns[~late].mean()
+
+
+def test_episodes_end_by_a_fall_or_at_the_horizon(made) -> None:
+    walker = made("walker2d-medium", 600)
+    assert walker.terminals.any() and not (walker.terminals & walker.timeouts).any()
+
+
+@pytest.mark.parametrize("task_id", ["walker2d-medium-replay", "walker2d-random"])
+def test_equal_seeds_give_equal_bytes(task_id: str, tmp_path: Path) -> None:
+    files = [
+        generate(task_id, tmp_path / f"{number}.hdf5", 300, seed=seed).read_bytes()
+        for number, seed in enumerate((1, 1, 2))
+    ]
+    assert files[0] == files[1] != files[2]
+
+
+def test_speed(tmp_path: Path) -> None:
+    """At least 2,000 rows per second of CPU time; a tenth is asked for, for slow machines."""
+    began = time.process_time()
+    generate("walker2d-medium-replay", tmp_path / "a.hdf5", 2000)
+    assert time.process_time() - began < 10
