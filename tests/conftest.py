@@ -36,11 +36,11 @@ def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("QIPO_DATA", str(home / "qipo-data"))
         patch.setenv("D4RL_DATASET_DIR", str(home / "d4rl-datasets"))
         patch.delenv("QIPO_RESULTS", raising=False)
-        temporary = home / "tmp"  # of processes that are killed, too
-        temporary.mkdir()
-        patch.setenv("TMPDIR", str(temporary))
-        patch.setattr(tempfile, "tempdir", None)
-        yield
+        # What processes leave when they are killed goes, too. A short path: Ray's sockets need it.
+        with tempfile.TemporaryDirectory(prefix="qipo", ignore_cleanup_errors=True) as temporary:
+            patch.setenv("TMPDIR", temporary)
+            patch.setattr(tempfile, "tempdir", None)
+            yield
 
 
 def _score(normalised: float, episodes: int = 100, updates: int = 3000) -> dict[str, Any]:
