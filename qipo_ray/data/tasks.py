@@ -17,6 +17,16 @@ RewardRule = Literal["return-range", "minus-one", "raw"]
 _OTHER_SUITES = ("bullet-", "carla-", "flow-", "minigrid-")
 # What this version can generate; `evaluation.generate` holds one generator for each.
 GENERATORS = (
+    "halfcheetah-expert",
+    "halfcheetah-medium",
+    "halfcheetah-medium-expert",
+    "halfcheetah-medium-replay",
+    "halfcheetah-random",
+    "hopper-expert",
+    "hopper-medium",
+    "hopper-medium-expert",
+    "hopper-medium-replay",
+    "hopper-random",
     "maze2d-large",
     "maze2d-medium",
     "maze2d-umaze",

@@ -63,10 +63,15 @@ def test_missing_real_data_says_what_where_and_how(tmp_path: Path) -> None:
         "hopper-medium-replay-v2",
         str(tmp_path / "d4rl" / "hopper_medium_replay-v2.hdf5"),
         "gym_mujoco_v2/hopper_medium_replay-v2.hdf5 (75.9 MB)",
-        "no generator for hopper-medium-replay",
+        "`qipo-ray data make hopper-medium-replay`",
     ):
         assert part in line
     assert "\n" not in line
+
+
+def test_missing_real_data_without_a_generator_says_so() -> None:
+    with pytest.raises(UserError, match="no generator for ant-medium;"):
+        find_dataset(get_task("ant-medium-v2"))
 
 
 def test_missing_real_data_names_the_generated_twins_command(tmp_path: Path) -> None:

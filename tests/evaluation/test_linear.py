@@ -14,7 +14,7 @@ from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.linear import FOLDER, Ladder, behaviour
 from qipo_ray.evaluation.replay import replay
 
-NAMES = ["walker2d"]
+NAMES = ["hopper", "halfcheetah", "walker2d"]
 KINDS = ["random", "medium", "medium-replay", "medium-expert", "expert"]
 
 
@@ -88,7 +88,8 @@ def test_actions_at_a_state_differ(name: str, made) -> None:
 def test_returns_of_a_file_spread(name: str, kind: str, made) -> None:
     data = made(f"{name}-{kind}", 20_000)
     returns = data.episode_returns()[:-1]
-    assert len(returns) > 15 and returns.std() >= 0.3 * returns.mean()
+    share = 0.2 if (name, kind) == ("hopper", "medium") else 0.3  # it falls late, whoever acts
+    assert len(returns) > 15 and returns.std() >= share * returns.mean()
 
 
 @pytest.mark.slow
@@ -106,11 +107,12 @@ def test_medium_is_near_a_third_of_expert(name: str, made) -> None:
 
 
 def test_episodes_end_by_a_fall_or_at_the_horizon(made) -> None:
-    walker = made("walker2d-medium", 600)
+    walker, cheetah = made("walker2d-medium", 600), made("halfcheetah-medium", 2500)
     assert walker.terminals.any() and not (walker.terminals & walker.timeouts).any()
+    assert np.flatnonzero(cheetah.timeouts).tolist() == [999, 1999]
 
 
-@pytest.mark.parametrize("task_id", ["walker2d-medium-replay", "walker2d-random"])
+@pytest.mark.parametrize("task_id", ["walker2d-medium-replay", "hopper-random"])
 def test_equal_seeds_give_equal_bytes(task_id: str, tmp_path: Path) -> None:
     files = [
         generate(task_id, tmp_path / f"{number}.hdf5", 300, seed=seed).read_bytes()
