@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from qipo_ray.config import Config, config_hash, from_dict
+from qipo_ray.config import Config, config_hash
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.choice import Choice, choices
 from qipo_ray.leaderboard.trials import BROKEN
+from qipo_ray.leaderboard.verify.configs import Configs
 from qipo_ray.leaderboard.verify.specification import Specification
 from qipo_ray.store import intents
 from qipo_ray.store.audit import Audit
@@ -28,6 +29,7 @@ class Trial:
     task: str
     origin: str
     params: Mapping[str, Any]
+    settings: Mapping[str, Mapping[str, Any]]
     config: Config
     config_hash: str
     seeds: tuple[int, ...]
@@ -59,10 +61,14 @@ class Plan:
     """The trials of a sweep, and what follows from them under each of its specifications."""
 
     def __init__(
-        self, spec: Specification, earlier: Sequence[Specification], found: Audit
+        self,
+        spec: Specification,
+        earlier: Sequence[Specification],
+        found: Audit,
+        configs: Configs,
     ) -> None:
         self.spec, self.earlier = spec, earlier
-        self.trials = {trial.id: trial for trial in _trials(found)}
+        self.trials = {trial.id: trial for trial in _trials(found, configs)}
         self.entries = found.entries
         self.records = {record["id"]: record for record in found.records}
         self.broken = {
@@ -137,17 +143,17 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def _trials(found: Audit) -> list[Trial]:
+def _trials(found: Audit, configs: Configs) -> list[Trial]:
     """Return the trials whose configuration can be read; the others are faults."""
     trials = []
     for intent in found.intents:
         path = found.root / intents.FOLDER / f"{intent['id']}.json"
         try:
-            config = from_dict(intent["config"], "its configuration")
+            known = configs.read(intent["config"])
         except UserError as problem:
             found.fault(path, str(problem))
             continue
-        if config_hash(config) != intent["config_hash"]:
+        if known.hash != intent["config_hash"]:
             found.fault(path, "its configuration does not have the hash that it names")
         trials.append(
             Trial(
@@ -155,7 +161,8 @@ def _trials(found: Audit) -> list[Trial]:
                 task=intent["task"],
                 origin=intent["origin"],
                 params=intent["params"],
-                config=config,
+                settings=intent["config"],
+                config=known.config,
                 config_hash=intent["config_hash"],
                 seeds=tuple(intent["seeds"]),
                 rungs=tuple(intent["rungs"]),

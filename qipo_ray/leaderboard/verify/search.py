@@ -52,11 +52,14 @@ def _unplanned(trial: Trial, spec: Specification) -> str | None:
     try:
         if trial.rungs != rung_updates(trial.config, spec.shares):
             return f"rungs at {_listed(trial.rungs)} updates are not its shares of the stage"
-        paper = trial.origin == PAPER_ORIGIN
-        if trial.config != (spec.paper if paper else spec.configuration(trial.params)):
-            return "its configuration is not the base with its parameters"
     except UserError as problem:
         return str(problem)
+    if trial.origin == PAPER_ORIGIN:
+        same = trial.config == spec.paper
+    else:
+        same = trial.settings == spec.settings(trial.params)
+    if not same:
+        return "its configuration is not the base with its parameters"
     unknown = sorted(trial.params.keys() - {parameter.key for parameter in spec.space})
     return f"{', '.join(unknown)} is not searched" if unknown else None
 

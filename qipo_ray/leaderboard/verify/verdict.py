@@ -9,6 +9,7 @@ from typing import Any
 
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.verify.accounts import OPEN, accounts
+from qipo_ray.leaderboard.verify.configs import Configs
 from qipo_ray.leaderboard.verify.confirm import check_confirmed
 from qipo_ray.leaderboard.verify.evidence import check_evidence
 from qipo_ray.leaderboard.verify.plan import Plan
@@ -17,6 +18,7 @@ from qipo_ray.leaderboard.verify.search import check_search
 from qipo_ray.leaderboard.verify.specification import FILE, specifications
 from qipo_ray.leaderboard.verify.tables import check_tables
 from qipo_ray.store.audit import Audit, Finding, audit
+from qipo_ray.store.records import collector_at_rest
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,9 @@ def verify(root: Path, progress: Callable[[int, int], None] = lambda done, total
         below = sorted(str(path.parent) for path in root.glob(f"*/{FILE}"))
         hint = f"; there are {', '.join(below)}" if below else ""
         raise UserError(f"{root}: no sweep; expected a folder with {FILE} or records/{hint}")
-    found = audit(root, progress)
-    spec, earlier = specifications(found)
-    configs = check_records(found, ours=spec is not None)
-    counts = None
-    if spec is not None:
-        plan = Plan(spec, earlier, found)
-        _check_belonging(plan, found)
-        check_search(plan, found)
-        counts = dict(accounts(plan, found, check_confirmed(plan, found)))
-        check_tables(found, configs, complete=not any(counts[state] for state in OPEN))
-    check_evidence(found, configs)
+    with collector_at_rest():
+        found = audit(root, progress)
+        counts = _judge(found)
     return Verdict(
         sweep=str(root),
         driver=None if found.driver is None else str(found.driver),
@@ -70,6 +64,21 @@ def verify(root: Path, progress: Callable[[int, int], None] = lambda done, total
         faults=tuple(found.faults),
         remarks=tuple(found.remarks),
     )
+
+
+def _judge(found: Audit) -> dict[str, int] | None:
+    """Return the counts of a sweep's runs, after every check of what was read."""
+    spec, earlier = specifications(found)
+    configs, counts = Configs(), None
+    readable = check_records(found, configs, ours=spec is not None)
+    if spec is not None:
+        plan = Plan(spec, earlier, found, configs)
+        _check_belonging(plan, found)
+        check_search(plan, found)
+        counts = dict(accounts(plan, found, check_confirmed(plan, found)))
+        check_tables(found, readable, complete=not any(counts[state] for state in OPEN))
+    check_evidence(found, readable)
+    return counts
 
 
 def _check_belonging(plan: Plan, found: Audit) -> None:
