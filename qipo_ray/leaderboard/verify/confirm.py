@@ -17,7 +17,6 @@ def check_confirmed(plan: Plan, found: Audit) -> set[str]:
     for record in found.records:
         if record["purpose"] != "confirm" or record["sweep"] != plan.spec.name:
             continue
-        path = found.root / "records" / f"{record['id']}.json"
         problem = _unplanned(plan, record)
         before = problem is None or plan.earlier
         earlier = before and _fits(record, plan.confirmed_before(record)) is None
@@ -25,6 +24,7 @@ def check_confirmed(plan: Plan, found: Audit) -> set[str]:
             planned.add(record["id"])
             begun = begun or not earlier
         else:
+            path = found.record_path(record["id"])
             found.fault(path, f"the sweep did not plan this run: {problem}")
     if begun and not plan.over and found.driver is None:
         _missing(plan, found)
@@ -56,7 +56,7 @@ def _missing(plan: Plan, found: Audit) -> None:
     """Name what is not there of the search, though the confirm step waited for all of it."""
     after = "though the confirm step, which comes after the search, has begun"
     for record, (trial, seed) in plan.open.items():
-        path = found.root / "records" / f"{record}.json"
+        path = found.record_path(record)
         found.fault(path, f"missing (trial {trial.id}, seed {seed}), {after}")
     for task, trials in plan.missing.items():
         if trials:

@@ -6,6 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -32,24 +33,30 @@ def check_records(found: Audit, configs: Configs, *, ours: bool) -> dict[str, Co
     A configuration that cannot be read is a fault if the results are ``ours``, of this version's
     settings. What follows from a configuration may follow otherwise in another version.
     """
-    readable = {}
+    readable: dict[str, Config] = {}
+    strange: defaultdict[str, list[str]] = defaultdict(list)
     for record in found.records:
-        path = found.root / "records" / f"{record['id']}.json"
-        same = record["provenance"]["version"] == __version__
+        own = partial(found.record_path, record["id"])
+        for what in _differences(_told_twice(record)):
+            found.fault(own(), what)
         try:
             known = configs.read(record["config"])
         except UserError as problem:
-            (found.fault if ours else found.remark)(path, str(problem))
+            strange[str(problem)].append(record["id"])
             continue
         readable[record["id"]] = known.config
+        version = record["provenance"]["version"]
         for what in _differences(_derived(record, known)):
-            if same:
-                found.fault(path, what)
+            if version == __version__:
+                found.fault(own(), what)
             else:
-                version = record["provenance"]["version"]
-                found.remark(path, f"{what}; it was made by qipo_ray {version}")
-        for what in (*_differences(_told_twice(record)), *_scores(record, known.config)):
-            found.fault(path, what)
+                found.remark(own(), f"{what}; it was made by qipo_ray {version}")
+        for what in _scores(record, known.config):
+            found.fault(own(), what)
+    for what, ids in strange.items():
+        path = found.record_path(ids[0])
+        others = f" (and that of {len(ids) - 1} other records)" if len(ids) > 1 else ""
+        (found.fault if ours else found.remark)(path, f"{what}{others}")
     _check_data(found)
     return readable
 
@@ -146,5 +153,5 @@ def _check_data(found: Audit) -> None:
         usual = max(versions, key=lambda words: len(versions[words]))
         for words, ids in versions.items():
             for one in ids if words != usual else ():
-                path = found.root / "records" / f"{one}.json"
+                path = found.record_path(one)
                 found.fault(path, f"data.{key}: {words:.80}, others of the data say {usual:.80}")

@@ -32,13 +32,13 @@ def check_search(plan: Plan, found: Audit) -> None:
     for record in found.records:
         if record["purpose"] != "search" or record["sweep"] != plan.spec.name:
             continue
-        path = found.root / "records" / f"{record['id']}.json"
         if record["trial"] not in known:
+            path = found.record_path(record["id"])
             found.fault(path, f"its trial {record['trial']} has no intent")
         elif record["trial"] in plan.trials:
             runs[record["trial"]].append(record)
             for problem in _problems(record, plan.trials[record["trial"]], logged):
-                found.fault(path, problem)
+                found.fault(found.record_path(record["id"]), problem)
     for name, records in runs.items():
         _check_trial(plan.trials[name], records, logged[name], found)
 

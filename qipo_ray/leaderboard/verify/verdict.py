@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,12 +72,15 @@ def _judge(found: Audit) -> dict[str, int] | None:
     spec, earlier = specifications(found)
     configs, counts = Configs(), None
     readable = check_records(found, configs, ours=spec is not None)
+    complete = False
     if spec is not None:
         plan = Plan(spec, earlier, found, configs)
         _check_belonging(plan, found)
         check_search(plan, found)
         counts = dict(accounts(plan, found, check_confirmed(plan, found)))
-        check_tables(found, readable, complete=not any(counts[state] for state in OPEN))
+        complete = not any(counts[state] for state in OPEN)
+    if os.path.lexists(found.root / FILE):
+        check_tables(found, complete=complete)
     check_evidence(found, readable)
     return counts
 
@@ -84,11 +88,13 @@ def _judge(found: Audit) -> dict[str, int] | None:
 def _check_belonging(plan: Plan, found: Audit) -> None:
     """Hold the records to the sweep: its name, its data, its two kinds of runs."""
     for record in found.records:
-        path = found.root / "records" / f"{record['id']}.json"
         data = plan.data(record["task"])
         if record["purpose"] == "single":
+            path = found.record_path(record["id"])
             found.remark(path, "no run of the sweep: made by `qipo-ray train` in its folder")
         elif record["sweep"] != plan.spec.name:
+            path = found.record_path(record["id"])
             found.fault(path, f"of another sweep, {record['sweep']!r}")
         elif data and record["data"]["sha256"] not in data:
+            path = found.record_path(record["id"])
             found.fault(path, f"made with other data than {FILE} names")
