@@ -13,7 +13,7 @@ def check_confirmed(plan: Plan, found: Audit) -> set[str]:
     Planned is what the search gives as it stands, or what it gave under a specification that
     ``--extend`` replaced. A confirm step that began before all trials had ended is a fault, too.
     """
-    planned, begun = set(), False
+    planned = set()
     for record in found.records:
         if record["purpose"] != "confirm" or record["sweep"] != plan.spec.name:
             continue
@@ -22,11 +22,11 @@ def check_confirmed(plan: Plan, found: Audit) -> set[str]:
         earlier = before and _fits(record, plan.confirmed_before(record)) is None
         if problem is None or earlier:
             planned.add(record["id"])
-            begun = begun or not earlier
+            plan.begun = plan.begun or not earlier
         else:
             path = found.record_path(record["id"])
             found.fault(path, f"the sweep did not plan this run: {problem}")
-    if begun and not plan.over and found.driver is None:
+    if plan.begun and not plan.over and found.driver is None:
         _missing(plan, found)
     return planned
 
@@ -59,7 +59,6 @@ def _missing(plan: Plan, found: Audit) -> None:
         path = found.record_path(record)
         found.fault(path, f"missing (trial {trial.id}, seed {seed}), {after}")
     for task, trials in plan.missing.items():
-        if trials:
-            had = plan.spec.trials - trials
-            words = f"{had} of {plan.spec.trials} trials of {task} are there, {after}"
-            found.fault(found.root / "trials", words)
+        had = plan.spec.trials - trials
+        words = f"{had} of {plan.spec.trials} trials of {task} are there, {after}"
+        found.fault(found.root / "trials", words)

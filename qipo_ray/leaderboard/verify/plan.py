@@ -76,6 +76,7 @@ class Plan:
             for record in found.records
             if record["purpose"] == "search" and record["state"] in BROKEN
         }
+        self.begun = False  # the confirm step, as its records show
         self._confirmed: dict[tuple[int, str, int], list[Planned]] = {}
 
     def data(self, task: str) -> set[str]:
@@ -86,9 +87,18 @@ class Plan:
         """Return the id of a run's record."""
         return new_id(self.spec.name, "search", trial.task, trial.config_hash, seed)
 
-    @cached_property
+    @property
     def missing(self) -> dict[str, int]:
-        """Trials that are still to be intended, by task; none where the space is used up."""
+        """Trials that are still to be intended, by task; none where the space is used up.
+
+        A continuum of four digits may be, too: that the confirm step has begun shows it.
+        """
+        if self.begun and not self.spec.finite:
+            return {}
+        return {task: n for task, n in self._unasked.items() if n}
+
+    @cached_property
+    def _unasked(self) -> dict[str, int]:
         count = {}
         for task in self.spec.tasks:
             own = [trial.config_hash for trial in self.trials.values() if trial.task == task]
@@ -107,10 +117,10 @@ class Plan:
             and (record := self.search_id(trial, seed)) not in self.records
         }
 
-    @cached_property
+    @property
     def over(self) -> bool:
         """Whether the search is: then it is known what is to be confirmed."""
-        return not any(self.missing.values()) and not self.open
+        return not self.missing and not self.open
 
     def confirmed(self, task: str) -> list[Planned]:
         """Return what is confirmed of a task by all that is known now."""

@@ -80,9 +80,14 @@ class Specification:
         """Return the base with other values at dotted keys."""
         return _changed(self.base, params)
 
+    @property
+    def finite(self) -> bool:
+        """Whether the space has a last point."""
+        return all(parameter.options is not None for parameter in self.space)
+
     def exhausted_by(self, tried: Iterable[str]) -> bool:
         """Return whether trials with these configurations' hashes leave nothing to try."""
-        if any(parameter.options is None for parameter in self.space):
+        if not self.finite:
             return False
         known = set(tried)
         try:

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -52,9 +52,9 @@ def check_tables(found: Audit, *, complete: bool) -> None:
     if here - named:
         words = f"older than {len(here - named)} records; the sweep's end, or {_anew(found)}"
         found.remark(folder, f"{words}, writes them anew")
-    rebuilt = from_records(one for one in found.records if one["id"] in named).documents()
+    rebuilt = _Rebuilt(found, [named, here] if here - named else [named])
     scores: dict[str, int] = {}  # that were compared in tables of another version
-    for suffix, text in rebuilt.items():
+    for suffix in rebuilt.documents(0):
         path = folder / f"leaderboard.{suffix}"
         try:
             written = path.read_text(encoding="utf-8")
@@ -67,8 +67,7 @@ def check_tables(found: Audit, *, complete: bool) -> None:
         except (ValueError, OSError) as problem:
             say(path, f"cannot be read: {reason(problem)}")
         else:
-            compare = first_difference if stamp.ours else partial(_other_scores, suffix)
-            difference = compare(written, text)
+            difference = rebuilt.difference(suffix, written, stamp)
             if difference is not None:
                 say(path, f"not what the records give: {difference}")
             elif not stamp.ours:
@@ -78,6 +77,36 @@ def check_tables(found: Audit, *, complete: bool) -> None:
         words = f"written by {stamp.version or 'another version of qipo_ray'}: the scores"
         words += f" ({listed}) are in the records, nothing else was compared; {_anew(found)}"
         found.remark(folder, f"{words} writes them anew")
+
+
+class _Rebuilt:
+    """The tables of some sets of records, each made when it is asked for.
+
+    The first are those that the JSON table names. It is written last: where that was broken off,
+    the other tables may be of all records that are here.
+    """
+
+    def __init__(self, found: Audit, sets: Sequence[Collection[str]]) -> None:
+        self._found, self._sets = found, sets
+        self._documents: dict[int, dict[str, str]] = {}
+
+    def documents(self, number: int) -> dict[str, str]:
+        """Return the tables of a set by suffix."""
+        if number not in self._documents:
+            some = (one for one in self._found.records if one["id"] in self._sets[number])
+            self._documents[number] = from_records(some).documents()
+        return self._documents[number]
+
+    def difference(self, suffix: str, written: str, stamp: Stamp) -> str | None:
+        """Return what a table says that no set of records gives, or None."""
+        compare = first_difference if stamp.ours else partial(_other_scores, suffix)
+        first = None
+        for number in range(len(self._sets)):
+            difference = compare(written, self.documents(number)[suffix])
+            if difference is None:
+                return None
+            first = first or difference
+        return first
 
 
 def _anew(found: Audit) -> str:

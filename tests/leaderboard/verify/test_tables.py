@@ -15,6 +15,17 @@ from qipo_ray.leaderboard.verify.tables import first_difference
 from qipo_ray.store.records import read_records
 
 Faults = Callable[[Path], list[tuple[str, str]]]
+EXTENDED = """\
+name: books
+tasks: [point]
+preset: quickstart
+space: {policy.beta: {loguniform: [1, 60]}}
+trials: 4
+paper: {policy.beta: 3}
+seeds: {search: [0, 1], report: [100, 101, 102]}
+rungs: {shares: [1/3, 1], reduction: 3}
+confirm: {top: 1}
+"""
 SUFFIXES = ["csv", "json", "md", "html", "tex"]
 
 
@@ -78,6 +89,20 @@ def test_tables_older_than_some_records_are_held_to_the_others(books: Any) -> No
     text = table(books.root, "md").read_text()
     table(books.root, "md").write_text(text.replace("135.0", "139.0"))
     assert [one.place for one in verify(books.root).faults] == ["leaderboard/leaderboard.md"]
+
+
+def test_tables_whose_writing_was_broken_off_are_not_wrong(books: Any) -> None:
+    """The JSON table comes last; those before it are of all records already."""
+    before = table(books.root, "json").read_bytes()
+    books.specify(EXTENDED)
+    books.confirm(20.0, 102)
+    books.tabulate()
+    table(books.root, "json").write_bytes(before)
+    verdict = verify(books.root)
+    assert verdict.faults == () and "older than 1 records" in verdict.remarks[0].what
+    text = table(books.root, "csv").read_text()
+    table(books.root, "csv").write_text(text.replace("135.0", "139.0").replace("135.5", "139.5"))
+    assert [one.place for one in verify(books.root).faults] == ["leaderboard/leaderboard.csv"]
 
 
 @pytest.mark.parametrize(
