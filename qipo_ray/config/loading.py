@@ -51,7 +51,7 @@ def from_dict(mapping: Mapping[str, object], where: str) -> Config:
 
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:
     """Return ``{section: {key: value}}`` of plain numbers, booleans and text."""
-    return dataclasses.asdict(config)
+    return {name: dict(vars(section)) for name, section in vars(config).items()}
 
 
 def _open(source: str | Path) -> Document:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean
@@ -223,16 +223,24 @@ def _setting(source: str, episodes: int, env_seeds: str, best_of: int, clip: boo
     return Setting(source, episodes, env_seeds, best_of, clip)
 
 
+def at(tree: Any, keys: Sequence[str]) -> Any:
+    """Return what lies under nested keys, or None."""
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree
+
+
 def _cloning_label(config: Mapping[str, Any]) -> str | None:
     """Return what tells one cloning row from another: its length, and what it sees."""
-    updates, seen = config["behaviour"].get("updates"), config["data"]["observations"]
-    return None if updates is None else f"{updates:,} updates, {seen} observations"
+    updates, seen = at(config, ("behaviour", "updates")), at(config, ("data", "observations"))
+    return f"{updates:,} updates, {seen} observations" if isinstance(updates, int) else None
 
 
 def _cloning_hash(record: Record) -> str:
     """Return a hash of what cloning depends on: runs that differ only beyond it share a row."""
     config = record["config"]
-    parts = [config["behaviour"], config["data"]["observations"], config["sampler"]]
+    wanted = (("behaviour",), ("data", "observations"), ("sampler",))
+    parts = [at(config, keys) for keys in wanted]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

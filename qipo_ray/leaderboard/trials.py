@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from qipo_ray.leaderboard.rows import Record
+from qipo_ray.leaderboard.rows import Record, at
 
 Value = str | int | float | bool
 BROKEN = ("diverged", "failed")
@@ -40,13 +40,6 @@ def trials_of(records: Iterable[Record], space: Mapping[str, Any]) -> list[Trial
             groups[record["task"], record["data"]["sha256"], record["config_hash"]].append(record)
     ordered = sorted(groups.values(), key=lambda some: (some[0]["task"], _ended(some)))
     return [_trial(some, space) for some in ordered]
-
-
-def at(tree: Any, keys: Sequence[str]) -> Any:
-    """Return what lies under nested keys, or None."""
-    for key in keys:
-        tree = tree.get(key) if isinstance(tree, Mapping) else None
-    return tree
 
 
 def active(config: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Value]:

@@ -55,6 +55,10 @@ class Audit:
         """Note something worth knowing."""
         self.remarks.append(Finding(self._place(path), what))
 
+    def record_path(self, identity: str) -> Path:
+        """Return where a record lies."""
+        return self.root / "records" / f"{identity}.json"
+
     def _place(self, path: Path) -> str:
         """Return the path below the root, without signs that a terminal or an encoder minds."""
         text = os.fsencode(path.relative_to(self.root)).decode("utf-8", "backslashreplace")

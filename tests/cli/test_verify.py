@@ -15,7 +15,10 @@ from qipo_ray.store.records import write_record
 
 @pytest.fixture
 def results(tmp_path: Path, make_record: Any) -> Path:
-    write_record(tmp_path, make_record(1.0))
+    record = make_record(1.0)
+    record["scores"] = [record["final"]["last"]]
+    record["final"]["best"] = record["final"]["last"]
+    write_record(tmp_path, record)
     return tmp_path
 
 

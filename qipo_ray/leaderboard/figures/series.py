@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from qipo_ray.leaderboard.figures.canvas import label
-from qipo_ray.leaderboard.rows import PAPER, Record, Setting, left_out_because, setting_of
-from qipo_ray.leaderboard.trials import Trial, at
+from qipo_ray.leaderboard.rows import PAPER, Record, Setting, at, left_out_because, setting_of
+from qipo_ray.leaderboard.trials import Trial
 
 
 @dataclass(frozen=True)

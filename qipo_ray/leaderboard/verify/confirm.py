@@ -13,20 +13,20 @@ def check_confirmed(plan: Plan, found: Audit) -> set[str]:
     Planned is what the search gives as it stands, or what it gave under a specification that
     ``--extend`` replaced. A confirm step that began before all trials had ended is a fault, too.
     """
-    planned, begun = set(), False
+    planned = set()
     for record in found.records:
         if record["purpose"] != "confirm" or record["sweep"] != plan.spec.name:
             continue
-        path = found.root / "records" / f"{record['id']}.json"
         problem = _unplanned(plan, record)
         before = problem is None or plan.earlier
         earlier = before and _fits(record, plan.confirmed_before(record)) is None
         if problem is None or earlier:
             planned.add(record["id"])
-            begun = begun or not earlier
+            plan.begun = plan.begun or not earlier
         else:
+            path = found.record_path(record["id"])
             found.fault(path, f"the sweep did not plan this run: {problem}")
-    if begun and not plan.over and found.driver is None:
+    if plan.begun and not plan.over and found.driver is None:
         _missing(plan, found)
     return planned
 
@@ -56,10 +56,9 @@ def _missing(plan: Plan, found: Audit) -> None:
     """Name what is not there of the search, though the confirm step waited for all of it."""
     after = "though the confirm step, which comes after the search, has begun"
     for record, (trial, seed) in plan.open.items():
-        path = found.root / "records" / f"{record}.json"
+        path = found.record_path(record)
         found.fault(path, f"missing (trial {trial.id}, seed {seed}), {after}")
     for task, trials in plan.missing.items():
-        if trials:
-            had = plan.spec.trials - trials
-            words = f"{had} of {plan.spec.trials} trials of {task} are there, {after}"
-            found.fault(found.root / "trials", words)
+        had = plan.spec.trials - trials
+        words = f"{had} of {plan.spec.trials} trials of {task} are there, {after}"
+        found.fault(found.root / "trials", words)

@@ -26,13 +26,12 @@ def check_evidence(found: Audit, configs: Mapping[str, Config]) -> None:
     missing: defaultdict[tuple[Address, int], list[str]] = defaultdict(list)
     for record in found.records:
         config = configs.get(record["id"])
-        if config is None:
-            continue
         for job, updates in _weights(record, config):
             if updates not in found.snapshots.get(job, set()) | found.unread.get(job, set()):
                 missing[job, updates].append(record["id"])
-        for job, score in _scores(record):
-            _check_note(found, record, config, job, score)
+        if config is not None:
+            for job, score in _scores(record):
+                _check_note(found, record, config, job, score)
     for ((stage, key), updates), ids in missing.items():
         path = found.root / "artefacts" / f"{stage}-{key}"
         more = f" and {len(ids) - 1} others" if len(ids) > 1 else ""
@@ -41,15 +40,16 @@ def check_evidence(found: Audit, configs: Mapping[str, Config]) -> None:
     _check_divergence(found)
 
 
-def _weights(record: Record, config: Config) -> Iterator[tuple[Address, int]]:
-    """Yield the snapshots that a record rests on."""
-    lengths, finished = stage_updates(config), record["state"] == "finished"
+def _weights(record: Record, config: Config | None) -> Iterator[tuple[Address, int]]:
+    """Yield the snapshots that a record rests on, as far as its configuration can be read."""
+    finished = record["state"] == "finished"
+    lengths = {} if config is None else stage_updates(config)
     for stage in STAGES:
         needed = bool(record["scores"]) if stage != "policy" else finished
         if stage == "behaviour" and record["behaviour_cloning"] is not None:
             needed = True
-        if needed and record["jobs"][stage] is not None:
-            updates = record["reached"]["updates"] if stage == "policy" else lengths[stage]
+        updates = record["reached"]["updates"] if stage == "policy" else lengths.get(stage)
+        if needed and updates is not None and record["jobs"][stage] is not None:
             yield (stage, record["jobs"][stage]), updates
 
 
@@ -65,12 +65,12 @@ def _check_note(
     found: Audit, record: Record, config: Config, job: Address, score: Mapping[str, Any]
 ) -> None:
     name = score_name(config, score["updates"], score["episodes"])
-    path = found.root / "artefacts" / f"{job[0]}-{job[1]}" / f"note-{name}.json"
     notes = found.notes.get(job, {})
-    if name not in notes:
-        found.fault(path, f"no sound note of a score in record {record['id']}")
-    elif notes[name] != score:
-        found.fault(path, f"not the score in record {record['id']}")
+    if name in notes and notes[name] == score:
+        return
+    path = found.root / "artefacts" / f"{job[0]}-{job[1]}" / f"note-{name}.json"
+    what = "not the score in" if name in notes else "no sound note of a score in"
+    found.fault(path, f"{what} record {record['id']}")
 
 
 def _check_divergence(found: Audit) -> None:
@@ -87,5 +87,5 @@ def _check_divergence(found: Audit) -> None:
             for name in found.notes.get(job, {})
         )
         if not any(name.startswith(DIVERGED) for name in notes):
-            path = found.root / "records" / f"{records[0]['id']}.json"
+            path = found.record_path(records[0]["id"])
             found.fault(path, "diverged, but no job of it left a note that says so")

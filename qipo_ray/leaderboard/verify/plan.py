@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from qipo_ray.config import Config, config_hash, from_dict
+from qipo_ray.config import Config, config_hash
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.choice import Choice, choices
 from qipo_ray.leaderboard.trials import BROKEN
+from qipo_ray.leaderboard.verify.configs import Configs
 from qipo_ray.leaderboard.verify.specification import Specification
 from qipo_ray.store import intents
 from qipo_ray.store.audit import Audit
@@ -28,6 +29,7 @@ class Trial:
     task: str
     origin: str
     params: Mapping[str, Any]
+    settings: Mapping[str, Mapping[str, Any]]
     config: Config
     config_hash: str
     seeds: tuple[int, ...]
@@ -59,10 +61,14 @@ class Plan:
     """The trials of a sweep, and what follows from them under each of its specifications."""
 
     def __init__(
-        self, spec: Specification, earlier: Sequence[Specification], found: Audit
+        self,
+        spec: Specification,
+        earlier: Sequence[Specification],
+        found: Audit,
+        configs: Configs,
     ) -> None:
         self.spec, self.earlier = spec, earlier
-        self.trials = {trial.id: trial for trial in _trials(found)}
+        self.trials = {trial.id: trial for trial in _trials(found, configs)}
         self.entries = found.entries
         self.records = {record["id"]: record for record in found.records}
         self.broken = {
@@ -70,6 +76,7 @@ class Plan:
             for record in found.records
             if record["purpose"] == "search" and record["state"] in BROKEN
         }
+        self.begun = False  # the confirm step, as its records show
         self._confirmed: dict[tuple[int, str, int], list[Planned]] = {}
 
     def data(self, task: str) -> set[str]:
@@ -80,9 +87,18 @@ class Plan:
         """Return the id of a run's record."""
         return new_id(self.spec.name, "search", trial.task, trial.config_hash, seed)
 
-    @cached_property
+    @property
     def missing(self) -> dict[str, int]:
-        """Trials that are still to be intended, by task; none where the space is used up."""
+        """Trials that are still to be intended, by task; none where the space is used up.
+
+        A continuum of four digits may be, too: that the confirm step has begun shows it.
+        """
+        if self.begun and not self.spec.finite:
+            return {}
+        return {task: n for task, n in self._unasked.items() if n}
+
+    @cached_property
+    def _unasked(self) -> dict[str, int]:
         count = {}
         for task in self.spec.tasks:
             own = [trial.config_hash for trial in self.trials.values() if trial.task == task]
@@ -101,10 +117,10 @@ class Plan:
             and (record := self.search_id(trial, seed)) not in self.records
         }
 
-    @cached_property
+    @property
     def over(self) -> bool:
         """Whether the search is: then it is known what is to be confirmed."""
-        return not any(self.missing.values()) and not self.open
+        return not self.missing and not self.open
 
     def confirmed(self, task: str) -> list[Planned]:
         """Return what is confirmed of a task by all that is known now."""
@@ -137,17 +153,17 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def _trials(found: Audit) -> list[Trial]:
+def _trials(found: Audit, configs: Configs) -> list[Trial]:
     """Return the trials whose configuration can be read; the others are faults."""
     trials = []
     for intent in found.intents:
         path = found.root / intents.FOLDER / f"{intent['id']}.json"
         try:
-            config = from_dict(intent["config"], "its configuration")
+            known = configs.read(intent["config"])
         except UserError as problem:
             found.fault(path, str(problem))
             continue
-        if config_hash(config) != intent["config_hash"]:
+        if known.hash != intent["config_hash"]:
             found.fault(path, "its configuration does not have the hash that it names")
         trials.append(
             Trial(
@@ -155,7 +171,8 @@ def _trials(found: Audit) -> list[Trial]:
                 task=intent["task"],
                 origin=intent["origin"],
                 params=intent["params"],
-                config=config,
+                settings=intent["config"],
+                config=known.config,
                 config_hash=intent["config_hash"],
                 seeds=tuple(intent["seeds"]),
                 rungs=tuple(intent["rungs"]),

@@ -6,22 +6,20 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import partial
 from statistics import fmean
 from typing import Any
 
 from qipo_ray import __version__
 from qipo_ray.config import (
     Config,
-    config_hash,
-    departures,
-    from_dict,
     path_label,
     stage_keys,
     stage_updates,
 )
 from qipo_ray.config.evaluations import scored_at
 from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.verify.configs import Configs, Known
 from qipo_ray.leaderboard.verify.plan import Record
 from qipo_ray.store.audit import Audit
 
@@ -29,52 +27,50 @@ TOLERANCE = 1e-9  # relative: another machine may add up in another order
 Pair = tuple[Any, Any]  # what a record says, and what it should say
 
 
-def check_records(found: Audit, *, ours: bool) -> dict[str, Config]:
-    """Return the configuration of every record that can be read, by id; say what is wrong.
+def check_records(found: Audit, configs: Configs, *, ours: bool) -> dict[str, Config]:
+    """Return the configurations of all records that can be read, by id; say what is wrong.
 
     A configuration that cannot be read is a fault if the results are ``ours``, of this version's
     settings. What follows from a configuration may follow otherwise in another version.
     """
-    configs = {}
+    readable: dict[str, Config] = {}
+    strange: defaultdict[str, list[str]] = defaultdict(list)
     for record in found.records:
-        path = found.root / "records" / f"{record['id']}.json"
-        same = record["provenance"]["version"] == __version__
+        own = partial(found.record_path, record["id"])
+        for what in _differences(_told_twice(record)):
+            found.fault(own(), what)
         try:
-            config = _config(json.dumps(record["config"], sort_keys=True))
+            known = configs.read(record["config"])
         except UserError as problem:
-            (found.fault if ours else found.remark)(path, str(problem))
+            strange[str(problem)].append(record["id"])
             continue
-        configs[record["id"]] = config
-        for what in _differences(_derived(record, config)):
-            if same:
-                found.fault(path, what)
+        readable[record["id"]] = known.config
+        version = record["provenance"]["version"]
+        for what in _differences(_derived(record, known)):
+            if version == __version__:
+                found.fault(own(), what)
             else:
-                version = record["provenance"]["version"]
-                found.remark(path, f"{what}; it was made by qipo_ray {version}")
-        for what in (*_differences(_told_twice(record)), *_scores(record, config)):
-            found.fault(path, what)
+                found.remark(own(), f"{what}; it was made by qipo_ray {version}")
+        for what in _scores(record, known.config):
+            found.fault(own(), what)
+    for what, ids in strange.items():
+        path = found.record_path(ids[0])
+        others = f" (and that of {len(ids) - 1} other records)" if len(ids) > 1 else ""
+        (found.fault if ours else found.remark)(path, f"{what}{others}")
     _check_data(found)
-    return configs
+    return readable
 
 
-@lru_cache(maxsize=1024)
-def _config(text: str) -> Config:
-    """Return a configuration from its JSON; runs of one differ in the seed alone."""
-    return from_dict(json.loads(text), "its configuration")
-
-
-_hash = lru_cache(maxsize=1024)(config_hash)
-
-
-def _derived(record: Record, config: Config) -> Iterator[tuple[str, Pair]]:
+def _derived(record: Record, known: Known) -> Iterator[tuple[str, Pair]]:
     """Yield what follows from the configuration."""
+    config = known.config
     label, protocol = record["label"], record["protocol"]
-    yield "config_hash", (record["config_hash"], _hash(config))
+    yield "config_hash", (record["config_hash"], known.hash)
     keys = stage_keys(config, record["task"], record["data"]["sha256"], record["seed"])
     for stage, key in keys.items():
         yield f"jobs.{stage}", (record["jobs"][stage], key)
     yield "label.method", (label["method"], f"QIPO-{path_label(config)}")
-    yield "label.departures", (label["departures"], list(departures(config)))
+    yield "label.departures", (label["departures"], known.departures)
     episodes = config.evaluation.episodes
     if record["purpose"] != "search":
         episodes = config.evaluation.final_episodes
@@ -157,5 +153,5 @@ def _check_data(found: Audit) -> None:
         usual = max(versions, key=lambda words: len(versions[words]))
         for words, ids in versions.items():
             for one in ids if words != usual else ():
-                path = found.root / "records" / f"{one}.json"
+                path = found.record_path(one)
                 found.fault(path, f"data.{key}: {words:.80}, others of the data say {usual:.80}")

@@ -32,13 +32,13 @@ def check_search(plan: Plan, found: Audit) -> None:
     for record in found.records:
         if record["purpose"] != "search" or record["sweep"] != plan.spec.name:
             continue
-        path = found.root / "records" / f"{record['id']}.json"
         if record["trial"] not in known:
+            path = found.record_path(record["id"])
             found.fault(path, f"its trial {record['trial']} has no intent")
         elif record["trial"] in plan.trials:
             runs[record["trial"]].append(record)
             for problem in _problems(record, plan.trials[record["trial"]], logged):
-                found.fault(path, problem)
+                found.fault(found.record_path(record["id"]), problem)
     for name, records in runs.items():
         _check_trial(plan.trials[name], records, logged[name], found)
 
@@ -52,11 +52,14 @@ def _unplanned(trial: Trial, spec: Specification) -> str | None:
     try:
         if trial.rungs != rung_updates(trial.config, spec.shares):
             return f"rungs at {_listed(trial.rungs)} updates are not its shares of the stage"
-        paper = trial.origin == PAPER_ORIGIN
-        if trial.config != (spec.paper if paper else spec.configuration(trial.params)):
-            return "its configuration is not the base with its parameters"
     except UserError as problem:
         return str(problem)
+    if trial.origin == PAPER_ORIGIN:
+        same = trial.config == spec.paper
+    else:
+        same = trial.settings == spec.settings(trial.params)
+    if not same:
+        return "its configuration is not the base with its parameters"
     unknown = sorted(trial.params.keys() - {parameter.key for parameter in spec.space})
     return f"{', '.join(unknown)} is not searched" if unknown else None
 

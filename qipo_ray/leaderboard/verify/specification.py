@@ -76,17 +76,22 @@ class Specification:
     top: int
     data: Mapping[str, str]  # SHA-256 by task
 
-    def configuration(self, params: Mapping[str, Any]) -> Config:
-        """Return the base with other values at dotted keys; ``UserError`` if they do not fit."""
+    def settings(self, params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the base with other values at dotted keys."""
         return _changed(self.base, params)
+
+    @property
+    def finite(self) -> bool:
+        """Whether the space has a last point."""
+        return all(parameter.options is not None for parameter in self.space)
 
     def exhausted_by(self, tried: Iterable[str]) -> bool:
         """Return whether trials with these configurations' hashes leave nothing to try."""
-        if any(parameter.options is None for parameter in self.space):
+        if not self.finite:
             return False
         known = set(tried)
         try:
-            configs = (self.configuration(params) for params in points(self.space))
+            configs = (from_dict(self.settings(params), FILE) for params in points(self.space))
             return all(config_hash(config) in known for config in configs)
         except UserError:
             return False
@@ -123,7 +128,8 @@ def read(path: Path) -> Specification:
     try:
         base = document["base"]
         from_dict(base, "sweep.base")
-        paper = None if document["paper"] is None else _changed(base, document["paper"])
+        changes = document["paper"]
+        paper = None if changes is None else from_dict(_changed(base, changes), "sweep.paper")
         space = [Parameter.of(key, line, FILE) for key, line in document["space"].items()]
     except UserError as problem:
         raise OtherSettings(str(problem)) from None
@@ -161,10 +167,12 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _changed(base: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any]) -> Config:
-    """Return a configuration with other values at dotted keys."""
+def _changed(
+    base: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return settings with other values at dotted keys."""
     sections = {name: dict(settings) for name, settings in base.items()}
     for key, value in changes.items():
         section, _, name = key.partition(".")
         sections.setdefault(section, {})[name] = value
-    return from_dict(sections, "sweep.yaml")
+    return sections

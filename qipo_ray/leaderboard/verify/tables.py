@@ -8,8 +8,9 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,11 @@ class Stamp:
     records: frozenset[str] | None  # ids of those that the tables were made of
 
 
-def check_tables(found: Audit, readable: Collection[str], *, complete: bool) -> None:
+def check_tables(found: Audit, *, complete: bool) -> None:
     """Rebuild the tables from the records that they name, and note where they differ.
 
     Tables that are older than some records are compared with the others. Of tables that another
     version wrote only the scores are compared. While a driver is at work nothing is a fault.
-    ``readable`` are the ids of records whose configuration can be read.
     """
     folder = found.root / "leaderboard"
     stamp = _stamp(folder / "leaderboard.json")
@@ -49,41 +49,64 @@ def check_tables(found: Audit, readable: Collection[str], *, complete: bool) -> 
         words = f"made of {len(named)} records, of which {len(gone)} are not here: {gone[0]}"
         say(folder / "leaderboard.json", words)
         return
-    if named - set(readable):
-        found.remark(folder, "not compared: a record's configuration cannot be read")
-        return
     if here - named:
         words = f"older than {len(here - named)} records; the sweep's end, or {_anew(found)}"
         found.remark(folder, f"{words}, writes them anew")
-    rebuilt = from_records(one for one in found.records if one["id"] in named).documents()
-    for suffix, text in rebuilt.items():
+    rebuilt = _Rebuilt(found, [named, here] if here - named else [named])
+    scores: dict[str, int] = {}  # that were compared in tables of another version
+    for suffix in rebuilt.documents(0):
         path = folder / f"leaderboard.{suffix}"
         try:
             written = path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            if complete and not path.is_symlink():
-                words = "not written yet, though all runs have ended; run the sweep again"
-                found.remark(path, words)
-            elif path.is_symlink():
+            if path.is_symlink():
                 say(path, "a link that leads nowhere")
-            continue
+            elif complete:
+                what = "not written yet, though all runs have ended; run the sweep again"
+                found.remark(path, what)
         except (ValueError, OSError) as problem:
             say(path, f"cannot be read: {reason(problem)}")
-            continue
-        if stamp.ours:
-            difference = first_difference(written, text)
         else:
-            difference = _other_scores(written, text, suffix)
-        if difference is not None:
-            say(path, f"not what the records give: {difference}")
-        elif not stamp.ours:
-            count = sum(_scores(written, suffix).values())
-            words = f"written by {stamp.version or 'another version of qipo_ray'}: its {count} "
-            found.remark(
-                path,
-                f"{words}scores are in the records, nothing else in it was compared; "
-                f"{_anew(found)} writes it anew",
-            )
+            difference = rebuilt.difference(suffix, written, stamp)
+            if difference is not None:
+                say(path, f"not what the records give: {difference}")
+            elif not stamp.ours:
+                scores[path.name] = sum(_scores(suffix, written).values())
+    if scores:
+        listed = ", ".join(f"{count} in {name}" for name, count in scores.items())
+        words = f"written by {stamp.version or 'another version of qipo_ray'}: the scores"
+        words += f" ({listed}) are in the records, nothing else was compared; {_anew(found)}"
+        found.remark(folder, f"{words} writes them anew")
+
+
+class _Rebuilt:
+    """The tables of some sets of records, each made when it is asked for.
+
+    The first are those that the JSON table names. It is written last: where that was broken off,
+    the other tables may be of all records that are here.
+    """
+
+    def __init__(self, found: Audit, sets: Sequence[Collection[str]]) -> None:
+        self._found, self._sets = found, sets
+        self._documents: dict[int, dict[str, str]] = {}
+
+    def documents(self, number: int) -> dict[str, str]:
+        """Return the tables of a set by suffix."""
+        if number not in self._documents:
+            some = (one for one in self._found.records if one["id"] in self._sets[number])
+            self._documents[number] = from_records(some).documents()
+        return self._documents[number]
+
+    def difference(self, suffix: str, written: str, stamp: Stamp) -> str | None:
+        """Return what a table says that no set of records gives, or None."""
+        compare = first_difference if stamp.ours else partial(_other_scores, suffix)
+        first = None
+        for number in range(len(self._sets)):
+            difference = compare(written, self.documents(number)[suffix])
+            if difference is None:
+                return None
+            first = first or difference
+        return first
 
 
 def _anew(found: Audit) -> str:
@@ -125,10 +148,10 @@ def _close(old: str, new: str) -> bool:
     return all(math.isclose(float(a), float(b), rel_tol=TOLERANCE) for a, b in pairs)
 
 
-def _other_scores(written: str, rebuilt: str, suffix: str) -> str | None:
+def _other_scores(suffix: str, written: str, rebuilt: str) -> str | None:
     """Return a score, mean ± deviation, that no row of the rebuilt table has, or None."""
     try:
-        old, new = _scores(written, suffix), _scores(rebuilt, suffix)
+        old, new = _scores(suffix, written), _scores(suffix, rebuilt)
     except (ValueError, RecursionError, csv.Error) as problem:
         return reason(problem)
     if new and not old:
@@ -136,7 +159,7 @@ def _other_scores(written: str, rebuilt: str, suffix: str) -> str | None:
     return next((f"{mean} ± {std}" for mean, std in sorted(old - new)), None)
 
 
-def _scores(text: str, suffix: str) -> Counter[tuple[str, str]]:
+def _scores(suffix: str, text: str) -> Counter[tuple[str, str]]:
     """Return the scores in a table, of any version: each a mean with its deviation."""
     if suffix == "json":
         pairs = _pairs(json.loads(text))

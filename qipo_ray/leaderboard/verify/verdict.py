@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.verify.accounts import OPEN, accounts
+from qipo_ray.leaderboard.verify.configs import Configs
 from qipo_ray.leaderboard.verify.confirm import check_confirmed
 from qipo_ray.leaderboard.verify.evidence import check_evidence
 from qipo_ray.leaderboard.verify.plan import Plan
@@ -17,6 +19,7 @@ from qipo_ray.leaderboard.verify.search import check_search
 from qipo_ray.leaderboard.verify.specification import FILE, specifications
 from qipo_ray.leaderboard.verify.tables import check_tables
 from qipo_ray.store.audit import Audit, Finding, audit
+from qipo_ray.store.records import collector_at_rest
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,9 @@ def verify(root: Path, progress: Callable[[int, int], None] = lambda done, total
         below = sorted(str(path.parent) for path in root.glob(f"*/{FILE}"))
         hint = f"; there are {', '.join(below)}" if below else ""
         raise UserError(f"{root}: no sweep; expected a folder with {FILE} or records/{hint}")
-    found = audit(root, progress)
-    spec, earlier = specifications(found)
-    configs = check_records(found, ours=spec is not None)
-    counts = None
-    if spec is not None:
-        plan = Plan(spec, earlier, found)
-        _check_belonging(plan, found)
-        check_search(plan, found)
-        counts = dict(accounts(plan, found, check_confirmed(plan, found)))
-        check_tables(found, configs, complete=not any(counts[state] for state in OPEN))
-    check_evidence(found, configs)
+    with collector_at_rest():
+        found = audit(root, progress)
+        counts = _judge(found)
     return Verdict(
         sweep=str(root),
         driver=None if found.driver is None else str(found.driver),
@@ -72,14 +67,34 @@ def verify(root: Path, progress: Callable[[int, int], None] = lambda done, total
     )
 
 
+def _judge(found: Audit) -> dict[str, int] | None:
+    """Return the counts of a sweep's runs, after every check of what was read."""
+    spec, earlier = specifications(found)
+    configs, counts = Configs(), None
+    readable = check_records(found, configs, ours=spec is not None)
+    complete = False
+    if spec is not None:
+        plan = Plan(spec, earlier, found, configs)
+        _check_belonging(plan, found)
+        check_search(plan, found)
+        counts = dict(accounts(plan, found, check_confirmed(plan, found)))
+        complete = not any(counts[state] for state in OPEN)
+    if os.path.lexists(found.root / FILE):
+        check_tables(found, complete=complete)
+    check_evidence(found, readable)
+    return counts
+
+
 def _check_belonging(plan: Plan, found: Audit) -> None:
     """Hold the records to the sweep: its name, its data, its two kinds of runs."""
     for record in found.records:
-        path = found.root / "records" / f"{record['id']}.json"
         data = plan.data(record["task"])
         if record["purpose"] == "single":
+            path = found.record_path(record["id"])
             found.remark(path, "no run of the sweep: made by `qipo-ray train` in its folder")
         elif record["sweep"] != plan.spec.name:
+            path = found.record_path(record["id"])
             found.fault(path, f"of another sweep, {record['sweep']!r}")
         elif data and record["data"]["sha256"] not in data:
+            path = found.record_path(record["id"])
             found.fault(path, f"made with other data than {FILE} names")

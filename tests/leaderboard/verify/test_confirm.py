@@ -76,10 +76,8 @@ def test_a_search_record_that_is_missing_when_the_confirm_step_has_begun(
             path.write_bytes(whole)
 
 
-def test_a_trial_that_is_missing_when_the_confirm_step_has_begun(
-    books: Any, faults: Faults
-) -> None:
-    """With everything that speaks of it: intent, log and records."""
+def test_a_trial_of_which_nothing_is_left_shows_in_what_chose(books: Any, faults: Faults) -> None:
+    """Intent, log and records are gone; its episodes were counted when others were chosen."""
     trial = books.trial(30.0)
     (books.root / "trials" / f"{trial}.json").unlink()
     for record in read_records(books.root):
@@ -89,8 +87,9 @@ def test_a_trial_that_is_missing_when_the_confirm_step_has_begun(
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join(line for line in lines if trial not in line))
     books.tabulate()
-    found = dict(faults(books.root))
-    assert "3 of 4 trials of point are there, though the confirm step" in found["trials"]
+    words = [what for _, what in faults(books.root)]
+    assert len(words) == 2
+    assert all("protocol.selection_episodes 280, not 240" in what for what in words)
 
 
 MORE = """\
@@ -151,7 +150,6 @@ def test_without_the_specification_before_it_the_same_runs_were_never_planned(
     path.unlink()
     found = faults(books.root)
     assert len([words for _, words in found if "100 is none of its report seeds" in words]) == 2
-    assert any("4 of 5 trials of point are there" in words for _, words in found)
     path.write_bytes(before.replace(b"top: 1", b"top: 2"))
     assert "does not match the hash" in dict(faults(books.root))[f"specifications/{path.name}"]
 
@@ -215,3 +213,31 @@ def test_a_space_that_is_used_up_asks_for_no_more(
     verdict = verify(made.root)
     assert verdict.faults == () and verdict.planned == 12
     assert verdict.counts is not None and verdict.counts["never started"] == 0
+
+    for path in (made.root / "trials").glob("*.json"):
+        if made.trial(30.0) == path.stem:
+            path.unlink()
+    words = [one.what for one in verify(made.root).faults if one.place == "trials"]
+    assert words == [
+        "3 of 40 trials of point are there, though the confirm step, which comes after the "
+        "search, has begun"
+    ]
+
+
+def test_a_continuum_that_is_used_up_asks_for_no_more(
+    tmp_path: Path, open_books: Callable[[Path], Any]
+) -> None:
+    """Floats are drawn with four digits: between close bounds there are few."""
+    made = open_books(tmp_path / "books")
+    (made.root / "sweep.yaml").unlink()
+    made.specify(SMALL.replace("choice: [10, 20, 30]", "uniform: [19.99, 20.0]"))
+    made.search(3.0, [10.0, 30.0])
+    made.search(19.99, [9.0, 29.0])
+    made.search(20.0, [12.0, 40.0])
+    counts = verify(made.root).counts
+    assert counts is not None and counts["never started"] == 37 * 2
+    for beta in (3.0, 20.0):
+        for seed in (100, 101):
+            made.confirm(beta, seed, selection=6 * 2 * 20)
+    verdict = verify(made.root)
+    assert verdict.faults == () and verdict.planned == 10

@@ -134,5 +134,5 @@ def test_what_is_read(root: Path) -> None:
     assert (spec.name, spec.tasks, spec.trials, spec.top) == ("books", ("point",), 4, 1)
     assert (spec.search_seeds, spec.report_seeds) == ((0, 1), (100, 101))
     assert spec.paper is not None and spec.paper.policy.beta == 3.0
-    assert spec.configuration({"policy.beta": 7}).policy.beta == 7.0
+    assert spec.settings({"policy.beta": 7})["policy"]["beta"] == 7
     assert not spec.exhausted_by(["0" * 16])  # a continuum never is

@@ -108,11 +108,22 @@ def test_records_in_another_folder_are_found(root: Path, faults: Faults) -> None
 def test_results_without_a_specification_are_judged_by_themselves(
     tmp_path: Path, make_record: Callable[..., dict[str, Any]]
 ) -> None:
-    write_record(tmp_path, make_record(1.0))
+    for seed in range(3):
+        record = make_record(1.0, seed=seed, best=1.0)
+        record["scores"] = [record["final"]["last"]]
+        record["final"]["best"] = record["final"]["last"]
+        write_record(tmp_path, record)
     verdict = verify(tmp_path)
     assert verdict.counts is None and verdict.faults == ()
-    assert "its configuration: " in verdict.remarks[0].what  # of a test: not a whole one
-    assert "no weights" in verdict.remarks[1].what
+    remark, other = verdict.remarks
+    assert "its configuration: " in remark.what  # of a test: not a whole one
+    assert remark.what.endswith("(and that of 2 other records)") and "no weights" in other.what
+    path = next((tmp_path / "records").glob("*.json"))
+    record = unsealed(path.read_bytes())
+    record["final"]["last"]["normalised"] = 2.0
+    path.write_bytes(sealed(record))
+    (fault,) = verify(tmp_path).faults
+    assert fault.what == "final.last: 2.0 at 3000 updates, not 1.0 at 3000 updates"
 
 
 def test_a_folder_of_sweeps_is_refused_with_their_names(root: Path) -> None:
