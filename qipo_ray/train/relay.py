@@ -86,6 +86,8 @@ class Relay:
             self._done.exception(seconds)
         except NoAnswer:
             self._switch_off("it did not take in the rest in time")
+        else:
+            self._ended(self._done)  # whoever waits may be faster than the callback
 
     def _switch_off(self, why: str) -> None:
         with self._lock:
