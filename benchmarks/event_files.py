@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from qipo_ray.config import load_config
 from qipo_ray.train.job import Run
 from qipo_ray.train.sinks import Row, Shown
-from qipo_ray.train.tensorboard import TensorBoardSink, fresh_page
+from qipo_ray.train.tensorboard import Page, TensorBoardSink
 
 TAGS = {
     "behaviour": ("loss", "updates_per_s"),
@@ -37,7 +37,7 @@ LIMIT_S = 300.0
 def write(root: Path, runs: int, points: int) -> None:
     """Write the event files of runs whose curves have some points each."""
     config = load_config("quickstart")
-    fresh_page(root / "tensorboard").close()
+    Page(root / "tensorboard")
     rows = [
         Row(100 * i, 100 * i, {f"{stage}/{name}": float(i) for name in names})
         for stage, names in TAGS.items()

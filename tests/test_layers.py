@@ -47,7 +47,7 @@ PACKAGES: dict[str, set[str]] = {
     "data": {"numpy", "torch", "h5py", "minari"},
     "agent": {"numpy", "torch"},
     "evaluation": {"numpy", "h5py", "gymnasium", "gymnasium_robotics", "mujoco"},
-    "train": {"numpy", "torch", "wandb", "mlflow"},
+    "train": {"numpy", "torch", "tensorboard", "wandb", "mlflow"},
     "toy": {"torch", "matplotlib"},
     "distributed": {"numpy", "torch", "ray"},
     "sweep": {"numpy", "torch", "ray", "optuna", "pydantic", "rich", "tensorboard", "yaml"},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import check, dataset_of, writable
+from qipo_ray.cli.prepare import check, check_device, dataset_of, writable
 from qipo_ray.cli.train import carry
 from qipo_ray.errors import UserError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qipo_ray.leaderboard.reproduce import Recipe
 
 DIFFERENT = 1  # exit code
+MARK = "reproduces.txt"  # in the folder of a new run: which record it is held against
 
 
 def reproduce(
@@ -27,34 +28,42 @@ def reproduce(
     ] = False,
     results: Annotated[
         Path | None,
-        typer.Option("--results", metavar="DIR", help="For the new run; reproduced/<id>."),
+        typer.Option("--results", metavar="DIR", help="A new folder; else reproduced/<id>."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE", help="The data, in D4RL's layout.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="cpu, cuda or cuda:1; else the record's.")
+    ] = None,
 ) -> None:
     """Print the command that gives the same number; say on stderr what differs here.
 
-    With --run it is carried out: exit code 0 if the number is equal to the last bit, else 1.
+    With --run it is trained anew, in a folder that holds nothing else. Exit code 0 if the last
+    score, those on the way and cloning's are equal to the last bit; where packages, machine,
+    device, threads or pack differ, if the last score's mean return is within 1.96 standard errors
+    of the difference. Exit code 1 if not, or if it could not be compared.
     """
     from qipo_ray.leaderboard.reproduce import differences, recipe
-    from qipo_ray.train.record import machine
 
     one = _read(record)
     made = recipe(one)
     folder = results or Path("reproduced") / one["id"]
-    for line in differences(one, machine(), _data_here(made.task, data)):
+    if run:
+        _check_folder(folder, one)
+    if device or run:
+        check_device(device or made.device)
+    here = _here(device or made.device)
+    for line in differences(one, here, _data_here(made.task, data)):
         out.remark(f"differs: {line}")
     if made.expected is None:
         out.remark(f"the record has no score: the run {made.state} ({made.reason})")
-    if not run:
-        out.write(made.command(folder, data))
-        return
-    out.remark(made.command(folder, data))
-    same, words = _compare(made, _carry_out(one, made, folder, data))
-    out.write(words)
-    if not same:
-        raise typer.Exit(DIFFERENT)
+    command = made.command(folder, data, device)
+    if run:
+        out.remark(command)
+        _prove(one, made, folder, data, device or made.device)
+    else:
+        out.write(command)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -66,6 +75,37 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: {problem.strerror}; expected a record's file") from problem
     except ValueError as problem:
         raise UserError(f"{path}: no sound record ({problem})") from problem
+
+
+def _check_folder(folder: Path, record: dict[str, Any]) -> None:
+    """Refuse a folder where jobs may be found done: the record would be held against itself.
+
+    One in which this very comparison was broken off is gone on with.
+    """
+    here = folder.expanduser()
+    mark = here / MARK
+    begun = mark.is_file() and mark.read_text() == record["id"]
+    if begun and not (here / "records").exists():
+        return
+    if here.exists() and not (here.is_dir() and not any(here.iterdir())):
+        raise UserError(
+            f"--results {folder}: it is not empty, and what is found there is not trained anew; "
+            "choose a new folder"
+        )
+
+
+def _here(device: str) -> dict[str, Any]:
+    """Return what a record made here would say of it; on the CPU where there is no such device."""
+    import torch
+
+    from qipo_ray.train.machine import hardware, software
+
+    torch.set_num_threads(1)  # as `train` does
+    try:
+        check_device(device)
+    except UserError:
+        device = "cpu"
+    return {**software(), "hardware": hardware(device)}
 
 
 def _data_here(task: str, path: Path | None) -> str | None:
@@ -82,11 +122,31 @@ def _data_here(task: str, path: Path | None) -> str | None:
         return None
 
 
-def _carry_out(
-    record: dict[str, Any], made: Recipe, folder: Path, data: Path | None
+def _prove(
+    record: dict[str, Any], made: Recipe, folder: Path, data: Path | None, device: str
+) -> None:
+    """Train anew, print how the numbers compare, and leave with 1 if they are not the same."""
+    from qipo_ray.leaderboard.reproduce import inexact
+    from qipo_ray.leaderboard.verdict import compare
+
+    if made.expected is None and made.state != "diverged":
+        raise UserError(
+            f"record {record['id']}: the run {made.state} without a score; there is nothing to "
+            "compare (without --run its command is printed)"
+        )
+    new = _train_anew(record, made, folder, data, device)
+    verdict = compare(made, record, new, exact=not any(inexact(record, new["provenance"])))
+    out.write(verdict.words)
+    if not verdict.same:
+        raise typer.Exit(DIFFERENT)
+
+
+def _train_anew(
+    record: dict[str, Any], made: Recipe, folder: Path, data: Path | None, device: str
 ) -> dict[str, Any]:
     """Return the new run's record; ``UserError`` where the data are others."""
     from qipo_ray.config import config_hash
+    from qipo_ray.store.files import write_bytes
     from qipo_ray.store.records import new_id, read_records
 
     dataset = dataset_of(made.task, data)
@@ -97,20 +157,7 @@ def _carry_out(
         )
     check(made.task, made.config, dataset)
     root = writable(folder)
-    carry(made.config, made.preset, dataset, [made.seed], root)
+    write_bytes(root / MARK, record["id"].encode())
+    carry(made.config, made.preset, dataset, [made.seed], root, device=device)
     number = new_id("train", "single", made.task, config_hash(made.config), made.seed)
     return next(one for one in read_records(root) if one["id"] == number)
-
-
-def _compare(made: Recipe, record: dict[str, Any]) -> tuple[bool, str]:
-    """Return whether the run came to the same, and the words for it."""
-    found = made.found(record)
-    if made.expected is None or found is None:
-        ends = f"recorded: {made.state}, here: {record['state']}"
-        reasons = f" ({made.reason}; {record['reason']})"
-        return made.state == record["state"], ends + (reasons if made.reason else "")
-    then, now = made.expected["normalised"], found["normalised"]
-    words = f"recorded {then!r}, here {now!r}"
-    if dict(found) == dict(made.expected):
-        return True, f"{words}: equal to the last bit"
-    return False, f"{words}: differs by {now - then:+.3g}"

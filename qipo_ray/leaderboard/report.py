@@ -20,6 +20,7 @@ from qipo_ray.leaderboard.costs import Costs, costs_of
 from qipo_ray.leaderboard.figures import Room, gallery
 from qipo_ray.leaderboard.formats.html import environment, table_data
 from qipo_ray.leaderboard.health import warnings_of
+from qipo_ray.leaderboard.reproduce import hardware_text
 from qipo_ray.leaderboard.rows import KINDS, Record, Row, unique
 from qipo_ray.leaderboard.tables import Table
 from qipo_ray.leaderboard.trials import active
@@ -209,7 +210,7 @@ def _origins(records: Sequence[Record]) -> list[list[tuple[str, str]]]:
             ("commit", commit),
             ("Python", str(made["python"])),
             ("packages", packages or "none recorded"),
-            ("hardware", str(made["hardware"])),
+            ("hardware", hardware_text(made["hardware"])),
         )
         found[key] = found.get(key, 0) + 1
     ranked = sorted(found.items(), key=lambda item: -item[1])

@@ -11,7 +11,14 @@ from typing import Any
 from qipo_ray.config import Config, from_dict, load_config, override, preset_names, to_dict
 
 Record = Mapping[str, Any]
-RENAMED = {"version": "qipo_ray", "python": "Python", "commit": "commit", "hardware": "hardware"}
+SOFTWARE = {"version": "qipo_ray", "python": "Python", "commit": "commit"}
+HARDWARE = {
+    "machine": "machine",
+    "cpu": "CPU",
+    "device": "device",
+    "accelerator": "accelerator",
+    "threads": "threads",
+}
 
 
 @dataclass(frozen=True)
@@ -23,26 +30,19 @@ class Recipe:
     config: Config
     preset: str  # the nearest one
     sets: tuple[str, ...]  # what differs from it, as --set takes it
+    device: str  # that the record was trained on: cpu, cuda, ...
     expected: Mapping[str, Any] | None  # the recorded score; None for a run that has none
     state: str  # that it ended in
     reason: str | None
 
-    def command(self, results: Path, data: Path | None = None) -> str:
+    def command(self, results: Path, data: Path | None = None, device: str | None = None) -> str:
         """Return the command line."""
         parts = ["qipo-ray", "train", "--task", self.task, "--preset", self.preset]
         parts += [part for one in self.sets for part in ("--set", one)]
         parts += ["--seeds", str(self.seed), "--results", str(results)]
-        return shlex.join(parts + (["--data", str(data)] if data else []))
-
-    def found(self, record: Record) -> Mapping[str, Any] | None:
-        """Return the score of another record that stands for the expected one."""
-        if self.expected is None:
-            return None
-        at = (self.expected["updates"], self.expected["episodes"])
-        scores = (
-            score for score in record["scores"] if (score["updates"], score["episodes"]) == at
-        )
-        return next(scores, None)
+        parts += ["--data", str(data)] if data else []
+        device = device or self.device
+        return shlex.join(parts + (["--device", device] if device != "cpu" else []))
 
 
 def recipe(record: Record) -> Recipe:
@@ -72,6 +72,7 @@ def recipe(record: Record) -> Recipe:
         config=config,
         preset=preset,
         sets=sets,
+        device=_hardware(record["provenance"]).get("device") or "cpu",
         expected=record["final"]["last"] or (scores[-1] if scores else None),
         state=record["state"],
         reason=record["reason"],
@@ -99,36 +100,76 @@ def _yaml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+# ---- what differs here
+
+
 def differences(
     record: Record, machine: Mapping[str, Any], data_sha256: str | None
 ) -> Iterator[str]:
     """Yield a line for everything here that is not as it was where the record was made.
 
-    ``machine`` is what a record of this machine would hold; ``data_sha256`` is None where the data
-    set is not here.
+    ``machine`` is what the provenance of a record made here would hold; ``data_sha256`` is None
+    where the data set is not here.
     """
     then = record["provenance"]
-    for key, name in RENAMED.items():
+    for key, name in SOFTWARE.items():
         if then[key] != machine[key]:
             yield f"{name}: {_text(then[key])} there, {_text(machine[key])} here"
     for where, dirty in (("there", then["dirty"]), ("here", machine["dirty"])):
         if dirty:
             yield f"the source had changes {where} that its commit does not hold"
-    names: Sequence[str] = sorted({*then["packages"], *machine["packages"]})
-    for name in names:
-        old, new = (one["packages"].get(name, "none") for one in (then, machine))
-        if old != new:
-            yield f"{name}: {old} there, {new} here"
     wanted = record["data"]["sha256"]
     if data_sha256 is None:
         yield f"the data set of {record['task']} is not here (SHA-256 {wanted[:12]}...)"
     elif data_sha256 != wanted:
         yield f"data: SHA-256 {wanted[:12]}... there, {data_sha256[:12]}... here"
+    yield from inexact(record, machine)
+
+
+def inexact(record: Record, machine: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for everything that lets the same source round otherwise here than there.
+
+    Where there is none, the number is the same to the last bit.
+    """
+    then = record["provenance"]
+    names: Sequence[str] = sorted({*then["packages"], *machine["packages"]})
+    for name in names:
+        old, new = (one["packages"].get(name, "none") for one in (then, machine))
+        if old != new:
+            yield f"{name}: {old} there, {new} here"
+    there, here = _hardware(then), _hardware(machine)
+    if unknown := [name for key, name in HARDWARE.items() if key not in there]:
+        yield f"not recorded there: {', '.join(unknown)}; here: {hardware_text(here)}"
+    for key, name in HARDWARE.items():
+        if key in there and there[key] != here.get(key):
+            yield f"{name}: {_text(there[key])} there, {_text(here.get(key))} here"
+    for other in there.get("also", []):
+        yield f"trained there on more than one machine, also on {hardware_text(other)}"
+    if "cpu" != here.get("device") == there.get("device"):
+        yield f"device: {here['device']} does not round the same twice"
     if record["pack"]["size"] > 1:
         yield (
-            f"trained in a pack of {record['pack']['size']}: alone it comes to the same weights "
-            "but for rounding, not bit for bit"
+            f"pack: trained in one of up to {record['pack']['size']} there, alone here: the same "
+            "weights but for rounding"
         )
+
+
+def _hardware(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the hardware by name; of older records, which hold one word, the machine alone."""
+    found: Any = provenance["hardware"]
+    if isinstance(found, str):
+        return {} if found == "unknown" else {"machine": found}
+    return dict(found)
+
+
+def hardware_text(hardware: Any) -> str:
+    """Return a record's ``provenance.hardware`` as words."""
+    found = _hardware({"hardware": hardware})
+    words = [str(found[key]) for key in HARDWARE if key != "threads" and found.get(key)]
+    if found.get("threads"):
+        words.append(f"{found['threads']} threads" if found["threads"] > 1 else "1 thread")
+    also = [hardware_text(one) for one in found.get("also", [])]
+    return "; also ".join([", ".join(words) or "unknown", *also])
 
 
 def _text(value: object) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tensorboard.plugins.hparams import summary_v2
-from torch.utils.tensorboard import SummaryWriter
 
 from qipo_ray.sweep.search import Search
+from qipo_ray.sweep.study import searched
 from qipo_ray.sweep.trial import Outcome, Trial
-from qipo_ray.train.tensorboard import fresh_page
+from qipo_ray.train.tensorboard import EventFile, Page, scalars
 
 CONFIRMED, LAST_RUNG = "hparam/confirmed", "hparam/last_rung"
 METRICS = {
@@ -22,7 +21,7 @@ METRICS = {
 }
 
 
-class HParams:
+class HParams(Page):
     """Writes a trial's line when it ends, and again, with the confirmed mean, at the very end.
 
     One description of all parameters stands above the lines; a line holds those that its
@@ -30,10 +29,10 @@ class HParams:
     """
 
     def __init__(self, search: Search, folder: Path) -> None:
+        super().__init__(folder)
         self.search, self.folder = search, folder
         self.shown: set[str] = set()
-        with fresh_page(folder) as writer:
-            _add(writer, _description(search))
+        self.events.add((0, _description(search)))
 
     def sync(self) -> None:
         """Write the lines of the trials that ended since the last call."""
@@ -49,31 +48,29 @@ class HParams:
                 self._write(self.search.trials[trial], self.search.outcomes[trial], mean)
 
     def _write(self, trial: Trial, outcome: Outcome, confirmed: float | None) -> None:
-        folder = self.folder / trial.task / trial.id / "hparams"
-        shutil.rmtree(folder, ignore_errors=True)
         settings = {**trial.params, "task": trial.task, "origin": trial.origin}
+        settings["state"] = outcome.state
         values = {CONFIRMED: confirmed, LAST_RUNG: self.search.value(trial, outcome.rung)}
-        with SummaryWriter(str(folder)) as writer:
-            _add(
-                writer,
-                summary_v2.hparams_pb({**settings, "state": outcome.state}, trial_id=trial.id),
-            )
-            for tag, value in values.items():
-                if value is not None:
-                    writer.add_scalar(tag, value, 0)
+        known = {tag: value for tag, value in values.items() if value is not None}
+        events = EventFile(self.folder / trial.task / trial.id / "hparams")
+        session = summary_v2.hparams_pb(settings, trial_id=trial.id)
+        events.add((0, session), (0, scalars(known)))
         self.shown.add(trial.id)
 
 
-def _add(writer: SummaryWriter, summary: Any) -> None:
-    file_writer: Any = writer.file_writer
-    file_writer.add_summary(summary)
-
-
 def _description(search: Search) -> Any:
-    """Return the parameters of the space and of all trials, and the two scores."""
-    values: dict[str, list[Any]] = {p.key: list(p.values) for p in search.spec.parameters}
-    for trial in search.trials.values():
-        for key, value in trial.params.items():
+    """Return the parameters of the space with all their values, and the two scores.
+
+    The paper's configuration may lie outside of the space, as may the trials of a space that was
+    changed since; the page would leave out a line with a value that is not described.
+    """
+    spec = search.spec
+    values: dict[str, list[Any]] = {p.key: list(p.values) for p in spec.parameters}
+    others = [trial.params for trial in search.trials.values()]
+    if spec.paper is not None:
+        others.append(searched(spec, spec.paper))
+    for params in others:
+        for key, value in params.items():
             values.setdefault(key, []).append(value)
     values["task"] = list(search.spec.tasks)
     values["origin"] = ["paper", "search", "grid"]
@@ -95,9 +92,10 @@ def _domain(values: Sequence[Any]) -> summary_v2.Domain:
 
 
 def _confirmed(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the mean confirmed score by trial."""
+    """Return the mean confirmed score by trial, of the runs that have one."""
     scores: dict[str, list[float]] = {}
     for record in records:
-        if record["purpose"] == "confirm" and record["state"] == "finished" and record["trial"]:
-            scores.setdefault(record["trial"], []).append(record["final"]["last"]["normalised"])
+        last = (record["final"]["last"] or {}).get("normalised")
+        if record["purpose"] == "confirm" and record["trial"] and last is not None:
+            scores.setdefault(record["trial"], []).append(last)
     return {trial: statistics.fmean(values) for trial, values in scores.items()}

@@ -120,7 +120,7 @@ class Study:
         """Return an untried configuration; it is not yet a fact."""
         paper = self.spec.paper
         if paper is not None and self._id(paper) not in self._facts:
-            return Suggestion(_searched(self.spec, paper), paper, "paper")
+            return Suggestion(searched(self.spec, paper), paper, "paper")
         for point in self._uncovered():
             suggestion = self._suggest(point, "grid")
             if suggestion is not None:
@@ -163,7 +163,7 @@ class Study:
         return None
 
 
-def _searched(spec: Spec, config: Config) -> dict[str, Any]:
+def searched(spec: Spec, config: Config) -> dict[str, Any]:
     """Return the active searched settings of a configuration, also where they lie outside."""
     settings = flat(config)
     values: dict[str, Any] = {}

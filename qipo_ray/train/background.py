@@ -1,4 +1,4 @@
-"""Work beside the driver's own, whose failure the driver hears of at once."""
+"""Work beside the driver's own: what it waits for, and what it never waits for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SIGNAL = signal.SIGUSR1  # not SIGINT, which a shell makes its background processes ignore
 
@@ -48,3 +51,21 @@ def background(work: Callable[[threading.Event], None]) -> Iterator[None]:
                 over.set()
     finally:
         signal.signal(SIGNAL, before)
+
+
+def aside(act: Callable[[], T]) -> Future[T]:
+    """Return what ``act`` will come to, in a thread that no end of the process waits for.
+
+    Other people's code runs here: whatever it raises is the future's, and never ends a thread
+    with a traceback.
+    """
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(act())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future

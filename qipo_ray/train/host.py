@@ -20,6 +20,7 @@ from qipo_ray.train.checkpoint import to_bytes
 from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, Event
 from qipo_ray.train.job import Job
+from qipo_ray.train.machine import hardware
 from qipo_ray.train.metrics import MetricsLog
 from qipo_ray.train.report import Kind, Report, Score
 from qipo_ray.train.results import Results
@@ -60,6 +61,8 @@ class Host:
         found = self.results.resume_point(job)
         state, seconds = found or (None, 0.0)
         self.engine.admit(job, self._tensors(job), upstream, state)
+        machine = {**hardware(str(self.device)), "slots": self.engine.slots}
+        self.results.trains_on(job, machine)
         updates = self.engine.updates(job.key)
         log = MetricsLog(self.artefacts.folder(job.stage, job.key), updates)
         self.active[job.key] = _Active(job, attempt, seconds, log, time.monotonic())

@@ -1,10 +1,10 @@
-"""A run's numbers from the store to the sinks, each step once, while it trains or afterwards."""
+"""A run's numbers from the store to a sink, each step once, while it trains or afterwards."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.evaluation.score import normalised
@@ -26,8 +26,8 @@ class RunMirror:
     A stage of more than 50,000 updates is told in means over equal windows.
     """
 
-    def __init__(self, run: Run, results: Results, sinks: Sequence[Sink]) -> None:
-        self.run, self.jobs, self.results, self.sinks = run, run.jobs, results, sinks
+    def __init__(self, run: Run, results: Results, sink: Sink) -> None:
+        self.run, self.jobs, self.results, self.sink = run, run.jobs, results, sink
         self.written = dict.fromkeys((job.stage for job in self.jobs), 0)
         self.scored: set[tuple[str, int, int]] = set()
         self.timed: dict[str, tuple[int, float]] = {}  # updates and seconds by stage
@@ -38,15 +38,14 @@ class RunMirror:
         for job in self.jobs:
             rows = [*self._metrics(job, start), *self._pace(job, start), *self._scores(job, start)]
             rows.sort(key=lambda row: row.total)
-            for sink in self.sinks:
-                sink.write(rows)
+            if rows:
+                self.sink.write(rows)
             start += job.length
 
     def close(self) -> None:
-        """Write what is left and close the sinks."""
+        """Write what is left and close the sink."""
         self.sync()
-        for sink in self.sinks:
-            sink.close()
+        self.sink.close()
 
     def _metrics(self, job: Job, start: int) -> Iterator[Row]:
         """Yield the means of whole windows; the last window ends with the stage."""

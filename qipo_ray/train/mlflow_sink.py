@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,22 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXPERIMENT = "qipo_ray"
-TAG = "qipo.run"
+TAG = "qipo_run"
 BATCH = 1000  # metrics in one call; the server takes no more
 
 
-def failures() -> tuple[type[Exception], ...]:
-    """Return what MLflow raises when its server refuses or does not answer."""
-    from mlflow.exceptions import MlflowException
-
-    return (MlflowException,)
-
-
 def look() -> None:
-    """Raise one of ``failures`` if a server was named and does not answer."""
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        from mlflow import MlflowClient
+    """Raise if there is no mlflow, or a server was named and does not answer."""
+    from mlflow import MlflowClient
 
+    if os.environ.get("MLFLOW_TRACKING_URI"):
         MlflowClient().search_experiments(max_results=1)
 
 
@@ -41,7 +35,10 @@ def _client(root: Path) -> Any:
     """Return a client of ``MLFLOW_TRACKING_URI``, else of a data base in the results folder."""
     from mlflow import MlflowClient
 
-    return MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root}/mlflow.db")
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    if not named and "?" in str(root):
+        raise ValueError(f"it keeps no data base below {root}: '?' ends a path in its addresses")
+    return MlflowClient(named or f"sqlite:///{root}/mlflow.db")
 
 
 class MlflowSink:
@@ -57,13 +54,13 @@ class MlflowSink:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
         found = self.client.get_experiment_by_name(name)
         experiment = found.experiment_id if found else self.client.create_experiment(name)
-        query = f"tags.`{TAG}` = '{shown.identity}'"
+        query = f"tags.{TAG} = '{shown.identity}'"
         for old in self.client.search_runs([experiment], query):
             self.client.delete_run(old.info.run_id)
         tags = {TAG: shown.identity, "task": shown.run.task}
         made = self.client.create_run(experiment, tags=tags, run_name="/".join(shown.place))
         self.run_id = made.info.run_id
-        params = [Param(key, str(value)) for key, value in shown.settings.items()]
+        params = [Param(allowed(key), str(value)) for key, value in shown.settings.items()]
         self.client.log_batch(self.run_id, params=params)
 
     def write(self, rows: Sequence[Row]) -> None:
@@ -76,12 +73,19 @@ class MlflowSink:
         self.client.set_terminated(self.run_id)
 
 
+def allowed(name: str) -> str:
+    """Return a name of which MLflow refuses no sign: others become ``_``."""
+    return re.sub(r"[^\w./ -]", "_", name)
+
+
 def _batches(rows: Sequence[Row]) -> Iterator[list[Any]]:
     from mlflow.entities import Metric
 
     at = int(1000 * time.time())
     metrics = [
-        Metric(tag, value, at, row.updates) for row in rows for tag, value in row.values.items()
+        Metric(allowed(tag), value, at, row.updates)
+        for row in rows
+        for tag, value in row.values.items()
     ]
     for start in range(0, len(metrics), BATCH):
         yield metrics[start : start + BATCH]

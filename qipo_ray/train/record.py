@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import platform
 import statistics
-import subprocess
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-from qipo_ray import __version__
 from qipo_ray.config import config_hash, departures, path_label, to_dict
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, behaviour_score
 from qipo_ray.evaluation.score import Protocol, env_seeds_text
 from qipo_ray.store.attempts import newest_attempt
 from qipo_ray.store.records import SCHEMA, new_id
-from qipo_ray.train.job import Run
+from qipo_ray.train.job import Job, Run
+from qipo_ray.train.machine import software
 from qipo_ray.train.report import Score
 from qipo_ray.train.results import Results
 from qipo_ray.train.scoring import action_latency_ms
-
-PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "h5py", "ray", "optuna")
 
 
 @dataclass(frozen=True)
@@ -71,6 +64,7 @@ def build_record(
     scores = [s for e in policy.evaluations if (s := results.score(policy, e)) is not None]
     scores = [score for score in scores if score["updates"] <= reached]
     finished = state == "finished"
+    machines = _trained_on(run, results)
     ended = now()
     return {
         "schema": SCHEMA,
@@ -101,12 +95,13 @@ def build_record(
         "data": _data(run, dataset),
         "cost": _cost(run, results, occasion, ended),
         "provenance": {
-            **machine(),
+            **software(),
+            "hardware": _hardware(machines),
             "command": occasion.command,
             "started": occasion.started,
             "ended": ended,
         },
-        "pack": {"size": 1, "composition": [policy.key]},
+        "pack": _pack(policy, machines),
     }
 
 
@@ -169,33 +164,25 @@ def _cost(run: Run, results: Results, occasion: Occasion, ended: str) -> dict[st
     }
 
 
-def machine() -> dict[str, Any]:
-    """Return what a record says of where it was made: source, packages, hardware."""
-    commit, dirty = _commit()
-    return {
-        "version": __version__,
-        "commit": commit,
-        "dirty": dirty,
-        "packages": {name: metadata.version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "hardware": f"{platform.machine()} {platform.processor()}".strip() or "unknown",
-    }
+def _trained_on(run: Run, results: Results) -> list[dict[str, Any]]:
+    """Return the distinct machines of the run's jobs, the one that ended the policy first."""
+    told = [one for job in reversed(run.jobs) for one in reversed(results.machines(job))]
+    return [one for i, one in enumerate(told) if one not in told[:i]]
 
 
-@functools.cache
-def _commit() -> tuple[str | None, bool | None]:
-    """Return the commit of the working tree that this package runs from, if it is one."""
-    folder = Path(__file__).parent
+def _hardware(machines: list[dict[str, Any]]) -> dict[str, Any] | str:
+    """Return the machine that the policy was finished on, and ``also`` others that had a share."""
+    if not machines:
+        return "unknown"  # of artefacts that are older than these notes, or a run that never began
+    first, *others = [{k: v for k, v in one.items() if k != "slots"} for one in machines]
+    also = [one for one in others if one != first]
+    return {**first, "also": also} if also else first
 
-    def git(*args: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", *args], cwd=folder, capture_output=True, text=True, timeout=10, check=True
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
 
-    tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
-    commit = git("rev-parse", "HEAD") if tracked else None
-    return commit, None if commit is None else bool(git("status", "--porcelain", "-uno"))
+def _pack(policy: Job, machines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the most members that the run can have trained beside, itself among them.
+
+    Of larger packs the composition changed as others came and left: it is not known.
+    """
+    size = max((one["slots"] for one in machines), default=1)
+    return {"size": size, "composition": [policy.key] if size == 1 else None}

@@ -1,4 +1,4 @@
-"""What the store knows of jobs: snapshots, scores and divergence."""
+"""What the store knows of jobs: snapshots, scores, divergence, and where they were trained."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from qipo_ray.store.artefacts import Artefacts
 from qipo_ray.train.checkpoint import from_bytes
 from qipo_ray.train.job import Evaluation, Job, Snapshot
 from qipo_ray.train.report import Score
+
+TRAINED_ON = "trained-on"
 
 
 class Results:
@@ -39,6 +41,16 @@ class Results:
         if any(self.score(job, evaluation) is None for evaluation in job.evaluations):
             return False
         return self.artefacts.read(job.stage, job.key, job.length) is not None
+
+    def machines(self, job: Job) -> list[dict[str, Any]]:
+        """Return where the job was trained, in order: `machine.hardware`, and ``slots``."""
+        return self.artefacts.note(job.stage, job.key, TRAINED_ON) or []
+
+    def trains_on(self, job: Job, machine: dict[str, Any]) -> None:
+        """Note where the job is trained from now on."""
+        before = self.machines(job)
+        if before[-1:] != [machine]:
+            self.artefacts.write_note(job.stage, job.key, TRAINED_ON, [*before, machine])
 
     def state(self, snapshot: Snapshot) -> State:
         """Return a snapshot's state; ``UserError`` if it is missing or damaged."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +15,11 @@ from qipo_ray.train.driver import driving
 from qipo_ray.train.graph import JobGraph
 from qipo_ray.train.job import Run
 from qipo_ray.train.local import execute
-from qipo_ray.train.mirror import RunMirror
 from qipo_ray.train.record import Occasion, build_record, record_id
+from qipo_ray.train.relay import Relays
 from qipo_ray.train.report import Report
 from qipo_ray.train.results import Results
-from qipo_ray.train.sinks import Shown, open_sinks
-from qipo_ray.train.tensorboard import fresh_page
-
-SYNC_EVERY_S = 3.0  # of the event files
+from qipo_ray.train.sinks import Shown
 
 
 @dataclass(frozen=True)
@@ -91,31 +87,24 @@ def _carry_out(
     device: str,
     services: Sequence[str],
 ) -> list[dict[str, Any]]:
-    results = plan.graph.results
-    fresh_page(plan.root / "tensorboard").close()
-    mirrors = [
-        RunMirror(run, results, open_sinks(services, _shown(plan, run))) for run in plan.missing
-    ]
-    synced = time.monotonic()
+    relays = Relays(plan.root, services)
+    for run in plan.missing:
+        relays.follow(_shown(plan, run))
 
     def told(report: Report) -> None:
-        nonlocal synced
-        if time.monotonic() - synced > SYNC_EVERY_S:
-            for mirror in mirrors:
-                mirror.sync()
-            synced = time.monotonic()
+        relays.heard([report])
         listen(report)
 
     try:
         execute(plan.graph, plan.root, processes, told, device)
         return [_record(plan, run) for run in plan.missing]
     finally:
-        for mirror in mirrors:
-            mirror.close()
+        relays.close()
 
 
 def _shown(plan: Plan, run: Run) -> Shown:
-    name = f"{plan.occasion.name}-{config_hash(run.config)[:8]}"
+    """Return a run's name: unlike a record's id, it tells runs on other data apart."""
+    name = f"{plan.occasion.name}-{config_hash(run.config)[:8]}-data-{run.data_sha256[:8]}"
     return Shown(plan.root, (run.task, name, f"seed-{run.seed}"), run)
 
 

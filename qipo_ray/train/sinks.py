@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import TimeoutError as NoAnswer
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import Any, Protocol
 
 from qipo_ray.config import to_dict
 from qipo_ray.errors import UserError, nearest
+from qipo_ray.train.background import aside
 from qipo_ray.train.job import Run
 
-logger = logging.getLogger(__name__)
-
 SERVICES = ("wandb", "mlflow")  # each needs the extra of its name
+LOOK_S = 60.0  # seconds for a service to say that it can be used
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,10 @@ class Row:
 
 
 class Sink(Protocol):
-    """Shows one run. It is opened anew after a resume, and gets all rows again."""
+    """Shows one run. It is opened anew after a resume, and gets all rows again.
+
+    It may raise anything and take any time: a relay works it in a thread of its own.
+    """
 
     def write(self, rows: Sequence[Row]) -> None:
         """Take in rows that are new, ``total`` never falling."""
@@ -52,8 +56,9 @@ class Shown:
 
     @property
     def identity(self) -> str:
-        """Return what tells it from all other runs, the same again after a resume."""
-        return f"{self.root.resolve()}:{'/'.join(self.place)}:{self.run.jobs[-1].key}"
+        """Return 16 hex digits that no other run has, the same again after a resume."""
+        words = f"{self.root.resolve()}:{'/'.join(self.place)}:{self.run.jobs[-1].key}"
+        return hashlib.sha256(words.encode()).hexdigest()[:16]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -67,39 +72,14 @@ class Shown:
         return {"task": run.task, "seed": run.seed, "data_sha256": run.data_sha256, **flat}
 
 
-class _Guarded:
-    """A service's sink: what the service refuses is a warning, and never stops the training."""
-
-    def __init__(self, name: str, shown: Shown) -> None:
-        module: Any = import_module(f"qipo_ray.train.{name}_sink")
-        self.name, self.failures = name, module.failures()
-        self.sink: Sink | None = None
-        self._try(lambda: setattr(self, "sink", module.open_sink(shown)))
-
-    def _try(self, act: Callable[[], object]) -> None:
-        try:
-            act()
-        except self.failures as error:
-            logger.warning("%s shows this run no further: %s", self.name, _line(error))
-            self.sink = None
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """Pass rows on."""
-        if self.sink is not None and rows:
-            sink = self.sink
-            self._try(lambda: sink.write(rows))
-
-    def close(self) -> None:
-        """Close the run there."""
-        if self.sink is not None:
-            self._try(self.sink.close)
+Opener = Callable[[Shown], Sink]
 
 
-def open_sinks(services: Sequence[str], shown: Shown) -> list[Sink]:
-    """Return TensorBoard's sink for a run and one for each of the services."""
-    from qipo_ray.train.tensorboard import TensorBoardSink
-
-    return [TensorBoardSink(shown), *(_Guarded(name, shown) for name in services)]
+def opener(service: str) -> Opener:
+    """Return what opens the sinks of a service."""
+    module: Any = import_module(f"qipo_ray.train.{service}_sink")
+    found: Opener = module.open_sink
+    return found
 
 
 def read_services(text: str | None) -> tuple[str, ...]:
@@ -115,19 +95,25 @@ def read_services(text: str | None) -> tuple[str, ...]:
                 f"--log {name}{nearest(name, SERVICES)}: expected {' or '.join(SERVICES)}; "
                 "TensorBoard is always written"
             )
-        try:
-            module: Any = import_module(f"qipo_ray.train.{name}_sink")
-            failures = module.failures()
-        except ImportError as error:
-            raise UserError(
-                f"--log {name} needs the extra: pip install 'qipo_ray[{name}]' ({error})"
-            ) from error
-        try:
-            module.look()
-        except failures as error:
-            raise UserError(f"--log {name}: {_line(error)}") from error
+        module: Any = import_module(f"qipo_ray.train.{name}_sink")
+        _look(name, module.look)
     return names
 
 
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _look(name: str, look: Callable[[], None]) -> None:
+    try:
+        error = aside(look).exception(LOOK_S)
+    except NoAnswer:
+        raise UserError(f"--log {name}: no answer in {LOOK_S:.0f} s") from None
+    if isinstance(error, ImportError):
+        raise UserError(
+            f"--log {name} needs the extra: pip install 'qipo_ray[{name}]' ({in_a_line(error)})"
+        ) from error
+    if error is not None:
+        raise UserError(f"--log {name}: {in_a_line(error)}") from error
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return an error's words as one line that is not too long to read."""
+    words = " ".join(str(error).split())
+    return f"{words or type(error).__name__:.300}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard.summary import custom_scalars, text
 
 from qipo_ray.train.sinks import Row, Shown
 
@@ -33,36 +38,73 @@ LAYOUT = {
 }
 
 
+class EventFile:
+    """The one event file of a folder, begun anew. It is open only while something is added.
+
+    Thousands of them cost neither threads nor file handles, and what goes wrong is raised at once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()
+        self.path = folder / f"events.out.tfevents.{time.time_ns()}"  # a reader takes the last
+        self._append(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def add(self, *summaries: tuple[int, Any]) -> None:
+        """Append summaries, each at its step."""
+        now = time.time()
+        self._append(
+            *(Event(wall_time=now, step=step, summary=summary) for step, summary in summaries)
+        )
+
+    def _append(self, *events: Any) -> None:
+        buffer = io.BytesIO()
+        writer = RecordWriter(buffer)
+        for event in events:
+            writer.write(event.SerializeToString())
+        with self.path.open("ab") as file:
+            file.write(buffer.getvalue())
+
+
+def scalars(values: Mapping[str, float]) -> Any:
+    """Return the summary of scalars by tag."""
+    return Summary(
+        value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+    )
+
+
 class TensorBoardSink:
-    """Event files of one run. They are derived: opening the sink makes them anew."""
+    """The event file of one run. It is derived: opening the sink makes it anew."""
 
     def __init__(self, shown: Shown) -> None:
         shutil.rmtree(shown.folder, ignore_errors=True)
-        self.writer = SummaryWriter(str(shown.folder))
-        self.writer.add_text("configuration", settings_table(shown.settings), 0)
+        self.events = EventFile(shown.folder)
+        self.events.add((0, text("configuration", settings_table(shown.settings))))
 
     def write(self, rows: Sequence[Row]) -> None:
         """Add rows, each tag at its stage's updates."""
-        for row in rows:
-            for tag, value in row.values.items():
-                self.writer.add_scalar(tag, value, row.updates)
-        self.writer.flush()
+        self.events.add(*((row.updates, scalars(row.values)) for row in rows))
 
     def close(self) -> None:
-        """Close the file."""
-        self.writer.close()
+        """Nothing is open."""
+
+
+class Page:
+    """What concerns all runs below ``folder``: the layout."""
+
+    def __init__(self, folder: Path) -> None:
+        self.events = EventFile(folder)
+        self.events.add((0, custom_scalars(LAYOUT)))
+
+    def sync(self) -> None:
+        """Nothing follows."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def settings_table(settings: Mapping[str, Any]) -> str:
     """Return settings as a Markdown table."""
     lines = [f"| {key} | `{value}` |" for key, value in settings.items()]
     return "\n".join(["| setting | value |", "|---|---|", *lines])
-
-
-def fresh_page(folder: Path) -> SummaryWriter:
-    """Return the writer of what concerns all runs below ``folder``; it holds the layout."""
-    for old in folder.glob("events.out.tfevents.*"):
-        old.unlink()
-    writer = SummaryWriter(str(folder))
-    writer.add_custom_scalars(LAYOUT)
-    return writer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -10,15 +9,8 @@ from collections.abc import Sequence
 from qipo_ray.train.sinks import Row, Shown
 
 
-def failures() -> tuple[type[Exception], ...]:
-    """Return what Weights & Biases raises when it cannot be used."""
-    import wandb
-
-    return (wandb.errors.Error,)
-
-
 def look() -> None:
-    """Raise one of ``failures`` if there is neither a login nor ``WANDB_MODE=offline``."""
+    """Raise if there is no wandb, or neither a login nor ``WANDB_MODE=offline``."""
     import wandb
 
     if os.environ.get("WANDB_MODE") not in ("offline", "disabled"):
@@ -40,7 +32,7 @@ class WandbSink:
     def __init__(self, shown: Shown) -> None:
         import wandb
 
-        identity = hashlib.sha256(shown.identity.encode()).hexdigest()[:16]
+        identity = shown.identity
         for old in (shown.root / "wandb").glob(f"offline-run-*-{identity}"):
             shutil.rmtree(old)
         offline = os.environ.get("WANDB_MODE") == "offline"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shlex
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from qipo_ray.cli.main import main
 from qipo_ray.store.files import sealed, unsealed
 from qipo_ray.store.records import read_records
+from qipo_ray.train import runs
 
 TINY = [
     "behaviour.width=16", "behaviour.updates=200", "critic.width=16", "critic.updates=100",
@@ -53,21 +55,116 @@ def test_the_printed_command_gives_the_number_to_the_last_bit(
     assert main(arguments) == 0
     (old,), (new,) = read_records(trained), read_records(again)
     assert new["final"]["last"] == old["final"]["last"] and new["scores"] == old["scores"]
-    capsys.readouterr()
 
+
+def test_a_run_trains_anew_and_compares(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = tmp_path / "again"
     line = ["reproduce", str(the_record(trained)), "--run", "--results", str(again)]
-    assert main(line) == 0  # the run is there: nothing is trained again
+    assert main(line) == 0
     printed = capsys.readouterr()
-    assert "nothing to do" in printed.err
-    assert printed.out.strip().endswith("equal to the last bit")
+    assert "1 runs, 3 jobs (0 done before)" in printed.err
+    assert printed.out.strip().endswith("equal to the last bit; so are, beside it, cloning")
+    assert main(line) == 2  # the run is there now
+    assert f"--results {again}: it is not empty" in capsys.readouterr().err
 
     forged = shutil.copytree(trained, tmp_path / "forged")
-    final = dict(old["final"], last=dict(old["final"]["last"]))
-    final["last"]["normalised"] += 2
+    final = unsealed(the_record(forged).read_bytes())["final"]
+    final["last"]["mean"] += 1e-9
     changed(the_record(forged), final=final)
-    line = ["reproduce", str(the_record(forged)), "--run", "--results", str(again)]
+    line = ["reproduce", str(the_record(forged)), "--run", "--results", str(tmp_path / "more")]
     assert main(line) == 1
-    assert "differs by -2" in capsys.readouterr().out
+    assert "the mean return differs by -1e-09" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["records", "artefacts", "another file"])
+def test_a_record_is_never_held_against_itself(
+    what: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder of the record, and folders that hold a part of it, are refused."""
+    folder = tmp_path / "folder"
+    if what == "another file":
+        folder.mkdir()
+        (folder / "mine.txt").touch()
+    else:
+        shutil.copytree(trained / what, folder / what)
+    before = sorted(folder.rglob("*"))
+    for refused in (trained, folder):
+        line = ["reproduce", str(the_record(trained)), "--run", "--results", str(refused)]
+        assert main(line) == 2
+        told = capsys.readouterr()
+        assert told.out == "" and "what is found there is not trained anew" in told.err
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_comparison_that_was_broken_off_goes_on(
+    trained: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    again = tmp_path / "again"
+    line = ["reproduce", str(the_record(trained)), "--run", "--results", str(again)]
+
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "_record", interrupt)
+        assert main(line) == 130
+    capsys.readouterr()
+    assert not (again / "records").exists() and (again / "artefacts").exists()
+    assert main(line) == 0
+    assert "1 runs, 3 jobs (3 done before)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("state", ["failed", "pruned"])
+def test_a_record_without_a_score_is_no_number_to_compare(
+    state: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shutil.copytree(trained, tmp_path / "other")
+    final = dict.fromkeys(unsealed(the_record(other).read_bytes())["final"])
+    changed(the_record(other), state=state, reason="the node died", final=final, scores=[])
+    line = ["reproduce", str(the_record(other)), "--results", str(tmp_path / "x")]
+    assert main(line) == 0
+    assert capsys.readouterr().out.startswith("qipo-ray train")
+    assert main([*line, "--run"]) == 2
+    assert f"the run {state} without a score" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_device_that_is_not_here_is_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["reproduce", str(the_record(trained)), "--device", "cuda:99"]
+    for more in ([], ["--run", "--results", str(tmp_path / "x")]):
+        assert main([*line, *more]) == 2
+        assert "--device 'cuda:99' cannot be used here" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_where_it_was_trained_is_recorded_and_told(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = unsealed(the_record(trained).read_bytes())
+    found = record["provenance"]["hardware"]
+    assert (found["device"], found["threads"], found["accelerator"]) == ("cpu", 1, None)
+    assert found["cpu"] and found["machine"] == platform.machine()
+    other = shutil.copytree(trained, tmp_path / "other")
+    there = found | {"device": "cuda", "accelerator": "NVIDIA H100", "threads": 4}
+    changed(the_record(other), provenance=record["provenance"] | {"hardware": there})
+    assert main(["reproduce", str(the_record(other)), "--device", "cpu"]) == 0
+    told = capsys.readouterr()
+    lines = [line for line in told.err.splitlines() if "the source had changes" not in line]
+    assert lines == [
+        "differs: device: cuda there, cpu here",
+        "differs: accelerator: NVIDIA H100 there, unknown here",
+        "differs: threads: 4 there, 1 here",
+    ]
+    assert "--device" not in told.out
+    assert main(["reproduce", str(the_record(other))]) == 0
+    assert "--device cuda" in capsys.readouterr().out
 
 
 def test_what_differs_here_is_said(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qipo_ray.config import Config, load_config, override, stage_keys, stage_updates, to_dict
-from qipo_ray.leaderboard.reproduce import differences, nearest_preset, recipe
+from qipo_ray.leaderboard.reproduce import differences, inexact, nearest_preset, recipe
 
 CHANGES = [
     (),
@@ -76,9 +76,6 @@ def test_a_search_run_is_scored_where_it_ended_and_keeps_its_keys(
     assert made.config.evaluation.every == updates
     before, after = (stage_keys(c, "point", "a" * 64, 5) for c in (config, made.config))
     assert before == after
-    new = {"scores": [score | {"updates": 50}, score | {"normalised": 4.5}]}
-    assert made.found(new) == score | {"normalised": 4.5}
-    assert made.found({"scores": []}) is None
 
 
 def test_a_run_without_a_score_has_its_command_all_the_same(
@@ -87,21 +84,23 @@ def test_a_run_without_a_score_has_its_command_all_the_same(
     one = record(load_config("quickstart"), state="diverged", reason="loss is nan", scores=[])
     one["final"] = dict.fromkeys(one["final"])
     made = recipe(one)
-    assert made.expected is None and made.found(one) is None
+    assert made.expected is None
     assert (made.state, made.reason) == ("diverged", "loss is nan")
 
 
+AMD = {"machine": "x86_64", "cpu": "AMD EPYC", "device": "cpu", "accelerator": None, "threads": 1}
 HERE = {
     "version": "0.1.0", "commit": "c" * 40, "dirty": False, "python": "3.11.7",
-    "hardware": "x86_64", "packages": {"torch": "2.6.0", "numpy": "2.0.0"},
+    "hardware": AMD, "packages": {"torch": "2.6.0", "numpy": "2.0.0"},
 }  # fmt: skip
+Make = Callable[..., dict[str, Any]]
 
 
 def told(record: dict[str, Any], there: dict[str, Any], data: str | None) -> list[str]:
     return list(differences(record | {"provenance": HERE | there}, HERE, data))
 
 
-def test_only_what_differs_is_told(make_record: Callable[..., dict[str, Any]]) -> None:
+def test_only_what_differs_is_told(make_record: Make) -> None:
     one = make_record(1.0)
     assert told(one, {}, "a" * 64) == []
     there = {
@@ -113,15 +112,85 @@ def test_only_what_differs_is_told(make_record: Callable[..., dict[str, Any]]) -
         "Python: 3.10.1 there, 3.11.7 here",
         f"commit: unknown there, {'c' * 40} here",
         "the source had changes there that its commit does not hold",
+        "the data set of maze2d-umaze is not here (SHA-256 aaaaaaaaaaaa...)",
         "ray: 2.60.0 there, none here",
         "torch: 2.13.0 there, 2.6.0 here",
-        "the data set of maze2d-umaze is not here (SHA-256 aaaaaaaaaaaa...)",
     ]
     assert told(one | {"pack": {"size": 8, "composition": None}}, {}, "b" * 64) == [
         "data: SHA-256 aaaaaaaaaaaa... there, bbbbbbbbbbbb... here",
-        "trained in a pack of 8: alone it comes to the same weights but for rounding, not bit "
-        "for bit",
+        "pack: trained in one of up to 8 there, alone here: the same weights but for rounding",
     ]
+
+
+GPU = AMD | {"cpu": "Intel Xeon", "device": "cuda", "accelerator": "NVIDIA H100", "threads": 4}
+
+
+@pytest.mark.parametrize(
+    ("hardware", "lines"),
+    [
+        (AMD, []),
+        (
+            GPU,
+            [
+                "CPU: Intel Xeon there, AMD EPYC here",
+                "device: cuda there, cpu here",
+                "accelerator: NVIDIA H100 there, unknown here",
+                "threads: 4 there, 1 here",
+            ],
+        ),
+        (
+            AMD | {"also": [GPU]},
+            [
+                "trained there on more than one machine, also on x86_64, Intel Xeon, cuda, "
+                "NVIDIA H100, 4 threads"
+            ],
+        ),
+        (
+            "x86_64",
+            [
+                "not recorded there: CPU, device, accelerator, threads; here: x86_64, AMD EPYC, "
+                "cpu, 1 thread"
+            ],
+        ),
+        (
+            "unknown",
+            [
+                "not recorded there: machine, CPU, device, accelerator, threads; here: x86_64, "
+                "AMD EPYC, cpu, 1 thread"
+            ],
+        ),
+    ],
+    ids=["the same", "another", "two machines", "an old record", "unknown"],
+)
+def test_the_hardware_is_told_in_a_line_each(
+    make_record: Make, hardware: object, lines: list[str]
+) -> None:
+    one = make_record(1.0)
+    assert told(one, {"hardware": hardware}, "a" * 64) == lines
+    provenance = HERE | {"hardware": hardware}
+    assert list(inexact(one | {"provenance": provenance}, HERE)) == lines
+
+
+def test_what_rounds_otherwise_is_not_the_source(make_record: Make) -> None:
+    """Another commit has to give the same bits; a GPU does not, not even the same one."""
+    one = make_record(1.0)
+    there = {"version": "0.2.0", "commit": None, "python": "3.10.1"}
+    assert list(inexact(one | {"provenance": HERE | there}, HERE)) == []
+    gpu = HERE | {"hardware": GPU}
+    assert list(inexact(one | {"provenance": gpu}, gpu)) == [
+        "device: cuda does not round the same twice"
+    ]
+
+
+def test_the_command_names_the_device_of_the_record_or_the_one_asked_for(
+    record: Make, make_record: Make
+) -> None:
+    one = record(load_config("quickstart"))
+    one["provenance"] = one["provenance"] | {"hardware": GPU}
+    made = recipe(one)
+    assert made.command(Path("R")).endswith("--results R --device cuda")
+    assert made.command(Path("R"), device="cuda:1").endswith(" --device cuda:1")
+    assert "--device" not in made.command(Path("R"), device="cpu")
 
 
 def test_overriding_is_not_needed_where_nothing_differs() -> None:

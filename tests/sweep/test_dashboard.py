@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams.backend_context import Context
+from tensorboard.plugins.hparams.get_experiment import Handler as GetExperiment
+from tensorboard.plugins.hparams.list_session_groups import Handler as ListGroups
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.hparams import HParams
 from qipo_ray.sweep.spec import Spec
+from qipo_ray.sweep.study import searched
 from qipo_ray.sweep.trial import Outcome, Source, Trial
+from qipo_ray.train import relay
 from qipo_ray.train.results import Results
+from qipo_ray.train.sinks import Shown
 
 SPACE = """\
 space:
@@ -52,25 +64,38 @@ def search(make_spec: Callable[..., Spec], tmp_path: Path) -> Any:
     )
 
 
-def writers() -> int:
-    """Return how many event files wait for more: each has a thread."""
-    return sum(type(one).__name__ == "_AsyncWriterThread" for one in threading.enumerate())
+def eventually(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
-def test_the_sinks_of_ended_runs_are_closed(search: Any) -> None:
-    before = writers()
+def test_the_sinks_of_ended_runs_are_closed(search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "SYNC_EVERY_S", 0.001)
+    opened: list[str] = []
+    closed: list[str] = []
+
+    class Kept:
+        def __init__(self, shown: Shown) -> None:
+            self.name = "/".join(shown.place[1:])
+            opened.append(self.name)
+
+        def close(self) -> None:
+            closed.append(self.name)
+
+    monkeypatch.setattr(relay, "TensorBoardSink", Kept)
     dashboard = Dashboard(search)
-    for trial in search.trials.values():
-        dashboard.follow_trial(trial)
-    dashboard.sync()
-    assert writers() == before + 4
-    search.outcomes["000000000000"] = Outcome("pruned", 0)
-    dashboard.sync()
-    assert writers() == before + 2
-    dashboard.follow_trial(search.trials["000000000001"])  # it is followed already
-    assert writers() == before + 2
+    first, second = search.trials.values()
+    dashboard.follow_trial(first)
+    dashboard.follow_trial(second)
+    eventually(lambda: len(opened) == 4)
+    search.outcomes[first.id] = Outcome("pruned", 0)
+    eventually(lambda: len(closed) == 2)
+    dashboard.follow_trial(second)  # it is followed already
     dashboard.close()
-    assert writers() == before
+    runs = [f"{trial.id}/search-{seed}" for trial in (first, second) for seed in (0, 1)]
+    assert opened == closed == runs
 
 
 def plugin_data(folder: Path, tag: str) -> Any:
@@ -92,6 +117,11 @@ def test_conditional_parameters_have_a_column_and_only_their_own_lines_a_value(
             "purpose": "confirm", "state": "finished", "trial": "000000000000",
             "final": {"last": {"normalised": value}},
         }  # fmt: skip
+    unscored = {"purpose": "confirm", "state": "diverged", "trial": "000000000001"}
+    search.records["y"] = unscored | {"final": {"last": None}}
+    search.records["z"] = unscored | {"state": "finished", "final": {"last": None}}
+    no_number = {"last": {"normalised": None}}
+    search.records["u"] = search.records["0"] | {"final": no_number}
     search.records["x"] = {
         "purpose": "search", "state": "finished", "trial": "000000000001", "final": score,
     }  # fmt: skip
@@ -113,3 +143,61 @@ def test_conditional_parameters_have_a_column_and_only_their_own_lines_a_value(
         ({*PARAMS[0], *common}, {"hparam/confirmed": 45.0, "hparam/last_rung": 10.0}),
         ({*PARAMS[1], *common}, {}),
     ]
+
+
+class OwnReader:
+    """TensorBoard's own answers on a folder, as its HParams page gets them."""
+
+    def __init__(self, folder: Path) -> None:
+        multiplexer = EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
+        provider = MultiplexerDataProvider(multiplexer, str(folder))
+        self.context = Context(TBContext(data_provider=provider))
+
+    def experiment(self) -> Any:
+        """Return the description of all parameters and scores."""
+        request = api_pb2.GetExperimentRequest()
+        return GetExperiment(RequestContext(), self.context, "", request).run()
+
+    def lines(self) -> dict[str, dict[str, Any]]:
+        """Return what the page lists by trial, with every filter as wide as it goes."""
+        request = api_pb2.ListSessionGroupsRequest(
+            slice_size=100, allowed_statuses=[api_pb2.STATUS_UNKNOWN]
+        )
+        for info in self.experiment().hparam_infos:
+            column = request.col_params.add(hparam=info.name)
+            if info.HasField("domain_interval"):
+                column.filter_interval.CopyFrom(info.domain_interval)
+            else:
+                column.filter_discrete.CopyFrom(info.domain_discrete)
+        found = ListGroups(RequestContext(), self.context, "", request).run().session_groups
+        return {
+            group.name: {
+                key: getattr(value, value.WhichOneof("kind"))
+                for key, value in group.hparams.items()
+            }
+            for group in found
+        }
+
+
+def test_the_paper_s_form_outside_of_the_space_has_its_line(
+    make_spec: Callable[..., Spec], search: Any
+) -> None:
+    """The description is written before any trial is known; the page filters by it."""
+    outside = "paper: {behaviour.width: 32, behaviour.network: unet, policy.beta: 3}\n"
+    search.spec = make_spec(SPACE + "  behaviour.predicts: {choice: [velocity]}\n" + outside)
+    params = searched(search.spec, search.spec.paper)
+    assert params["policy.beta"] == 3 and params["behaviour.predicts"] == "auto"
+    trials, search.trials = search.trials, {}
+    page = HParams(search, search.root / "tensorboard")
+    (paper, other) = trials.values()
+    search.trials = {
+        paper.id: replace(paper, params=params, origin="paper"),
+        other.id: replace(other, params=PARAMS[1] | {"policy.beta": 60.0,
+                                                     "behaviour.predicts": "velocity"}),
+    }  # fmt: skip
+    search.outcomes = {trial: Outcome("finished", 0) for trial in trials}
+    page.close()
+    lines = OwnReader(search.root / "tensorboard").lines()
+    assert set(lines) == set(trials)
+    assert lines[paper.id]["policy.beta"] == 3 and lines[paper.id]["origin"] == "paper"
+    assert "behaviour.blocks" not in lines[paper.id] and lines[other.id]["behaviour.blocks"] == 2

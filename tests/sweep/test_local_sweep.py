@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from qipo_ray.cli.main import main
 from qipo_ray.data.load import load
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
@@ -28,6 +30,7 @@ from qipo_ray.sweep.rule import replay
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.sweep.search import Search
 from qipo_ray.sweep.space import Spec, load_spec
+from qipo_ray.train import relay
 from qipo_ray.train.record import Occasion
 
 pytestmark = pytest.mark.slow  # one sweep of some seconds serves all
@@ -110,9 +113,11 @@ def ended(
 
 @pytest.fixture(scope="module")
 def sweep(point: Dataset) -> Sweep:
-    def run(spec: Spec, root: Path, *, extend: bool = False) -> tuple[Leaderboard, Quiet]:
+    def run(
+        spec: Spec, root: Path, *, extend: bool = False, services: tuple[str, ...] = ()
+    ) -> tuple[Leaderboard, Quiet]:
         screen = Quiet()
-        options = Options("local", extend, None, None)
+        options = Options("local", extend, None, None, services)
         return run_sweep(spec, root, {"point": point}, OCCASION, options, screen), screen
 
     return run
@@ -325,3 +330,47 @@ def test_a_second_driver_is_refused_at_once(spec: Spec, sweep: Sweep, tmp_path: 
     with pytest.raises(UserError, match=f"driven by process {os.getpid()}"):
         sweep(spec, tmp_path / "R")
     lease.release()
+
+
+def test_services_that_hang_or_fail_change_nothing(
+    spec: Spec,
+    sweep: Sweep,
+    ended: tuple[Path, Leaderboard, Quiet],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One never answers, one is broken, and TensorBoard's folder is a file."""
+    over = threading.Event()
+
+    def opener(service: str) -> Callable[[object], object]:
+        def act(shown: object) -> object:
+            over.wait(0 if service == "mlflow" else None)
+            raise OSError("broken pipe")
+
+        return act
+
+    monkeypatch.setattr(relay, "opener", opener)
+    monkeypatch.setattr(relay, "CLOSE_S", 1.0)
+    (tmp_path / "tensorboard").touch()
+    sweep(spec, tmp_path, services=("wandb", "mlflow"))
+    over.set()
+    assert facts(tmp_path) == facts(ended[0])
+    told = sorted(words.split(" is switched off: ")[0] for words in caplog.messages)
+    assert told == ["TensorBoard", "mlflow", "wandb"]
+
+
+def test_records_of_a_sweep_are_reproduced_to_the_last_bit(
+    point: Dataset,
+    ended: tuple[Path, Leaderboard, Quiet],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A trial that was stopped at a rung, one that was not, and a confirmed run."""
+    records = read_records(ended[0])
+    for purpose, state in (("search", "pruned"), ("search", "finished"), ("confirm", "finished")):
+        one = next(r for r in records if (r["purpose"], r["state"]) == (purpose, state))
+        line = ["reproduce", str(ended[0] / "records" / f"{one['id']}.json"), "--run"]
+        line += ["--data", str(point.path), "--results", str(tmp_path / one["id"])]
+        assert main(line) == 0
+        assert "equal to the last bit" in capsys.readouterr().out

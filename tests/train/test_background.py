@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from qipo_ray.train.background import background
+from qipo_ray.train.background import aside, background
 
 
 def test_work_ends_with_the_block() -> None:
@@ -42,3 +42,13 @@ def test_a_failure_interrupts_the_block_even_two_deep() -> None:
 def test_an_error_of_the_block_goes_on() -> None:
     with pytest.raises(KeyError), background(lambda over: None):
         raise KeyError
+
+
+def test_what_is_done_aside_is_a_value_or_an_error_of_any_kind() -> None:
+    assert aside(lambda: 7).result(30) == 7
+    for error in (OSError("gone"), SystemExit(3), KeyboardInterrupt()):
+
+        def fails(error: BaseException = error) -> None:
+            raise error
+
+        assert aside(fails).exception(30) is error

@@ -18,8 +18,8 @@ from qipo_ray.train.job import Job, Run
 from qipo_ray.train.metrics import MetricsLog
 from qipo_ray.train.mirror import POINTS, RunMirror
 from qipo_ray.train.results import Results
-from qipo_ray.train.sinks import Row, Shown, open_sinks
-from qipo_ray.train.tensorboard import LAYOUT, fresh_page, settings_table
+from qipo_ray.train.sinks import Row, Shown
+from qipo_ray.train.tensorboard import LAYOUT, Page, TensorBoardSink, settings_table
 
 
 class Store:
@@ -81,7 +81,7 @@ def test_each_step_comes_once_in_any_number_of_syncs(
 ) -> None:
     run, sink = make(), Kept()
     behaviour, critic, policy = run.jobs
-    mirror = RunMirror(run, Results(tmp_path), [sink])
+    mirror = RunMirror(run, Results(tmp_path), sink)
     mirror.sync()
     assert sink.rows == []
     store.train(behaviour, 100)
@@ -99,7 +99,7 @@ def test_each_step_comes_once_in_any_number_of_syncs(
     totals = [row.total for row in sink.rows]
     assert totals == sorted(totals) and totals[-1] == behaviour.length + critic.length + 100
     again = Kept()
-    RunMirror(run, Results(tmp_path), [again]).close()
+    RunMirror(run, Results(tmp_path), again).close()
     assert again.curve("behaviour/loss") == sink.curve("behaviour/loss")
 
 
@@ -108,7 +108,7 @@ def test_the_interval_is_that_of_the_mean_over_episodes(
 ) -> None:
     run, sink, task = make(), Kept(), get_task("point")
     store.score(run.jobs[2], 0, mean=-10.0, std=4.0)
-    RunMirror(run, Results(tmp_path), [sink]).close()
+    RunMirror(run, Results(tmp_path), sink).close()
     ((_, low),), ((_, high),) = sink.curve("score/low"), sink.curve("score/high")
     # 3 episodes of population std 4: sample std 4 sqrt(3/2), error of the mean that / sqrt(3)
     error = 1.96 * 4 * (3 / 2) ** 0.5 / 3**0.5
@@ -123,7 +123,7 @@ def test_a_long_stage_is_told_in_means_over_windows(
     """250,100 updates at one row per 100: windows of six rows, then the rest."""
     run, sink = make("behaviour.updates=250100"), Kept()
     store.train(run.jobs[0], 250_100)
-    RunMirror(run, Results(tmp_path), [sink]).close()
+    RunMirror(run, Results(tmp_path), sink).close()
     curve = sink.curve("behaviour/loss")
     assert len(curve) <= POINTS + 1
     assert curve[:2] == [(600, 350.0), (1200, 950.0)]
@@ -143,7 +143,7 @@ def test_event_files_are_read_back_with_the_configuration(
     shown = Shown(tmp_path, ("point", "tiny", "seed-0"), run)
     store.train(run.jobs[0], 200)
     for _ in range(2):  # the second time as after a resume
-        RunMirror(run, Results(tmp_path), open_sinks((), shown)).close()
+        RunMirror(run, Results(tmp_path), TensorBoardSink(shown)).close()
     events = read(tmp_path / "tensorboard" / "point" / "tiny" / "seed-0")
     assert [(e.step, e.value) for e in events.Scalars("behaviour/loss")] == [
         (100, 100.0),
@@ -157,7 +157,7 @@ def test_the_layout_is_one_page_whose_charts_name_tags_that_exist(
     make: Callable[..., Run], store: Store, tmp_path: Path
 ) -> None:
     for _ in range(2):
-        fresh_page(tmp_path / "tensorboard").close()
+        Page(tmp_path / "tensorboard")
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
     (tensor,) = read(tmp_path / "tensorboard").Tensors("custom_scalars__config__")
     categories = Layout.FromString(tensor.tensor_proto.string_val[0]).category

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import struct
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,7 +16,8 @@ from qipo_ray.config import Config
 from qipo_ray.errors import UserError
 from qipo_ray.train import sinks
 from qipo_ray.train.job import Run
-from qipo_ray.train.sinks import Row, Shown, Sink, open_sinks, read_services
+from qipo_ray.train.mlflow_sink import MlflowSink, allowed
+from qipo_ray.train.sinks import Row, Shown, opener, read_services
 
 ROWS = [
     Row(100, 100, {"behaviour/loss": 2.0}),
@@ -38,57 +39,42 @@ def test_names_are_checked() -> None:
         read_services("wanb")
 
 
-def test_a_service_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> ModuleType:
-        raise ModuleNotFoundError(f"No module named {name!r}")
+class Service:
+    """A service's module whose look raises something or takes for ever."""
 
-    monkeypatch.setattr(sinks, "import_module", missing)
-    with pytest.raises(UserError, match=r"--log mlflow needs the extra: pip install 'qipo_ray\["):
-        read_services("mlflow")
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+        self.over = threading.Event()
 
-
-class Broken:
-    """A service that goes away after the first rows."""
-
-    class Away(Exception):
-        """What it raises."""
-
-    written = 0
-
-    @staticmethod
-    def failures() -> tuple[type[Exception], ...]:
-        return (Broken.Away,)
-
-    @staticmethod
-    def look() -> None:
-        raise Broken.Away("no\nanswer")
-
-    @staticmethod
-    def open_sink(shown: Shown) -> Sink:
-        return Broken()
-
-    def write(self, rows: Sequence[Row]) -> None:
-        Broken.written += 1
-        if Broken.written > 1:
-            raise Broken.Away("connection lost")
-
-    def close(self) -> None:
-        raise AssertionError("closed though it is away")
+    def look(self) -> None:
+        if self.error is not None:
+            raise self.error
+        self.over.wait()
 
 
-def test_a_service_that_goes_away_is_a_warning(
-    shown: Shown, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            ModuleNotFoundError("No module named 'mlflow'"),
+            "needs the extra: pip install 'qipo_ray",
+        ),
+        (RuntimeError("no\nlogin"), "--log mlflow: no login$"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused$"),
+        (SystemExit(), "--log mlflow: SystemExit$"),
+        (None, "--log mlflow: no answer in 0 s$"),
+    ],
+)
+def test_a_service_that_cannot_be_used_is_refused_before_anything_is_trained(
+    error: BaseException | None, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sinks, "import_module", lambda name: Broken)
-    with pytest.raises(UserError, match="--log mlflow: no answer"):
+    service = Service(error)
+    monkeypatch.setattr(sinks, "import_module", lambda name: service)
+    if error is None:
+        monkeypatch.setattr(sinks, "LOOK_S", 0.01)
+    with pytest.raises(UserError, match=words):
         read_services("mlflow")
-    _, sink = open_sinks(["mlflow"], shown)
-    with caplog.at_level(logging.WARNING):
-        for _ in range(3):
-            sink.write(ROWS)
-        sink.close()
-    assert Broken.written == 2
-    assert caplog.messages == ["mlflow shows this run no further: connection lost"]
+    service.over.set()
 
 
 def wandb_records(file: Path) -> Iterator[bytes]:
@@ -117,11 +103,10 @@ def test_wandb_offline_holds_the_run_once(shown: Shown, monkeypatch: pytest.Monk
     assert read_services("wandb") == ("wandb",)
     for _ in range(2):  # the second time as after a resume, which finds another second's folder
         time.sleep(1)
-        tensorboard, sink = open_sinks(["wandb"], shown)
+        sink = opener("wandb")(shown)
         sink.write(ROWS[:2])
         sink.write(ROWS[2:])
         sink.close()
-        tensorboard.close()
     (file,) = (shown.root / "wandb").glob("offline-run-*/*.wandb")
     found: dict[int, dict[str, str]] = {}
     settings: dict[str, str] = {}
@@ -153,11 +138,10 @@ def test_mlflow_in_the_results_folder_holds_the_run_once(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert read_services("mlflow") == ("mlflow",)
     for _ in range(2):  # the second time as after a resume
-        tensorboard, sink = open_sinks(["mlflow"], shown)
+        sink = opener("mlflow")(shown)
         sink.write(ROWS[:2])
         sink.write(ROWS[2:])
         sink.close()
-        tensorboard.close()
     client = MlflowClient(f"sqlite:///{shown.root}/mlflow.db")
     experiment = client.get_experiment_by_name("qipo_ray")
     assert experiment is not None
@@ -166,3 +150,29 @@ def test_mlflow_in_the_results_folder_holds_the_run_once(
     assert [(one.step, one.value) for one in history] == [(100, 2.0), (200, 1.0)]
     assert run.data.params["policy.rounds"] == "2" and run.info.run_name == "point/tiny/seed-7"
     assert run.info.status == "FINISHED"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of its own dependencies
+def test_mlflow_takes_names_that_it_would_refuse(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder and a run with quotes, and a tag with signs that MLflow has no use for."""
+    pytest.importorskip("mlflow", reason="the extra `mlflow` is not installed")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    root = shown.root / "it's `100%` #1"
+    root.mkdir()
+    odd = replace(shown, root=root, place=("point", "a \"b\" = 'c'", "seed;7"))
+    for _ in range(2):  # the second time as after a resume, which looks for the first
+        sink = MlflowSink(odd)
+        sink.write([Row(100, 100, {"policy/ess (95 %) = é": 2.0})])
+        sink.close()
+    experiment = sink.client.get_experiment_by_name("qipo_ray")
+    (run,) = sink.client.search_runs([experiment.experiment_id])
+    assert run.info.run_name == "point/a \"b\" = 'c'/seed;7"
+    assert run.data.metrics == {allowed("policy/ess (95 %) = é"): 2.0}
+    assert allowed("policy/ess (95 %) = é") == "policy/ess _95 __ _ é"
+    assert [path.name for path in root.iterdir()] == ["mlflow.db"]
+    with pytest.raises(ValueError, match="it keeps no data base below .*'\\?' ends a path"):
+        MlflowSink(replace(shown, root=root / "what?"))

@@ -1,0 +1,74 @@
+"""What a record says of where it was made: source and packages, and the hardware it trained on."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qipo_ray import __version__
+
+PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "h5py", "ray", "optuna")
+
+
+def software() -> dict[str, Any]:
+    """Return the version, the commit and the packages of this process."""
+    commit, dirty = _commit()
+    return {
+        "version": __version__,
+        "commit": commit,
+        "dirty": dirty,
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+    }
+
+
+def hardware(device: str) -> dict[str, Any]:
+    """Return what training on a device of this machine depends on beside software.
+
+    ``threads`` are torch's of this process. A number is the same to the last bit where all of it
+    is the same, and the device is a CPU.
+    """
+    kind = torch.device(device).type
+    return {
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "device": kind,
+        "accelerator": torch.cuda.get_device_name(device) if kind == "cuda" else None,
+        "threads": torch.get_num_threads(),
+    }
+
+
+@functools.cache
+def _cpu() -> str:
+    """Return the processor's name, as Linux tells it and Python does not."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor()) or "unknown"
+
+
+@functools.cache
+def _commit() -> tuple[str | None, bool | None]:
+    """Return the commit of the working tree that this package runs from, if it is one."""
+    folder = Path(__file__).parent
+
+    def git(*args: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *args], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
+    commit = git("rev-parse", "HEAD") if tracked else None
+    return commit, None if commit is None else bool(git("status", "--porcelain", "-uno"))

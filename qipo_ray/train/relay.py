@@ -1,0 +1,189 @@
+"""Relays: they carry runs' numbers from the store to the services, and nothing waits for them.
+
+A service that fails or stalls is switched off with one line in the log. What a relay has not
+passed on yet is no queue: it is the set of runs that have news, and the store holds the news.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NoAnswer
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from qipo_ray.train.background import aside
+from qipo_ray.train.job import Snapshot
+from qipo_ray.train.mirror import RunMirror
+from qipo_ray.train.report import Report
+from qipo_ray.train.results import Results
+from qipo_ray.train.sinks import Opener, Shown, in_a_line, opener
+from qipo_ray.train.tensorboard import Page, TensorBoardSink
+
+logger = logging.getLogger(__name__)
+
+SYNC_EVERY_S = 3.0
+STALL_S = 120.0  # in one call of a service, which may wait for a network
+CLOSE_S = 60.0  # for all services together to take in the rest
+PAGE = "page"
+
+T = TypeVar("T")
+
+
+class Mirror(Protocol):
+    """Shows something of the store; ``close`` begins with a last ``sync``."""
+
+    def sync(self) -> None:
+        """Show what is new."""
+
+    def close(self) -> None:
+        """Show what is new and end."""
+
+
+class _SwitchedOff(Exception):
+    """Ends the thread of a service that was given up."""
+
+
+class Relay:
+    """Works the mirrors of one service in a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = threading.Lock()
+        self._followed: dict[Hashable, tuple[Callable[[], Mirror], Callable[[], bool]]] = {}
+        self._changed: set[Hashable] = set()
+        self._mirrors: dict[Hashable, Mirror] = {}  # open ones; the thread's own
+        self._since: float | None = None  # when the service was called that has not returned
+        self._over, self._off = threading.Event(), threading.Event()
+        self._done = aside(self._work)
+        self._done.add_done_callback(self._ended)
+
+    def follow(self, key: Hashable, make: Callable[[], Mirror], ended: Callable[[], bool]) -> None:
+        """Keep a mirror in step from now on, and close it when ``ended``."""
+        with self._lock:
+            self._followed[key] = (make, ended)
+            self._changed.add(key)
+
+    def changed(self, keys: Iterable[Hashable]) -> None:
+        """Take in which mirrors have news."""
+        since = self._since
+        if since is not None and time.monotonic() - since > STALL_S:
+            self._switch_off(f"no answer for {STALL_S:.0f} s")
+        with self._lock:
+            self._changed.update(keys)
+
+    def finish(self) -> None:
+        """Begin to take in the rest and close all mirrors."""
+        self._over.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all is taken in, but no longer than ``seconds``."""
+        try:
+            self._done.exception(seconds)
+        except NoAnswer:
+            self._switch_off("it did not take in the rest in time")
+        else:
+            self._ended(self._done)  # whoever waits may be faster than the callback
+
+    def _switch_off(self, why: str) -> None:
+        with self._lock:
+            if self._off.is_set():
+                return
+            self._off.set()
+        self._over.set()
+        logger.warning("%s is switched off: %s; training and records go on", self.name, why)
+
+    def _ended(self, done: Future[None]) -> None:
+        error = done.exception()
+        if error is not None:
+            logger.debug("%s failed", self.name, exc_info=error)
+            self._switch_off(in_a_line(error))
+
+    # ---- in the thread
+
+    def _work(self) -> None:
+        while not self._over.wait(SYNC_EVERY_S):
+            self._round()
+        self._round()
+        for mirror in self._mirrors.values():
+            self._call(mirror.close)
+
+    def _round(self) -> None:
+        with self._lock:
+            followed = list(self._followed.items())
+            changed, self._changed = self._changed, set()
+        for key, (make, ended) in followed:
+            if key not in self._mirrors:
+                self._mirrors[key] = self._call(make)
+            if ended():
+                self._call(self._mirrors.pop(key).close)
+                with self._lock:
+                    del self._followed[key]
+            elif key in changed:
+                self._call(self._mirrors[key].sync)
+
+    def _call(self, act: Callable[[], T]) -> T:
+        if self._off.is_set():
+            raise _SwitchedOff
+        self._since = time.monotonic()
+        try:
+            return act()
+        finally:
+            self._since = None
+
+
+class Relays:
+    """TensorBoard and the services asked for, each with the runs of one results folder."""
+
+    def __init__(
+        self,
+        root: Path,
+        services: Sequence[str] = (),
+        page: Callable[[Path], Mirror] = Page,
+    ) -> None:
+        self.root = root
+        self.relays: list[tuple[Relay, Opener]] = [(Relay("TensorBoard"), TensorBoardSink)]
+        self.relays += [(Relay(name), opener(name)) for name in services]
+        self._places: dict[Snapshot, set[Path]] = {}
+        self._known: set[Path] = set()
+        self._lock = threading.Lock()  # runs are followed in one thread, heard of in another
+        self.relays[0][0].follow(PAGE, partial(page, root / "tensorboard"), _never)
+
+    def follow(self, shown: Shown, ended: Callable[[], bool] | None = None) -> None:
+        """Show a run from now on, until ``ended`` or the close; once is enough."""
+        with self._lock:
+            if shown.folder in self._known:
+                return
+            self._known.add(shown.folder)
+            for job in shown.run.jobs:
+                self._places.setdefault(job.snapshot, set()).add(shown.folder)
+        for relay, open_sink in self.relays:
+            relay.follow(shown.folder, partial(self._mirror, shown, open_sink), ended or _never)
+
+    def _mirror(self, shown: Shown, open_sink: Opener) -> Mirror:
+        return RunMirror(shown.run, Results(self.root), open_sink(shown))
+
+    def heard(self, reports: Iterable[Report]) -> None:
+        """Take in news of jobs."""
+        keys: set[Hashable] = {PAGE}
+        with self._lock:
+            for report in reports:
+                keys |= self._places.get(report.snapshot, set())
+        for relay, _ in self.relays:
+            relay.changed(keys)
+
+    def close(self) -> None:
+        """Show the rest, in the time that there is."""
+        for relay, _ in self.relays:
+            relay.finish()
+        end = time.monotonic() + CLOSE_S
+        for relay, _ in self.relays:
+            relay.wait(max(0.0, end - time.monotonic()))
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,85 @@
+"""Where a run was trained: noted beside each job, gathered in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from qipo_ray.data.transitions import Dataset
+from qipo_ray.store.record_schema import RECORD, fields
+from qipo_ray.train import host
+from qipo_ray.train.graph import JobGraph
+from qipo_ray.train.host import Host
+from qipo_ray.train.job import Run
+from qipo_ray.train.local import execute
+from qipo_ray.train.machine import hardware
+from qipo_ray.train.record import Occasion, build_record
+from qipo_ray.train.results import Results
+
+OCCASION = Occasion("tiny", None, "single", None, "x", "2026-01-01T00:00:00+00:00")
+
+
+@pytest.fixture
+def run(make_run: Callable[..., Run]) -> Run:
+    return make_run(
+        "behaviour.updates=100", "critic.updates=100", "policy.renew_every=100", "policy.rounds=1"
+    )
+
+
+def train(run: Run, root: Path) -> None:
+    graph = JobGraph(Results(root))
+    for job in run.jobs:
+        graph.add(job, "test")
+    execute(graph, root, 1, lambda report: None)
+
+
+def record_of(run: Run, data: Dataset, root: Path) -> dict[str, Any]:
+    record = build_record(run, data, Results(root), OCCASION)
+    fields(RECORD)(record, "record")
+    return record
+
+
+def test_device_and_threads_are_in_the_record(point: Dataset, run: Run, tmp_path: Path) -> None:
+    train(run, tmp_path)
+    record = record_of(run, point, tmp_path)
+    assert record["provenance"]["hardware"] == hardware("cpu")
+    assert hardware("cpu")["threads"] == torch.get_num_threads() == 1
+    assert record["pack"] == {"size": 1, "composition": [run.jobs[-1].key]}
+
+
+def test_other_machines_that_had_a_share_are_named(
+    point: Dataset, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behaviour and critic on a GPU in packs of up to 8, the policy here, alone."""
+    there = {"machine": "x86_64", "cpu": "Intel", "device": "cuda", "accelerator": "H100"}
+    there["threads"] = 4
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "hardware", lambda device: there)
+        gpu = Host(tmp_path, slots=8)
+        for job in run.jobs[:2]:
+            gpu.admit(job)
+            while gpu.active:
+                gpu.step()
+    train(run, tmp_path)
+    record = record_of(run, point, tmp_path)
+    assert record["provenance"]["hardware"] == hardware("cpu") | {"also": [there]}
+    assert record["pack"] == {"size": 8, "composition": None}
+
+
+def test_a_job_that_goes_on_elsewhere_was_on_both(run: Run, tmp_path: Path) -> None:
+    results, job = Results(tmp_path), run.jobs[0]
+    one, other = {"cpu": "one"}, {"cpu": "other"}
+    for machine in (one, one, other, other, one):
+        results.trains_on(job, machine)
+    assert results.machines(job) == [one, other, one]
+
+
+def test_artefacts_that_do_not_say_are_unknown(point: Dataset, run: Run, tmp_path: Path) -> None:
+    train(run, tmp_path)
+    for note in tmp_path.glob("artefacts/*/note-trained-on.json"):
+        note.unlink()
+    assert record_of(run, point, tmp_path)["provenance"]["hardware"] == "unknown"
