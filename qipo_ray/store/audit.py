@@ -13,7 +13,7 @@ from qipo_ray.store import fate, intents, lease
 from qipo_ray.store.artefacts import MANIFEST
 from qipo_ray.store.files import sha256_file, unsealed
 from qipo_ray.store.lease import Holder
-from qipo_ray.store.manifest import OtherSchema, decode
+from qipo_ray.store.manifest import Artefact, OtherSchema, decode
 from qipo_ray.store.records import read_record, record_files
 from qipo_ray.store.rung_log import RungLog
 
@@ -190,14 +190,28 @@ def _job(found: Audit, folder: Path, job: Address) -> None:
 
 
 def _snapshot(found: Audit, path: Path, job: Address, updates: int) -> None:
-    """Hash a snapshot; ``ValueError`` says what is wrong with it."""
-    artefact = decode(path.read_bytes(), *job, updates)
-    data = path.parent / artefact.file
+    """Hash a snapshot; ``ValueError`` says what is wrong with it.
+
+    One that is replaced meanwhile, as by a driver that took over, is looked at again.
+    """
+    while True:
+        raw = path.read_bytes()
+        try:
+            size = _hashed(path.parent, decode(raw, *job, updates))
+            break
+        except ValueError:
+            if path.read_bytes() == raw:
+                raise
+    found.files, found.bytes = found.files + 1, found.bytes + size
+
+
+def _hashed(folder: Path, artefact: Artefact) -> int:
+    """Return the bytes of a snapshot's data file if they are what its manifest says."""
+    data = folder / artefact.file
     try:
         size, digest = data.stat().st_size, sha256_file(data)
     except OSError as problem:
         raise ValueError(f"its data file {artefact.file}: {problem.strerror}") from None
-    found.files, found.bytes = found.files + 1, found.bytes + size
     if size != artefact.bytes:
         raise ValueError(
             f"{artefact.file} has {size:,} bytes, its manifest says {artefact.bytes:,}"
@@ -206,3 +220,4 @@ def _snapshot(found: Audit, path: Path, job: Address, updates: int) -> None:
         raise ValueError(
             f"{artefact.file} has SHA-256 {digest[:12]}..., not {artefact.sha256[:12]}..."
         )
+    return size

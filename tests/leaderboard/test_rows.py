@@ -156,6 +156,14 @@ def test_scores_that_could_not_be_normalised_are_not_made_up(make_record: Build)
     assert left_out == {"unscored": 1}
 
 
+def test_a_configuration_of_any_shape_has_a_row(make_record: Build) -> None:
+    """The schema of a record asks for a mapping, no more: other versions have other settings."""
+    for config in ({}, {"behaviour": 3, "data": []}, {"behaviour": {"updates": "many"}}):
+        rows, left_out = collect([make_record(1.0) | {"config": config}])
+        assert len(rows) == 3 and not left_out
+        assert [row.method.preset for row in rows if row.method.kind == "cloning"] == [None]
+
+
 def test_environment_seeds_may_be_a_list(make_record: Build) -> None:
     rows, _ = collect([make_record(10.0, env_seeds=[1, 2, 5])])
     assert rows[0].method.setting.env_seeds == "1, 2, 5"

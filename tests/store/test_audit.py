@@ -62,6 +62,25 @@ def test_what_is_pruned_while_it_looks_is_no_fault(
     assert found.faults == [] and found.snapshots == {("policy", KEY): {200}}
 
 
+def test_what_is_replaced_while_it_looks_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Artefacts(tmp_path)
+    store.write("policy", KEY, 100, b"weights", attempt=store.claim("policy", KEY))
+    real = module.sha256_file
+
+    def replace(path: Path) -> str:
+        if path.read_bytes() == b"weights":
+            other = store.claim("policy", KEY)
+            store.write("policy", KEY, 100, b"weights of another", attempt=other)
+        return real(path)
+
+    monkeypatch.setattr(module, "sha256_file", replace)
+    found = audit(tmp_path)
+    assert found.faults == [] and found.snapshots == {("policy", KEY): {100}}
+    assert (found.files, found.bytes) == (1, len(b"weights of another"))
+
+
 def test_a_log_that_ends_in_mid_line_is_a_remark_and_a_damaged_line_a_fault(
     tmp_path: Path,
 ) -> None:

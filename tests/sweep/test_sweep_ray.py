@@ -19,6 +19,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qipo_ray.cli.main import main
+from qipo_ray.leaderboard.verify import verify
 from qipo_ray.store.files import read_json
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.records import read_records
@@ -89,6 +90,7 @@ def records(root: Path) -> list[dict[str, Any]]:
 
 def every_trial_ended_once(root: Path) -> None:
     """Check a whole sweep: each trial, rung and run once, and as the rule says."""
+    assert verify(root).faults == ()
     tried = read_intents(root)
     assert len(tried) == len({one["config_hash"] for one in tried}) == TRIALS
     log = RungLog(root / "rungs.jsonl").read()
