@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -119,10 +118,3 @@ def test_equal_seeds_give_equal_bytes(task_id: str, tmp_path: Path) -> None:
         for number, seed in enumerate((1, 1, 2))
     ]
     assert files[0] == files[1] != files[2]
-
-
-def test_speed(tmp_path: Path) -> None:
-    """At least 2,000 rows per second of CPU time; a tenth is asked for, for slow machines."""
-    began = time.process_time()
-    generate("walker2d-medium-replay", tmp_path / "a.hdf5", 2000)
-    assert time.process_time() - began < 10
