@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from qipo_ray.train.job import Snapshot
 from qipo_ray.train.mirror import RunMirror
 from qipo_ray.train.report import Report
 from qipo_ray.train.results import Results
-from qipo_ray.train.sinks import Opener, Shown, in_a_line, opener
+from qipo_ray.train.sinks import Opener, Shown, find_service, in_a_line
 from qipo_ray.train.tensorboard import Page, TensorBoardSink
 
 logger = logging.getLogger(__name__)
@@ -49,10 +48,13 @@ class _SwitchedOff(Exception):
 
 
 class Relay:
-    """Works the mirrors of one service in a thread of its own."""
+    """Works the mirrors of one service in a thread of its own.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    ``leave`` is called aside when the service is given up: no end of the process waits for it.
+    """
+
+    def __init__(self, name: str, leave: Callable[[], None] = lambda: None) -> None:
+        self.name, self._leave = name, leave
         self._lock = threading.Lock()
         self._followed: dict[Hashable, tuple[Callable[[], Mirror], Callable[[], bool]]] = {}
         self._changed: set[Hashable] = set()
@@ -60,7 +62,6 @@ class Relay:
         self._since: float | None = None  # when the service was called that has not returned
         self._over, self._off = threading.Event(), threading.Event()
         self._done = aside(self._work)
-        self._done.add_done_callback(self._ended)
 
     def follow(self, key: Hashable, make: Callable[[], Mirror], ended: Callable[[], bool]) -> None:
         """Keep a mirror in step from now on, and close it when ``ended``."""
@@ -73,6 +74,8 @@ class Relay:
         since = self._since
         if since is not None and time.monotonic() - since > STALL_S:
             self._switch_off(f"no answer for {STALL_S:.0f} s")
+        elif self._done.done():
+            self._tell()
         with self._lock:
             self._changed.update(keys)
 
@@ -84,10 +87,16 @@ class Relay:
         """Wait until all is taken in, but no longer than ``seconds``."""
         try:
             self._done.exception(seconds)
+            self._tell()
         except NoAnswer:
             self._switch_off("it did not take in the rest in time")
-        else:
-            self._ended(self._done)  # whoever waits may be faster than the callback
+
+    def _tell(self) -> None:
+        """Say how the thread ended, if that was before its time."""
+        error = self._done.exception()
+        if error is not None:
+            logger.debug("%s failed", self.name, exc_info=error)
+            self._switch_off(in_a_line(error))
 
     def _switch_off(self, why: str) -> None:
         with self._lock:
@@ -95,13 +104,8 @@ class Relay:
                 return
             self._off.set()
         self._over.set()
+        aside(self._leave)
         logger.warning("%s is switched off: %s; training and records go on", self.name, why)
-
-    def _ended(self, done: Future[None]) -> None:
-        error = done.exception()
-        if error is not None:
-            logger.debug("%s failed", self.name, exc_info=error)
-            self._switch_off(in_a_line(error))
 
     # ---- in the thread
 
@@ -147,7 +151,9 @@ class Relays:
     ) -> None:
         self.root = root
         self.relays: list[tuple[Relay, Opener]] = [(Relay("TensorBoard"), TensorBoardSink)]
-        self.relays += [(Relay(name), opener(name)) for name in services]
+        for name in services:
+            service = find_service(name)
+            self.relays.append((Relay(name, service.leave), service.open_sink))
         self._places: dict[Snapshot, set[Path]] = {}
         self._known: set[Path] = set()
         self._lock = threading.Lock()  # runs are followed in one thread, heard of in another

@@ -75,10 +75,24 @@ class Shown:
 Opener = Callable[[Shown], Sink]
 
 
-def opener(service: str) -> Opener:
-    """Return what opens the sinks of a service."""
-    module: Any = import_module(f"qipo_ray.train.{service}_sink")
-    found: Opener = module.open_sink
+class Service(Protocol):
+    """A module ``<name>_sink``. What it does may raise anything and take any time."""
+
+    @property
+    def open_sink(self) -> Opener:
+        """What opens the sink of a run."""
+
+    def look(self) -> None:
+        """Raise if the service is not installed, has no login or does not answer."""
+
+    def leave(self) -> None:
+        """Let this process end while the service may be stuck."""
+
+
+def find_service(name: str) -> Service:
+    """Return the module of a service."""
+    service: Any = import_module(f"qipo_ray.train.{name}_sink")
+    found: Service = service
     return found
 
 
@@ -95,8 +109,7 @@ def read_services(text: str | None) -> tuple[str, ...]:
                 f"--log {name}{nearest(name, SERVICES)}: expected {' or '.join(SERVICES)}; "
                 "TensorBoard is always written"
             )
-        module: Any = import_module(f"qipo_ray.train.{name}_sink")
-        _look(name, module.look)
+        _look(name, find_service(name).look)
     return names
 
 

@@ -17,6 +17,13 @@ def look() -> None:
         wandb.Api()
 
 
+def leave() -> None:
+    """Take away what makes the end of this process wait until all is sent."""
+    import wandb
+
+    wandb.teardown()
+
+
 def open_sink(shown: Shown) -> WandbSink:
     """Return the sink of a run."""
     return WandbSink(shown)

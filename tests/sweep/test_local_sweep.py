@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -343,14 +344,14 @@ def test_services_that_hang_or_fail_change_nothing(
     """One never answers, one is broken, and TensorBoard's folder is a file."""
     over = threading.Event()
 
-    def opener(service: str) -> Callable[[object], object]:
+    def find(name: str) -> SimpleNamespace:
         def act(shown: object) -> object:
-            over.wait(0 if service == "mlflow" else None)
+            over.wait(0 if name == "mlflow" else None)
             raise OSError("broken pipe")
 
-        return act
+        return SimpleNamespace(open_sink=act, leave=lambda: None)
 
-    monkeypatch.setattr(relay, "opener", opener)
+    monkeypatch.setattr(relay, "find_service", find)
     monkeypatch.setattr(relay, "CLOSE_S", 1.0)
     (tmp_path / "tensorboard").touch()
     sweep(spec, tmp_path, services=("wandb", "mlflow"))

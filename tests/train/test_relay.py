@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -21,7 +22,7 @@ from qipo_ray.train.record import Occasion
 from qipo_ray.train.relay import Relay, Relays
 from qipo_ray.train.report import Report
 from qipo_ray.train.runs import _shown, carry_out, plan
-from qipo_ray.train.sinks import Row, Shown, Sink
+from qipo_ray.train.sinks import Row, Shown
 
 OCCASION = Occasion(
     sweep="train",
@@ -166,6 +167,28 @@ def test_a_close_takes_no_longer_than_it_may(
     assert caplog.messages == [OFF.format("test", "it did not take in the rest in time")]
 
 
+def test_a_service_that_is_given_up_is_asked_to_leave_and_not_waited_for(
+    hang: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = threading.Event()
+
+    def leave() -> None:
+        asked.set()
+        hang.wait()
+
+    def act(name: str) -> None:
+        raise ValueError(name)
+
+    relay, sound = Relay("test", leave), Relay("sound", leave)
+    for one, make in ((sound, Ours), (relay, lambda: Ours(act))):
+        assert not asked.is_set()
+        one.follow("key", make, never)
+        one.finish()
+        one.wait(SOON)
+    assert asked.wait(SOON)
+    assert caplog.messages == [OFF.format("test", "open")]
+
+
 def test_a_given_up_service_is_not_called_again(
     hang: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -187,10 +210,8 @@ def test_a_given_up_service_is_not_called_again(
 def service(monkeypatch: pytest.MonkeyPatch, act: Callable[[str], None]) -> None:
     """Let every service but TensorBoard be one that acts like this."""
 
-    def opener(name: str) -> Callable[[Shown], Sink]:
-        return lambda shown: Ours(act)
-
-    monkeypatch.setattr(relay_module, "opener", opener)
+    found = SimpleNamespace(open_sink=lambda shown: Ours(act), leave=lambda: None)
+    monkeypatch.setattr(relay_module, "find_service", lambda name: found)
 
 
 def train(point: Dataset, config: Config, root: Path, *services: str) -> list[dict[str, object]]:

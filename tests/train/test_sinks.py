@@ -17,7 +17,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.train import sinks
 from qipo_ray.train.job import Run
 from qipo_ray.train.mlflow_sink import MlflowSink, allowed
-from qipo_ray.train.sinks import Row, Shown, opener, read_services
+from qipo_ray.train.sinks import Row, Shown, find_service, read_services
 
 ROWS = [
     Row(100, 100, {"behaviour/loss": 2.0}),
@@ -103,7 +103,7 @@ def test_wandb_offline_holds_the_run_once(shown: Shown, monkeypatch: pytest.Monk
     assert read_services("wandb") == ("wandb",)
     for _ in range(2):  # the second time as after a resume, which finds another second's folder
         time.sleep(1)
-        sink = opener("wandb")(shown)
+        sink = find_service("wandb").open_sink(shown)
         sink.write(ROWS[:2])
         sink.write(ROWS[2:])
         sink.close()
@@ -138,7 +138,7 @@ def test_mlflow_in_the_results_folder_holds_the_run_once(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert read_services("mlflow") == ("mlflow",)
     for _ in range(2):  # the second time as after a resume
-        sink = opener("mlflow")(shown)
+        sink = find_service("mlflow").open_sink(shown)
         sink.write(ROWS[:2])
         sink.write(ROWS[2:])
         sink.close()
