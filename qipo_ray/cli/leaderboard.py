@@ -12,7 +12,7 @@ from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from qipo_ray.leaderboard.board import Format
+    from qipo_ray.leaderboard.board import Format, Leaderboard
 
 
 class By(str, Enum):
@@ -50,23 +50,21 @@ def leaderboard(
     format is written, or those of --format; hf is a folder in the shape of Hugging Face's results.
     """
     from qipo_ray.leaderboard import leaderboard as read
-    from qipo_ray.leaderboard.board import FORMATS
-    from qipo_ray.leaderboard.huggingface import results_files
+    from qipo_ray.store.records import collector_at_rest
 
     chosen = _chosen(formats)
     if output is None and (len(chosen) > 1 or "hf" in chosen):
         raise UserError(f"--format {formats}: add --output DIR, where the files are to go")
-    board = read(results, by.value if by else None, literature=literature)
-    documents = board.documents([word for word in chosen if word != "hf"] if chosen else FORMATS)
-    if output is not None:
-        files = {f"leaderboard.{suffix}": text for suffix, text in documents.items()}
-        _save(files | (results_files(board.rows) if "hf" in chosen else {}), output)
-    if json:
-        out.write(board.json())
-    elif output is None and chosen:
-        out.write(*documents.values())
-    else:
-        out.print_leaderboard(board)
+    with collector_at_rest():
+        board = read(results, by.value if by else None, literature=literature)
+        if output is not None:
+            _save(_files(board, chosen), output)
+        if json:
+            out.write(board.json())
+        elif output is None and chosen:
+            out.write(*_files(board, chosen).values())
+        else:
+            out.print_leaderboard(board)
 
 
 def _chosen(formats: str | None) -> list[Format | Literal["hf"]]:
@@ -82,6 +80,16 @@ def _chosen(formats: str | None) -> list[Format | Literal["hf"]]:
                 f"{nearest(word, allowed)}"
             )
     return [allowed[word] for word in dict.fromkeys(words)]
+
+
+def _files(board: Leaderboard, chosen: list[Format | Literal["hf"]]) -> dict[str, str]:
+    """Return the documents asked for, or every one that people and programs read, by file name."""
+    from qipo_ray.leaderboard.board import FORMATS
+    from qipo_ray.leaderboard.huggingface import results_files
+
+    wanted = [word for word in chosen if word != "hf"] if chosen else FORMATS
+    files = {f"leaderboard.{suffix}": text for suffix, text in board.documents(wanted).items()}
+    return files | (results_files(board.rows) if "hf" in chosen else {})
 
 
 def _save(files: dict[str, str], folder: Path) -> None:

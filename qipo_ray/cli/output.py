@@ -1,4 +1,4 @@
-"""What the verbs print: tables drawn with rich on stdout, remarks on stderr."""
+"""What the verbs print: tables on stdout, remarks on stderr."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,18 +83,11 @@ def print_rows(
     styles: Sequence[Sequence[str]] = (),
 ) -> None:
     """Print rows under titles; columns of numbers are aligned right and never broken."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
+    from qipo_ray.cli.layout import laid_out
 
-    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title, number in zip(titles, numbers, strict=True):
-        justify: Literal["left", "right"] = "right" if number else "left"
-        drawn.add_column(Text(title), justify=justify, overflow="fold", no_wrap=number)
-    for row, looks in zip(rows, styles or [[""] * len(titles)] * len(rows), strict=True):
-        cells = zip(row, numbers, looks, strict=True)
-        drawn.add_row(*(Text(cell, style, no_wrap=number) for cell, number, style in cells))
-    _console().print(drawn)
+    console = _console()
+    console.print()
+    console.print(laid_out(titles, rows, numbers, styles, console.width), soft_wrap=True)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """From rows to one line per configuration over several tasks, and which of them lead.
 
-A configuration is known by its method and name: what a sweep calls "search, best" is tuned for
-each task. Where one task has several of a name, the hash tells them apart.
+A configuration is known by its method and label: what a sweep calls "search, best" is tuned for
+each task. What was measured in another way is another line, never averaged.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ import numpy as np
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.labels import labels
 from qipo_ray.leaderboard.rows import KINDS, PAPER, Method, Row
 from qipo_ray.leaderboard.statistics import (
     Estimate,
     Interval,
     Scores,
     Statistic,
-    estimates,
+    estimates_of_all,
     iqm,
     mean_of,
     median_of,
     optimality_gap,
 )
-from qipo_ray.leaderboard.statistics.bootstrap import LEVEL, RESAMPLES, resampled
+from qipo_ray.leaderboard.statistics.bootstrap import LEVEL, RESAMPLES, middle, resampled
 
 EVERYTHING = "all tasks"
 STATISTICS: Mapping[str, Statistic] = {
@@ -46,6 +47,7 @@ class Aggregate:
     """One configuration over the tasks of a family, or over all."""
 
     scope: str
+    label: str | None  # of the configuration
     rows: tuple[Row, ...]  # one per task
     tasks: int  # that the scope has in this table
     estimates: Mapping[str, Estimate]
@@ -94,8 +96,7 @@ def row_estimates(rows: Sequence[Row]) -> list[Estimate]:
         drawn = resampled({"": np.arange(float(size))}, generator(), RESAMPLES)[""]
         shares = (drawn[..., None] == np.arange(size)).mean(axis=1)  # of each seed in a resample
         scores = np.array([rows[place].scores for place in places[size]])
-        ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-        low, high = np.quantile(scores @ shares.T, ends, axis=1)
+        low, high = middle(scores @ shares.T, LEVEL)
         for place, a, b in zip(places[size], low, high, strict=True):
             found[place] = Estimate(rows[place].last.mean, Interval(float(a), float(b)))
     return found
@@ -107,14 +108,15 @@ def scores_of(rows: Iterable[Row]) -> Scores:
 
 
 def leaders(found: Sequence[Estimate], *, less: bool = False) -> list[bool]:
-    """Say which estimates cannot be told from the best: those inside the best's interval."""
-    if not found:
-        return []
+    """Say which estimates cannot be told from the best: those inside the best's interval.
+
+    Nobody leads where the best has no interval: nothing says how far it is ahead.
+    """
     sign = -1.0 if less else 1.0
-    best = max(found, key=lambda one: sign * one.value)
-    bound = best.value
-    if best.interval is not None:
-        bound = best.interval.high if less else best.interval.low
+    best = max(found, key=lambda one: sign * one.value, default=None)
+    if best is None or best.interval is None:
+        return [False] * len(found)
+    bound = best.interval.high if less else best.interval.low
     return [sign * one.value >= min(sign * bound, sign * best.value) for one in found]
 
 
@@ -126,37 +128,27 @@ def aggregates(
     ``rows`` are of one setting. A task stays out where one configuration was measured on it
     twice in ways that must not be averaged, such as on two files.
     """
-    counts = Counter((row.method.task, *_name(row.method), row.method.config) for row in rows)
+    counts = Counter((row.method.task, row.method.config, *_way(row.method)) for row in rows)
     doubled = sorted({str(key[0]) for key, count in counts.items() if count > 1})
     usable = [row for row in rows if row.method.task not in doubled]
     tasks = Counter(scope_of(task) for task in {row.method.task for row in usable})
+    known = labels(row.method for row in usable)
     groups: defaultdict[tuple[str, Key], list[Row]] = defaultdict(list)
-    keys = _keys(usable)
     for row in usable:
-        groups[scope_of(row.method.task), keys[row.method]].append(row)
+        method = row.method
+        groups[scope_of(method.task), (known[method], *_way(method))].append(row)
+    every = estimates_of_all([scores_of(some) for some in groups.values()], STATISTICS, generator)
     found = [
-        Aggregate(
-            scope, tuple(some), tasks[scope], estimates(scores_of(some), STATISTICS, generator())
-        )
-        for (scope, _), some in groups.items()
+        Aggregate(scope, known[some[0].method], tuple(some), tasks[scope], estimated)
+        for ((scope, _), some), estimated in zip(groups.items(), every, strict=True)
     ]
     return sorted(found, key=_order), doubled
 
 
-def _keys(rows: Sequence[Row]) -> dict[Method, Key]:
-    """Return for every method what it is known by on all tasks."""
-    names = {row.method: _name(row.method) for row in rows}
-    per_task = Counter((row.method.task, *names[row.method]) for row in rows)
-    several = {key[1:] for key, count in per_task.items() if count > 1}
-    return {
-        method: (*name, method.config if name in several else None)
-        for method, name in names.items()
-    }
-
-
-def _name(method: Method) -> Key:
+def _way(method: Method) -> Key:
+    """Return what is the same on all tasks of a line, besides its label."""
     episodes = None if method.kind == "data" else method.episodes
-    return method.kind, method.name, method.preset, episodes
+    return method.kind, method.name, method.preset, method.sampler, method.steps, episodes
 
 
 def _order(one: Aggregate) -> tuple[object, ...]:
@@ -166,6 +158,8 @@ def _order(one: Aggregate) -> tuple[object, ...]:
         KINDS.index(method.kind),
         method.preset != PAPER,
         "Diff" in method.name,
-        method.preset or "",
-        method.config or "",
+        one.label or "",
+        method.sampler or "",
+        method.steps or 0,
+        method.episodes,
     )

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Literal, get_args
 
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import formats
-from qipo_ray.leaderboard.rows import Record, Row, collect
+from qipo_ray.leaderboard.rows import Record, Row, by_setting, collect
 from qipo_ray.leaderboard.tables import Table
-from qipo_ray.leaderboard.views import METRIC, By, published_table, views
-from qipo_ray.store.records import collector_at_rest, read_records
+from qipo_ray.leaderboard.views import METRIC, By, views
+from qipo_ray.store.records import all_records, collector_at_rest
 
 Format = Literal["md", "csv", "html", "latex", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -34,12 +33,17 @@ class Leaderboard:
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The tables of every data source and protocol, in a fixed order."""
-        groups = groupby(self.rows, key=lambda row: row.method.setting)
         found = [
-            table for setting, rows in groups for table in views(setting, list(rows), self.by)
+            table
+            for setting, rows in by_setting(self.rows)
+            for table in views(setting, rows, self.by)
         ]
-        published = published_table(self.rows) if self.literature else None
-        return (*found, published) if published else tuple(found)
+        if self.literature:
+            from qipo_ray.leaderboard.views.published import published_table
+
+            published = published_table(self.rows)
+            found += [published] if published else []
+        return tuple(found)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -60,7 +64,7 @@ class Leaderboard:
 
     def csv(self) -> str:
         """Return every row as CSV; scores of different sources stand in different columns."""
-        return formats.csv_text(self.tables)
+        return formats.csv_text(self._document)
 
     def json(self) -> str:
         """Return the leaderboard as a JSON document."""
@@ -114,7 +118,7 @@ def records_below(roots: Sequence[Path | str]) -> list[Record]:
     for root in map(Path, roots):
         if not root.is_dir():
             raise UserError(f"{root}: no such folder; expected one that --results named")
-        records.extend(read_records(root))
+        records.extend(all_records(root))
     if not records:
         where = ", ".join(str(root) for root in roots)
         raise UserError(f"{where}: no records; expected <run>/records/*.json below it")
@@ -124,7 +128,9 @@ def records_below(roots: Sequence[Path | str]) -> list[Record]:
 def _left_out_notes(left_out: Mapping[str, int]) -> tuple[str, ...]:
     counts = dict(left_out)
     notes = []
-    copies, searched, unscored = (counts.pop(key, 0) for key in ("copy", "search", "unscored"))
+    copies, differing, searched, unscored = (
+        counts.pop(key, 0) for key in ("copy", "differing copy", "search", "unscored")
+    )
     if counts:
         states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
         failed = _count(sum(counts.values()), "partly trained or failed run")
@@ -134,7 +140,12 @@ def _left_out_notes(left_out: Mapping[str, int]) -> tuple[str, ...]:
     if searched:
         notes.append(f"Left out: {_count(searched, 'search run')}; searching is not reporting.")
     if copies:
-        notes.append(f"Left out: {_count(copies, 'copied record')}, recognised by the id.")
+        notes.append(f"Left out: {_count(copies, 'copied record')}, recognised by id and data.")
+    if differing:
+        notes.append(
+            f"Left out: {_count(differing, 'earlier attempt')} at a run, with other numbers than"
+            " the highest attempt, which counts."
+        )
     return tuple(notes)
 
 

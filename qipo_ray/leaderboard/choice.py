@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from qipo_ray.config import PATHS, Config
+from qipo_ray.config import PATHS, Config, stage_keys
+from qipo_ray.config.evaluations import score_name, scored_at
 from qipo_ray.leaderboard.rows import PAPER
 from qipo_ray.leaderboard.trials import PAPER_ORIGIN
 
@@ -32,6 +33,10 @@ class Tried(Protocol):
     def seeds(self) -> Sequence[int]:
         """The search seeds."""
 
+    @property
+    def rungs(self) -> Sequence[int]:
+        """The policy updates at which it is scored."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -50,7 +55,7 @@ class Choice:
     config: Config
     name: str
     trial: str | None
-    selection_episodes: int
+    selection_episodes: int  # at the rungs in the log: those that decided
 
 
 def standings(entries: Iterable[Entry], ended: Collection[str]) -> list[Standing]:
@@ -94,3 +99,29 @@ def choices(
         for rank, trial in enumerate(best[:top], start=1):
             name = f"search, best {rank}" if top > 1 else "search, best"
             yield Choice(task, trial.config, name, trial.id, episodes)
+
+
+def spent_episodes(
+    task: str,
+    sha256: str,
+    trials: Iterable[Tried],
+    entries: Iterable[Entry],
+    noted: Callable[[str, str], bool],
+) -> int:
+    """Return the online evaluation episodes that the search of a task has spent.
+
+    Beside those that decided these are the episodes of seeds that ran ahead of a trial that was
+    stopped, and of trials that broke. ``noted(key, name)`` says whether a policy job left a note.
+    """
+    logged = {(entry["trial"], entry["rung"]) for entry in entries}
+    spent = 0
+    for trial in trials:
+        points = scored_at(trial.config, trial.rungs)["policy"]
+        for seed in trial.seeds:
+            key = stage_keys(trial.config, task, sha256, seed)["policy"]
+            for rung, (updates, episodes) in enumerate(points):
+                name = score_name(trial.config, updates, episodes)
+                made = (trial.id, rung) in logged or noted(key, name)
+                if made or noted(key, f"diverged-{name}"):  # broken off
+                    spent += episodes
+    return spent

@@ -11,14 +11,14 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from itertools import groupby
 
 from qipo_ray.leaderboard.aggregate import EVERYTHING, Aggregate, aggregates
-from qipo_ray.leaderboard.rows import Row
+from qipo_ray.leaderboard.rows import Row, by_setting
 
 FOLDER = "huggingface"
 ORGANISATION = "qipo_ray"
-PRECISION = "float32"
+PRECISION = "torch.float32"
+NO_REVISION = ""  # what readers take for the newest: our models are not on the hub
 
 
 def results_files(rows: Sequence[Row]) -> dict[str, str]:
@@ -29,8 +29,8 @@ def results_files(rows: Sequence[Row]) -> dict[str, str]:
     machines can be laid together.
     """
     files = {}
-    for _, some in groupby(rows, key=lambda row: row.method.setting):
-        found, _ = aggregates(list(some), lambda task: EVERYTHING)
+    for _, some in by_setting(rows):
+        found, _ = aggregates(some, lambda task: EVERYTHING)
         for one in found:
             if one.rows[0].method.kind != "data":
                 time = re.sub(r"\D", "-", max(row.ended for row in one.rows)[:19])
@@ -39,37 +39,44 @@ def results_files(rows: Sequence[Row]) -> dict[str, str]:
     return files
 
 
+def _protocol(one: Aggregate) -> dict[str, object]:
+    """Return how the numbers of one model were measured."""
+    method = one.rows[0].method
+    setting = method.setting
+    return {
+        "checkpoint": "last",
+        "episodes": method.episodes,
+        "env_seeds": setting.env_seeds,
+        "sampler": method.sampler,
+        "steps": method.steps,
+        "best_of": setting.best_of,
+        "clip": setting.clip,
+    }
+
+
 def _model(one: Aggregate) -> str:
     """Return a model's name: what it is, and a hash of all that must not be merged with it."""
     method = one.rows[0].method
-    setting = method.setting
     unlike = [
-        *(setting.source, setting.episodes, setting.env_seeds, setting.best_of, setting.clip),
-        *(method.name, method.preset, method.episodes, None if one.tuned else method.config),
+        *(method.setting.source, method.setting.episodes, method.name, one.label),
+        *(None if one.tuned else method.config, _protocol(one)),
     ]
     digest = hashlib.sha256(json.dumps(unlike).encode()).hexdigest()[:8]
-    words = f"{method.name} {method.preset or ''} {setting.source}"
+    words = f"{method.name} {one.label or ''} {method.setting.source}"
     return f"{re.sub('[^A-Za-z0-9]+', '-', words).strip('-')[:80]}-{digest}"
 
 
 def _text(one: Aggregate) -> str:
     method = one.rows[0].method
-    setting = method.setting
     document = {
         "config": {
             "model_name": f"{ORGANISATION}/{_model(one)}",
             "model_dtype": PRECISION,
-            "model_sha": "" if one.tuned else method.config or "",
+            "model_sha": NO_REVISION,
             "method": method.name,
-            "configuration": method.preset,
-            "source": setting.source,
-            "protocol": {
-                "checkpoint": "last",
-                "episodes": method.episodes,
-                "env_seeds": setting.env_seeds,
-                "best_of": setting.best_of,
-                "clip": setting.clip,
-            },
+            "configuration": one.label,
+            "source": method.setting.source,
+            "protocol": _protocol(one),
         },
         "results": {row.method.task: _metrics(row) for row in one.rows},
         "details": {row.method.task: _details(row) for row in one.rows},
@@ -92,8 +99,6 @@ def _details(row: Row) -> dict[str, object]:
         "training_seeds": list(row.seeds),
         "config_hash": method.config,
         "departures": list(method.departures),
-        "sampler": method.sampler,
-        "steps": method.steps,
         "selection_episodes": method.selection_episodes,
         "data_sha256": method.dataset,
         "data_notes": list(row.notes),

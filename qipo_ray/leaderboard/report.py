@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,11 @@ from qipo_ray.leaderboard.figures import Room, gallery
 from qipo_ray.leaderboard.formats.html import environment, table_data
 from qipo_ray.leaderboard.health import warnings_of
 from qipo_ray.leaderboard.reproduce import hardware_text
-from qipo_ray.leaderboard.rows import KINDS, Record, Row, unique
+from qipo_ray.leaderboard.rows import KINDS, Record, Row, by_setting
 from qipo_ray.leaderboard.tables import Table
 from qipo_ray.leaderboard.trials import active
 from qipo_ray.leaderboard.views import comparison
+from qipo_ray.store.records import unique
 
 SPECIFICATION = "sweep.yaml"
 MOST_BEST = 60  # configurations that are shown in full
@@ -53,8 +53,7 @@ class Report:
     @property
     def comparisons(self) -> list[Table]:
         """The best of each data source and protocol against the others."""
-        groups = groupby(self.board.rows, key=lambda row: row.method.setting)
-        found = (comparison(setting, list(rows)) for setting, rows in groups)
+        found = (comparison(setting, rows) for setting, rows in by_setting(self.board.rows))
         return [table for table in found if table is not None]
 
     @cached_property
@@ -109,7 +108,7 @@ def read_report(root: Path, *, literature: bool = False) -> Report:
         UserError: if there is no such folder, or no record, or ``sweep.yaml`` is damaged.
     """
     root = Path(root)
-    records, _ = unique(records_below([root]))
+    records = unique(records_below([root])).kept
     return Report(root.resolve(), tuple(records), _specification(root), literature)
 
 

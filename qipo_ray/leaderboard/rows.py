@@ -10,12 +10,13 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from itertools import groupby
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from qipo_ray.leaderboard.statistics import Spread, spread
+from qipo_ray.store.records import unique
 
 Record = Mapping[str, Any]
 Kind = Literal["data", "cloning", "qipo"]
@@ -70,8 +71,7 @@ class Row:
     repeats: int  # runs beyond the first of a seed; a seed counts once, with their mean
 
 
-@dataclass(frozen=True)
-class _Value:
+class _Value(NamedTuple):
     """What one record says about one method."""
 
     seed: int | None
@@ -81,25 +81,6 @@ class _Value:
     gain: float | None = None
     best: float | None = None
     best_episodes: int | None = None
-
-
-def unique(records: Iterable[Record]) -> tuple[list[Record], int]:
-    """Return one record per id, by id, and how many copies were left out.
-
-    Of several with one id the highest attempt stays, then the one that ended last.
-    """
-    kept: dict[str, Record] = {}
-    copies = 0
-    for record in records:
-        other = kept.get(record["id"])
-        copies += other is not None
-        if other is None or _recency(record) > _recency(other):
-            kept[record["id"]] = record
-    return [kept[key] for key in sorted(kept)], copies
-
-
-def _recency(record: Record) -> tuple[int, str]:
-    return record["attempt"], record["provenance"]["ended"] or ""
 
 
 def left_out_because(record: Record) -> str | None:
@@ -117,110 +98,120 @@ def _normalised(score: Mapping[str, Any] | None) -> float | None:
 
 def collect(records: Iterable[Record]) -> tuple[list[Row], Counter[str]]:
     """Return the rows of a leaderboard in its order, and how many records it left out and why."""
-    kept, copies = unique(records)
-    left_out: Counter[str] = Counter({"copy": copies} if copies else {})
-    groups: defaultdict[Method, list[_Value]] = defaultdict(list)
-    for record in kept:
+    found = unique(records)
+    left_out = Counter({"copy": found.copies, "differing copy": found.differing})
+    runs: defaultdict[tuple[object, ...], list[Record]] = defaultdict(list)
+    for record in found.kept:
         reason = left_out_because(record)
         if reason:
             left_out[reason] += 1
-            continue
-        for method, value in _entries(record):
-            groups[method].append(value)
-    rows = [_row(method, values) for method, values in groups.items()]
-    return sorted(rows, key=_order), left_out
+        else:
+            runs[_likeness(record)].append(record)
+    values: defaultdict[Method, list[_Value]] = defaultdict(list)
+    for some in runs.values():
+        _add(some, values)
+    rows = [_row(method, some) for method, some in values.items() if some]
+    return sorted(rows, key=_order), +left_out
 
 
-def _entries(record: Record) -> Iterator[tuple[Method, _Value]]:
-    """Yield what one record says: about QIPO, about cloning, about the data."""
-    protocol, label = record["protocol"], record["label"]
-    final, cloning, data = record["final"], record["behaviour_cloning"], record["data"]["score"]
-    last, best = final["last"], final["best"]
-    cloned, highest, own = map(_normalised, (cloning, best, data))
-    common = tuple(record["data"]["notes"]), record["provenance"]["ended"]
-    paired = cloned is not None and cloning["episodes"] == last["episodes"]
-    yield (
-        _method(
-            record,
-            kind="qipo",
-            name=label["method"],
-            departures=tuple(label["departures"]),
-            preset=label["name"],
-            config=record["config_hash"],
-            selection_episodes=protocol["selection_episodes"],
-            episodes=last["episodes"],
-        ),
-        _Value(
-            record["seed"],
-            last["normalised"],
-            *common,
-            gain=last["normalised"] - cloned if paired else None,
-            best=highest,
-            best_episodes=best["episodes"] if highest is not None else None,
-        ),
+def by_setting(rows: Iterable[Row]) -> Iterator[tuple[Setting, list[Row]]]:
+    """Yield the rows of each data source and protocol, which no table mixes."""
+    for setting, some in groupby(rows, key=lambda row: row.method.setting):
+        yield setting, list(some)
+
+
+def _likeness(record: Record) -> tuple[object, ...]:
+    """Return all that a record's methods are made of: runs that share it differ in the seed."""
+    protocol, label, data = record["protocol"], record["label"], record["data"]
+    scores = record["final"]["last"], record["behaviour_cloning"], data["score"]
+    return (
+        *(record["task"], record["config_hash"], data["source"], data["sha256"]),
+        *(label["method"], label["name"], *label["departures"]),
+        *map(str, protocol.values()),
+        *(score and score["episodes"] for score in scores),
     )
-    if cloned is not None:
-        path = label["method"].removeprefix("QIPO-")
-        method = _method(
-            record,
-            kind="cloning",
-            name=f"behaviour cloning ({path})",
-            preset=_cloning_label(record["config"]),
-            config=_cloning_hash(record),
-            episodes=cloning["episodes"],
-        )
-        yield method, _Value(record["seed"], cloned, *common)
-    if own is not None:
-        method = _method(record, kind="data", name="data", episodes=data["episodes"])
-        yield method, _Value(None, own, *common)
 
 
-def _method(
-    record: Record,
-    *,
-    kind: Kind,
-    name: str,
-    episodes: int,
-    config: str | None = None,
-    departures: tuple[str, ...] = (),
-    preset: str | None = None,
-    selection_episodes: int | None = None,
-) -> Method:
-    protocol, data = record["protocol"], record["data"]
-    acts = kind != "data"
+def _add(runs: Sequence[Record], values: defaultdict[Method, list[_Value]]) -> None:
+    """Add what like runs say: about QIPO, about cloning, about the data."""
+    qipo = method_of(runs[0])
+    cloning, own = _cloning(qipo, runs[0]), _own(qipo, runs[0])
+    paired = cloning is not None and cloning.episodes == qipo.episodes
+    of_qipo, of_cloning, of_data = (values[one] if one else [] for one in (qipo, cloning, own))
+    for record in runs:
+        final, data = record["final"], record["data"]
+        last, best = final["last"]["normalised"], _normalised(final["best"])
+        cloned, behaved = map(_normalised, (record["behaviour_cloning"], data["score"]))
+        seed, common = record["seed"], (tuple(data["notes"]), record["provenance"]["ended"])
+        gain = last - cloned if paired and cloned is not None else None
+        episodes = None if best is None else final["best"]["episodes"]
+        of_qipo.append(_Value(seed, last, *common, gain, best, episodes))
+        if cloned is not None:
+            of_cloning.append(_Value(seed, cloned, *common))
+        if behaved is not None:
+            of_data.append(_Value(None, behaved, *common))
+
+
+def method_of(record: Record) -> Method:
+    """Return what the score of a whole run is about."""
+    protocol, label, data = record["protocol"], record["label"], record["data"]
+    seeds = protocol["env_seeds"]
     return Method(
-        setting=setting_of(record),
+        setting=Setting(
+            source=data["source"],
+            episodes=protocol["episodes"],
+            env_seeds=seeds if isinstance(seeds, str) else ", ".join(map(str, seeds)),
+            best_of=protocol["best_of"],
+            clip=protocol["clip"],
+        ),
         task=record["task"],
         dataset=data["sha256"],
-        kind=kind,
-        name=name,
-        departures=departures,
-        preset=preset,
-        config=config,
-        sampler=protocol["sampler"] if acts else None,
-        steps=protocol["steps"] if acts else None,
-        selection_episodes=selection_episodes,
-        episodes=episodes,
+        kind="qipo",
+        name=label["method"],
+        departures=tuple(label["departures"]),
+        preset=label["name"],
+        config=record["config_hash"],
+        sampler=protocol["sampler"],
+        steps=protocol["steps"],
+        selection_episodes=protocol["selection_episodes"],
+        episodes=record["final"]["last"]["episodes"],
     )
 
 
-def setting_of(record: Record) -> Setting:
-    """Return what the numbers of one table share, for a record."""
-    protocol = record["protocol"]
-    seeds = protocol["env_seeds"]
-    return _setting(
-        record["data"]["source"],
-        protocol["episodes"],
-        seeds if isinstance(seeds, str) else ", ".join(map(str, seeds)),
-        protocol["best_of"],
-        protocol["clip"],
+def _cloning(qipo: Method, record: Record) -> Method | None:
+    """Return what the score of the behaviour model that a run built on is about, if it has one."""
+    score = record["behaviour_cloning"]
+    if score is None:
+        return None
+    return replace(
+        qipo,
+        kind="cloning",
+        name=f"behaviour cloning ({qipo.name.removeprefix('QIPO-')})",
+        departures=(),
+        preset=_cloning_label(record["config"]),
+        config=_cloning_hash(record),
+        selection_episodes=None,
+        episodes=score["episodes"],
     )
 
 
-@lru_cache(maxsize=1024)
-def _setting(source: str, episodes: int, env_seeds: str, best_of: int, clip: bool) -> Setting:
-    """Return one object per setting: thousands of records share a few."""
-    return Setting(source, episodes, env_seeds, best_of, clip)
+def _own(qipo: Method, record: Record) -> Method | None:
+    """Return what the score of the data themselves is about, if they have one."""
+    score = record["data"]["score"]
+    if score is None:
+        return None
+    return replace(
+        qipo,
+        kind="data",
+        name="data",
+        departures=(),
+        preset=None,
+        config=None,
+        sampler=None,
+        steps=None,
+        selection_episodes=None,
+        episodes=score["episodes"],
+    )
 
 
 def at(tree: Any, keys: Sequence[str]) -> Any:

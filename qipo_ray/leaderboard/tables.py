@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from qipo_ray.leaderboard.statistics import Interval, Spread
@@ -100,6 +101,23 @@ class Table:
     def shown(self, *where: Shown) -> list[int]:
         """Return the indices of the columns shown at one of the places."""
         return [i for i, column in enumerate(self.columns) if column.shown in where]
+
+    @property
+    def document_columns(self) -> list[Column]:
+        """The columns of a document."""
+        return [self.columns[i] for i in self.shown("everywhere", "document")]
+
+    @cached_property
+    def document_rows(self) -> list[list[tuple[Column, Cell, str]]]:
+        """The rows of a document: each cell with its column and as people read it.
+
+        It is made once for all formats.
+        """
+        shown = self.shown("everywhere", "document")
+        return [
+            [(self.columns[i], row[i], text(self.columns[i], row[i])) for i in shown]
+            for row in self.rows
+        ]
 
 
 def text(column: Column, cell: Cell, *, narrow: bool = False) -> str:

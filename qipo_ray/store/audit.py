@@ -158,7 +158,7 @@ def _rung_log(found: Audit) -> None:
 
 def _strays(found: Audit) -> None:
     """Point at records elsewhere below the root: tables and resumes would take them in."""
-    for path in record_files(found.root):
+    for path in map(Path, record_files(found.root)):
         if path.parent != found.root / "records":
             found.fault(path, "a record outside of records/, which tables would take in")
 

@@ -83,14 +83,17 @@ def json_bytes(obj: Any) -> bytes:
 
 def parse_json(data: bytes) -> Any:
     """Return the document in ``data``; ``ValueError`` for anything but strict JSON."""
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=refuse)
+        return _STRICT.decode(data.decode("utf-8"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse)
 
 
 def sealed(obj: dict[str, Any]) -> bytes:

@@ -11,41 +11,44 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.store.files import check_name, sealed, set_aside, unsealed, write_new
-from qipo_ray.store.record_schema import (
+from qipo_ray.store.checks import (
     COUNT,
     HEX16,
+    MAPPING,
     NAME,
+    UTC,
+    Fields,
+    Many,
     RecordError,
-    fields,
-    many,
-    mapping,
+    judged,
     number,
     one_of,
     text,
-    utc,
 )
+from qipo_ray.store.files import check_name, sealed, set_aside, unsealed, write_new
 
 logger = logging.getLogger(__name__)
 
 INTENT_SCHEMA = 1
 FOLDER = "trials"
 TRIAL = text(r"[0-9a-f]{12}", "12 hex digits")
-_check_fields = fields(
-    {
-        "schema": one_of(INTENT_SCHEMA),
-        "id": TRIAL,
-        "sweep": NAME,
-        "task": NAME,
-        "position": COUNT,  # in the task's study, from 0
-        "params": mapping,  # dotted key: value
-        "config": mapping,  # resolved
-        "config_hash": HEX16,
-        "seeds": many(COUNT),
-        "rungs": many(number(1, whole=True)),  # policy updates, rising
-        "origin": one_of("paper", "search", "grid"),
-        "written": utc,
-    }
+_check_fields = judged(
+    Fields(
+        {
+            "schema": one_of(INTENT_SCHEMA),
+            "id": TRIAL,
+            "sweep": NAME,
+            "task": NAME,
+            "position": COUNT,  # in the task's study, from 0
+            "params": MAPPING,  # dotted key: value
+            "config": MAPPING,  # resolved
+            "config_hash": HEX16,
+            "seeds": Many(COUNT),
+            "rungs": Many(number(1, whole=True)),  # policy updates, rising
+            "origin": one_of("paper", "search", "grid"),
+            "written": UTC,
+        }
+    )
 )
 
 

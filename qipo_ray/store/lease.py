@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.errors import UserError
+from qipo_ray.store.checks import Fields, judged, number, one_of, text
 from qipo_ray.store.files import process_exists, sealed, unsealed, write_bytes, write_new
-from qipo_ray.store.record_schema import fields, number, one_of, text
 
 FOLDER = "driver"
 Clock = Callable[[], float]  # seconds since 1970
@@ -53,16 +53,18 @@ class Holder:
 
 
 _text = text(r"[^\x00-\x1f]{0,200}", "one line of text")
-_check_holder = fields(
-    {
-        "pid": number(1, whole=True),
-        "host": _text,
-        "place": _text,
-        "birth": _text,
-        "started": _text,
-        "heartbeat": number(0),
-        "released": one_of(True, False),
-    }
+_check_holder = judged(
+    Fields(
+        {
+            "pid": number(1, whole=True),
+            "host": _text,
+            "place": _text,
+            "birth": _text,
+            "started": _text,
+            "heartbeat": number(0),
+            "released": one_of(True, False),
+        }
+    )
 )
 
 

@@ -7,26 +7,31 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from qipo_ray.errors import UserError
+from qipo_ray.store.checks import Fields, RecordError, judged
 from qipo_ray.store.files import sealed, set_aside, unsealed, write_new
-from qipo_ray.store.record_schema import RECORD, SCHEMA, RecordError, fields
+from qipo_ray.store.record_schema import RECORD, SCHEMA
 
 logger = logging.getLogger(__name__)
 
 SKIPPED = {"artefacts", "tensorboard", "ray", "wandb"}  # large folders that hold no records
-_check_fields = fields(RECORD)
+Record = TypeVar("Record", bound=Mapping[str, Any])
+_check_fields = judged(Fields(RECORD))
 
 __all__ = [
     "SCHEMA",
     "RecordError",
+    "all_records",
     "new_id",
     "read_record",
     "read_records",
+    "unique",
     "validate",
     "write_record",
 ]
@@ -75,34 +80,76 @@ def write_record(root: Path, record: dict[str, Any]) -> Path:
 
 
 def read_records(root: Path) -> list[dict[str, Any]]:
-    """Return all valid records below ``root``, sorted by id, each run once.
+    """Return the valid records below ``root`` by id, each run once, as ``unique`` tells.
 
     ``root`` is a sweep's folder or contains many. A damaged file is skipped with a warning in the
-    log; of two records under one id the first path's counts, and a difference is logged.
-    ``UserError`` if ``root`` is no folder.
+    log. ``UserError`` if ``root`` is no folder.
     """
-    root = Path(root)
-    if not root.is_dir():
+    return unique(all_records(root)).kept
+
+
+def all_records(root: Path) -> list[dict[str, Any]]:
+    """Return the valid records below ``root`` with every copy, by path; see ``read_records``."""
+    if not Path(root).is_dir():
         raise UserError(f"{root}: no such folder of results")
-    found: dict[str, tuple[Path, dict[str, Any]]] = {}
+    found = []
     with collector_at_rest():
         for path in record_files(root):
             try:
-                record = read_record(path)
+                found.append(_load(path))
             except FileNotFoundError:
                 continue  # set aside by a writer meanwhile
             except (ValueError, OSError) as problem:
                 logger.warning("%s is skipped: %s", path, problem)
-                continue
-            first = found.setdefault(record["id"], (path, record))
-            if first[1] != record:
-                logger.warning("%s is skipped: it differs from %s", path, first[0])
-    return [found[identity][1] for identity in sorted(found)]
+    return found
+
+
+@dataclass(frozen=True)
+class Unique(Generic[Record]):
+    """Runs, each once, and the copies beside them."""
+
+    kept: list[Record]  # by id
+    copies: int  # left out, with the numbers of the one that stays
+    differing: int  # left out, with other numbers
+
+
+def unique(records: Iterable[Record]) -> Unique[Record]:
+    """Return each run once: the highest attempt, of equal ones that which ended last.
+
+    A run is known by its id and its data, which are not in the id: their source and SHA-256.
+    A copy with other numbers is logged.
+    """
+    kept: dict[tuple[str, str, str], Record] = {}
+    spare = []
+    for record in records:
+        key = record["id"], record["data"]["source"], record["data"]["sha256"]
+        if key in kept:
+            low, high = sorted((kept[key], record), key=_standing)
+            spare.append((key, low))
+            kept[key] = high
+        else:
+            kept[key] = record
+    differing = [(key, record) for key, record in spare if _numbers(record) != _numbers(kept[key])]
+    for key, record in differing:
+        numbers = record["attempt"], kept[key]["attempt"]
+        logger.warning("%s: attempt %d has other numbers than %d, which counts", key[0], *numbers)
+    return Unique([kept[key] for key in sorted(kept)], len(spare) - len(differing), len(differing))
+
+
+def _standing(record: Mapping[str, Any]) -> tuple[int, str, str]:
+    """Return what decides between copies; the last part makes their order not matter."""
+    return record["attempt"], record["provenance"]["ended"], repr(_numbers(record))
+
+
+def _numbers(record: Mapping[str, Any]) -> list[Any]:
+    """Return what a run measured, without the time that it took."""
+    final = {key: value for key, value in record["final"].items() if key != "action_latency_ms"}
+    return [record["state"], record["scores"], final, record["behaviour_cloning"]]
 
 
 @contextmanager
 def collector_at_rest() -> Iterator[None]:
-    """Keep Python's cycle collector from searching thousands of records, which have no cycles."""
+    """Keep Python's cycle collector from searching thousands of objects that have no cycles."""
     active = gc.isenabled()
     gc.disable()
     try:
@@ -112,27 +159,32 @@ def collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def record_files(root: Path) -> Iterator[Path]:
+def record_files(root: Path) -> Iterator[str]:
     """Yield the JSON files in all folders called ``records``, in the order of their paths."""
     for folder, below, names in os.walk(root):
         below[:] = sorted(name for name in below if name not in SKIPPED)
-        if Path(folder).name == "records":
+        if os.path.basename(os.path.abspath(folder)) == "records":
             for name in sorted(names):
                 if name.endswith(".json") and not name.startswith("."):
-                    yield Path(folder) / name
+                    yield os.path.join(folder, name)
 
 
 def read_record(path: Path) -> dict[str, Any]:
     """Return the verified record in a file; ``ValueError`` if it is damaged or another's."""
-    return _verified(path, path.read_bytes())
+    return _load(str(path))
 
 
-def _verified(path: Path, raw: bytes) -> dict[str, Any]:
-    """Return the record in ``raw``, read at ``path``; ``ValueError`` if damaged or another's."""
+def _load(path: str) -> dict[str, Any]:
+    with open(path, "rb", buffering=0) as file:
+        return _verified(os.path.basename(path), file.read())
+
+
+def _verified(name: str, raw: bytes) -> dict[str, Any]:
+    """Return the record in ``raw``, read from ``name``; ``ValueError`` if damaged or another's."""
     record = unsealed(raw)
     validate(record)
-    if record["id"] != path.stem:
-        raise RecordError(f"record.id: {record['id']} in the file {path.name}")
+    if name != f"{record['id']}.json":
+        raise RecordError(f"record.id: {record['id']} in the file {name}")
     return record
 
 
@@ -143,7 +195,7 @@ def _read_or_set_aside(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     try:
-        return _verified(path, raw)
+        return _verified(path.name, raw)
     except ValueError as problem:
         set_aside(path, raw, str(problem))
         return None

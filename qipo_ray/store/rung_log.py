@@ -14,34 +14,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.store.files import flush_folder, make_folder, parse_json, write_bytes
-from qipo_ray.store.intents import TRIAL
-from qipo_ray.store.record_schema import (
+from qipo_ray.store.checks import (
     COUNT,
     NAME,
+    UTC,
+    Fields,
+    Maybe,
     RecordError,
-    fields,
-    maybe,
+    judged,
     number,
     one_of,
-    utc,
 )
+from qipo_ray.store.files import flush_folder, make_folder, parse_json, write_bytes
+from qipo_ray.store.intents import TRIAL
 
 logger = logging.getLogger(__name__)
 
 _ATTEMPT = number(1, whole=True)
-_check_entry = fields(
-    {
-        "trial": TRIAL,
-        "task": NAME,
-        "rung": COUNT,  # from 0
-        "updates": number(1, whole=True),  # of the policy stage
-        "value": maybe(number()),  # mean over the search seeds, percent; null: not a number
-        "attempt": _ATTEMPT,  # of the driver
-        "at": utc,
-    }
+_check_entry = judged(
+    Fields(
+        {
+            "trial": TRIAL,
+            "task": NAME,
+            "rung": COUNT,  # from 0
+            "updates": number(1, whole=True),  # of the policy stage
+            "value": Maybe(number()),  # mean over the search seeds, percent; null: not a number
+            "attempt": _ATTEMPT,  # of the driver
+            "at": UTC,
+        }
+    )
 )
-_check_mark = fields({"attempt": _ATTEMPT, "mark": one_of("fence")})
+_check_mark = judged(Fields({"attempt": _ATTEMPT, "mark": one_of("fence")}))
 
 
 class RungLog:

@@ -37,8 +37,9 @@ class Confirmation:
 def confirmations(search: Search) -> list[Confirmation]:
     """Return the runs of the confirm step, seed by seed."""
     runs = []
+    choices = search.choices()
     for seed in search.spec.report_seeds:
-        for choice in search.choices():
+        for choice in choices:
             source = search.source(choice.task)
             occasion = replace(
                 search.occasion,

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,6 +17,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import Leaderboard, leaderboard
 from qipo_ray.leaderboard.figures import intervals
 from qipo_ray.leaderboard.report import read_report
+from qipo_ray.leaderboard.rows import by_setting
 from qipo_ray.store.files import write_bytes
 from qipo_ray.sweep.confirm import confirm, confirmations
 from qipo_ray.sweep.dashboard import Dashboard
@@ -105,10 +105,9 @@ def write_tables(board: Leaderboard, folder: Path) -> None:
     """Write the tables in every format, and a picture of each."""
     for suffix, document in board.documents().items():
         write_bytes(folder / f"leaderboard.{suffix}", document.encode())
-    groups = groupby(board.rows, key=lambda row: row.method.setting)
-    for number, (_, rows) in enumerate(groups, start=1):
+    for number, (_, rows) in enumerate(by_setting(board.rows), start=1):
         name = "leaderboard" if number == 1 else f"leaderboard-{number}"
-        write_bytes(folder / f"{name}.png", intervals(list(rows), {}).png())
+        write_bytes(folder / f"{name}.png", intervals(rows, {}).png())
 
 
 def _report(root: Path, screen: Screen) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from qipo_ray.config import Config, config_hash, to_dict
 from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.leaderboard.choice import Choice, choices
+from qipo_ray.leaderboard.choice import Choice, choices, spent_episodes
 from qipo_ray.leaderboard.trials import BROKEN
 from qipo_ray.store.intents import INTENT_SCHEMA, read_intents, trial_id, write_intent
 from qipo_ray.store.records import read_records, write_record
@@ -227,8 +227,30 @@ class Search:
         for task in self.spec.tasks:
             trials = [trial for trial in self.trials.values() if trial.task == task]
             paper, top = self.spec.paper, self.spec.top
-            chosen += choices(task, paper, top, trials, self.entries, broken)
+            found = list(choices(task, paper, top, trials, self.entries, broken))
+            spent = spent_episodes(
+                task, self.source(task).sha256, trials, self.entries, self._noted
+            )
+            chosen += [self._paid(one, spent) for one in found]
         return chosen
+
+    def _noted(self, key: str, name: str) -> bool:
+        return self.results.artefacts.note("policy", key, name) is not None
+
+    def _paid(self, choice: Choice, spent: int) -> Choice:
+        """Return a choice with the episodes that were spent on the search, if it was one of it.
+
+        Where a score came in late it keeps the number of its first record: a row has one.
+        """
+        least = choice.selection_episodes
+        numbers = {
+            record["protocol"]["selection_episodes"]
+            for record in self.records.values()
+            if (record["purpose"], record["task"]) == ("confirm", choice.task)
+            and record["config_hash"] == config_hash(choice.config)
+        }
+        known = [number for number in numbers if least <= number <= spent]
+        return replace(choice, selection_episodes=min(known, default=spent)) if least else choice
 
 
 def _short(value: object) -> str:

@@ -35,11 +35,16 @@ def qipo(found: list[Aggregate]) -> list[Aggregate]:
     return [one for one in found if one.rows[0].method.kind == "qipo"]
 
 
-def bold(table: Table, key: str, *, label: int) -> set[object]:
-    """The labels, in a column, of the rows that are bold in another one."""
+def column(table: Table, key: str) -> list[Any]:
+    """The cells of a column."""
     place = [column.key for column in table.columns].index(key)
-    cells = [(row[label], row[place]) for row in table.rows]
-    return {name for name, cell in cells if isinstance(cell, Score) and cell.bold}
+    return [row[place] for row in table.rows]
+
+
+def bold(table: Table, key: str, by: str = "name") -> set[object]:
+    """What the rows that are bold in a column are called."""
+    pairs = zip(column(table, by), column(table, key), strict=True)
+    return {name for name, cell in pairs if isinstance(cell, Score) and cell.bold}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,9 @@ def test_rows_together_are_estimated_as_each_alone(make_records: BuildMany) -> N
     ("values", "intervals", "less", "expected"),
     [
         ([50.0, 45.0, 44.9], [(45.0, 55.0), None, (0.0, 99.0)], False, [True, True, False]),
-        ([50.0, 49.9, 50.0], [None, (0.0, 99.0), None], False, [True, False, True]),
+        ([50.0, 49.9, 50.0], [None, (0.0, 99.0), None], False, [False, False, False]),
+        ([50.0], [None], False, [False]),
+        ([5.0, 50.0], [(5.0, 5.0), None], True, [True, False]),
         ([50.0, 55.0, 55.1], [(45.0, 55.0), None, None], True, [True, True, False]),
         ([], [], False, []),
     ],
@@ -135,37 +142,39 @@ def test_two_data_files_are_never_averaged(make_record: Build) -> None:
 
 def test_what_misses_a_task_is_shown_and_never_leads(make_record: Build) -> None:
     records = [
-        make_record(10.0, task=HOPPER, name="whole"),
-        make_record(20.0, task=WALKER, name="whole"),
-        make_record(99.0, task=WALKER, name="half", beta=1.0),
-    ]
+        make_record(last + seed, task=task, name=name, beta=beta, seed=seed)
+        for last, task, name, beta in (
+            (10.0, HOPPER, "whole", 3.0), (20.0, WALKER, "whole", 3.0), (99.0, WALKER, "half", 1.0)
+        )
+        for seed in (0, 1)
+    ]  # fmt: skip
     (table,) = from_records(records, "family").tables
-    assert bold(table, "mean", label=2) == {"whole"}
-    tasks = {row[2]: row[7] for row in table.rows}
+    assert bold(table, "mean") == {"whole"}
+    tasks = dict(zip(column(table, "name"), column(table, "tasks"), strict=True))
     assert (tasks["half"], tasks["whole"]) == ("1 of 2", "2")
     assert any("misses tasks" in note for note in table.notes)
     (table,) = from_records(records, "config").tables
-    assert bold(table, WALKER, label=1) == {"half"}  # on the task itself it competes
-    assert bold(table, "iqm", label=1) == {"whole"}
+    assert bold(table, WALKER) == {"half"}  # on the task itself it competes
+    assert bold(table, "iqm") == {"whole"}
 
 
 def test_the_data_are_a_line_and_no_competitor(make_record: Build) -> None:
     records = [make_record(10.0, data=80.0, seed=seed) for seed in range(2)]
     for by in ("task", "family", "config"):
         (table,) = from_records(records, by).tables  # type: ignore[arg-type]
-        methods = [column.key for column in table.columns].index("method")
         key = {"task": "last", "family": "mean", "config": "mean"}[by]
-        assert bold(table, key, label=methods) == {"behaviour cloning (OT)", "QIPO-OT"}
+        assert bold(table, key, by="method") == {"behaviour cloning (OT)", "QIPO-OT"}
 
 
 def test_less_is_better_for_the_gap(make_record: Build) -> None:
     records = [
-        make_record(last, task=task, name=name, beta=last, cloning=None)
+        make_record(last + seed, task=task, name=name, beta=last, cloning=None, seed=seed)
         for task in (HOPPER, WALKER)
         for name, last in (("good", 90.0), ("bad", 10.0))
+        for seed in (0, 1)
     ]
     (table,) = from_records(records, "family").tables
-    assert bold(table, "gap", label=2) == bold(table, "mean", label=2) == {"good"}
+    assert bold(table, "gap") == bold(table, "mean") == {"good"}
 
 
 def test_families_follow_the_tasks_where_one_has_several(make_record: Build) -> None:
@@ -182,11 +191,9 @@ def test_intervals_do_not_depend_on_what_else_is_in_the_table(make_records: Buil
 
     def found(records: list[dict[str, Any]]) -> dict[str, Score]:
         (table, *_) = from_records(records, "task").tables
-        return {
-            str(row[15]): row[4]
-            for row in table.rows
-            if isinstance(row[4], Score) and str(row[0]) == HOPPER and row[15]
-        }
+        keys = ("task", "config", "last")
+        rows = zip(*(column(table, key) for key in keys), strict=True)
+        return {config: last for task, config, last in rows if task == HOPPER and config}
 
     one, both = found(few), found(many)
     assert one and all(both[key].interval == score.interval for key, score in one.items())
@@ -199,7 +206,7 @@ def test_seeds_may_differ_between_tasks(make_record: Build) -> None:
         for seed in range(seeds)
     ]
     (table,) = from_records(records, "family").tables
-    assert {row[2]: row[8] for row in table.rows}["x"] == "2–4"
+    assert column(table, "seeds")[column(table, "name").index("x")] == "2–4"
 
 
 def test_rows_keep_the_scores_of_their_seeds(make_record: Build) -> None:

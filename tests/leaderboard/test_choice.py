@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qipo_ray.config import Config, load_config, override
-from qipo_ray.leaderboard.choice import choices, standings
+from qipo_ray.config import Config, load_config, override, stage_keys
+from qipo_ray.leaderboard.choice import choices, spent_episodes, standings
 
 BASE = override(load_config("quickstart"), ["evaluation.episodes=5"])
 
@@ -17,6 +17,7 @@ class Tried:
     config: Config
     origin: str = "search"
     seeds: tuple[int, ...] = (0, 1)
+    rungs: tuple[int, ...] = (10, 20, 30)
 
 
 def tried(name: str, *changes: str, origin: str = "search") -> Tried:
@@ -62,3 +63,25 @@ def test_the_paper_form_of_an_extension_is_its_own_trial() -> None:
     trials = [tried("p", origin="paper"), tried("q", origin="paper")]
     (paper,) = choices("point", trials[1].config, 1, trials, [], set())
     assert paper.trial == "q"
+
+
+def test_all_that_was_spent_counts_not_only_what_decided() -> None:
+    """Rungs in the log, seeds that ran ahead, and evaluations that were broken off."""
+    trials = [tried("a"), tried("b"), tried("c")]
+    entries = [entry("a", 0, 1.0), entry("a", 1, 2.0), entry("b", 0, None), entry("x", 0, 3.0)]
+
+    def key(place: int, seed: int) -> str:
+        return stage_keys(trials[place].config, "point", "e" * 64, seed)["policy"]
+
+    ahead = (key(0, 1), "score-000000030-5ep-online-midpoint-10-clip")
+    known = (key(1, 0), "score-000000010-5ep-online-midpoint-10-clip")  # in the log as well
+    broken = (key(2, 1), "diverged-score-000000010-5ep-online-midpoint-10-clip")
+    others = {(key(2, 0), "diverged"), ("f" * 16, known[1]), (key(2, 0), ahead[1] + "x")}
+
+    def spent(notes: set[tuple[str, str]]) -> int:
+        noted = lambda *note: note in notes  # noqa: E731
+        return spent_episodes("point", "e" * 64, trials, entries, noted)
+
+    assert spent(set()) == spent(others) == spent({known}) == 3 * 2 * 5
+    assert spent({ahead}) == spent({broken}) == 35
+    assert spent({ahead, known, broken, *others}) == 40

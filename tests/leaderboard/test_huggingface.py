@@ -26,7 +26,9 @@ def read_like_the_template(folder: Path) -> dict[str, dict[str, float]]:
         for name in files:
             data = json.loads((Path(root) / name).read_text())
             organisation, model = data["config"]["model_name"].split("/", 1)
-            assert data["config"]["model_dtype"] == "float32"
+            assert data["config"]["model_dtype"] == "torch.float32"
+            assert data["config"]["model_sha"] == ""  # for readers: the newest
+            assert all(type(v) is float for r in data["results"].values() for v in r.values())
             results = {task: 100 * found["normalised"] for task, found in data["results"].items()}
             shown.setdefault(f"{organisation}_{model}", {}).update(results)
     return shown
@@ -52,7 +54,19 @@ def test_read_back_as_a_leaderboard_does(tmp_path: Path, make_record: Build) -> 
     assert {name.split("-")[0] for name in shown} == {"qipo_ray_QIPO", "qipo_ray_behaviour"}
 
 
-@pytest.mark.parametrize("other", [{"source": "d4rl"}, {"episodes": 10}, {"clip": False}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"source": "d4rl"},
+        {"episodes": 10},
+        {"clip": False},
+        {"env_seeds": "1..100"},
+        {"best_of": 4},
+        {"sampler": "heun"},
+        {"steps": 20},
+        {"sha256": "b" * 64, "source": "d4rl"},
+    ],
+)
 def test_sources_and_protocols_are_different_models(
     tmp_path: Path, make_record: Build, other: dict[str, Any]
 ) -> None:

@@ -120,7 +120,21 @@ def test_copies_are_known_by_their_id_and_the_highest_attempt_stays(make_record:
         rows, left_out = collect(order)
         (qipo,) = rows_of("qipo", rows)
         assert (qipo.last.mean, qipo.last.count) == (20.0, 1)
-        assert left_out == {"copy": 2}
+        assert left_out == {"differing copy": 2}
+
+
+def test_two_files_under_one_id_are_two_rows(make_record: Build) -> None:
+    one, other = make_record(10.0), make_record(90.0, sha256="b" * 64)
+    assert one["id"] == other["id"]
+    rows, left_out = collect([one, other])
+    assert sorted(row.last.mean for row in rows_of("qipo", rows)) == [10.0, 90.0]
+    assert not left_out
+
+
+def test_copies_with_the_same_numbers_and_with_others_are_told_apart(make_record: Build) -> None:
+    records = [make_record(10.0), make_record(10.0, attempt=2), make_record(11.0, attempt=3)]
+    assert collect(records)[1] == {"differing copy": 2}
+    assert collect(records[:2])[1] == {"copy": 1}
 
 
 @pytest.mark.parametrize(

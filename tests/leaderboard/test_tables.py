@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 import pytest
 
 from qipo_ray.leaderboard.formats.comma import csv_text, guard
+from qipo_ray.leaderboard.formats.document import Document
 from qipo_ray.leaderboard.formats.html import table_data
 from qipo_ray.leaderboard.formats.latex import escape as escape_latex
 from qipo_ray.leaderboard.formats.markdown import escape, section
@@ -24,6 +26,12 @@ COLUMNS = (
 
 def table(*rows: tuple[Cell, ...], source: str = "d4rl") -> Table:
     return Table("A *title*", "What it says.", source, COLUMNS, rows, ("A note.",), ("1. Foot.",))
+
+
+def csv_of(tables: Sequence[Table], notes: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    """The rows of some tables as CSV reads back."""
+    document = Document("m", tuple(tables), notes, {}, ())
+    return list(csv.DictReader(io.StringIO(csv_text(document))))
 
 
 LEADER = Score(51.04, 2.26, Interval(49.0, 53.0), 3, bold=True)
@@ -75,8 +83,9 @@ def test_latex_shows_its_own_signs() -> None:
 
 def test_csv_reads_back_with_all_digits_and_a_column_per_source() -> None:
     other = ("other", Score(1 / 3, 0.1, None, 2), None, 2, False)
-    document = csv_text([table(ROW), table(other, source="generated")])
-    first, second = csv.DictReader(io.StringIO(document))
+    first, second = (
+        row for row in csv_of([table(ROW), table(other, source="generated")]) if row["method"]
+    )
     assert float(first["d4rl_last_mean"]) == 51.04
     assert (first["d4rl_last_low"], first["d4rl_last_high"]) == ("49.0", "53.0")
     assert (first["generated_last_mean"], first["d4rl_gain_std"]) == ("", "")
@@ -86,19 +95,30 @@ def test_csv_reads_back_with_all_digits_and_a_column_per_source() -> None:
     assert float(first["d4rl_gain_mean"]) == -3.0
 
 
+def test_csv_holds_captions_and_notes_in_rows_of_their_own() -> None:
+    _, *notes = csv_of([table(ROW)], notes=("Left out: =1",))
+    assert {row["table"] for row in notes} == {"note"}
+    assert [row["note"] for row in notes] == [
+        "A *title*: What it says.",
+        "A *title*: A note.",
+        "A *title*: 1. Foot.",
+        "Left out: =1",
+    ]
+    assert not any(row["method"] or row["d4rl_last_mean"] for row in notes)
+
+
 @pytest.mark.parametrize(
     "value", ["=1+1", "+cmd", "-cmd|x", "@SUM(A1)", "-", "--1", "+inf", "＝1"]
 )
 def test_csv_disarms_formulas(value: str) -> None:
     assert guard(value) == "'" + value
-    cells = csv_text([table((value, None, None, None, None))])
-    (row,) = csv.DictReader(io.StringIO(cells))
+    row, *_ = csv_of([table((value, None, None, None, None))])
     assert row["method"] == "'" + value
 
 
 @pytest.mark.parametrize("value", ["\t=1", "\r=1", " \n =1"])
 def test_csv_disarms_formulas_behind_white_space(value: str) -> None:
-    (row,) = csv.DictReader(io.StringIO(csv_text([table((value, None, None, None, None))])))
+    row, *_ = csv_of([table((value, None, None, None, None))])
     assert row["method"] == "'=1"
 
 
@@ -139,4 +159,4 @@ def test_html_cells_say_what_they_are() -> None:
 
 def test_a_row_of_the_wrong_width_is_a_bug_that_shows() -> None:
     with pytest.raises(ValueError, match="zip"):
-        csv_text([table(("short",))])
+        csv_of([table(("short",))])

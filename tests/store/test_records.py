@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import random
@@ -13,6 +14,7 @@ import pytest
 from qipo_ray.errors import UserError
 from qipo_ray.store import RecordError, new_id, read_records, validate, write_record
 from qipo_ray.store.files import sealed
+from qipo_ray.store.records import all_records, unique
 
 SCORE = {
     "updates": 3000,
@@ -238,11 +240,46 @@ def test_many_sweeps_below_one_root(tmp_path: Path) -> None:
 def test_a_run_counts_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_record(tmp_path / "a", record())
     shutil.copytree(tmp_path / "a", tmp_path / "copy")
-    assert read_records(tmp_path) == [record()] and not caplog.records
-    other = put(record(), ("attempt",), 2)
-    write_record(tmp_path / "z", other)
     assert read_records(tmp_path) == [record()]
-    assert "z/records/" in caplog.text and "differs from" in caplog.text
+    assert len(all_records(tmp_path)) == 2
+    again = put(record(), ("attempt",), 2)
+    write_record(tmp_path / "z", again)
+    assert read_records(tmp_path) == [again] and not caplog.records
+    best = put(put(record(), ("attempt",), 3), ("final", "last3"), 99.0)
+    write_record(tmp_path / "b", best)
+    assert read_records(tmp_path) == [best]
+    assert f"{record()['id']}: attempt 2 has other numbers than 3, which counts" in caplog.text
+
+
+def test_of_several_copies_the_highest_attempt_stays_whatever_their_order() -> None:
+    copies = [
+        put(put(record(), ("attempt",), attempt), ("final", "last3"), last3)
+        for attempt, last3 in ((1, 10.0), (2, 20.0), (2, 21.0), (1, 20.0))
+    ]
+    late = put(record(), ("provenance", "ended"), "2026-02-01T00:00:00Z")
+    for order in itertools.permutations(copies):
+        found = unique(order)
+        assert found.kept == [copies[2]]
+        assert (found.copies, found.differing) == (0, 3)
+    assert unique([late, record()]).kept == unique([record(), late]).kept == [late]
+
+
+def test_copies_with_the_same_numbers_are_only_counted(caplog: pytest.LogCaptureFixture) -> None:
+    slower = put(record(), ("final", "action_latency_ms"), 9.0)
+    assert unique([record(), slower, record()]).copies == 2
+    assert unique([record(), slower]).differing == 0 and not caplog.records
+
+
+@pytest.mark.parametrize(("key", "value"), [("sha256", "d" * 64), ("source", "generated")])
+def test_runs_on_other_data_are_other_runs_though_they_share_an_id(
+    tmp_path: Path, key: str, value: str
+) -> None:
+    other = put(record(), ("data", key), value)
+    write_record(tmp_path / "a", record())
+    write_record(tmp_path / "b", other)
+    assert [one["data"][key] for one in read_records(tmp_path)] == sorted(
+        [record()["data"][key], value]
+    )
 
 
 def test_no_folder(tmp_path: Path) -> None:

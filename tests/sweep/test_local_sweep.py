@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -17,12 +18,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from qipo_ray.cli.main import main
+from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.load import load
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.leaderboard import Leaderboard
 from qipo_ray.leaderboard.verify import verify
+from qipo_ray.store.artefacts import Artefacts
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.lease import Lease
 from qipo_ray.store.records import read_records
@@ -31,6 +34,7 @@ from qipo_ray.sweep.rule import replay
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.sweep.search import Search
 from qipo_ray.sweep.space import Spec, load_spec
+from qipo_ray.sweep.trial import Source, Trial
 from qipo_ray.train import relay
 from qipo_ray.train.record import Occasion
 
@@ -170,7 +174,12 @@ def test_a_sweep_ends_with_all_that_the_specification_asks(
                           for some in (search, confirmed))  # fmt: skip
     assert not searched & reported  # confirm shares nothing with search
     episodes = {r["label"]["name"]: r["protocol"]["selection_episodes"] for r in confirmed}
-    assert episodes == {"paper form": 0, "search, best": 3 * 2 * len(entries)}
+    jobs = {root / "artefacts" / f"policy-{r['jobs']['policy']}" for r in search}
+    notes = [note for job in jobs for note in job.glob("note-score-*.json")]
+    spent = sum(json.loads(note.read_text())["note"]["episodes"] for note in notes)
+    # Seeds run ahead of a trial that is stopped: that is spent, too.
+    assert episodes == {"paper form": 0, "search, best": spent}
+    assert spent > 3 * 2 * len(entries)
     methods = {row.method.name for row in board.rows}
     assert methods >= {"data", "behaviour cloning (OT)", "behaviour cloning (Diff)", "QIPO-Diff"}
     assert (root / "leaderboard" / "leaderboard.md").read_text() == board.markdown()
@@ -228,6 +237,30 @@ def test_an_extension_may_leave_a_task(
     other = replace(spec, tasks=("maze2d-umaze",))
     search = Search(other, root, 2, {"maze2d-umaze": point}, OCCASION, lambda words: None)
     assert search.trials == {} and search.trials_left == 6
+
+
+def test_a_score_that_comes_in_late_does_not_tear_a_row_apart(
+    spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+) -> None:
+    """A worker may still score a run of the search while the confirm step has begun."""
+    root = tmp_path / "R"
+    shutil.copytree(ended[0], root)
+    records = read_records(root)
+    chosen = [r for r in records if r["label"]["name"] == "search, best" and r["seed"] == 101]
+    for record in chosen:
+        (root / "records" / f"{record['id']}.json").unlink()
+    scored = {(r["trial"], r["seed"], s["updates"]) for r in records for s in r["scores"]}
+    artefacts = Artefacts(root)
+    for trial in (Trial.of(one) for one in read_intents(root)):
+        for run in trial.runs(Source("", chosen[0]["data"]["sha256"])):
+            for one in run.jobs[-1].evaluations:
+                if (trial.id, run.seed, one.updates) not in scored:
+                    name = score_name(trial.config, one.updates, one.episodes)
+                    artefacts.write_note("policy", run.jobs[-1].key, name, {"episodes": 3})
+    sweep(spec, root)
+    again = {r["id"]: r["protocol"]["selection_episodes"] for r in read_records(root)}
+    assert again == {r["id"]: r["protocol"]["selection_episodes"] for r in records}
+    assert verify(root).faults == ()
 
 
 def test_event_files_hold_each_step_once_and_one_hparams_entry(

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.store.record_schema import RECORD, fields
+from qipo_ray.store.checks import Fields, judged
+from qipo_ray.store.record_schema import RECORD
 from qipo_ray.train import host
 from qipo_ray.train.graph import JobGraph
 from qipo_ray.train.host import Host
@@ -39,7 +40,7 @@ def train(run: Run, root: Path) -> None:
 
 def record_of(run: Run, data: Dataset, root: Path) -> dict[str, Any]:
     record = build_record(run, data, Results(root), OCCASION)
-    fields(RECORD)(record, "record")
+    judged(Fields(RECORD))(record, "record")
     return record
 
 

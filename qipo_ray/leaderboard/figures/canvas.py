@@ -151,10 +151,13 @@ def panels(count: int, *, height: float = 2.9) -> tuple[Figure, list[Axes]]:
 
 
 def label(words: str, longest: int = LONGEST_LABEL) -> str:
-    """Return a name as a picture shows it: one line, not too long, only what XML can carry."""
+    """Return a name as a picture shows it: one line, only what XML can carry, not too long.
+
+    It is cut in the middle: what tells two names apart stands at their ends.
+    """
     clean = "".join(sign if _is_xml(sign) else "\ufffd" for sign in words)
     line = " ".join(clean.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+    return line if len(line) <= longest else f"{line[: longest - 10]}…{line[-9:]}"
 
 
 def _is_xml(sign: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from qipo_ray.leaderboard.aggregate import generator
@@ -17,7 +16,7 @@ from qipo_ray.leaderboard.figures.pareto import pareto
 from qipo_ray.leaderboard.figures.profile import profile
 from qipo_ray.leaderboard.figures.series import series_of
 from qipo_ray.leaderboard.figures.slices import importance, slices
-from qipo_ray.leaderboard.rows import Record, Row
+from qipo_ray.leaderboard.rows import Record, Row, by_setting
 from qipo_ray.leaderboard.trials import Trial, trials_of
 
 MOST_SEARCHES = 6  # tasks whose search gets pictures
@@ -66,12 +65,12 @@ def _reported(
 ) -> list[Room]:
     rooms: list[Room] = []
     every = series_of(records)
-    for setting, some in groupby(rows, key=lambda row: row.method.setting):
+    for setting, some in by_setting(rows):
         series = [one for one in every if one.setting == setting]
         look = looks([one.name for one in series])
         searched = [trial for trial in trials if trial.source == setting.source]
         found = (
-            intervals(list(some), look),
+            intervals(some, look),
             profile(series, look, generator()),
             curves(series, look),
             pareto(series, look),

@@ -18,7 +18,8 @@ from qipo_ray.leaderboard.figures.canvas import (
     left_out,
     styled,
 )
-from qipo_ray.leaderboard.rows import Row
+from qipo_ray.leaderboard.labels import words
+from qipo_ray.leaderboard.rows import Method, Row
 from qipo_ray.leaderboard.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -35,13 +36,15 @@ def intervals(rows: Sequence[Row], look: Mapping[str, Look]) -> Picture:
     ``rows`` are of one setting, in the order of the table.
     """
     tasks = list(dict.fromkeys(row.method.task for row in rows))
+    phrases = words(row.method for row in rows)
+    names = {method: label(phrase) for method, phrase in phrases.items()}
     shown = [_best([row for row in rows if row.method.task == t]) for t in tasks[:MOST_PANELS]]
     heights = [len(some) + 1.4 for some in shown]
     with styled():
         figure = blank(8.0, 0.36 * sum(heights) + 0.7)
         grid = figure.subplots(len(shown), 1, squeeze=False, height_ratios=heights)[:, 0]
         for panel, some in zip(grid, shown, strict=True):
-            _panel(panel, some, look)
+            _panel(panel, some, names, look)
         grid[-1].set_xlabel("D4RL-normalised score of the last checkpoint")
     return Picture(
         "intervals",
@@ -59,10 +62,12 @@ def _best(some: Sequence[Row]) -> list[Row]:
     return [some[place] for place in sorted(ranked[:MOST_LINES])]
 
 
-def _panel(panel: Axes, some: Sequence[Row], look: Mapping[str, Look]) -> None:
+def _panel(
+    panel: Axes, some: Sequence[Row], names: Mapping[Method, str], look: Mapping[str, Look]
+) -> None:
     for place, (row, found) in enumerate(zip(some, row_estimates(some), strict=True)):
-        _line(panel, place, row, found, _look(row, look))
-    panel.set_yticks(range(len(some)), [f"{_words(row)}{_seeds(row)}" for row in some])
+        _line(panel, place, row, found, _look(row, names, look))
+    panel.set_yticks(range(len(some)), [f"{names[row.method]}{_seeds(row)}" for row in some])
     panel.set_ylim(len(some) - 0.5, -0.9)
     panel.grid(visible=False, axis="y")
     panel.set_title(label(f"{some[0].method.task} ({some[0].method.setting.source})"))
@@ -87,15 +92,10 @@ def _line(panel: Axes, place: int, row: Row, found: Estimate, style: Look) -> No
     )
 
 
-def _look(row: Row, look: Mapping[str, Look]) -> Look:
+def _look(row: Row, names: Mapping[Method, str], look: Mapping[str, Look]) -> Look:
     if row.method.kind != "qipo":
         return _PLAIN
-    return look.get(_words(row), _DIFF if "Diff" in row.method.name else _OT)
-
-
-def _words(row: Row) -> str:
-    method = row.method
-    return label(f"{method.name}, {method.preset}" if method.preset else method.name)
+    return look.get(names[row.method], _DIFF if "Diff" in row.method.name else _OT)
 
 
 def _seeds(row: Row) -> str:

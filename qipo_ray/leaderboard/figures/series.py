@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from qipo_ray.leaderboard.figures.canvas import label
-from qipo_ray.leaderboard.rows import PAPER, Record, Setting, at, left_out_because, setting_of
+from qipo_ray.leaderboard.labels import words
+from qipo_ray.leaderboard.rows import (
+    PAPER,
+    Method,
+    Record,
+    Setting,
+    at,
+    left_out_because,
+    method_of,
+)
 from qipo_ray.leaderboard.trials import Trial
 
 
@@ -44,28 +53,21 @@ class Series:
 def series_of(records: Iterable[Record]) -> list[Series]:
     """Return the reported runs by setting, task and configuration; the paper's form first.
 
-    The records are unique. Configurations of one label on one task get their hash into it.
+    The records are unique; one series is one row of the tables, under the same label.
     """
-    groups: defaultdict[tuple[Setting, str, str, str, str], list[Record]] = defaultdict(list)
+    groups: defaultdict[Method, list[Record]] = defaultdict(list)
     for record in records:
         if left_out_because(record) is None:
-            origin = record["config_hash"], record["data"]["sha256"]
-            key = (setting_of(record), record["task"], _name(record), *origin)
-            groups[key].append(record)
-    doubled = Counter(key[:3] for key in groups)
+            groups[method_of(record)].append(record)
+    names = words(groups)
     found = []
-    for (setting, task, name, config, _), some in groups.items():
-        shown = f"{name} {config[:8]}" if doubled[setting, task, name] > 1 else name
+    for method, some in groups.items():
+        name = label(names[method])
         runs = sorted(some, key=lambda record: (record["seed"], record["id"]))
-        found.append(Series(setting, task, label(shown), tuple(runs)))
+        found.append(Series(method.setting, method.task, name, tuple(runs)))
     return sorted(found, key=lambda s: (s.setting, s.task, PAPER not in s.name, s.name))
 
 
 def tasks_of(items: Sequence[Series] | Sequence[Trial]) -> list[str]:
     """Return the tasks, each once, in order."""
     return list(dict.fromkeys(item.task for item in items))
-
-
-def _name(record: Record) -> str:
-    name = record["label"]["name"]
-    return f"{record['label']['method']}, {name}" if name else str(record["label"]["method"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 
+from qipo_ray.leaderboard.formats.document import Document
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean, plain
 
 # What starts a formula, at the start of a cell or behind a semicolon, which some take for a comma.
@@ -14,26 +16,35 @@ _FORMULA = re.compile(r"(?:^|(?<=;))(\s*)(?=[=+\-@＝＋－＠])")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
-def csv_text(tables: Sequence[Table]) -> str:
+def csv_text(document: Document) -> str:
     """Return all tables as one CSV; scores stand in columns of their source, never mixed.
 
     The columns of a score are ``<source>_<key>_mean``, ``_std`` and so on, so that no column can
-    be averaged over two data sources by accident. ``table`` says which kind of table a row is of.
+    be averaged over two data sources by accident. ``table`` says which kind of table a row is of;
+    in rows of the kind ``note`` the column ``note`` holds a caption or a note.
     """
-    header = ["table"]
-    lines: list[dict[str, str]] = []
+    tables = document.tables
+    header = dict.fromkeys(["table", *(n for table in tables for n in _header(table)), "note"])
+    places = {name: place for place, name in enumerate(header)}
+    lines = [list(header)]
+
+    def add(kind: str, names: Iterable[str], cells: Iterable[str]) -> None:
+        line = [kind, *[""] * (len(header) - 1)]
+        for name, cell in zip(names, cells, strict=True):
+            line[places[name]] = cell
+        lines.append(line)
+
     for table in tables:
-        names = [name for column in table.columns for name in _names(table, column)]
-        known = set(header)
-        header += [name for name in names if name not in known]
+        names = _header(table)
         for row in table.rows:
-            cells = [c for column, cell in zip(table.columns, row, strict=True)
-                     for c in _cells(column, cell)]  # fmt: skip
-            lines.append({"table": table.kind} | dict(zip(names, cells, strict=True)))
+            pairs = zip(table.columns, row, strict=True)
+            add(table.kind, names, [cell for pair in pairs for cell in _cells(*pair)])
+        for note in (table.caption, *table.notes, *table.footnotes):
+            add("note", ["note"], [_text(f"{table.title}: {note}")])
+    for note in document.notes:
+        add("note", ["note"], [_text(note)])
     out = io.StringIO()
-    writer = csv.DictWriter(out, header, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    csv.writer(out, lineterminator="\n").writerows(lines)
     return out.getvalue()
 
 
@@ -42,10 +53,13 @@ def guard(value: str) -> str:
     return value if _NUMBER.fullmatch(value) else _FORMULA.sub(r"\1'", value)
 
 
-def _names(table: Table, column: Column) -> list[str]:
-    if not column.scores:
-        return [column.key]
-    return [guard(clean(f"{table.source}_{column.key}_{part}")) for part in column.parts]
+def _header(table: Table) -> list[str]:
+    """Return the names of a table's columns; a score has several."""
+    return [
+        _text(f"{table.source}_{column.key}_{part}") if part else column.key
+        for column in table.columns
+        for part in column.parts or ("",)
+    ]
 
 
 def _cells(column: Column, cell: Cell) -> list[str]:
@@ -57,4 +71,10 @@ def _cells(column: Column, cell: Cell) -> list[str]:
     held = plain(cell)
     if isinstance(held, bool):
         return ["yes" if held else "no"]
-    return [guard(clean(str(held)))]
+    return [_text(str(held))]
+
+
+@lru_cache(maxsize=4096)
+def _text(value: str) -> str:
+    """Return text as a cell; few texts fill many cells."""
+    return guard(clean(value))

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, TITLE, Document
-from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, text
+from qipo_ray.leaderboard.tables import Cell, Column, Score, Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -41,29 +41,28 @@ def environment() -> Environment:
 
 def table_data(table: Table) -> dict[str, object]:
     """Return what ``table.html`` draws; a cell is its text, classes and number to sort by."""
-    shown = table.shown("everywhere", "document")
-    columns = [table.columns[i] for i in shown]
     return {
         "title": table.title,
         "caption": table.caption,
-        "columns": [(column.title, _classes(column)) for column in columns],
-        "rows": [[_cell(table.columns[i], row[i]) for i in shown] for row in table.rows],
+        "columns": [(column.title, _classes(column)) for column in table.document_columns],
+        "rows": [[_cell(*one) for one in row] for row in table.document_rows],
         "notes": table.notes,
         "footnotes": list(enumerate(table.footnotes, 1)),
     }
 
 
-def _cell(column: Column, cell: Cell) -> tuple[str, str, str]:
+def _cell(column: Column, cell: Cell, words: str) -> tuple[str, str, str]:
     number = cell.value if isinstance(cell, Score) else cell
     sortable = isinstance(number, int | float) and not isinstance(number, bool)
-    return text(column, cell), _classes(column, cell), repr(number) if sortable else ""
+    return words, _classes(column, cell), repr(number) if sortable else ""
 
 
 def _classes(column: Column, cell: Cell = None) -> str:
-    chosen = {
-        "number": column.scores,
-        "muted": column.muted,
-        "best": isinstance(cell, Score) and cell.bold,
-        "long": isinstance(cell, str) and len(cell) > LONG,
-    }
-    return " ".join(name for name, wanted in chosen.items() if wanted)
+    chosen = ["number"] if column.scores else []
+    if column.muted:
+        chosen.append("muted")
+    if isinstance(cell, Score) and cell.bold:
+        chosen.append("best")
+    elif isinstance(cell, str) and len(cell) > LONG:
+        chosen.append("long")
+    return " ".join(chosen)

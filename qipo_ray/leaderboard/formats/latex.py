@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, Document
-from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean, text
+from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean
 
 HEAD = """\
 % \\usepackage{booktabs,graphicx,xcolor}
@@ -31,14 +32,14 @@ def latex_text(document: Document) -> str:
     return "\n".join(parts)
 
 
+@lru_cache(maxsize=4096)  # few texts fill many cells
 def escape(value: str) -> str:
     """Return text that LaTeX sets as it is."""
     return _NEEDS.sub(lambda match: _SPECIAL.get(match[0], f"{{{match[0]}}}"), clean(value))
 
 
 def _table(table: Table) -> str:
-    shown = table.shown("everywhere", "document")
-    columns = [table.columns[i] for i in shown]
+    columns = table.document_columns
     lines = [
         r"\begin{table*}",
         r"\centering",
@@ -48,7 +49,7 @@ def _table(table: Table) -> str:
         r"\toprule",
         _row(_muted(column, escape(column.title)) for column in columns),
         r"\midrule",
-        *(_row(_cell(table.columns[i], row[i]) for i in shown) for row in table.rows),
+        *(_row(_cell(*one) for one in row) for row in table.document_rows),
         r"\bottomrule",
         r"\end{tabular}}",
         *_notes(table),
@@ -63,8 +64,8 @@ def _notes(table: Table) -> list[str]:
     return [rf"\par\smallskip\footnotesize\raggedright {escape(note)}\par" for note in notes]
 
 
-def _cell(column: Column, cell: Cell) -> str:
-    shown = escape(text(column, cell))
+def _cell(column: Column, cell: Cell, words: str) -> str:
+    shown = escape(words)
     if isinstance(cell, Score):
         shown = shown.replace("-", "$-$")
         if cell.bold:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, TITLE, Document
-from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean, text
+from qipo_ray.leaderboard.tables import Cell, Score, Table, clean
 
 
 def markdown_text(document: Document) -> str:
@@ -21,26 +22,25 @@ def markdown_text(document: Document) -> str:
 
 def section(table: Table) -> str:
     """Return a table as a Markdown section: title, caption, pipe table, notes, footnotes."""
-    shown = table.shown("everywhere", "document")
-    columns = [table.columns[i] for i in shown]
+    columns = table.document_columns
     lines = [f"## {escape(table.title)}", "", _prose(table.caption), ""]
     lines.append(_pipes(escape(column.title) for column in columns))
     lines.append(_pipes("---:" if column.scores else "---" for column in columns))
-    for row in table.rows:
-        lines.append(_pipes(_cell(table.columns[i], row[i]) for i in shown))
+    lines += [_pipes(_cell(cell, words) for _, cell, words in row) for row in table.document_rows]
     lines += ["", _bullets(table.notes)]
     lines += [f"\\[{number}\\] {escape(note)}\n" for number, note in enumerate(table.footnotes, 1)]
     return "\n".join(lines).rstrip() + "\n"
 
 
+@lru_cache(maxsize=4096)  # few texts fill many cells
 def escape(value: str) -> str:
     """Return text that Markdown shows as it is, on one line; addresses do not become links."""
     line = re.sub(r"([\\|`*_\[\]<>&~$#!])", r"\\\1", clean(value))
     return re.sub(r"(?i)(:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=\bwww)\.|@)", r"\\\1", line)
 
 
-def _cell(column: Column, cell: Cell) -> str:
-    shown = escape(text(column, cell))
+def _cell(cell: Cell, words: str) -> str:
+    shown = escape(words)
     return f"**{shown}**" if isinstance(cell, Score) and cell.bold else shown
 
 

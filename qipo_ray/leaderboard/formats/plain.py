@@ -8,29 +8,34 @@ from qipo_ray import __version__
 from qipo_ray.leaderboard.formats.document import Document
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, plain
 
-SCHEMA = 2  # of the document; 1 had neither intervals nor kinds of tables
+SCHEMA = 3  # of the document; 2 had no captions and notes, 1 no intervals and kinds of tables
 
 
 def json_text(document: Document) -> str:
-    """Return the leaderboard as a JSON document."""
-    tables = [
-        {
-            "kind": table.kind,
-            "title": table.title,
-            "source": table.source,
-            "rows": rows(table),
-        }
-        for table in document.tables
-    ]
-    whole = {
+    """Return the leaderboard as a JSON document, a line for each row of a table."""
+    head = {
         "schema": SCHEMA,
         "version": __version__,  # of the program that wrote it
         "metric": document.metric,
-        "tables": tables,
         "left_out": dict(sorted(document.left_out.items())),
+        "notes": document.notes,
         "records": document.records,
     }
-    return json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    tables = ",\n".join(map(_table, document.tables))
+    return f'{_dumps(head)[:-1]},\n"tables": [\n{tables}\n]}}\n'
+
+
+def _table(table: Table) -> str:
+    head = {
+        "kind": table.kind,
+        "title": table.title,
+        "caption": table.caption,
+        "source": table.source,
+        "notes": table.notes,
+        "footnotes": table.footnotes,
+    }
+    lines = ",\n".join(map(_dumps, rows(table)))
+    return f'{_dumps(head)[:-1]},\n"rows": [\n{lines}\n]}}'
 
 
 def rows(table: Table) -> list[dict[str, object]]:
@@ -45,3 +50,7 @@ def _plain(column: Column, cell: Cell) -> object:
     if isinstance(cell, Score):
         return {part: cell.part(part) for part in column.parts} | {"bold": cell.bold}
     return plain(cell)
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)

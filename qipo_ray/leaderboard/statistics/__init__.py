@@ -7,6 +7,7 @@ from qipo_ray.leaderboard.statistics.bootstrap import (
     Interval,
     estimate,
     estimates,
+    estimates_of_all,
     stratified_bootstrap,
 )
 from qipo_ray.leaderboard.statistics.compare import (
@@ -43,6 +44,7 @@ __all__ = [
     "Statistic",
     "estimate",
     "estimates",
+    "estimates_of_all",
     "expected_online_performance",
     "iqm",
     "mean",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +17,11 @@ class Spread:
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean of finite ``values``, exactly rounded; ValueError if there are none."""
-    return statistics.mean(values)
+    """Return the mean of finite ``values``, that of equal ones exactly; ValueError for none."""
+    if not values:
+        raise ValueError("mean: expected at least one value")
+    first = values[0]
+    return first + math.fsum(value - first for value in values) / len(values)
 
 
 def spread(values: Sequence[float]) -> Spread:

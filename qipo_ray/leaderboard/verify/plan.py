@@ -10,7 +10,7 @@ from typing import Any
 
 from qipo_ray.config import Config, config_hash
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard.choice import Choice, choices
+from qipo_ray.leaderboard.choice import Choice, choices, spent_episodes
 from qipo_ray.leaderboard.trials import BROKEN
 from qipo_ray.leaderboard.verify.configs import Configs
 from qipo_ray.leaderboard.verify.specification import Specification
@@ -43,18 +43,25 @@ class Planned:
 
     choice: Choice
     config_hash: str
+    most: int  # episodes that its search has spent, if one chose it
 
     def differs(self, record: Record) -> list[str]:
-        """Return what a record says otherwise."""
+        """Return what a record says otherwise.
+
+        Of the selection episodes only those that decided are certain: how many more had been
+        spent when it was written lies between them and all.
+        """
         said = {
             "label.name": (record["label"]["name"], self.choice.name),
             "trial": (record["trial"], self.choice.trial),
-            "protocol.selection_episodes": (
-                record["protocol"]["selection_episodes"],
-                self.choice.selection_episodes,
-            ),
         }
-        return [f"{key} {old!r}, not {new!r}" for key, (old, new) in said.items() if old != new]
+        found = [f"{key} {old!r}, not {new!r}" for key, (old, new) in said.items() if old != new]
+        spent, least = record["protocol"]["selection_episodes"], self.choice.selection_episodes
+        most = self.most if least else 0
+        if not least <= spent <= most:
+            words = f"{least} to {most}" if least < most else str(least)
+            found.append(f"protocol.selection_episodes {spent}, not {words}")
+        return found
 
 
 class Plan:
@@ -69,7 +76,7 @@ class Plan:
     ) -> None:
         self.spec, self.earlier = spec, earlier
         self.trials = {trial.id: trial for trial in _trials(found, configs)}
-        self.entries = found.entries
+        self.entries, self.notes = found.entries, found.notes
         self.records = {record["id"]: record for record in found.records}
         self.broken = {
             record["trial"]
@@ -144,8 +151,14 @@ class Plan:
         known = (id(spec), task, len(trials))
         if known not in self._confirmed:
             found = choices(task, spec.paper, spec.top, trials, self.entries, self.broken)
-            self._confirmed[known] = [Planned(one, config_hash(one.config)) for one in found]
+            spent = spent_episodes(task, spec.data[task], trials, self.entries, self._noted)
+            self._confirmed[known] = [
+                Planned(one, config_hash(one.config), spent) for one in found
+            ]
         return self._confirmed[known]
+
+    def _noted(self, key: str, name: str) -> bool:
+        return name in self.notes.get(("policy", key), {})
 
 
 def moment(text: str) -> datetime:

@@ -19,17 +19,18 @@ from qipo_ray.config import Config, config_hash, from_dict
 from qipo_ray.config.space import Parameter, points
 from qipo_ray.errors import UserError
 from qipo_ray.store.audit import Audit, names, reason
-from qipo_ray.store.record_schema import (
+from qipo_ray.store.checks import (
     COUNT,
     HEX16,
+    MAPPING,
     NAME,
-    fields,
-    many,
-    mapping,
-    maybe,
+    PLAIN,
+    SHA256,
+    Fields,
+    Many,
+    Maybe,
+    judged,
     number,
-    plain,
-    text,
 )
 
 FILE = "sweep.yaml"
@@ -37,23 +38,25 @@ EARLIER = "specifications"
 MOST_BYTES = 1_000_000
 UNHASHED = ("hash", "data", "resources")
 
-_check = fields(
-    {
-        "hash": HEX16,
-        "name": NAME,
-        "tasks": many(NAME),
-        "base": mapping,
-        "paper": maybe(mapping),
-        "space": mapping,
-        "trials": number(1, whole=True),
-        "seeds": fields({"search": many(COUNT), "report": many(COUNT)}),
-        "rungs": fields({"shares": many(number(0)), "reduction": number(2, whole=True)}),
-        "confirm": fields({"top": COUNT}),
-        "resources": plain,
-        "data": mapping,
-    }
+_check = judged(
+    Fields(
+        {
+            "hash": HEX16,
+            "name": NAME,
+            "tasks": Many(NAME),
+            "base": MAPPING,
+            "paper": Maybe(MAPPING),
+            "space": MAPPING,
+            "trials": number(1, whole=True),
+            "seeds": Fields({"search": Many(COUNT), "report": Many(COUNT)}),
+            "rungs": Fields({"shares": Many(number(0)), "reduction": number(2, whole=True)}),
+            "confirm": Fields({"top": COUNT}),
+            "resources": PLAIN,
+            "data": MAPPING,
+        }
+    )
 )
-_check_sha256 = text(r"[0-9a-f]{64}", "64 hex digits")
+_check_sha256 = judged(SHA256)
 
 
 class OtherSettings(ValueError):

@@ -12,12 +12,11 @@ from qipo_ray.leaderboard.views.common import METRIC
 from qipo_ray.leaderboard.views.compare import comparison
 from qipo_ray.leaderboard.views.config import by_config
 from qipo_ray.leaderboard.views.family import by_family
-from qipo_ray.leaderboard.views.published import published_table
 from qipo_ray.leaderboard.views.task import by_task
 
 By = Literal["task", "family", "config"]
 
-__all__ = ["METRIC", "By", "comparison", "published_table", "views"]
+__all__ = ["METRIC", "By", "comparison", "views"]
 
 VIEWS: Mapping[By, Callable[[Setting, Sequence[Row]], Table]] = {
     "task": by_task,

@@ -1,19 +1,37 @@
-"""What the views share: how a configuration is named, and what a caption must say."""
+"""What the views share: the columns of the protocol, and what captions and notes must say."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from qipo_ray.leaderboard.aggregate import LESS_IS_BETTER, Aggregate, leaders
-from qipo_ray.leaderboard.rows import Method, Row, Setting
-from qipo_ray.leaderboard.tables import VALUE, Column, Score
+from qipo_ray.leaderboard.rows import Row, Setting
+from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score
 
 METRIC = "D4RL-normalised score: 0 and 100 are the task's two reference returns, more is better"
 BOLD = (
-    "Bold: inside the 95 % interval of the best of its {}. Intervals, in brackets, are bootstraps"
-    " over training seeds; below five seeds they are too narrow."
+    "Bold: inside the 95 % interval of the best of its {}; nothing is, where the best has a single"
+    " seed and so no interval. Intervals, in brackets, are bootstraps over training seeds; below"
+    " five seeds they are too narrow."
 )
 GENERATED = "Generated data: not comparable with published scores on D4RL's own files."
+DEPARTURES = Column("departures", "departures")
+PROTOCOL = (
+    Column("episodes", "episodes", "document"),
+    Column("sampler", "sampler", "document"),
+    Column("steps", "evaluations per action", "document"),
+    Column("selection_episodes", "selection episodes", "document"),
+    Column("source", "source", "file"),
+    Column("dataset", "dataset SHA-256", "file"),
+    Column("config", "configuration hash", "file"),
+    Column("seed_list", "training seeds", "file"),
+    Column("env_seeds", "environment seeds", "file"),
+    Column("best_of", "actions drawn per state", "file"),
+    Column("clip", "actions clipped", "file"),
+    Column("data_notes", "notes on the data", "file"),
+)
+TASK_LIST = Column("task_list", "tasks by name", "file")  # in the order of datasets and hashes
 STATISTIC_COLUMNS = (
     Column("mean", "mean", parts=VALUE),
     Column("iqm", "interquartile mean", parts=VALUE),
@@ -38,9 +56,51 @@ def protocol(setting: Setting, rows: Iterable[Row]) -> str:
     )
 
 
-def configuration(method: Method) -> str | None:
-    """Return what people call a configuration: its name, else the start of its hash."""
-    return method.preset or (method.config or "")[:8] or None
+def protocol_cells(rows: Sequence[Row]) -> dict[str, Cell]:
+    """Return what the columns of the protocol hold for a line: a row, or one for each task.
+
+    Selection episodes are those of all its tasks together.
+    """
+    method = rows[0].method
+    setting = method.setting
+    spent = [row.method.selection_episodes for row in rows]
+    seeds = sorted({seed for row in rows for seed in row.seeds})
+    return {
+        "departures": _departures(rows),
+        "episodes": _span([row.method.episodes for row in rows]),
+        "sampler": method.sampler,
+        "steps": method.steps,
+        "selection_episodes": None if None in spent else sum(filter(None, spent)),
+        "source": setting.source,
+        "dataset": _words(row.method.dataset for row in rows),
+        "config": _words(row.method.config for row in rows),
+        "seed_list": _words(seeds),
+        "env_seeds": setting.env_seeds,
+        "best_of": setting.best_of,
+        "clip": setting.clip,
+        "data_notes": "; ".join(dict.fromkeys(note for row in rows for note in row.notes)) or None,
+        TASK_LIST.key: _words(row.method.task for row in rows),
+    }
+
+
+def _departures(rows: Sequence[Row]) -> str | None:
+    """Return the switches that leave the paper, and on how many tasks, if not on all."""
+    counts = Counter(label for row in rows for label in row.method.departures)
+    shown = [
+        label if count == len(rows) else f"{label} (on {count} of {len(rows)} tasks)"
+        for label, count in counts.items()
+    ]
+    return ", ".join(shown) or ("none" if rows[0].method.kind == "qipo" else None)
+
+
+def data_notes(rows: Iterable[Row]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return every task that has notes on its data, with them."""
+    return list(dict.fromkeys((row.method.task, row.notes) for row in rows if row.notes))
+
+
+def said(task: str, notes: Sequence[str]) -> str:
+    """Return the notes on a task's data as one sentence."""
+    return f"{task}: {'; '.join(notes)}."
 
 
 def over_tasks(found: Sequence[Aggregate], key: str) -> list[Score]:
@@ -61,20 +121,36 @@ def over_tasks(found: Sequence[Aggregate], key: str) -> list[Score]:
 
 def seeds_text(rows: Iterable[Row]) -> str | None:
     """Return how many seeds each task has: ``5``, or ``3–5``; None for the data themselves."""
-    counts = sorted({len(row.seeds) for row in rows if row.seeds})
-    return "–".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else None
+    counts = [len(row.seeds) for row in rows if row.seeds]
+    return str(_span(counts)) if counts else None
 
 
-def aggregate_notes(found: Sequence[Aggregate], doubled: Sequence[str]) -> list[str]:
+def _span(numbers: Sequence[int]) -> int | str:
+    """Return the number that all are, or ``low–high``."""
+    low, high = min(numbers), max(numbers)
+    return low if low == high else f"{low}–{high}"
+
+
+def _words(values: Iterable[object]) -> str | None:
+    return " ".join(str(value) for value in values if value is not None) or None
+
+
+def aggregate_notes(
+    rows: Sequence[Row], found: Sequence[Aggregate], doubled: Sequence[str]
+) -> list[str]:
     """Return what must be said below configurations over several tasks."""
     notes = [STATISTIC_NOTE]
+    if any(row.method.selection_episodes for row in rows):
+        notes.append("Selection episodes: those of all tasks of a line together.")
     if any(one.tuned for one in found if one.rows[0].method.kind == "qipo"):
         notes.append("One name may stand for another configuration on each task: tuned there.")
     if not all(one.whole for one in found):
         notes.append("A line that misses tasks does not compare with the others: never in bold.")
     for task in doubled:
         notes.append(f"{task}: measured twice in ways not to be averaged; not in this table.")
-    return notes
+    if any(row.method.setting.source == "generated" for row in rows):
+        notes.append(GENERATED)
+    return notes + [said(*noted) for noted in data_notes(rows)]
 
 
 def _listed(seeds: Sequence[int]) -> str:

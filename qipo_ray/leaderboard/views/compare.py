@@ -21,7 +21,7 @@ from qipo_ray.leaderboard.statistics import (
     ranks,
 )
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score, Table
-from qipo_ray.leaderboard.views.common import GENERATED, METRIC, configuration, protocol
+from qipo_ray.leaderboard.views.common import GENERATED, METRIC, protocol
 
 MOST_LINES = 20  # configurations, the best ones
 NOTES = (
@@ -83,7 +83,7 @@ def _mean_ranks(found: Sequence[Aggregate]) -> list[float]:
 
 def _line(best: Aggregate, one: Aggregate, rank: float) -> tuple[Cell, ...]:
     method = one.rows[0].method
-    names = (method.name, configuration(method), _score(one.estimates["mean"]), f"{rank:.1f}")
+    names = (method.name, one.label, _score(one.estimates["mean"]), f"{rank:.1f}")
     if one is best:
         return *names, None, None, None, None
     better = probability_of_improvement(scores_of(best.rows), scores_of(one.rows), generator())

@@ -15,18 +15,20 @@ from qipo_ray.leaderboard.rows import Row, Setting
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Score, Table
 from qipo_ray.leaderboard.views.common import (
     BOLD,
-    GENERATED,
+    DEPARTURES,
     METRIC,
+    PROTOCOL,
     STATISTIC_COLUMNS,
+    TASK_LIST,
     aggregate_notes,
-    configuration,
     over_tasks,
     protocol,
+    protocol_cells,
     seeds_text,
 )
 
-NAMES = (Column("method", "method"), Column("name", "configuration"))
-LAST = (Column("seeds", "seeds"), Column("source", "source", "file"))
+NAMES = (Column("method", "method"), Column("name", "configuration"), DEPARTURES)
+LAST = (Column("seeds", "seeds"), TASK_LIST, *PROTOCOL)
 
 
 def by_config(setting: Setting, rows: Sequence[Row]) -> Table:
@@ -35,7 +37,6 @@ def by_config(setting: Setting, rows: Sequence[Row]) -> Table:
     tasks = sorted({row.method.task for one in found for row in one.rows})
     scores = {task: _on(task, found) for task in tasks}
     spanning = [over_tasks(found, column.key) for column in STATISTIC_COLUMNS]
-    generated = [GENERATED] if setting.source == "generated" else []
     return Table(
         title=f"Data source: {setting.source}, by configuration",
         caption=(
@@ -53,7 +54,7 @@ def by_config(setting: Setting, rows: Sequence[Row]) -> Table:
             _line(one, place, [scores[task] for task in tasks], [c[place] for c in spanning])
             for place, one in enumerate(found)
         ),
-        notes=(BOLD.format("column"), *aggregate_notes(found, doubled), *generated),
+        notes=(BOLD.format("column"), *aggregate_notes(rows, found, doubled)),
         kind="config",
     )
 
@@ -82,12 +83,15 @@ def _line(
     tasks: Sequence[Mapping[int, Score | None]],
     spanning: Sequence[Score],
 ) -> tuple[Cell, ...]:
-    method = one.rows[0].method
+    about: dict[str, Cell] = {
+        "method": one.rows[0].method.name,
+        "name": one.label,
+        "seeds": seeds_text(one.rows),
+        **protocol_cells(one.rows),
+    }
     return (
-        method.name,
-        configuration(method),
+        *(about[column.key] for column in NAMES),
         *(scores.get(place) for scores in tasks),
         *spanning,
-        seeds_text(one.rows),
-        method.setting.source,
+        *(about[column.key] for column in LAST),
     )

@@ -10,13 +10,15 @@ from qipo_ray.leaderboard.rows import Row, Setting
 from qipo_ray.leaderboard.tables import Cell, Column, Table
 from qipo_ray.leaderboard.views.common import (
     BOLD,
-    GENERATED,
+    DEPARTURES,
     METRIC,
+    PROTOCOL,
     STATISTIC_COLUMNS,
+    TASK_LIST,
     aggregate_notes,
-    configuration,
     over_tasks,
     protocol,
+    protocol_cells,
     seeds_text,
 )
 
@@ -24,11 +26,12 @@ COLUMNS = (
     Column("family", "family"),
     Column("method", "method"),
     Column("name", "configuration"),
+    DEPARTURES,
     *STATISTIC_COLUMNS,
     Column("tasks", "tasks"),
     Column("seeds", "seeds"),
-    Column("task_list", "tasks by name", "file"),
-    Column("source", "source", "file"),
+    TASK_LIST,
+    *PROTOCOL,
 )
 
 
@@ -38,14 +41,13 @@ def by_family(setting: Setting, rows: Sequence[Row]) -> Table:
     lines: list[tuple[Cell, ...]] = []
     for _, some in groupby(found, key=lambda one: one.scope):
         lines += _lines(list(some))
-    generated = [GENERATED] if setting.source == "generated" else []
     return Table(
         title=f"Data source: {setting.source}, by family",
         caption=f"{METRIC}. Last checkpoint, aggregated over tasks, {protocol(setting, rows)}",
         source=setting.source,
         columns=COLUMNS,
         rows=tuple(lines),
-        notes=(BOLD.format("family"), *aggregate_notes(found, doubled), *generated),
+        notes=(BOLD.format("family"), *aggregate_notes(rows, found, doubled)),
         kind="family",
     )
 
@@ -55,18 +57,14 @@ def _lines(found: Sequence[Aggregate]) -> list[tuple[Cell, ...]]:
     columns = [over_tasks(found, column.key) for column in STATISTIC_COLUMNS]
     lines = []
     for one, *scores in zip(found, *columns, strict=True):
-        method = one.rows[0].method
-        tasks = str(one.tasks) if one.whole else f"{len(one.rows)} of {one.tasks}"
-        lines.append(
-            (
-                one.scope,
-                method.name,
-                configuration(method),
-                *scores,
-                tasks,
-                seeds_text(one.rows),
-                " ".join(row.method.task for row in one.rows),
-                method.setting.source,
-            )
-        )
+        cells: dict[str, Cell] = {
+            "family": one.scope,
+            "method": one.rows[0].method.name,
+            "name": one.label,
+            "tasks": str(one.tasks) if one.whole else f"{len(one.rows)} of {one.tasks}",
+            "seeds": seeds_text(one.rows),
+            **{column.key: score for column, score in zip(STATISTIC_COLUMNS, scores, strict=True)},
+            **protocol_cells(one.rows),
+        }
+        lines.append(tuple(cells[column.key] for column in COLUMNS))
     return lines

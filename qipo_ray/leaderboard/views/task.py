@@ -6,40 +6,34 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from qipo_ray.leaderboard.aggregate import leaders, row_estimates
-from qipo_ray.leaderboard.rows import Method, Row, Setting
+from qipo_ray.leaderboard.labels import labels
+from qipo_ray.leaderboard.rows import Row, Setting
 from qipo_ray.leaderboard.statistics import Estimate
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Noted, Score, Table
 from qipo_ray.leaderboard.views.common import (
     BOLD,
+    DEPARTURES,
     GENERATED,
     METRIC,
-    configuration,
+    PROTOCOL,
+    data_notes,
     protocol,
+    protocol_cells,
+    said,
 )
 
 COLUMNS = (
     Column("task", "task"),
     Column("method", "method"),
     Column("name", "configuration"),
-    Column("departures", "departures"),
+    DEPARTURES,
     Column("last", "score (last)", parts=MEAN),
     Column("gain", "gain", parts=MEAN, signed=True),
     Column("best", "best (optimistic)", parts=MEAN, muted=True),
     Column("seeds", "seeds"),
     Column("file", "data file", "document"),
-    Column("episodes", "episodes", "document"),
-    Column("sampler", "sampler", "document"),
-    Column("steps", "evaluations per action", "document"),
-    Column("selection_episodes", "selection episodes", "document"),
-    Column("source", "source", "file"),
-    Column("dataset", "dataset SHA-256", "file"),
-    Column("config", "configuration hash", "file"),
-    Column("seed_list", "training seeds", "file"),
+    *PROTOCOL,
     Column("best_episodes", "episodes of best", "file"),
-    Column("env_seeds", "environment seeds", "file"),
-    Column("best_of", "actions drawn per state", "file"),
-    Column("clip", "actions clipped", "file"),
-    Column("data_notes", "notes on the data", "file"),
 )
 
 
@@ -47,7 +41,8 @@ def by_task(setting: Setting, rows: Sequence[Row]) -> Table:
     """Return the table of one data source and protocol with a line for every row."""
     estimated = row_estimates(rows)
     bold = _bold(rows, estimated)
-    noted = list(dict.fromkeys((row.method.task, row.notes) for row in rows if row.notes))
+    noted = data_notes(rows)
+    names = labels(row.method for row in rows)
     return Table(
         title=f"Data source: {setting.source}",
         caption=(
@@ -57,11 +52,11 @@ def by_task(setting: Setting, rows: Sequence[Row]) -> Table:
         source=setting.source,
         columns=COLUMNS,
         rows=tuple(
-            _cells(row, one, leads, noted)
+            _cells(row, names[row.method], one, leads, noted)
             for row, one, leads in zip(rows, estimated, bold, strict=True)
         ),
-        notes=_notes(setting, rows, estimated),
-        footnotes=tuple(f"{task}: {'; '.join(notes)}." for task, notes in noted),
+        notes=_notes(setting, rows),
+        footnotes=tuple(said(*one) for one in noted),
     )
 
 
@@ -79,32 +74,23 @@ def _bold(rows: Sequence[Row], estimated: Sequence[Estimate]) -> list[bool]:
 
 
 def _cells(
-    row: Row, estimated: Estimate, bold: bool, noted: Sequence[tuple[str, tuple[str, ...]]]
+    row: Row,
+    name: str | None,
+    estimated: Estimate,
+    bold: bool,
+    noted: Sequence[tuple[str, tuple[str, ...]]],
 ) -> tuple[Cell, ...]:
-    method = row.method
     cells: dict[str, Cell] = {
         "task": _task(row, noted),
-        "method": method.name,
-        "departures": _departures(method),
-        "name": configuration(method),
-        "file": method.dataset[:8],
+        "method": row.method.name,
+        "name": name,
         "last": Score.of(row.last, estimated.interval, bold=bold),
         "gain": Score.of(row.gain),
         "best": Score.of(row.best),
         "seeds": len(row.seeds) or None,
-        "episodes": method.episodes,
-        "sampler": method.sampler,
-        "steps": method.steps,
-        "selection_episodes": method.selection_episodes,
-        "source": method.setting.source,
-        "dataset": method.dataset,
-        "config": method.config,
-        "seed_list": " ".join(map(str, row.seeds)) or None,
+        "file": row.method.dataset[:8],
         "best_episodes": " ".join(map(str, row.best_episodes)) or None,
-        "env_seeds": method.setting.env_seeds,
-        "best_of": method.setting.best_of,
-        "clip": method.setting.clip,
-        "data_notes": "; ".join(row.notes) or None,
+        **protocol_cells([row]),
     }
     return tuple(cells[column.key] for column in COLUMNS)
 
@@ -114,16 +100,8 @@ def _task(row: Row, noted: Sequence[tuple[str, tuple[str, ...]]]) -> Cell:
     return Noted(task, noted.index((task, row.notes)) + 1) if row.notes else task
 
 
-def _departures(method: Method) -> str | None:
-    return ", ".join(method.departures) or ("none" if method.kind == "qipo" else None)
-
-
-def _notes(
-    setting: Setting, rows: Sequence[Row], estimated: Sequence[Estimate]
-) -> tuple[str, ...]:
-    notes = []
-    if any(one.interval for one in estimated):
-        notes.append(BOLD.format("task"))
+def _notes(setting: Setting, rows: Sequence[Row]) -> tuple[str, ...]:
+    notes = [BOLD.format("task")]
     if any(row.gain for row in rows):
         notes.append("Gain: score minus that of behaviour cloning in the same run, per seed.")
     counts = sorted({count for row in rows for count in row.best_episodes})

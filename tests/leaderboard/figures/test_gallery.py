@@ -104,7 +104,7 @@ def test_a_repeated_seed_counts_once(make_record: Build) -> None:
 def test_configurations_of_one_name_get_their_hash(make_record: Build) -> None:
     found = series_of([make_record(10.0), make_record(20.0, beta=9.0)])
     assert len({one.name for one in found}) == 2
-    assert all(one.name.startswith("QIPO-OT ") for one in found)
+    assert all(one.name.startswith("QIPO-OT, ") for one in found)
 
 
 def test_any_name_may_stand_in_a_picture(make_record: Build) -> None:

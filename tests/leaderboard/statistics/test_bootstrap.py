@@ -89,6 +89,38 @@ def test_several_statistics_share_their_resamples() -> None:
     assert both["iqm"] == estimate(scores, iqm, generator(3))
 
 
+@pytest.mark.parametrize("block", [200_000, 5_000, 100])
+def test_many_together_are_estimated_as_each_alone(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    """Whatever else stands beside them, and however many fit into a block."""
+    monkeypatch.setattr(module, "BLOCK", block)
+    every = [
+        normal(seed, tasks, seeds) for seed, tasks, seeds in ((1, 4, 6), (2, 4, 6), (3, 1, 2))
+    ]
+    every += [{"z": np.array([7.0])}, {**normal(4, 2, 3), "a": np.array([1.0, 2.0])}, normal(5)]
+    chosen = {"mean": mean_of, "iqm": iqm, "median": median_of}
+    together = module.estimates_of_all(every, chosen, generator, resamples=400)
+    for scores, found in zip(every, together, strict=True):
+        assert found == estimates(scores, chosen, generator(), resamples=400)
+    assert together[3]["iqm"] == Estimate(7.0, None)
+
+
+def test_many_with_a_score_that_is_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match="t0: a score is not finite"):
+        bad = {"t0": np.array([1.0, math.nan])}
+        module.estimates_of_all([normal(), bad], {"mean": mean_of}, generator)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40, 2000])
+@pytest.mark.parametrize("level", [0.01, 0.5, 0.95, 0.999])
+def test_the_middle_is_that_of_linear_quantiles(count: int, level: float) -> None:
+    values = generator().normal(size=(3, 2, count))
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    expected = np.quantile(values, ends, axis=-1)
+    assert np.stack(module.middle(values, level)) == pytest.approx(expected, abs=1e-12)
+
+
 def test_blocks_bound_the_memory_and_change_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = normal()
     whole = stratified_bootstrap(scores, median_of, generator(), resamples=20_000)

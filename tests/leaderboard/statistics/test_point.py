@@ -30,6 +30,13 @@ def test_median_is_over_the_tasks_means() -> None:
     assert median_of(scores(a=[0, 10], b=[90, 110])) == 52.5
 
 
+@pytest.mark.parametrize("tasks", range(1, 8))
+def test_median_is_numpys(tasks: int) -> None:
+    means = np.random.default_rng(tasks).normal(size=tasks)
+    found = median_of({f"t{i}": np.array([mean]) for i, mean in enumerate(means)})
+    assert found == pytest.approx(np.median(means), abs=1e-15)
+
+
 def test_optimality_gap_ignores_what_lies_above_the_target() -> None:
     # a: (40 + 0) / 2; b: 90 in its one run
     assert optimality_gap(scores(a=[60, 250], b=[10])) == 55.0

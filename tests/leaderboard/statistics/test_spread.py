@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from qipo_ray.leaderboard.statistics import Spread, mean, spread
@@ -23,6 +25,14 @@ def test_one_seed_has_no_deviation() -> None:
 
 def test_equal_values_have_none_either() -> None:
     assert spread([0.1] * 3) == Spread(mean=0.1, std=0.0, count=3)
+
+
+def test_the_mean_is_right_to_the_last_digits() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        values = (generator.normal(50, 30, 5) * 10.0 ** generator.integers(-9, 9)).tolist()
+        exact = sum(map(Fraction, values)) / len(values)
+        assert mean(values) == pytest.approx(float(exact), rel=4e-16, abs=1e-15 * abs(values[0]))
 
 
 def test_nothing_has_no_mean() -> None:

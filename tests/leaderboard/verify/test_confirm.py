@@ -63,6 +63,24 @@ def test_the_paper_form_used_no_episodes(books: Any, forge: Any, faults: Faults)
     assert "protocol.selection_episodes 280, not 0" in faults(books.root)[0][1]
 
 
+def test_selection_may_have_cost_more_than_what_decided(
+    books: Any, forge: Any, faults: Faults
+) -> None:
+    """A seed of a trial that was stopped had run ahead: its episodes were spent as well."""
+    score = {"updates": 3000, "episodes": 20, "normalised": 6.0}
+    books.note(30.0, 0, "policy", score)
+    for spent, words in (
+        (280, None),
+        (300, None),
+        (279, "279, not 280 to 300"),
+        (301, "301, not"),
+    ):
+        forge(lambda r, n=spent: r["protocol"].update(selection_episodes=n), "confirm", 20.0)
+        books.tabulate()
+        found = faults(books.root)
+        assert [words in what for _, what in found] == ([True] if words else [])
+
+
 def test_a_search_record_that_is_missing_when_the_confirm_step_has_begun(
     books: Any, faults: Faults
 ) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qipo_ray.leaderboard.formats.plain import SCHEMA
 from qipo_ray.leaderboard.verify import verify
-from qipo_ray.leaderboard.verify.tables import first_difference
+from qipo_ray.leaderboard.verify.tables import check_tables, first_difference
+from qipo_ray.store.audit import Audit
 from qipo_ray.store.records import read_records
 
 Faults = Callable[[Path], list[tuple[str, str]]]
@@ -155,3 +158,24 @@ def test_texts_may_differ_in_the_last_digits_only() -> None:
     assert first_difference("a 1.25 b\n", "a 1.26 b\n") == "line 1: 'a 1.25 b', not 'a 1.26 b'"
     assert first_difference("a\n", "a\nb\n") == "line 2: 'nothing', not 'b'"
     assert first_difference("-1.5e-3", "1.5e-3") is not None
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_tables_of_an_earlier_schema_are_read(tmp_path: Path, schema: int) -> None:
+    """Real ones, written from the records of schema 1: their scores are compared, and no more."""
+    old = Path(__file__).parent / "fixtures" / f"leaderboard-{schema}.json"
+    records = Path(__file__).parents[2] / "store" / "fixtures" / "schema-1" / "records"
+    assert json.loads(old.read_bytes())["schema"] == schema < SCHEMA
+    shutil.copytree(records, tmp_path / "records")
+    path = table(tmp_path, "json")
+    path.parent.mkdir()
+    shutil.copy(old, path)
+    found = Audit(tmp_path, records=read_records(tmp_path))
+    ids = {record["id"] for record in found.records}
+    check_tables(found, ids, complete=False)
+    assert found.faults == []
+    (remark,) = found.remarks
+    assert "scores are in the records" in remark.what
+    path.write_text(path.read_text().replace("35.4974", "36.4974"))
+    check_tables(found, ids, complete=False)
+    assert [one.place for one in found.faults] == ["leaderboard/leaderboard.json"]
