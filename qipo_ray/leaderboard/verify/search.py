@@ -11,11 +11,11 @@ from qipo_ray.config.evaluations import rung_updates, scored_at
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.trials import BROKEN, PAPER_ORIGIN
 from qipo_ray.leaderboard.verify.plan import Plan, Record, Trial
+from qipo_ray.leaderboard.verify.record import TOLERANCE
 from qipo_ray.leaderboard.verify.specification import Specification
 from qipo_ray.store import intents
 from qipo_ray.store.audit import Audit
 
-TOLERANCE = 1e-9  # relative: another machine may add up in another order
 Logged = Mapping[str, Mapping[int, float | None]]  # value by trial and rung
 
 

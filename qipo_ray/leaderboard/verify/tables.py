@@ -18,11 +18,11 @@ from typing import Any
 from qipo_ray import __version__
 from qipo_ray.leaderboard.board import from_records
 from qipo_ray.leaderboard.formats.plain import SCHEMA
+from qipo_ray.leaderboard.verify.record import TOLERANCE
 from qipo_ray.store.audit import Audit, reason
 
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 SCORE = re.compile(r"(-?\d+\.\d+) ± (\d+\.\d+)")
-TOLERANCE = 1e-9  # relative: another machine may add up in another order
 
 
 @dataclass(frozen=True)
