@@ -55,10 +55,10 @@ def print_table(table: Table) -> None:
     shown = table.shown("everywhere")
     columns = [table.columns[i] for i in shown]
     console = _console()
-    console.print(table.title, style="bold")
-    console.print(table.caption)
+    console.print(clean(table.title), style="bold")
+    console.print(clean(table.caption))
     print_rows(
-        [column.title for column in columns],
+        [clean(column.title) for column in columns],
         [[text(table.columns[i], row[i], narrow=True) for i in shown] for row in table.rows],
         numbers=[column.scores for column in columns],
         styles=[[_style(table.columns[i], row[i]) for i in shown] for row in table.rows],

@@ -10,13 +10,17 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt
 
+from qipo_ray.cli.output import print_leaderboard
 from qipo_ray.leaderboard import By, Leaderboard, from_records
-from qipo_ray.leaderboard.figures import Room, intervals
+from qipo_ray.leaderboard.figures import Picture, Room, intervals
+from qipo_ray.leaderboard.figures.canvas import blank, label
 from qipo_ray.leaderboard.formats.comma import guard
+from qipo_ray.leaderboard.huggingface import results_files
 from qipo_ray.leaderboard.report import Report
 from qipo_ray.leaderboard.tables import clean
 from qipo_ray.store.records import validate
@@ -61,6 +65,7 @@ PAYLOADS = [
     "a\x9b31mred\u202egnp.exe\u200b",
 ]  # fmt: skip
 
+SVG = r"(?s)<svg.*?</svg>"
 VIEWS: tuple[By | None, ...] = (None, "family", "config")
 
 
@@ -132,16 +137,18 @@ def test_html(
     tame = make_record(40.0, task="maze2d-umaze", name="a long one " * 5)
     tame["data"]["notes"] = ["a note"]
     for board, harmless in zip(boards(record), boards(tame), strict=True):
-        found = read_html(board.html())
+        page = board.html()
+        assert all(sign == "\n" or sign.isprintable() for sign in page)
+        found = read_html(page)
         assert found.tags <= read_html(harmless.html()).tags
         assert clean(payload) in found.cells
 
 
-def report_page(record: dict[str, Any], words: str) -> str:
+def report_page(record: dict[str, Any], words: str, picture: Picture) -> str:
     """Return a report with one picture, whose every name is ``words``."""
     plan = {"space": {"policy.beta": {}}, "hash": words, "trials": words}
     found = Report(Path(words.replace("/", "-")), (record,), plan)
-    found.__dict__["rooms"] = [Room(words, (intervals(found.board.rows, {}),), words)]
+    found.__dict__["rooms"] = [Room(words, (picture,), words)]
     return found.html()
 
 
@@ -152,9 +159,32 @@ def test_report(
     for one, words in ((record, payload), (tame, "a long one " * 5)):
         one["data"]["notes"] = [words]
         one["provenance"]["command"] = words
-    found = read_html(report_page(record, payload))
-    assert found.tags <= read_html(report_page(tame, "harmless")).tags
+    figure = blank(1, 1)  # drawing has a test of its own
+    found = read_html(report_page(record, payload, Picture("p", payload, payload, figure)))
+    harmless = Picture("p", "harmless", "harmless", figure)
+    assert found.tags <= read_html(report_page(tame, "harmless", harmless)).tags
     assert clean(payload) in found.cells
+
+
+@pytest.mark.parametrize("start", range(0, len(PAYLOADS), 12))
+def test_pictures_in_a_report(start: int, make_record: Callable[..., dict[str, Any]]) -> None:
+    """Twelve names at once: drawing takes its time."""
+    some = PAYLOADS[start : start + 12]
+
+    def page(names: list[str]) -> str:
+        records = [
+            make_record(float(place), name=name, beta=float(place), cloning=None, data=None)
+            for place, name in enumerate(names)
+        ]
+        picture = intervals(from_records(records).rows, {})
+        return report_page(records[0], "harmless", picture)
+
+    found, harmless = page(some), page(["harmless"] * len(some))
+    assert read_html(found).tags <= read_html(harmless).tags
+    drawn = (ElementTree.fromstring(svg) for svg in re.findall(SVG, found))
+    texts = "".join(text for svg in drawn for text in svg.itertext())
+    for payload in some:
+        assert label(f"QIPO-OT, {payload}") in texts
 
 
 def test_markdown(payload: str, record: dict[str, Any]) -> None:
@@ -228,6 +258,34 @@ def test_latex(payload: str, record: dict[str, Any]) -> None:
 
 
 def test_json(payload: str, record: dict[str, Any]) -> None:
+    """A program gets what the record says, sign by sign."""
     for board in boards(record):
         (table, *_) = json.loads(board.json())["tables"]
-        assert payload in [row["name"] for row in table["rows"]]
+        row = next(row for row in table["rows"] if row["method"] == "QIPO-OT")
+        assert (row["name"], row["sampler"], row["env_seeds"]) == (payload,) * 3
+        assert row["departures"] == f"{payload}, clipped-actions"
+        assert row["data_notes"] == payload
+        assert row.get("task", row.get("task_list")) == payload
+        assert payload in table["caption"] and payload in "".join(
+            [*table["notes"], *table["footnotes"]]
+        )
+
+
+def test_hugging_face(payload: str, record: dict[str, Any]) -> None:
+    files = results_files(from_records([record]).rows)
+    assert len(files) == 2
+    for name, text in files.items():
+        assert re.fullmatch(r"huggingface/qipo_ray/[\w-]+/results_[\dT-]+\.0{6}\.json", name)
+        document = json.loads(text)
+        assert list(document["results"]) == [payload]
+        assert document["config"]["protocol"]["sampler"] == payload
+
+
+def test_terminal(
+    payload: str, record: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for board in boards(record):
+        print_leaderboard(board)
+        shown = capsys.readouterr().out
+        assert all(sign == "\n" or sign.isprintable() for sign in shown)
+        assert "".join(clean(payload).split()) in "".join(shown.split())

@@ -254,13 +254,14 @@ def test_a_run_counts_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
 def test_of_several_copies_the_highest_attempt_stays_whatever_their_order() -> None:
     copies = [
         put(put(record(), ("attempt",), attempt), ("final", "last3"), last3)
-        for attempt, last3 in ((1, 10.0), (2, 20.0), (2, 21.0), (1, 20.0))
+        for attempt, last3 in ((1, 99.0), (2, 20.0), (2, 21.0), (1, 20.0))
     ]
     late = put(record(), ("provenance", "ended"), "2026-02-01T00:00:00Z")
+    copies.append(put(late, ("final", "last3"), 98.0))
     for order in itertools.permutations(copies):
         found = unique(order)
         assert found.kept == [copies[2]]
-        assert (found.copies, found.differing) == (0, 3)
+        assert (found.copies, found.differing) == (0, 4)
     assert unique([late, record()]).kept == unique([record(), late]).kept == [late]
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, TITLE, Document
-from qipo_ray.leaderboard.tables import Cell, Column, Score, Table
+from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -42,12 +42,12 @@ def environment() -> Environment:
 def table_data(table: Table) -> dict[str, object]:
     """Return what ``table.html`` draws; a cell is its text, classes and number to sort by."""
     return {
-        "title": table.title,
-        "caption": table.caption,
-        "columns": [(column.title, _classes(column)) for column in table.document_columns],
+        "title": clean(table.title),
+        "caption": clean(table.caption),
+        "columns": [(clean(one.title), _classes(one)) for one in table.document_columns],
         "rows": [[_cell(*one) for one in row] for row in table.document_rows],
-        "notes": table.notes,
-        "footnotes": list(enumerate(table.footnotes, 1)),
+        "notes": [clean(note) for note in table.notes],
+        "footnotes": [(number, clean(note)) for number, note in enumerate(table.footnotes, 1)],
     }
 
 
