@@ -19,6 +19,7 @@ from qipo_ray.leaderboard.costs import Costs, costs_of
 from qipo_ray.leaderboard.figures import Room, gallery
 from qipo_ray.leaderboard.formats.html import environment, table_data
 from qipo_ray.leaderboard.health import warnings_of
+from qipo_ray.leaderboard.labels import words
 from qipo_ray.leaderboard.reproduce import hardware_text
 from qipo_ray.leaderboard.rows import KINDS, Record, Row, by_setting
 from qipo_ray.leaderboard.tables import Table
@@ -32,17 +33,22 @@ MOST_BEST = 60  # configurations that are shown in full
 
 @dataclass(frozen=True)
 class Report:
-    """A sweep's folder, read: its records, each once, and the specification if it has one."""
+    """A sweep's folder, read: its records, copies too, and the specification if it has one."""
 
     root: Path
-    records: tuple[Record, ...]
+    given: tuple[Record, ...]
     specification: Mapping[str, Any]
     literature: bool = False
 
     @cached_property
     def board(self) -> Leaderboard:
         """The leaderboard of the records."""
-        return from_records(self.records, literature=self.literature)
+        return from_records(self.given, literature=self.literature)
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """The records, each run once."""
+        return unique(self.given).kept
 
     @property
     def space(self) -> Mapping[str, Any]:
@@ -108,8 +114,8 @@ def read_report(root: Path, *, literature: bool = False) -> Report:
         UserError: if there is no such folder, or no record, or ``sweep.yaml`` is damaged.
     """
     root = Path(root)
-    records = unique(records_below([root])).kept
-    return Report(root.resolve(), tuple(records), _specification(root), literature)
+    given = tuple(records_below([root]))
+    return Report(root.resolve(), given, _specification(root), literature)
 
 
 def _specification(root: Path) -> Mapping[str, Any]:
@@ -131,6 +137,7 @@ def _best(
 ) -> list[dict[str, object]]:
     """Return per data source and task the best configuration of each method, in full."""
     configs = {record["config_hash"]: record["config"] for record in records}
+    names = words(row.method for row in rows)
     top: dict[tuple[object, ...], Row] = {}
     for row in rows:
         key = (row.method.setting, row.method.task, row.method.name)
@@ -139,6 +146,7 @@ def _best(
     return [
         {
             "row": row,
+            "name": names[row.method],
             "params": sorted(active(configs[row.method.config], space).items()),
             "config": yaml.safe_dump(
                 configs[row.method.config], sort_keys=False, allow_unicode=True

@@ -99,7 +99,7 @@ def _normalised(score: Mapping[str, Any] | None) -> float | None:
 def collect(records: Iterable[Record]) -> tuple[list[Row], Counter[str]]:
     """Return the rows of a leaderboard in its order, and how many records it left out and why."""
     found = unique(records)
-    left_out = Counter({"copy": found.copies, "differing copy": found.differing})
+    left_out = Counter({"copy": found.copies, "differing copy": len(found.differing)})
     runs: defaultdict[tuple[object, ...], list[Record]] = defaultdict(list)
     for record in found.kept:
         reason = left_out_because(record)

@@ -82,10 +82,16 @@ def write_record(root: Path, record: dict[str, Any]) -> Path:
 def read_records(root: Path) -> list[dict[str, Any]]:
     """Return the valid records below ``root`` by id, each run once, as ``unique`` tells.
 
-    ``root`` is a sweep's folder or contains many. A damaged file is skipped with a warning in the
-    log. ``UserError`` if ``root`` is no folder.
+    ``root`` is a sweep's folder or contains many. A damaged file is skipped, and so is a copy
+    with other numbers, with a warning in the log. ``UserError`` if ``root`` is no folder.
     """
-    return unique(all_records(root)).kept
+    found = unique(all_records(root))
+    for record in found.differing:
+        name, attempt = record["id"], record["attempt"]
+        logger.warning(
+            "%s: attempt %d is left out, others are the numbers that count", name, attempt
+        )
+    return found.kept
 
 
 def all_records(root: Path) -> list[dict[str, Any]]:
@@ -110,14 +116,13 @@ class Unique(Generic[Record]):
 
     kept: list[Record]  # by id
     copies: int  # left out, with the numbers of the one that stays
-    differing: int  # left out, with other numbers
+    differing: list[Record]  # left out, with other numbers
 
 
 def unique(records: Iterable[Record]) -> Unique[Record]:
     """Return each run once: the highest attempt, of equal ones that which ended last.
 
     A run is known by its id and its data, which are not in the id: their source and SHA-256.
-    A copy with other numbers is logged.
     """
     kept: dict[tuple[str, str, str], Record] = {}
     spare = []
@@ -129,11 +134,8 @@ def unique(records: Iterable[Record]) -> Unique[Record]:
             kept[key] = high
         else:
             kept[key] = record
-    differing = [(key, record) for key, record in spare if _numbers(record) != _numbers(kept[key])]
-    for key, record in differing:
-        numbers = record["attempt"], kept[key]["attempt"]
-        logger.warning("%s: attempt %d has other numbers than %d, which counts", key[0], *numbers)
-    return Unique([kept[key] for key in sorted(kept)], len(spare) - len(differing), len(differing))
+    differing = [record for key, record in spare if _numbers(record) != _numbers(kept[key])]
+    return Unique([kept[key] for key in sorted(kept)], len(spare) - len(differing), differing)
 
 
 def _standing(record: Mapping[str, Any]) -> tuple[int, str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qipo_ray.cli.main import main
-from qipo_ray.leaderboard import from_records, leaderboard
+from qipo_ray.leaderboard import Leaderboard, from_records, leaderboard
 from qipo_ray.store.records import write_record
 
 
@@ -31,6 +31,14 @@ def test_the_table(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "100 episodes",
     ):
         assert words in shown
+
+
+def test_no_document_is_made_that_nobody_asked_for(
+    results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Leaderboard, "documents", None)
+    assert main(["leaderboard", str(results)]) == 0
+    assert "QIPO-OT" in capsys.readouterr().out
 
 
 def test_json_is_the_only_thing_on_stdout(

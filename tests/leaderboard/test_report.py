@@ -226,3 +226,16 @@ def test_in_a_browser(browser: Any, page: str, tmp_path: Path) -> None:
 def test_the_report_of_records_alone_is_plain_data(sweep: Path) -> None:
     found = read_report(sweep)
     assert json.loads(found.board.json())["left_out"] == {"search": 4}
+
+
+def test_the_best_is_called_as_in_the_tables_and_copies_are_said(
+    tmp_path: Path, make_record: Build
+) -> None:
+    records = [make_record(10.0 * beta, beta=beta, name="search, best") for beta in (1.0, 2.0)]
+    for number, record in enumerate([*records, records[0], make_record(9.0, beta=2.0, name="x")]):
+        write_record(tmp_path / str(number), record)
+    page = read_report(tmp_path).html()
+    name = f"QIPO-OT, search, best {records[1]['config_hash'][:8]}"
+    assert f"<h3>maze2d-umaze (generated): {name}</h3>" in page
+    assert "Left out: 1 copied record, recognised by id and data." in page
+    assert "Left out: 1 earlier attempt at a run, with other numbers" in page

@@ -248,7 +248,10 @@ def test_a_run_counts_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     best = put(put(record(), ("attempt",), 3), ("final", "last3"), 99.0)
     write_record(tmp_path / "b", best)
     assert read_records(tmp_path) == [best]
-    assert f"{record()['id']}: attempt 2 has other numbers than 3, which counts" in caplog.text
+    assert caplog.messages == [
+        f"{record()['id']}: attempt {attempt} is left out, others are the numbers that count"
+        for attempt in (1, 1, 2)
+    ]
 
 
 def test_of_several_copies_the_highest_attempt_stays_whatever_their_order() -> None:
@@ -261,14 +264,14 @@ def test_of_several_copies_the_highest_attempt_stays_whatever_their_order() -> N
     for order in itertools.permutations(copies):
         found = unique(order)
         assert found.kept == [copies[2]]
-        assert (found.copies, found.differing) == (0, 4)
+        assert (found.copies, len(found.differing)) == (0, 4)
     assert unique([late, record()]).kept == unique([record(), late]).kept == [late]
 
 
 def test_copies_with_the_same_numbers_are_only_counted(caplog: pytest.LogCaptureFixture) -> None:
     slower = put(record(), ("final", "action_latency_ms"), 9.0)
     assert unique([record(), slower, record()]).copies == 2
-    assert unique([record(), slower]).differing == 0 and not caplog.records
+    assert unique([record(), slower]).differing == [] and not caplog.records
 
 
 @pytest.mark.parametrize(("key", "value"), [("sha256", "d" * 64), ("source", "generated")])
