@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
-from rich.cells import cell_len, chop_cells
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.text import Text
 
 GAP = "  "  # between columns
 NARROWEST = 8  # signs that a column of words keeps
@@ -25,6 +26,8 @@ def laid_out(
     Columns of ``numbers`` are aligned right and never broken; words are folded where they must
     be. ``styles`` are those of the cells, none for none.
     """
+    from rich.text import Text
+
     widths = _widths([titles, *rows], numbers, width)
     table = Text()
     _add(table, _lines(titles, widths, numbers), ["bold"] * len(titles))
@@ -36,7 +39,7 @@ def laid_out(
 
 def _widths(rows: Sequence[Sequence[str]], numbers: Sequence[bool], width: int) -> list[int]:
     """Return the columns' widths; where they do not fit, the widest of words give way."""
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_length, column)) for column in zip(*rows, strict=True)]
     room = width - len(GAP) * (len(widths) - 1)
     words = [place for place, number in enumerate(numbers) if not number]
     while sum(widths) > room and words:
@@ -54,24 +57,34 @@ def _lines(
     folded = [_folded(cell, width) for cell, width in zip(row, widths, strict=True)]
     for parts in zip_longest(*folded, fillvalue=""):
         yield [
-            " " * (width - cell_len(part)) + part if number else _padded(part, width)
+            " " * (width - _length(part)) + part if number else _padded(part, width)
             for part, width, number in zip(parts, widths, numbers, strict=True)
         ]
 
 
 def _padded(part: str, width: int) -> str:
-    return part + " " * (width - cell_len(part))
+    return part + " " * (width - _length(part))
+
+
+@lru_cache(maxsize=4096)
+def _length(part: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    from rich.cells import cell_len
+
+    return cell_len(part)
 
 
 @lru_cache(maxsize=4096)
 def _folded(cell: str, width: int) -> tuple[str, ...]:
     """Return a cell in lines of at most ``width``, broken between words where that is possible."""
-    if cell_len(cell) <= width:
+    from rich.cells import chop_cells
+
+    if _length(cell) <= width:
         return (cell,)
     lines = [""]
     for word in cell.split(" "):
         longer = f"{lines[-1]} {word}".lstrip()
-        if cell_len(longer) <= width:
+        if _length(longer) <= width:
             lines[-1] = longer
         else:
             lines += chop_cells(word, width)

@@ -40,35 +40,6 @@ from qipo_ray.train.record import Occasion
 
 pytestmark = pytest.mark.slow  # one sweep of some seconds serves all
 
-FILE = """
-name: tiny
-tasks: [point]
-preset: quickstart
-set:
-  behaviour.width: 16
-  behaviour.blocks: 1
-  critic.width: 16
-  critic.layers: 2
-  critic.updates: 100
-  critic.returns_updates: 100
-  policy.pool: 100
-  policy.support_size: 4
-  policy.renew_every: 60
-  sampler.evaluations: 4
-  evaluation.episodes: 3
-  evaluation.final_episodes: 4
-space:
-  behaviour.path: {grid: [ot, vp]}
-  behaviour.updates: {choice: [100, 200]}
-  policy.beta: {loguniform: [0.5, 20]}
-  policy.rounds: {int: [1, 2]}
-paper: {critic.returns_updates: 0, behaviour.updates: 100, policy.loss_actions: 0}
-trials: 6
-seeds: {search: [0, 1], report: [100, 101]}
-rungs: {shares: [1/9, 1/3, 1], reduction: 3}
-confirm: {top: 1}
-resources: {workers: 1, cpus: 1, gpus: 0, slots: 1}
-"""
 OCCASION = Occasion("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
 
 
@@ -101,10 +72,8 @@ def point(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
-    file = tmp_path_factory.mktemp("spec") / "tiny.yaml"
-    file.write_text(FILE)
-    return load_spec(file)
+def spec() -> Spec:
+    return load_spec(Path(__file__).with_name("tiny.yaml"))
 
 
 @pytest.fixture(scope="module")
