@@ -62,6 +62,7 @@ class Quiet:
         """Nothing."""
 
 
+TINY = Path(__file__).with_name("tiny.yaml")
 Sweep = Callable[..., tuple[Leaderboard, Quiet]]
 
 
@@ -73,7 +74,7 @@ def point(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def spec() -> Spec:
-    return load_spec(Path(__file__).with_name("tiny.yaml"))
+    return load_spec(TINY)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ def test_the_same_again_does_nothing_and_another_specification_is_refused(
     _, screen = sweep(spec, root)
     assert screen.said == [f"nothing to do: the sweep at {root} is complete"]
 
-    (tmp_path / "more.yaml").write_text(FILE.replace("trials: 6", "trials: 7"))
+    (tmp_path / "more.yaml").write_text(TINY.read_text().replace("trials: 6", "trials: 7"))
     more = load_spec(tmp_path / "more.yaml")
     with pytest.raises(UserError, match="another specification: trials: 6 -> 7; add --extend"):
         sweep(more, root)
@@ -183,7 +184,7 @@ def test_an_extension_that_is_broken_off_leaves_nothing_wrong(
     root = tmp_path / "R"
     shutil.copytree(ended[0], root)
     (tmp_path / "more.yaml").write_text(
-        FILE.replace("trials: 6", "trials: 8").replace("[100, 101]", "[101, 102]")
+        TINY.read_text().replace("trials: 6", "trials: 8").replace("[100, 101]", "[101, 102]")
     )
     more = load_spec(tmp_path / "more.yaml")
     for seconds in (0.3, 1.0, 1.5, 2.0):
