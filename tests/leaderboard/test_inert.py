@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -131,16 +132,22 @@ def test_there_are_thirty() -> None:
     assert len(set(PAYLOADS)) >= 30
 
 
+@cache
+def harmless_tags(make_record: Callable[..., dict[str, Any]]) -> list[set[tuple[str, ...]]]:
+    """The tags of every view of a record that means no harm."""
+    tame = make_record(40.0, task="maze2d-umaze", name="a long one " * 5)
+    tame["data"]["notes"] = ["a note"]
+    return [read_html(board.html()).tags for board in boards(tame)]
+
+
 def test_html(
     payload: str, record: dict[str, Any], make_record: Callable[..., dict[str, Any]]
 ) -> None:
-    tame = make_record(40.0, task="maze2d-umaze", name="a long one " * 5)
-    tame["data"]["notes"] = ["a note"]
-    for board, harmless in zip(boards(record), boards(tame), strict=True):
+    for board, harmless in zip(boards(record), harmless_tags(make_record), strict=True):
         page = board.html()
         assert all(sign == "\n" or sign.isprintable() for sign in page)
         found = read_html(page)
-        assert found.tags <= read_html(harmless.html()).tags
+        assert found.tags <= harmless
         assert clean(payload) in found.cells
 
 

@@ -312,13 +312,13 @@ def test_no_flipped_bit_and_no_cut_is_accepted(tmp_path: Path) -> None:
     path = write_record(tmp_path, record())
     good = path.read_bytes()
     dice = random.Random(0)
-    for _ in range(500):
+    for _ in range(200):
         bit = dice.randrange(8 * len(good))
         broken = bytearray(good)
         broken[bit // 8] ^= 1 << bit % 8
         path.write_bytes(broken)
         assert read_records(tmp_path) in ([], [record()])  # equal: only white space changed
-    for end in range(0, len(good) - 1, 7):
+    for end in range(0, len(good) - 1, 29):
         path.write_bytes(good[:end])
         assert read_records(tmp_path) == []
 
