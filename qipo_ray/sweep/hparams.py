@@ -15,6 +15,8 @@ from qipo_ray.sweep.trial import Outcome, Trial
 from qipo_ray.train.tensorboard import EventFile, Page, scalars
 
 CONFIRMED, LAST_RUNG = "hparam/confirmed", "hparam/last_rung"
+# What is no parameter: the page shows five columns unasked, the first by name.
+TASK, ORIGIN, STATE = "task", "trial.origin", "trial.state"
 METRICS = {
     CONFIRMED: ("confirmed", "mean score over the report seeds"),
     LAST_RUNG: ("last rung", "mean score over the search seeds, where the trial ended"),
@@ -48,12 +50,11 @@ class HParams(Page):
                 self._write(self.search.trials[trial], self.search.outcomes[trial], mean)
 
     def _write(self, trial: Trial, outcome: Outcome, confirmed: float | None) -> None:
-        settings = {**trial.params, "task": trial.task, "origin": trial.origin}
-        settings["state"] = outcome.state
+        about = {TASK: trial.task, ORIGIN: trial.origin, STATE: outcome.state}
         values = {CONFIRMED: confirmed, LAST_RUNG: self.search.value(trial, outcome.rung)}
         known = {tag: value for tag, value in values.items() if value is not None}
-        events = EventFile(self.folder / trial.task / trial.id / "hparams")
-        session = summary_v2.hparams_pb(settings, trial_id=trial.id)
+        events = EventFile(self.folder / trial.task / trial.id)
+        session = summary_v2.hparams_pb({**trial.params, **about}, trial_id=trial.id)
         events.add((0, session), (0, scalars(known)))
         self.shown.add(trial.id)
 
@@ -72,9 +73,9 @@ def _description(search: Search) -> Any:
     for params in others:
         for key, value in params.items():
             values.setdefault(key, []).append(value)
-    values["task"] = list(search.spec.tasks)
-    values["origin"] = ["paper", "search", "grid"]
-    values["state"] = ["finished", "pruned", "diverged", "failed"]
+    values[TASK] = list(search.spec.tasks)
+    values[ORIGIN] = ["paper", "search", "grid"]
+    values[STATE] = ["finished", "pruned", "diverged", "failed"]
     return summary_v2.hparams_config_pb(
         hparams=[summary_v2.HParam(key, _domain(some)) for key, some in values.items()],
         metrics=[

@@ -14,26 +14,23 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import custom_scalars, text
 
+from qipo_ray.config import STAGES
 from qipo_ray.train.sinks import Row, Shown
 
-# The charts of the page "custom scalars", from tags that every run has: (kind, tags).
+# The charts of the page "custom scalars", from tags that every run has: (kind, tags). A chart has
+# one tag, so that each of its colours is a run; TensorBoard draws those with a margin last.
 LAYOUT = {
     "score": {
-        "score with its 95 % interval over episodes": [
+        "95 % interval of the score over episodes": [
             "Margin",
             ["score/normalised", "score/low", "score/high"],
         ],
-    },
-    "training": {
         "effective sample size of the weights": ["Multiline", ["policy/ess"]],
-        "spread of Q over support actions": [
-            "Multiline",
-            ["critic/support_q_std", "policy/support_q_std"],
-        ],
-        "throughput, updates per second": [
-            "Multiline",
-            [f"{stage}/updates_per_s" for stage in ("behaviour", "critic", "policy")],
-        ],
+        "spread of Q over support actions": ["Multiline", ["policy/support_q_std"]],
+    },
+    "loss": {stage: ["Multiline", [f"{stage}/loss"]] for stage in STAGES},
+    "throughput, updates per second": {
+        stage: ["Multiline", [f"{stage}/updates_per_s"]] for stage in STAGES
     },
 }
 

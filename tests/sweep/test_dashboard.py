@@ -128,17 +128,17 @@ def test_conditional_parameters_have_a_column_and_only_their_own_lines_a_value(
     page.close()
     experiment = plugin_data(search.root / "tensorboard", "_hparams_/experiment").experiment
     columns = {info.name: info for info in experiment.hparam_infos}
-    assert set(columns) == {*PARAMS[1], "task", "origin", "state"}
+    assert set(columns) == {*PARAMS[1], "task", "trial.origin", "trial.state"}
     interval = columns["policy.beta"].domain_interval
     assert (interval.min_value, interval.max_value) == (3.0, 60.0)  # 3: outside of the space
     sessions = []
     for trial in search.trials:
-        folder = search.root / "tensorboard" / "point" / trial / "hparams"
+        folder = search.root / "tensorboard" / "point" / trial
         data = plugin_data(folder, "_hparams_/session_start_info").session_start_info
         events = EventAccumulator(str(folder)).Reload()
         scalars = {tag: events.Scalars(tag)[0].value for tag in events.Tags()["scalars"]}
         sessions.append((set(data.hparams), scalars))
-    common = {"task", "origin", "state"}
+    common = {"task", "trial.origin", "trial.state"}
     assert sessions == [
         ({*PARAMS[0], *common}, {"hparam/confirmed": 45.0, "hparam/last_rung": 10.0}),
         ({*PARAMS[1], *common}, {}),
@@ -199,5 +199,5 @@ def test_the_paper_s_form_outside_of_the_space_has_its_line(
     page.close()
     lines = OwnReader(search.root / "tensorboard").lines()
     assert set(lines) == set(trials)
-    assert lines[paper.id]["policy.beta"] == 3 and lines[paper.id]["origin"] == "paper"
+    assert lines[paper.id]["policy.beta"] == 3 and lines[paper.id]["trial.origin"] == "paper"
     assert "behaviour.blocks" not in lines[paper.id] and lines[other.id]["behaviour.blocks"] == 2

@@ -250,11 +250,11 @@ def test_event_files_hold_each_step_once_and_one_hparams_entry(
         assert steps[: len(expected)] == expected
         assert record["state"] == "pruned" or steps == expected
     for intent in read_intents(root):
-        events = EventAccumulator(str(root / "tensorboard" / "point" / intent["id"] / "hparams"))
+        events = EventAccumulator(str(root / "tensorboard" / "point" / intent["id"]))
         events.Reload()
         content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
         session = HParamsPluginData.FromString(content).session_start_info
-        assert set(session.hparams) == {*intent["params"], "task", "origin", "state"}
+        assert set(session.hparams) == {*intent["params"], "task", "trial.origin", "trial.state"}
         means = [
             r["final"]["last"]["normalised"]
             for r in read_records(root)

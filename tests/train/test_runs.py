@@ -21,6 +21,7 @@ from qipo_ray.train.progress import Progress
 from qipo_ray.train.record import Occasion
 from qipo_ray.train.results import Results
 from qipo_ray.train.runs import carry_out, plan
+from qipo_ray.train.tensorboard import LAYOUT
 
 OCCASION = Occasion(
     sweep="train",
@@ -88,6 +89,9 @@ def test_a_run_that_was_stopped_shows_each_step_once(
     assert [step for step, _ in found["behaviour/loss"]] == [100, 200]
     assert [step for step, _ in found["policy/ess"]] == [100, 200, 300]
     assert [step for step, _ in found["score/normalised"]] == [0, 100, 200, 300]
+    assert {tag for charts in LAYOUT.values() for _, tags in charts.values() for tag in tags} <= {
+        *found
+    }
     page = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert "custom_scalars__config__" in page.Tags()["tensors"]
     last = record["final"]["last"]["normalised"]
