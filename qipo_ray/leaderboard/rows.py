@@ -72,7 +72,7 @@ class Row:
 
 
 class _Value(NamedTuple):
-    """What one record says about one method."""
+    """What one record says about one method; notes and end may be those of its like."""
 
     seed: int | None
     last: float
@@ -138,18 +138,19 @@ def _add(runs: Sequence[Record], values: defaultdict[Method, list[_Value]]) -> N
     cloning, own = _cloning(qipo, runs[0]), _own(qipo, runs[0])
     paired = cloning is not None and cloning.episodes == qipo.episodes
     of_qipo, of_cloning, of_data = (values[one] if one else [] for one in (qipo, cloning, own))
+    notes = tuple(dict.fromkeys(note for record in runs for note in record["data"]["notes"]))
+    ended = max(record["provenance"]["ended"] for record in runs)
     for record in runs:
-        final, data = record["final"], record["data"]
+        seed, final = record["seed"], record["final"]
         last, best = final["last"]["normalised"], _normalised(final["best"])
-        cloned, behaved = map(_normalised, (record["behaviour_cloning"], data["score"]))
-        seed, common = record["seed"], (tuple(data["notes"]), record["provenance"]["ended"])
+        cloned = _normalised(record["behaviour_cloning"])
         gain = last - cloned if paired and cloned is not None else None
         episodes = None if best is None else final["best"]["episodes"]
-        of_qipo.append(_Value(seed, last, *common, gain, best, episodes))
+        of_qipo.append(_Value(seed, last, notes, ended, gain, best, episodes))
         if cloned is not None:
-            of_cloning.append(_Value(seed, cloned, *common))
-        if behaved is not None:
-            of_data.append(_Value(None, behaved, *common))
+            of_cloning.append(_Value(seed, cloned, notes, ended))
+    behaved = {_normalised(record["data"]["score"]) for record in runs}
+    of_data += [_Value(None, score, notes, ended) for score in behaved if score is not None]
 
 
 def method_of(record: Record) -> Method:
