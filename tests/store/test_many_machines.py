@@ -46,7 +46,7 @@ def test_eight_writers_and_four_readers(
     records = make_records(["hopper-medium-v2", "walker2d-medium-v2"], 20, 10)
     known = {record["id"]: record for record in records}
     (tmp_path / "records").mkdir()
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     done, out = context.Value("i", 0), context.Queue()
     writers = []
     for number in range(WRITERS):  # every record has two writers, in different orders
@@ -59,7 +59,7 @@ def test_eight_writers_and_four_readers(
     start = time.monotonic()
     for process in (*readers, *writers):
         process.start()
-    results = [out.get(timeout=120) for _ in readers]
+    results = [out.get(timeout=300) for _ in readers]
     for process in (*readers, *writers):
         process.join(timeout=60)
         assert process.exitcode == 0
