@@ -47,9 +47,10 @@ def budget(trials: Sequence[Trial], series: Sequence[Series]) -> Picture | None:
         "Line: the best search score to expect after so many online evaluation episodes, had the"
         " search tried its configurations in random order (exact); band: 95 % of orders. It is"
         " the score that selection saw, so it is optimistic; dashed: the best confirmed mean on"
-        " fresh seeds. Configurations that were stopped early count with their last score; not"
-        " counted are the paper's form, broken trials and episodes past a decision, which the rows'"
-        " selection episodes hold." + left_out(len(tasks) - len(grid), "task", "the records"),
+        " fresh seeds. Configurations that were stopped early count with their last score."
+        " Not counted: the paper's form, broken trials and episodes past a decision, which the"
+        " rows' selection episodes hold."
+        + left_out(len(tasks) - len(grid), "task", "the records"),
         figure,
     )
 
