@@ -6,9 +6,9 @@ Version 2-t of Mania et al. (2018): random directions in pairs, the best of them
 by the spread of their returns, observations whitened as they come. Without the alive bonus, which
 would teach standing still. Equal arguments give equal numbers, with the same MuJoCo.
 
-A file holds policies in the order in which the search went through them, from no skill to the
-best: ``weights (K, A, S + 1)``, the last column the bias, and ``returns (K,)``, means of 80
-episodes as the data hold them.
+A file holds ``weights (K, A, S + 1)``, the last column the bias, and ``returns (K,)``, means of
+episodes as the data hold them: policies from no skill to the medium one, in the order in which the
+search went through them; the medium one, worth a third of the best; the best.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from pathlib import Path
 import numpy as np
 
 from qipo_ray.data.tasks import get_task
-from qipo_ray.evaluation.linear import Act, behaviour
+from qipo_ray.evaluation.linear import BENT, EXPERT_BENT, Act, behaviour
 from qipo_ray.evaluation.simulators import make_simulator
 
-KEPT = 12  # policies in a file
-EPISODES = 20  # that measure a policy on the way
-SHAKEN = 80  # that measure one with the data's noise
+LOOKS = 70  # at least so many of the search's policies are measured, where it has as many rounds
+EPISODES = 20  # that measure one of them
+RUNGS = 12  # of them that are measured again, with the data's noise
+ROWS = 30_000  # that this takes
+MIXES = 10  # policies tried between two rungs, for a third of the best
+WAY = 7  # policies in a file before the medium one
 LIVE = np.array([0])
 
 
@@ -44,7 +47,7 @@ class Search:
 
 SEARCHES = {
     "hopper": Search(80, 8, 4, 0.01, 0.025, 1.0),
-    "walker2d": Search(300, 16, 8, 0.03, 0.025, 1.0),
+    "walker2d": Search(216, 16, 8, 0.03, 0.025, 1.0),
     "halfcheetah": Search(60, 16, 8, 0.02, 0.03, 0.0),
 }
 
@@ -94,7 +97,7 @@ def search(name: str, seed: int) -> list[tuple[float, np.ndarray]]:
     states, actions = task.sizes
     weights, white, found = np.zeros((actions, states)), Whitening(states), []
     for number in range(plan.rounds + 1):
-        if number % max(1, plan.rounds // 100) == 0:
+        if number % max(1, plan.rounds // LOOKS) == 0:
             policy = white.affine(weights).astype(np.float32)
             returns = [
                 episode(simulator, plain(policy), 10**6 + i, task.horizon)[0]
@@ -121,39 +124,53 @@ def search(name: str, seed: int) -> list[tuple[float, np.ndarray]]:
     return found
 
 
-def ladder(found: list[tuple[float, np.ndarray]]) -> list[tuple[float, np.ndarray]]:
-    """Return the policies, in order, whose returns are nearest to even steps up to the best."""
-    top = max(range(len(found)), key=lambda i: found[i][0])
-    until = found[: top + 1]
-    wanted = np.linspace(until[0][0], until[top][0], KEPT)
-    chosen = {int(np.argmin([abs(score - goal) for score, _ in until])) for goal in wanted}
-    return [until[i] for i in sorted(chosen)]
+def rungs(found: list[tuple[float, np.ndarray]]) -> list[int]:
+    """Return which policies, in order, have returns nearest to even steps up to the best."""
+    scores = np.array([score for score, _ in found])
+    until = scores[: scores.argmax() + 1]
+    wanted = np.linspace(until[0], until[-1], RUNGS)
+    return sorted({int(np.abs(until - goal).argmin()) for goal in wanted})
 
 
-def shaken(name: str, policy: np.ndarray) -> float:
+def shaken(name: str, policy: np.ndarray, bent: float) -> float:
     """Return the mean return of a policy as the data hold it, bent and with noise."""
     task = get_task(f"{name}-medium-v2")
-    simulator, total = make_simulator(task), 0.0
-    for number in range(SHAKEN):
-        act = behaviour(policy, np.random.default_rng(number), task.horizon)
-        total += episode(simulator, act, 10**6 + number, task.horizon)[0]
-    return total / SHAKEN
+    simulator, returns, rows = make_simulator(task), [], 0
+    while rows < ROWS:
+        number = len(returns)
+        act = behaviour(policy, bent, np.random.default_rng(number), task.horizon)
+        total, seen = episode(simulator, act, 10**6 + number, task.horizon)
+        returns.append(total)
+        rows += len(seen)
+    return float(np.mean(returns))
 
 
-def with_medium(
-    name: str, policies: list[np.ndarray], returns: list[float]
+def medium(
+    name: str, policies: list[np.ndarray], steps: list[int], goal: float
+) -> tuple[int, np.ndarray]:
+    """Return the last of ``steps`` worth less than ``goal``, and a policy worth it.
+
+    That is the nearest of mixtures with the next step, which is worth more.
+    """
+    above = next(i for i in steps[1:] if shaken(name, policies[i], BENT) > goal)
+    below = steps[steps.index(above) - 1]
+    shares = np.linspace(0, 1, MIXES + 1)[1:]
+    mixes = [(1 - share) * policies[below] + share * policies[above] for share in shares]
+    return below, min(mixes, key=lambda policy: abs(shaken(name, policy, BENT) - goal))
+
+
+def chosen(
+    name: str, found: list[tuple[float, np.ndarray]]
 ) -> tuple[list[np.ndarray], list[float]]:
-    """Return the ladder with one more rung, worth a third of the best: between its neighbours."""
-    goal = max(returns) / 3
-    above = next(i for i, score in enumerate(returns) if score > goal)
-    low, high = 0.0, 1.0
-    for _ in range(5):
-        share = (low + high) / 2
-        policy = (1 - share) * policies[above - 1] + share * policies[above]
-        score = shaken(name, policy)
-        low, high = (share, high) if score < goal else (low, share)
-    policies = [*policies[:above], policy, *policies[above:]]
-    return policies, [*returns[:above], score, *returns[above:]]
+    """Return the policies of a file, and their returns."""
+    policies, steps = [policy for _, policy in found], rungs(found)
+    able = steps[len(steps) // 2 :]
+    returns = [shaken(name, policies[i], EXPERT_BENT) for i in able]
+    below, third = medium(name, policies, steps, max(returns) / 3)
+    way = sorted({round(i) for i in np.linspace(0, below, WAY)})
+    kept = [*(policies[i] for i in way), third]
+    worth = [shaken(name, policy, BENT) for policy in kept]
+    return [*kept, policies[able[int(np.argmax(returns))]]], [*worth, max(returns)]
 
 
 def main() -> None:
@@ -165,8 +182,7 @@ def main() -> None:
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     for name in given.names:
-        chosen = [policy for _, policy in ladder(search(name, given.seed))]
-        policies, returns = with_medium(name, chosen, [shaken(name, one) for one in chosen])
+        policies, returns = chosen(name, search(name, given.seed))
         np.savez_compressed(
             given.output / f"{name}.npz",
             weights=np.stack(policies).astype(np.float32),

@@ -1,15 +1,15 @@
 """The behaviours that make generated locomotion data: linear policies, bent and shaken.
 
-The policies of a task were found by ``scripts/find_policies.py`` and lie in ``policies/``, from no
-skill to the best. In each episode of a file one of them acts with weights of its own and with
-noise of its own strength, so that actions at a state differ and returns do, too.
+The policies of a task were found by ``scripts/find_policies.py`` and lie in ``policies/``: those
+from no skill to the medium one, and the best. In each episode of a file one of them acts with
+weights of its own and with noise of its own strength, so that actions at a state differ and
+returns do, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from qipo_ray.data.tasks import Task
 from qipo_ray.evaluation.simulators import make_simulator
 
-BENT = 0.05  # standard deviation of a weight's change, as a share of it
+BENT = 0.1  # standard deviation of a weight's change, as a share of it
+EXPERT_BENT = 0.05  # that of the best: a policy with more skill is sooner broken
 NOISE = (0.1, 0.3)  # range of the noise's strength, uniform over episodes
 FOLDER = Path(__file__).with_name("policies")
 _LIVE = np.array([0])
@@ -29,7 +30,7 @@ Act = Callable[[NDArray[np.float32], int], NDArray[np.float64]]  # (state, step)
 
 @dataclass(frozen=True)
 class Ladder:
-    """The policies of one environment, such as hopper, in the order of the search."""
+    """The policies of one environment, such as hopper: the way to the medium one, and the best."""
 
     weights: NDArray[np.float32]  # (K, A, S + 1), the last column a bias
     returns: NDArray[np.float32]  # (K,), mean returns with bent weights and noise
@@ -40,25 +41,31 @@ class Ladder:
         with np.load(FOLDER / f"{environment}.npz", allow_pickle=False) as file:
             return cls(file["weights"], file["returns"])
 
-    @cached_property
+    @property
     def expert(self) -> int:
-        """The best policy."""
-        return int(self.returns.argmax())
+        """The best policy, the last."""
+        return len(self.weights) - 1
 
-    @cached_property
+    @property
     def medium(self) -> int:
-        """The policy on the way to the best with a return nearest to a third of the best."""
-        way = self.returns[: self.expert + 1]
-        return int(np.abs(way - way.max() / 3).argmin())
+        """The policy worth a third of the best, the one before; all below lead to it."""
+        return len(self.weights) - 2
+
+    def behaviour(self, level: int, rng: np.random.Generator, horizon: int) -> Act:
+        """Return how policy ``level`` acts in one episode."""
+        bent = EXPERT_BENT if level == self.expert else BENT
+        return behaviour(self.weights[level], bent, rng, horizon)
 
 
-def behaviour(weights: NDArray[np.float32], rng: np.random.Generator, horizon: int) -> Act:
+def behaviour(
+    weights: NDArray[np.float32], bent: float, rng: np.random.Generator, horizon: int
+) -> Act:
     """Return how one episode acts: ``weights (A, S + 1)`` bent, with noise, clipped to the box."""
-    bent = weights * (1 + BENT * rng.standard_normal(weights.shape))
+    changed = weights * (1 + bent * rng.standard_normal(weights.shape))
     noise = rng.uniform(*NOISE) * rng.standard_normal((horizon, len(weights)))
 
     def act(state: NDArray[np.float32], step: int) -> NDArray[np.float64]:
-        wanted = np.clip(bent[:, :-1] @ state + bent[:, -1], -1, 1)
+        wanted = np.clip(changed[:, :-1] @ state + changed[:, -1], -1, 1)
         return np.clip(wanted + noise[step], -1, 1)
 
     return act
@@ -122,4 +129,4 @@ def _next(kind: str, ladder: Ladder, rng: np.random.Generator, share: float, hor
         "medium-expert": ladder.medium if share < 0.5 else ladder.expert,
         "medium-replay": int(rng.integers(ladder.medium + 1)),
     }[kind]
-    return behaviour(ladder.weights[chosen], rng, horizon)
+    return ladder.behaviour(chosen, rng, horizon)

@@ -10,7 +10,7 @@ import pytest
 from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
 from qipo_ray.evaluation.generate import generate
-from qipo_ray.evaluation.linear import FOLDER, Ladder, behaviour
+from qipo_ray.evaluation.linear import FOLDER, Ladder
 from qipo_ray.evaluation.replay import replay
 
 NAMES = ["hopper", "halfcheetah", "walker2d"]
@@ -42,7 +42,7 @@ def test_a_ladder_leads_from_no_skill_to_the_best(name: str) -> None:
     ladder = Ladder.of(name)
     state, action = get_task(f"{name}-medium").sizes
     assert ladder.weights.shape == (len(ladder.returns), action, state + 1)
-    assert 0 < ladder.medium < ladder.expert < len(ladder.returns)
+    assert 4 <= ladder.medium < ladder.expert  # medium-replay mixes many
     best = ladder.returns[ladder.expert]
     assert ladder.returns[0] < 0.15 * best
     assert ladder.returns[ladder.medium] == pytest.approx(best / 3, rel=0.15)
@@ -74,7 +74,7 @@ def test_actions_at_a_state_differ(name: str, made) -> None:
         spreads = []
         for state in made(task.id, 600).observations[::20]:
             acts = [
-                behaviour(ladder.weights[level], np.random.default_rng(seed), 1)(state, 0)
+                ladder.behaviour(level, np.random.default_rng(seed), 1)(state, 0)
                 for seed in range(16)
             ]
             spreads.append(np.std(acts, axis=0).mean())
@@ -87,18 +87,17 @@ def test_actions_at_a_state_differ(name: str, made) -> None:
 def test_returns_of_a_file_spread(name: str, kind: str, made) -> None:
     data = made(f"{name}-{kind}", 20_000)
     returns = data.episode_returns()[:-1]
-    share = 0.2 if (name, kind) == ("hopper", "medium") else 0.3  # it falls late, whoever acts
-    assert len(returns) > 15 and returns.std() >= share * returns.mean()
+    assert len(returns) > 15 and returns.std() >= 0.3 * returns.mean()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_medium_is_near_a_third_of_expert(name: str, made) -> None:
     medium, expert = (
-        made(f"{name}-{kind}", 20_000).episode_returns()[:-1].mean()
+        made(f"{name}-{kind}", 40_000).episode_returns()[:-1].mean()
         for kind in ("medium", "expert")
     )
-    assert medium == pytest.approx(expert / 3, rel=0.4)  # some 50 episodes of the expert
+    assert 0.28 <= medium / expert <= 0.4
     halves = made(f"{name}-medium-expert", 20_000)
     late = halves.episodes[:, 0] >= 10_000
     returns = halves.episode_returns()
