@@ -79,9 +79,13 @@ def intents(root: Path) -> list[dict[str, Any]]:
 
 
 def records(root: Path) -> list[dict[str, Any]]:
-    """The records without what the clock, the machine and the command say."""
+    """The records without what the clock, the machine and the command say.
+
+    Episodes spent depend on the clock, too: a job may run ahead before its trial is stopped.
+    """
     found = read_records(root)
     for record in found:
+        del record["protocol"]["selection_episodes"]
         del record["cost"], record["attempt"], record["final"]["action_latency_ms"]
         for name in ("started", "ended", "command", "hardware"):
             del record["provenance"][name]
