@@ -9,6 +9,8 @@ from qipo_ray.data.tasks import get_task, task_ids
 from qipo_ray.evaluation.rollout import rollout
 from qipo_ray.evaluation.score import normalised
 
+pytestmark = pytest.mark.slow  # whole episodes of every simulator
+
 # One task of every simulator, with the most steps that D4RL gives it.
 EPISODES = {
     "hopper-medium-v2": 1000,
@@ -72,7 +74,6 @@ def test_one_episode(task_id: str) -> None:
     assert np.isfinite(normalised(task, got.returns[0]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task_id", "within"),
     [

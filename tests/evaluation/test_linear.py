@@ -13,6 +13,8 @@ from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.linear import FOLDER, Ladder
 from qipo_ray.evaluation.replay import replay
 
+pytestmark = pytest.mark.slow  # whole data sets
+
 NAMES = ["hopper", "halfcheetah", "walker2d"]
 KINDS = ["random", "medium", "medium-replay", "medium-expert", "expert"]
 
@@ -81,7 +83,6 @@ def test_actions_at_a_state_differ(name: str, made) -> None:
         assert np.mean(spreads) >= 0.15
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["medium", "medium-replay", "medium-expert"])
 def test_returns_of_a_file_spread(name: str, kind: str, made) -> None:
@@ -90,7 +91,6 @@ def test_returns_of_a_file_spread(name: str, kind: str, made) -> None:
     assert len(returns) > 15 and returns.std() >= 0.3 * returns.mean()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_medium_is_near_a_third_of_expert(name: str, made) -> None:
     medium, expert = (
