@@ -27,7 +27,7 @@ from qipo_ray.evaluation.simulators import make_simulator
 LOOKS = 70  # at least so many of the search's policies are measured, where it has as many rounds
 EPISODES = 20  # that measure one of them
 RUNGS = 12  # of them that are measured again, with the data's noise
-ROWS = 30_000  # that this takes
+ROWS = 100_000  # that this takes; fewer leave the best one overrated, by chance
 MIXES = 10  # policies tried between two rungs, for a third of the best
 WAY = 7  # policies in a file before the medium one
 LIVE = np.array([0])
