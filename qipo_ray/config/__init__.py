@@ -18,6 +18,7 @@ from qipo_ray.config.loading import (
 from qipo_ray.config.schema import (
     PATHS,
     Behaviour,
+    Compute,
     Config,
     Critic,
     Data,
@@ -33,6 +34,7 @@ __all__ = [
     "PATHS",
     "STAGES",
     "Behaviour",
+    "Compute",
     "Config",
     "Critic",
     "Data",

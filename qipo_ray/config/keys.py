@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from qipo_ray.config.loading import to_dict
-from qipo_ray.config.schema import AUTO_PREDICTS, AUTO_SOLVER, Config
+from qipo_ray.config.schema import AUTO_PREDICTS, AUTO_SOLVER, LATER, Config
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
 STAGES = ("behaviour", "critic", "policy")
@@ -20,6 +20,8 @@ STAGES = ("behaviour", "critic", "policy")
 def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dict[str, str]:
     """Return the key of each stage, 16 hex digits; jobs of equal key and length are one job."""
     settings, lengths = _effective(config), stage_updates(config)
+    compute = settings.get("compute", {})
+    precision = {k: v for k, v in compute.items() if k == "precision"}
 
     def key(stage: str, needs: dict[str, Any], own: str) -> str:
         """Return the hash of a stage's settings but ``own`` length, and of what it builds on."""
@@ -31,12 +33,17 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
                 "data": data_sha256,
                 "seed": seed,
                 "settings": {k: v for k, v in settings[stage].items() if k != own},
-                **needs,
+                **{k: v for k, v in needs.items() if v},
             }
         )
 
-    behaviour = key("behaviour", {"observations": settings["data"]["observations"]}, "updates")
-    cloned = {"behaviour": [behaviour, lengths["behaviour"]], "sampler": settings["sampler"]}
+    seen = {"observations": settings["data"]["observations"], "compute": precision}
+    behaviour = key("behaviour", seen, "updates")
+    cloned = {
+        "behaviour": [behaviour, lengths["behaviour"]],
+        "sampler": settings["sampler"],
+        "compute": compute,
+    }
     critic = key("critic", {**cloned, "reward": settings["data"]["reward"]}, "updates")
     policy = key("policy", {**cloned, "critic": [critic, lengths["critic"]]}, "rounds")
     return {"behaviour": behaviour, "critic": critic, "policy": policy}
@@ -82,11 +89,16 @@ def departures(config: Config) -> tuple[str, ...]:
         "returns-init": 0 < critic.returns_updates < critic.updates,
         "returns-critic": critic.returns_updates >= critic.updates,  # no Bellman update at all
         f"critic-pool={critic.pool}": critic.pool > 0 and critic.returns_updates < critic.updates,
+        f"expectile={critic.expectile:g}": critic.target == "expectile",
         "no-data-action": not policy.data_action,
+        f"beta-growth={policy.beta_growth:g}": policy.beta_growth != 1 and not policy.target_ess,
+        f"target-ess={policy.target_ess:g}": policy.target_ess > 0,
         f"loss-actions={policy.loss_actions}": policy.loss_actions > 0,
         "online-sampler": policy.sampler != "ema",
         f"policy-pool={policy.pool}": policy.pool > 0,
         "clipped-actions": config.sampler.clip,
+        "bfloat16": config.compute.precision == "bfloat16",
+        "half-support": config.compute.support == "float16",
         "ema-evaluation": config.evaluation.weights != "online",
     }
     return tuple(label for label, left in labels.items() if left)
@@ -99,7 +111,18 @@ def _effective(config: Config) -> dict[str, dict[str, Any]]:
     settings["sampler"]["solver"] = config.solver
     if config.behaviour.network != "residual":
         del settings["behaviour"]["blocks"]
-    return settings
+    idle = {
+        "critic": ["expectile" if config.critic.target == "softmax" else "temperature"],
+        "policy": ["beta", "beta_growth"] if config.policy.target_ess else [],
+    }
+    for section, names in idle.items():
+        for name in names:
+            del settings[section][name]
+    for section, neutral in LATER.items():
+        for name, value in neutral.items():
+            if settings[section].get(name) == value:
+                del settings[section][name]
+    return {section: values for section, values in settings.items() if values}
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -8,7 +8,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.config.schema import SECTIONS, Config, FieldError, field_names, field_types
+from qipo_ray.config.schema import (
+    LATER,
+    SECTIONS,
+    Config,
+    FieldError,
+    field_names,
+    field_types,
+)
 from qipo_ray.config.values import show
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 from qipo_ray.errors import UserError, nearest
@@ -44,9 +51,22 @@ def override(config: Config, overrides: Sequence[str]) -> Config:
 def from_dict(mapping: Mapping[str, object], where: str) -> Config:
     """Return the configuration of a full nested mapping, as ``to_dict`` gives it.
 
-    ``where`` says in a ``UserError`` where the mapping came from.
+    One of an older version lacks settings that came later; they mean what was before. ``where``
+    says in a ``UserError`` where the mapping came from.
     """
-    return _build(Document(mapping, where))
+    return _build(Document(_with_later(mapping), where))
+
+
+def _with_later(mapping: object) -> object:
+    if not isinstance(mapping, Mapping):
+        return mapping
+    full = dict(mapping)
+    for section, settings in LATER.items():
+        new = len(settings) == len(field_types(SECTIONS[section]))
+        given = full.get(section, {} if new else None)
+        if isinstance(given, Mapping):
+            full[section] = {**settings, **given}
+    return full
 
 
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:

