@@ -20,7 +20,7 @@ class BehaviourPack(Pack):
     metric_names = ("loss",)
 
     def __init__(self, config: Config, data: Tensors) -> None:
-        super().__init__(data)
+        super().__init__(config, data)
         self.path, self.predicts = path_named(config.behaviour.path), config.predicts
         self.batch_size = config.behaviour.batch_size
         self.network = network_of(config.behaviour, data.state_dim, data.action_dim)

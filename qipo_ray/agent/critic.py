@@ -1,9 +1,10 @@
 """Stage 2, critic: an in-support Q of the behaviour (paper, phase 2).
 
 The target at s' is the softmax average of Q over support actions that the behaviour model proposes
-there. Two switches leave the paper: a first part that regresses on returns-to-go
+there. Switches that leave the paper: a first part that regresses on returns-to-go
 (``returns_updates``, printed as ``returns-init``), because from scratch the softmax target stays
-near its start for 1/(polyak (1 - discount)) updates, and layer norm.
+near its start for 1/(polyak (1 - discount)) updates; layer norm; and the expectile of Q over the
+support actions in place of its softmax average.
 """
 
 from __future__ import annotations
@@ -14,17 +15,34 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.pack import Member, Pack, State, stream
-from qipo_ray.agent.sampling import ActionSampler, support_actions, support_pool
+from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.support import DTYPES, SupportSet, support_actions, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.nets import TwinQ
 from qipo_ray.nets.stack import Params
+
+FAR = 10.0  # times what the rewards allow: there Q has diverged
 
 
 def twin_q(config: Config, data: Tensors) -> TwinQ:
     """Return the twin-Q network of a configuration."""
     c = config.critic
     return TwinQ(data.state_dim, data.action_dim, c.width, c.layers, norm=c.layer_norm)
+
+
+def expectile(values: Tensor, tau: Tensor) -> Tensor:
+    """Return the ``tau``-expectile e over the last dimension; ``tau`` is ``(N, 1, 1)``, >= 0.5.
+
+    There ``sum |tau - 1[v < e]| (v - e) = 0``: the mean at 0.5, the maximum towards 1. IQL fits it
+    with a network on the data's actions; over a support set it can be computed: each step takes
+    the mean under the weights of the last and passes one value at least, or was exact.
+    """
+    e = values.mean(-1, keepdim=True)
+    for _ in range(values.shape[-1]):
+        weights = torch.where(values > e, tau, 1 - tau)
+        e = (weights * values).sum(-1, keepdim=True) / weights.sum(-1, keepdim=True)
+    return e.squeeze(-1)
 
 
 class CriticPack(Pack):
@@ -34,17 +52,15 @@ class CriticPack(Pack):
     metric_names = ("loss", "q_data", "target", "support_q_std")
 
     def __init__(self, config: Config, data: Tensors) -> None:
-        super().__init__(data)
+        super().__init__(config, data)
         self.batch_size = config.critic.batch_size
-        self.discount = config.critic.discount
+        self.discount, self.target_rule = config.critic.discount, config.critic.target
         self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
         self.q = twin_q(config, data)
         self.online = self._stack("online", self.q.shapes, 2, trainable=True)
         self.target = self._stack("target", self.q.shapes, 2)
         self.prior = self._stack("behaviour", self.sampler.network.shapes, saved=False)
-        self.support: list[
-            tuple[int, Tensor, Tensor]
-        ] = []  # renewal, pool (P,), actions (P, M, A)
+        self.support: list[SupportSet | None] = []
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         generator = stream(member.seed, self.stage, "weights")
@@ -59,12 +75,18 @@ class CriticPack(Pack):
     def _rate(self, config: Config) -> float:
         return config.critic.learning_rate
 
+    def _limit(self, name: str) -> float:
+        if name not in ("q_data", "target"):
+            return super()._limit(name)
+        most = float(self.data.rewards.abs().max()) / (1 - self.discount)
+        return FAR * max(most, float(self.data.returns.abs().max()))
+
     def _changed(self) -> None:
         configs = [member.config.critic for member in self.members]
         self.temperature = self.column([c.temperature for c in configs]).unsqueeze(-1)
+        self.expectile = self.column([c.expectile for c in configs]).unsqueeze(-1)
         self.polyak = self.column([c.polyak for c in configs]).repeat_interleave(2, 0)
-        none = torch.empty(0, dtype=torch.long)
-        self.support += [(-1, none, none)] * (len(self.members) - len(self.support))
+        self.support += [None] * (len(self.members) - len(self.support))
 
     def _forget(self, i: int) -> None:
         del self.support[i]
@@ -76,21 +98,29 @@ class CriticPack(Pack):
             if since < 0:
                 continue
             renewal = since // c.refresh_every
-            if self.support[i][0] != renewal:
-                self._renew(i, renewal)
+            present = self.support[i]
+            if present is None or present.renewal != renewal:
+                self.support[i] = None  # its memory is free before the next is made
+                self.support[i] = self._renew(i, renewal)
             if since == 0:  # the target starts at what the regression found
                 rows = slice(2 * i, 2 * i + 2)
                 self.target.flat[rows] = self.online.flat[rows]
 
-    def _renew(self, i: int, renewal: int) -> None:
+    def _renew(self, i: int, renewal: int) -> SupportSet:
         member = self.members[i]
-        c = member.config.critic
+        c, dtype = member.config.critic, DTYPES[member.config.compute.support]
         generator = stream(member.seed, self.stage, "support", renewal, device=self.data.device)
         pool = support_pool(self.data.rows, c.pool, generator)
-        states = self.data.next_observations[pool]
-        params = self.prior.slice(i, i + 1)
-        actions = support_actions(self.sampler, params, states, c.support_size, generator)
-        self.support[i] = (renewal, pool, actions)
+        actions = support_actions(
+            self.sampler,
+            self.prior.slice(i, i + 1),
+            self.data.next_observations,
+            pool,
+            c.support_size,
+            generator,
+            dtype,
+        )
+        return SupportSet(renewal, pool, actions)
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         bootstrapped = [
@@ -115,7 +145,8 @@ class CriticPack(Pack):
         rows, spots = [], []
         known = self.data.with_returns
         for i, member in enumerate(self.members):
-            source = self.support[i][1] if i in bootstrapped else known
+            support = self.support[i]
+            source = known if support is None or i not in bootstrapped else support.pool
             spot = torch.randint(
                 len(source), (self.batch_size,), generator=member.generator, device=source.device
             )
@@ -130,10 +161,17 @@ class CriticPack(Pack):
         ``V(s') = sum_j softmax_j(temperature Q(s', a_j)) Q(s', a_j)`` with Q the minimum of the
         target twins and ``a_j`` from the behaviour (paper, phase 2; q_alpha is the temperature).
         """
-        actions = torch.stack([self.support[i][2][spots[i]] for i in members])
+        sets = [support for i in members if (support := self.support[i]) is not None]
+        actions = torch.stack(
+            [support.actions[spots[i]].float() for i, support in zip(members, sets, strict=True)]
+        )
         rows = rows[members]
-        q = self.q(self._target_of(members), self.data.next_observations[rows], actions).amin(1)
-        value = (torch.softmax(self.temperature[members] * q, -1) * q).sum(-1)
+        states = self.data.next_observations[rows]
+        q = self.q.lowest(self._target_of(members), states, actions)
+        if self.target_rule == "softmax":
+            value = (torch.softmax(self.temperature[members] * q, -1) * q).sum(-1)
+        else:
+            value = expectile(q, self.expectile[members])
         going_on = 1 - self.data.terminals[rows]
         return self.data.rewards[rows] + self.discount * going_on * value, q.std(-1).mean(1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -62,11 +63,13 @@ class Pack(ABC):
     stage: ClassVar[str]
     metric_names: ClassVar[tuple[str, ...]]
 
-    def __init__(self, data: Tensors) -> None:
+    def __init__(self, config: Config, data: Tensors) -> None:
         self.data = data
+        self.names = (*self.metric_names, "grad_norm")
+        self.half = config.compute.precision == "bfloat16"
         self.members: list[Member] = []
         self._stacks: dict[str, _Rows] = {}
-        self.sums = torch.zeros(len(self.metric_names), 0, device=data.device)
+        self.sums = torch.zeros(len(self.names), 0, device=data.device)
 
     def _stack(
         self,
@@ -101,6 +104,10 @@ class Pack(ABC):
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         """Return the loss ``(N,)`` with its graph, and one detached ``(N,)`` a metric name."""
 
+    def _limit(self, name: str) -> float:
+        """Return the size of a metric beyond which a member has diverged."""
+        return float("inf")
+
     def _changed(self) -> None:
         """Rebuild what depends on the members, such as the columns of hyper-parameters."""
 
@@ -116,7 +123,7 @@ class Pack(ABC):
         """Add a member at the end, fresh or where ``state`` left it."""
         member.generator = stream(member.seed, self.stage, "draws", device=self.data.device)
         rows = self._start(member, upstream)
-        sums = torch.zeros(len(self.metric_names), 1, device=self.data.device)
+        sums = torch.zeros(len(self.names), 1, device=self.data.device)
         moments = self._moments(upstream)
         if state is not None:
             rows |= state["weights"]
@@ -176,26 +183,38 @@ class Pack(ABC):
 
     def update(self) -> None:
         """Train every member for one update."""
-        self._before()
-        loss, metrics = self._losses()
-        self._stacks["online"].stack.backward(loss)
+        with self._precision():
+            self._before()
+            loss, metrics = self._losses()
+        online = self._stacks["online"]
+        online.stack.backward(loss)
         self.optimiser.step()
-        self.sums += torch.stack(metrics)
+        norms = online.stack.grad.norm(dim=1).view(-1, online.rows).norm(dim=1)
+        self.sums += torch.stack([*metrics, norms])
         for member in self.members:
             member.updates += 1
             member.counted += 1
         self._after()
 
+    def _precision(self) -> AbstractContextManager[object]:
+        """Return where matrix products are made in the members' precision."""
+        if not self.half:
+            return nullcontext()
+        return torch.autocast(self.data.device.type, torch.bfloat16, cache_enabled=False)
+
     def metrics(self, i: int) -> dict[str, float]:
-        """Return the means since the last call; ``Diverged`` if one is not finite."""
+        """Return the means since the last call; ``Diverged`` if one is beyond its limit."""
         member = self.members[i]
         means = (self.sums[:, i] / max(member.counted, 1)).tolist()
         self.sums[:, i] = 0
         member.counted = 0
-        values = dict(zip(self.metric_names, means, strict=True))
+        values = dict(zip(self.names, means, strict=True))
         for name, value in values.items():
-            if not abs(value) < float("inf"):
-                raise Diverged(f"{self.stage} {name} is {value} at update {member.updates}")
+            limit = self._limit(name)
+            if not abs(value) < limit:
+                beyond = f", beyond {limit:.4g}" if abs(value) < float("inf") else ""
+                text = f"{self.stage} {name} is {value:.4g} at update {member.updates}{beyond}"
+                raise Diverged(text)
         return values
 
     def check(self, i: int) -> None:

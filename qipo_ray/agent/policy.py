@@ -3,21 +3,31 @@
 Each round draws support actions from the present policy, adds the data's action, weights them with
 ``softmax(beta Q)`` and regresses on them for K updates; Q stays frozen. After l rounds the target
 is ``pi_l ∝ mu exp(l beta Q)`` (equation 5.4). Switches that leave the paper: ``loss_actions``
-draws k of the M actions by weight (same expectation), ``pool`` bounds the states of a round, and
-``sampler: online`` draws support actions from the network itself instead of its average.
+draws k of the M actions by weight (same expectation), ``pool`` bounds the states of a round,
+``sampler: online`` draws support actions from the network itself instead of its average,
+``beta_growth`` changes beta from round to round, and ``target_ess`` finds the beta at which the
+weights have a wanted effective sample size, whatever the unit of Q.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from qipo_ray.agent.critic import twin_q
 from qipo_ray.agent.pack import Member, Pack, State, stream
-from qipo_ray.agent.sampling import ActionSampler, support_actions, support_pool
+from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.support import (
+    DTYPES,
+    WeightedSet,
+    chunks,
+    drift,
+    support_actions,
+    support_beta,
+    support_pool,
+)
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.flow import (
@@ -32,19 +42,11 @@ from qipo_ray.flow import (
 )
 from qipo_ray.nets.optimiser import Moments
 
-
-@dataclass(frozen=True)
-class SupportSet:
-    """One member's support actions of one round, with the weights that Q gives them."""
-
-    round: int
-    pool: Tensor  # (P,), rows of the data
-    actions: Tensor  # (P, M, A)
-    weights: Tensor  # (P, M), sum to 1 over M
-    health: Tensor  # (len(HEALTH),)
-
-
-HEALTH = ("ess", "entropy", "top_weight", "support_q", "support_q_std")
+# Of the weights: effective sample size, entropy in nats, share of the top action. The mean of Q
+# over support actions, which rises with every round and is no success; its spread, which is what
+# there is to select by. The beta in use, and the policy's distance from the behaviour.
+HEALTH = ("ess", "entropy", "top_weight", "support_q", "support_q_std", "beta", "drift")
+DRIFT_STATES, DRIFT_ACTIONS = 128, 16  # that the distance is measured at
 
 
 class PolicyPack(Pack):
@@ -54,7 +56,7 @@ class PolicyPack(Pack):
     metric_names = ("loss", *HEALTH)
 
     def __init__(self, config: Config, data: Tensors) -> None:
-        super().__init__(data)
+        super().__init__(config, data)
         self.path, self.predicts = path_named(config.behaviour.path), config.predicts
         self.batch_size = config.policy.batch_size
         self.loss_actions = config.policy.loss_actions
@@ -64,12 +66,19 @@ class PolicyPack(Pack):
         self.ema = self._stack("ema", self.network.shapes)
         self.source = self._stack("sampler", self.network.shapes)  # as the round began
         self.critic = self._stack("critic", self.q.shapes, 2, saved=False)
-        self.support: list[SupportSet | None] = []
+        self.prior = self._stack("behaviour", self.network.shapes, saved=False)
+        self.support: list[WeightedSet | None] = []
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         prior = upstream["behaviour"]["weights"]["online"]
         critic = upstream["critic"]["weights"]["online"]
-        return {"online": prior, "ema": prior, "sampler": prior, "critic": critic}
+        return {
+            "online": prior,
+            "ema": prior,
+            "sampler": prior,
+            "critic": critic,
+            "behaviour": prior,
+        }
 
     def _moments(self, upstream: Mapping[str, State]) -> list[Moments]:
         """Go on with the behaviour's Adam, as the paper's code does."""
@@ -91,35 +100,38 @@ class PolicyPack(Pack):
             p = member.config.policy
             now, inside = divmod(member.updates, p.renew_every)
             present = self.support[i]
-            if present is not None and present.round == now:
+            if present is not None and present.renewal == now:
                 continue
             if inside == 0:
                 chosen = self.ema if p.sampler == "ema" else self.online
                 self.source.flat[i] = chosen.flat[i]
+            self.support[i] = None  # its memory is free before the next is made
             self.support[i] = self._renew(i, now)
 
     @torch.no_grad()
-    def _renew(self, i: int, now: int) -> SupportSet:
+    def _renew(self, i: int, now: int) -> WeightedSet:
+        """Return the support set of round ``now``, drawn from the policy as the round began."""
         member = self.members[i]
-        p = member.config.policy
+        p, dtype = member.config.policy, DTYPES[member.config.compute.support]
         generator = stream(member.seed, self.stage, "support", now, device=self.data.device)
         pool = support_pool(self.data.rows, p.pool, generator)
-        states = self.data.observations[pool]
-        params = self.source.slice(i, i + 1)
-        actions = support_actions(self.sampler, params, states, p.support_size, generator)
-        if p.data_action:
-            actions = torch.cat([actions, self.data.actions[pool].unsqueeze(1)], 1)
-        critic = self.critic.slice(2 * i, 2 * i + 2)
-        values = torch.cat(
-            [
-                self.q(critic, s.unsqueeze(0), a.unsqueeze(0)).amin(1)
-                for s, a in zip(states.split(256), actions.split(256), strict=True)
-            ],
-            1,
+        actions = support_actions(
+            self.sampler,
+            self.source.slice(i, i + 1),
+            self.data.observations,
+            pool,
+            p.support_size,
+            generator,
+            dtype,
+            room=int(p.data_action),
         )
+        if p.data_action:
+            actions[:, -1] = self.data.actions[pool]
+        values = self._values(i, pool, actions)
         # A diverged Q ends its own member at its next metrics (support_q), not the whole pack.
         sound = torch.where(values.abs() < 1e20, values, 0)
-        weights = support_weights(sound, self.column([p.beta]))[0]
+        beta = support_beta(sound, member.config, now)
+        weights = support_weights(sound, self.column([beta]))[0]
         health = torch.stack(
             [
                 effective_sample_size(weights).mean(),
@@ -127,9 +139,37 @@ class PolicyPack(Pack):
                 weights.amax(-1).mean(),
                 values.mean(),
                 values.std(-1).mean(),
+                torch.tensor(beta, device=values.device),
+                self._drift(i, now),
             ]
         )
-        return SupportSet(now, pool, actions, weights, health)
+        return WeightedSet(now, pool, actions, weights, health)
+
+    def _values(self, i: int, pool: Tensor, actions: Tensor) -> Tensor:
+        """Return the minimum of the twins at every support action, ``(P, M)``."""
+        critic = self.critic.slice(2 * i, 2 * i + 2)
+        values = torch.empty(actions.shape[:2], device=actions.device)
+        for start, part in chunks(pool, actions.shape[1]):
+            states, some = self.data.observations[part], actions[start : start + len(part)].float()
+            values[start : start + len(part)] = self.q.lowest(critic, states[None], some[None])[0]
+        return values
+
+    def _drift(self, i: int, now: int) -> Tensor:
+        """Return the distance from the behaviour of the policy that draws this round's actions."""
+        generator = stream(self.members[i].seed, self.stage, "drift", now, device=self.data.device)
+        pool = support_pool(self.data.rows, DRIFT_STATES, generator)
+        proposed, behaviour, again = (
+            support_actions(
+                self.sampler,
+                stack.slice(i, i + 1),
+                self.data.observations,
+                pool,
+                DRIFT_ACTIONS,
+                generator,
+            )
+            for stack in (self.source, self.prior, self.prior)
+        )
+        return drift(proposed, behaviour, again)
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows, actions, weights = self._draw()
@@ -153,7 +193,7 @@ class PolicyPack(Pack):
         for member, support in zip(self.members, self._sets(), strict=True):
             g, device = member.generator, self.data.device
             spot = torch.randint(len(support.pool), (self.batch_size,), generator=g, device=device)
-            chosen, weight = support.actions[spot], support.weights[spot]
+            chosen, weight = support.actions[spot].float(), support.weights[spot]
             if self.loss_actions:
                 k = draw_by_weight(weight, self.loss_actions, g)
                 chosen = chosen.gather(1, k.unsqueeze(-1).expand(-1, -1, chosen.shape[-1]))
@@ -163,7 +203,7 @@ class PolicyPack(Pack):
             weights.append(weight)
         return torch.stack(rows), torch.stack(actions), torch.stack(weights)
 
-    def _sets(self) -> list[SupportSet]:
+    def _sets(self) -> list[WeightedSet]:
         return [support for support in self.support if support is not None]
 
     def _after(self) -> None:

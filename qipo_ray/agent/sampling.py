@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from qipo_ray.config import Behaviour, Config
@@ -37,35 +36,3 @@ class ActionSampler:
         field = Field(self.path, self.predicts, network)
         actions = draw(field, noise, self.solver, self.evaluations)
         return actions.clamp(-1, 1) if self.clip else actions
-
-
-@torch.no_grad()
-def support_actions(
-    sampler: ActionSampler,
-    params: Params,
-    states: Tensor,
-    size: int,
-    generator: torch.Generator,
-    chunk: int = 4096,
-) -> Tensor:
-    """Return ``size`` actions for each state ``(P, S)`` of one member: ``(P, size, A)``.
-
-    ``params`` are the weights of one row; ``chunk`` bounds the rows of one batch.
-    """
-    action_dim = sampler.network.shapes["out.weight"][1]
-    per_batch = max(1, chunk // size)
-    batches = []
-    for part in states.split(per_batch):
-        repeated = part.repeat_interleave(size, 0).unsqueeze(0)
-        noise = torch.randn(
-            1, len(part) * size, action_dim, generator=generator, device=states.device
-        )
-        batches.append(sampler(params, repeated, noise).view(len(part), size, action_dim))
-    return torch.cat(batches)
-
-
-def support_pool(rows: int, pool: int, generator: torch.Generator) -> Tensor:
-    """Return the rows that get support actions, ``(P,)``: all, or ``pool`` without repeat."""
-    if pool == 0 or pool >= rows:
-        return torch.arange(rows, device=generator.device)
-    return torch.randperm(rows, generator=generator, device=generator.device)[:pool]

@@ -8,6 +8,8 @@ from torch.nn.functional import layer_norm, relu
 
 from qipo_ray.nets.stack import Params, initial_weights, linear, linear_shapes
 
+BLOCK = 512  # rows at once where no gradient is wanted on the CPU: they stay in its cache
+
 
 class TwinQ:
     """MLPs over [action, state] with ReLU, ``layers`` hidden layers (paper: 3 of 256)."""
@@ -38,6 +40,17 @@ class TwinQ:
                 h = torch.addcmul(params[f"norm{i}.shift"], h, params[f"norm{i}.scale"])
             h = relu(h)
         return linear(params, "out", h).view(n, 2, b, m)
+
+    @torch.no_grad()
+    def lowest(self, params: Params, states: Tensor, actions: Tensor) -> Tensor:
+        """Return the minimum of the twins ``(N, B, M)``, arguments as above, without a graph."""
+        size, m = actions.shape[1:3]
+        step = max(1, BLOCK // m) if actions.device.type == "cpu" else size
+        parts = [
+            self(params, s, a).amin(1)
+            for s, a in zip(states.split(step, 1), actions.split(step, 1), strict=True)
+        ]
+        return torch.cat(parts, 1)
 
     def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the initial weights of one of the two critics."""

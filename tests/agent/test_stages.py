@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
 
 from qipo_ray.agent import ActionSampler, CriticPack, Pack, PolicyPack, State, Tensors
 from qipo_ray.agent.pack import stream
-from qipo_ray.agent.sampling import support_actions, support_pool
+from qipo_ray.agent.support import support_actions, support_pool
 from qipo_ray.config import PATHS, Behaviour, Config, Sampler
 from qipo_ray.config.schema import EVALUATIONS_PER_STEP, field_types
 from qipo_ray.flow import Prediction
 from qipo_ray.flow import paths as flow_paths
 from qipo_ray.flow.solvers import SOLVERS
 from qipo_ray.nets import Stack
+from qipo_ray.nets.stack import Params
 
 Trained = Callable[..., tuple[Pack, dict[str, State]]]
+
+
+def propose(sampler: ActionSampler, params: Params, states: torch.Tensor, size: int) -> Any:
+    """``size`` actions at every state, always with the same draws."""
+    pool = torch.arange(len(states))
+    return support_actions(sampler, params, states, pool, size, stream(0, "test"))
 
 
 def test_the_behaviour_clones_the_actions(
@@ -31,7 +38,7 @@ def test_the_behaviour_clones_the_actions(
         pack, _ = trained("behaviour", [(0, config)], 400)
         sampler = ActionSampler(config, data.state_dim, data.action_dim)
         params = pack._stacks["online"].stack.slice(0, 1)
-        actions = support_actions(sampler, params, data.observations, 20, stream(0, "test"))
+        actions = propose(sampler, params, data.observations, 20)
         torch.testing.assert_close(actions.mean((0, 1)), data.actions.mean(0), atol=0.12, rtol=0)
         torch.testing.assert_close(actions.std((0, 1)), data.actions.std(0), atol=0.1, rtol=0)
         assert actions.abs().max() <= 1
@@ -43,7 +50,9 @@ def test_the_critics_target_is_the_softmax_average_of_the_twins_minimum(
     config = configure("critic.temperature=2")
     pack, _ = trained("critic", [(0, config)], 30)
     assert isinstance(pack, CriticPack)
-    _, pool, actions = pack.support[0]
+    support = pack.support[0]
+    assert support is not None
+    pool, actions = support.pool, support.actions
     spots = torch.tensor([[3, 50, 99]])
     values, _ = pack._bootstrap([0], pool[spots], spots)
     for value, spot in zip(values[0], spots[0], strict=True):
@@ -61,13 +70,16 @@ def test_the_critic_renews_its_support_and_starts_the_target_at_the_regression(
 ) -> None:
     config = configure()  # 20 updates of regression, renewal every 15 after that
     pack, _ = trained("critic", [(0, config)], 20)
-    assert isinstance(pack, CriticPack) and pack.support[0][0] == -1
+    assert isinstance(pack, CriticPack) and pack.support[0] is None
     regressed = pack.online.flat.clone()
     pack._before()
-    assert pack.support[0][0] == 0 and torch.equal(pack.target.flat, regressed)
+    first = pack.support[0]
+    assert first is not None and first.renewal == 0 and torch.equal(pack.target.flat, regressed)
     later, _ = trained("critic", [(0, config)], 36)
-    assert isinstance(later, CriticPack) and later.support[0][0] == 1
-    assert not torch.equal(later.support[0][2], pack.support[0][2])
+    assert isinstance(later, CriticPack)
+    second = later.support[0]
+    assert second is not None and second.renewal == 1
+    assert not torch.equal(second.actions, first.actions)
 
 
 def test_the_critic_finds_the_value_of_the_behaviour(
@@ -104,10 +116,10 @@ def test_support_sets_are_renewed_every_k_updates_from_the_present_policy(
         config = configure(f"policy.sampler={name}", "policy.ema_rate=0.1")
         pack, _ = trained("policy", [(0, config)], 20)
         assert isinstance(pack, PolicyPack)
-        assert pack.support[0] is not None and pack.support[0].round == 0
+        assert pack.support[0] is not None and pack.support[0].renewal == 0
         expected = getattr(pack, name).flat.clone()
         pack.update()
-        assert pack.support[0].round == 1
+        assert pack.support[0].renewal == 1
         assert torch.equal(pack.source.flat, expected)
         assert not torch.equal(pack.ema.flat, pack.online.flat)
 
@@ -144,7 +156,7 @@ def test_the_policy_moves_towards_better_actions(
         pack, _ = trained("policy", [(0, config)], 300)
         sampler = ActionSampler(config, data.state_dim, data.action_dim)
         params = pack._stacks["online"].stack.slice(0, 1)
-        actions = support_actions(sampler, params, data.observations, 8, stream(0, "test"))
+        actions = propose(sampler, params, data.observations, 8)
         means[beta] = actions[..., 0].mean().item()
     assert means[8] > means[0] + 0.05
 
@@ -168,8 +180,8 @@ def test_samples_come_from_the_row_that_was_asked(
     alone = Stack(stack.shapes, torch.device("cpu"), trainable=False)
     alone.append(stack.flat[1:])
     states = data.observations[:9]
-    one = support_actions(sampler, stack.slice(1, 2), states, 3, stream(0, "x"))
-    other = support_actions(sampler, alone.params, states, 3, stream(0, "x"))
+    one = propose(sampler, stack.slice(1, 2), states, 3)
+    other = propose(sampler, alone.params, states, 3)
     assert torch.equal(one, other)
 
 

@@ -1,0 +1,114 @@
+"""Support sets: the actions that a policy proposes at the data's states, and their weights.
+
+A set belongs to one member and holds P states by row number, never the states themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.config import Config
+from qipo_ray.flow import effective_sample_size
+from qipo_ray.nets.stack import Params
+
+CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; part of the draws
+DTYPES = {"float32": torch.float32, "float16": torch.float16}
+SEEN = 4096  # states that beta is fitted on
+MOST_BETA = 1e6  # where Q hardly differs, no beta reaches the wanted effective sample size
+
+
+@dataclass(frozen=True)
+class SupportSet:
+    """The support actions of one renewal."""
+
+    renewal: int
+    pool: Tensor  # (P,), rows of the data
+    actions: Tensor  # (P, M, A), in single or half precision
+
+
+@dataclass(frozen=True)
+class WeightedSet(SupportSet):
+    """Support actions with the weights that Q gives them."""
+
+    weights: Tensor  # (P, M), sum to 1 over M
+    health: Tensor  # one number a metric of the weights
+
+
+def support_pool(rows: int, pool: int, generator: torch.Generator) -> Tensor:
+    """Return the rows that get support actions, ``(P,)``: all, or ``pool`` without repeat."""
+    if pool == 0 or pool >= rows:
+        return torch.arange(rows, device=generator.device)
+    return torch.randperm(rows, generator=generator, device=generator.device)[:pool]
+
+
+def chunks(rows: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
+    """Yield (place, part) of row numbers ``(P,)``, so that a part with ``size`` actions fits."""
+    part = max(1, CHUNK[rows.device.type] // size)
+    for start in range(0, len(rows), part):
+        yield start, rows[start : start + part]
+
+
+@torch.no_grad()
+def support_actions(
+    sampler: ActionSampler,
+    params: Params,
+    observations: Tensor,
+    pool: Tensor,
+    size: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+    room: int = 0,
+) -> Tensor:
+    """Return ``size`` actions at each of the rows ``pool (P,)``: ``(P, size + room, A)``.
+
+    ``observations`` is the data's ``(D, S)``, ``params`` the weights of one member. ``room``
+    leaves space for more actions at the end. States are repeated within one batch at a time.
+    """
+    action_dim = sampler.network.shapes["out.weight"][1]
+    device = observations.device
+    actions = torch.empty(len(pool), size + room, action_dim, dtype=dtype, device=device)
+    for start, part in chunks(pool, size):
+        states = observations[part].repeat_interleave(size, 0).unsqueeze(0)
+        noise = torch.randn(1, len(part) * size, action_dim, generator=generator, device=device)
+        drawn = sampler(params, states, noise).view(len(part), size, action_dim)
+        actions[start : start + len(part), :size] = drawn
+    return actions
+
+
+def support_beta(values: Tensor, config: Config, renewal: int) -> float:
+    """Return the guidance scale of a round for ``values`` of Q ``(P, M)``.
+
+    ``beta * beta_growth ** round``; or, with ``target_ess``, the scale at which the effective
+    sample size of the weights is that share of M on average over states, by bisection.
+    """
+    p = config.policy
+    if not p.target_ess:
+        return p.beta * p.beta_growth**renewal
+    seen = values[:SEEN].double()
+    seen = seen - seen.amax(-1, keepdim=True)
+    wanted = max(1.0, p.target_ess * values.shape[-1])
+    low, high = 1e-6, MOST_BETA
+    for _ in range(60):
+        middle = (low * high) ** 0.5
+        size = effective_sample_size(torch.softmax(middle * seen, -1)).mean()
+        low, high = (middle, high) if size > wanted else (low, middle)
+    return low
+
+
+def drift(proposed: Tensor, behaviour: Tensor, again: Tensor) -> Tensor:
+    """Return how far a policy has moved from the behaviour, in units of the behaviour's own gaps.
+
+    All are actions ``(P, M, A)`` at the same states, the last two drawn from the behaviour: the
+    mean distance from an action to the nearest one of ``behaviour``, over the same for ``again``.
+    1 for the behaviour itself.
+    """
+
+    def gap(actions: Tensor) -> Tensor:
+        return torch.cdist(actions, behaviour).amin(-1).mean()
+
+    return gap(proposed) / gap(again).clamp_min(1e-6)
