@@ -122,12 +122,15 @@ def _seeds(text: str) -> list[int]:
 @contextmanager
 def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
     """Yield a listener that shows progress with an ETA, and each stage's end as a line."""
+    from qipo_ray.agent.memory import support_needs
     from qipo_ray.train.progress import Progress
 
     jobs = [entry.job for entry in todo.graph.entries.values()]
     seeds = {job.snapshot: job.seed for job in jobs}
     done = todo.graph.done
     progress = Progress(jobs, done, workers)
+    needs = support_needs(jobs[0].config, todo.dataset.rows, todo.dataset.actions.shape[1])
+    out.remark("memory of a process: " + ", ".join(map(str, needs.values())))
     out.remark(
         f"{len(todo.missing)} runs, {len(jobs)} jobs ({len(done)} done before), "
         f"{workers} processes"

@@ -13,8 +13,10 @@ from pathlib import Path
 import torch
 
 from qipo_ray.agent import Diverged, State, Tensors
+from qipo_ray.agent.memory import shortage, support_needs
 from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.tasks import get_task
+from qipo_ray.errors import UserError
 from qipo_ray.store.attempts import StaleAttempt
 from qipo_ray.train.checkpoint import to_bytes
 from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
@@ -60,7 +62,11 @@ class Host:
         attempt = self.artefacts.claim(job.stage, job.key)
         found = self.results.resume_point(job)
         state, seconds = found or (None, 0.0)
-        self.engine.admit(job, self._tensors(job), upstream, state)
+        data = self._tensors(job)
+        need = support_needs(job.config, data.rows, data.action_dim).get(job.stage)
+        if need is not None and (problem := shortage(need, self.device)) is not None:
+            raise UserError(problem)
+        self.engine.admit(job, data, upstream, state)
         machine = {**hardware(str(self.device)), "slots": self.engine.slots}
         self.results.trains_on(job, machine)
         updates = self.engine.updates(job.key)

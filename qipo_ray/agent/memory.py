@@ -1,0 +1,88 @@
+"""The memory of support sets: planned from the settings, checked before it is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from qipo_ray.config import Config
+
+_BYTES = {"float32": 4, "float16": 2}
+_WORKING = 3  # arrays (P, M) of single precision while the policy's weights are made, one is kept
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the support set of one member of a stage takes."""
+
+    stage: str
+    states: int  # P
+    actions: int  # M, with the data's action
+    action_dim: int  # A
+    size: int  # bytes of a coordinate
+
+    @property
+    def bytes(self) -> int:
+        """The most bytes at once, row numbers and weights among them."""
+        per_action = self.action_dim * self.size
+        if self.stage == "policy":
+            per_action += 4 * _WORKING
+        return self.states * (8 + self.actions * per_action)
+
+    def __str__(self) -> str:
+        """Return the arithmetic in words."""
+        weights = f" + {4 * _WORKING} bytes for weights" if self.stage == "policy" else ""
+        return (
+            f"{self.stage} support {in_words(self.bytes)}: {self.states:,} states x "
+            f"{self.actions} actions x ({self.action_dim} x {self.size} bytes{weights})"
+        )
+
+
+def support_needs(config: Config, rows: int, action_dim: int) -> dict[str, Need]:
+    """Return what each stage with support actions needs for data of ``rows``."""
+    c, p, size = config.critic, config.policy, _BYTES[config.compute.support]
+    needs = {"policy": Need("policy", _states(p.pool, rows), p.support_size + p.data_action,
+                            action_dim, size)}  # fmt: skip
+    if c.returns_updates < c.updates:
+        needs["critic"] = Need("critic", _states(c.pool, rows), c.support_size, action_dim, size)
+    return needs
+
+
+def shortage(need: Need, device: torch.device) -> str | None:
+    """Return the arithmetic and what to do if one more set does not fit; else None."""
+    free = _free(device)
+    if free is None or need.bytes <= free:
+        return None
+    fitting = int(need.states * free / need.bytes)
+    half = ", compute.support=float16" if need.size == 4 else ""
+    return (
+        f"{need}, and {in_words(free)} are free on {device}: set {need.stage}.pool to at most "
+        f"{fitting:,}{half} or a smaller {need.stage}.support_size"
+    )
+
+
+def in_words(count: int) -> str:
+    """Return bytes as ``12.3 MB``."""
+    value, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.3g} {units[0]}"
+
+
+def _states(pool: int, rows: int) -> int:
+    return min(pool, rows) if pool else rows
+
+
+def _free(device: torch.device) -> int | None:
+    """Return the bytes that are free; None where the system does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    known = dict(line.split(":", 1) for line in lines)
+    available = known.get("MemAvailable", "").split()
+    return int(available[0]) * 1024 if available else None
