@@ -47,7 +47,7 @@ class TwinQ:
         size, m = actions.shape[1:3]
         step = max(1, BLOCK // m) if actions.device.type == "cpu" else size
         parts = [
-            self(params, s, a).amin(1)
+            self(params, s, a).amin(1).float()
             for s, a in zip(states.split(step, 1), actions.split(step, 1), strict=True)
         ]
         return torch.cat(parts, 1)

@@ -129,3 +129,28 @@ def test_a_members_draws_do_not_depend_on_its_pack(
     alone, _ = trained("behaviour", [(1, config)], 3)
     assert torch.equal(pack.noise(4, 2)[1], alone.noise(4, 2)[0])
     assert not torch.equal(pack.noise(4, 2)[0], pack.noise(4, 2)[1])
+
+
+def test_a_q_beyond_what_rewards_allow_has_diverged(
+    configure: Callable[..., Config], trained: Trained
+) -> None:
+    pack, _ = trained("critic", [(0, configure())], 10)
+    pack._stacks["online"].stack.flat *= 1000
+    pack.update()
+    with pytest.raises(Diverged, match=r"critic q_data is -?[\d.e+]+ at update 11, beyond"):
+        pack.metrics(0)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_bfloat16_learns_as_float32_does(
+    stage: str, configure: Callable[..., Config], trained: Trained
+) -> None:
+    """Losses agree to a few per cent, and the weights stay in single precision."""
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        pack, _ = trained(stage, [(0, configure(f"compute.precision={precision}"))], 30)
+        assert weights(pack)["online"].dtype == torch.float32
+        metrics = pack.metrics(0)
+        assert metrics["grad_norm"] > 0
+        losses.append(metrics["loss"])
+    assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.1)

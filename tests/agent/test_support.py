@@ -1,0 +1,120 @@
+"""Support sets: what is drawn, how it is weighted, and how far a policy has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from qipo_ray.agent import Pack, PolicyPack, State, Tensors
+from qipo_ray.agent.critic import expectile
+from qipo_ray.agent.pack import stream
+from qipo_ray.agent.support import drift, support_beta, support_pool
+from qipo_ray.config import Config
+from qipo_ray.flow import effective_sample_size
+
+Configure = Callable[..., Config]
+Trained = Callable[..., tuple[Pack, dict[str, State]]]
+
+
+def weighted(pack: Pack) -> torch.Tensor:
+    assert isinstance(pack, PolicyPack) and pack.support[0] is not None
+    return pack.support[0].weights
+
+
+def test_a_pool_is_all_rows_or_some_without_repeat() -> None:
+    assert support_pool(5, 0, stream(0, "x")).tolist() == [0, 1, 2, 3, 4]
+    some = support_pool(1000, 100, stream(0, "x"))
+    assert len(set(some.tolist())) == 100
+
+
+def test_beta_grows_by_a_factor_each_round(configure: Configure) -> None:
+    values = torch.randn(10, 5, generator=stream(0, "x"))
+    config = configure("policy.beta=3", "policy.beta_growth=0.5")
+    assert [support_beta(values, config, number) for number in range(3)] == [3, 1.5, 0.75]
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_target_ess_finds_the_beta_whatever_the_unit_of_q(
+    configure: Configure, scale: float
+) -> None:
+    values = scale * torch.randn(500, 16, generator=stream(0, "x"))
+    config = configure("policy.target_ess=0.25")
+    beta = support_beta(values, config, 0)
+    size = effective_sample_size(torch.softmax(beta * values, -1)).mean()
+    assert float(size) == pytest.approx(4, rel=1e-3)
+    unit = support_beta(values / scale, config, 0)
+    assert beta * scale == pytest.approx(unit, rel=1e-3)
+
+
+def test_target_ess_of_equal_values_ends(configure: Configure) -> None:
+    beta = support_beta(torch.zeros(10, 4), configure("policy.target_ess=0.5"), 0)
+    assert 0 < beta <= 1e6
+
+
+def test_a_pack_uses_and_tells_the_beta_that_it_found(
+    configure: Configure, trained: Trained
+) -> None:
+    config = configure("policy.target_ess=0.5", "policy.beta=1e9", "policy.data_action=false")
+    pack, _ = trained("policy", [(0, config)], 5)
+    assert float(effective_sample_size(weighted(pack)).mean()) == pytest.approx(3, rel=0.01)
+    metrics = pack.metrics(0)
+    assert 0 < metrics["beta"] < 1e9 and metrics["ess"] == pytest.approx(3, rel=0.01)
+
+
+def test_half_precision_holds_the_same_actions_in_half_the_room(
+    configure: Configure, trained: Trained
+) -> None:
+    packs = [
+        trained("policy", [(0, configure(f"compute.support={kind}"))], 1)[0]
+        for kind in ("float32", "float16")
+    ]
+    whole, half = (pack.support[0] for pack in packs if isinstance(pack, PolicyPack))
+    assert whole is not None and half is not None
+    assert half.actions.dtype == torch.float16
+    torch.testing.assert_close(half.actions.float(), whole.actions, atol=1e-3, rtol=0)
+    torch.testing.assert_close(half.weights, whole.weights, atol=0.02, rtol=0)
+
+
+def test_drift_is_one_for_the_behaviour_and_grows_with_distance() -> None:
+    first, second, third = (torch.randn(200, 16, 3, generator=stream(i, "x")) for i in range(3))
+    assert float(drift(first, second, third)) == pytest.approx(1, abs=0.05)
+    moved = [float(drift(first + shift, second, third)) for shift in (0.5, 1.0, 2.0)]
+    assert moved == sorted(moved) and moved[-1] > 2
+
+
+def test_the_behaviour_itself_has_not_drifted(configure: Configure, trained: Trained) -> None:
+    """In the first round the behaviour draws; later the policy, which is pulled away here."""
+    pack, _ = trained("policy", [(0, configure("sampler.clip=false"))], 20)
+    assert isinstance(pack, PolicyPack)
+    first = pack.metrics(0)["drift"]
+    pack.online.params["out.bias"].data += 3  # a velocity that carries actions far away
+    pack.update()
+    assert first == pytest.approx(1, abs=0.15) and pack.metrics(0)["drift"] > 1.5
+
+
+@pytest.mark.parametrize("tau", [0.5, 0.7, 0.99])
+def test_the_expectile_balances_what_is_above_and_below(tau: float) -> None:
+    values = torch.randn(2, 5, 8, generator=stream(0, "x"), dtype=torch.float64)
+    found = expectile(values, torch.full((2, 1, 1), tau, dtype=torch.float64))
+    above = (values - found.unsqueeze(-1)).clamp_min(0).sum(-1)
+    below = (found.unsqueeze(-1) - values).clamp_min(0).sum(-1)
+    torch.testing.assert_close(tau * above, (1 - tau) * below)
+    if tau == 0.5:
+        torch.testing.assert_close(found, values.mean(-1))
+
+
+def test_an_expectile_target_is_higher_than_the_mean_and_below_the_maximum(
+    configure: Configure, trained: Trained, data: Tensors
+) -> None:
+    """Rewards of 0: the target is the discounted value itself."""
+    values = {}
+    for tau in (0.5, 0.9):
+        config = configure("critic.target=expectile", f"critic.expectile={tau}")
+        pack, _ = trained("critic", [(0, config)], 30)
+        spots = torch.arange(10).unsqueeze(0)
+        pool = pack.support[0].pool  # type: ignore[attr-defined]
+        values[tau] = pack._bootstrap([0], pool[spots], spots)[0]  # type: ignore[attr-defined]
+    going_on = data.terminals[pool[spots]] == 0
+    assert (values[0.9] >= values[0.5])[going_on].all()
