@@ -5,8 +5,9 @@ Each round draws support actions from the present policy, adds the data's action
 is ``pi_l ∝ mu exp(l beta Q)`` (equation 5.4). Switches that leave the paper: ``loss_actions``
 draws k of the M actions by weight (same expectation), ``pool`` bounds the states of a round,
 ``sampler: online`` draws support actions from the network itself instead of its average,
-``beta_growth`` changes beta from round to round, and ``target_ess`` finds the beta at which the
-weights have a wanted effective sample size, whatever the unit of Q.
+``beta_growth`` changes beta from round to round, ``target_ess`` finds the beta at which the
+weights have a wanted effective sample size, whatever the unit of Q, and ``trust`` ends the rounds
+where the policy would leave what the critic knows.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from qipo_ray.agent.support import (
     support_actions,
     support_beta,
     support_pool,
+    trusted_beta,
 )
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
@@ -42,11 +44,14 @@ from qipo_ray.flow import (
 )
 from qipo_ray.nets.optimiser import Moments
 
-# Of the weights: effective sample size, entropy in nats, share of the top action. The mean of Q
-# over support actions, which rises with every round and is no success; its spread, which is what
-# there is to select by. The beta in use, and the policy's distance from the behaviour.
-HEALTH = ("ess", "entropy", "top_weight", "support_q", "support_q_std", "beta", "drift")
-DRIFT_STATES, DRIFT_ACTIONS = 128, 16  # that the distance is measured at
+# Of the weights: effective sample size, entropy in nats, share of the top action. Of Q over
+# support actions: the mean, which rises with every round and is no success; the spread, which is
+# what there is to select by; what the critic knows, see `trusted_beta`. Then the beta in use, and
+# the policy's distance from the behaviour.
+HEALTH = (
+    "ess", "entropy", "top_weight", "support_q", "support_q_std", "known_q", "beta", "drift",
+)  # fmt: skip
+PROBES, BEST_OF = 256, 16  # states and actions of the behaviour that the last are measured with
 
 
 class PolicyPack(Pack):
@@ -130,7 +135,10 @@ class PolicyPack(Pack):
         values = self._values(i, pool, actions)
         # A diverged Q ends its own member at its next metrics (support_q), not the whole pack.
         sound = torch.where(values.abs() < 1e20, values, 0)
+        probed, known, moved = self._probe(i, now, actions, pool, sound)
         beta = support_beta(sound, member.config, now)
+        if p.trust:
+            beta = trusted_beta(probed, beta, known)
         weights = support_weights(sound, self.column([beta]))[0]
         health = torch.stack(
             [
@@ -139,8 +147,7 @@ class PolicyPack(Pack):
                 weights.amax(-1).mean(),
                 values.mean(),
                 values.std(-1).mean(),
-                torch.tensor(beta, device=values.device),
-                self._drift(i, now),
+                *torch.tensor([known, beta, moved], device=values.device),
             ]
         )
         return WeightedSet(now, pool, actions, weights, health)
@@ -154,22 +161,33 @@ class PolicyPack(Pack):
             values[start : start + len(part)] = self.q.lowest(critic, states[None], some[None])[0]
         return values
 
-    def _drift(self, i: int, now: int) -> Tensor:
-        """Return the distance from the behaviour of the policy that draws this round's actions."""
-        generator = stream(self.members[i].seed, self.stage, "drift", now, device=self.data.device)
-        pool = support_pool(self.data.rows, DRIFT_STATES, generator)
-        proposed, behaviour, again = (
+    def _probe(
+        self, i: int, now: int, actions: Tensor, pool: Tensor, values: Tensor
+    ) -> tuple[Tensor, float, float]:
+        """Hold some of the support set's states against actions of the behaviour there.
+
+        Return Q of the support actions ``(P', M)``, the mean of Q's best of N over the behaviour's
+        actions, and how far the policy has drifted.
+        """
+        member = self.members[i]
+        size = member.config.policy.trust or BEST_OF
+        generator = stream(member.seed, self.stage, "probe", now, device=self.data.device)
+        chosen = support_pool(len(pool), PROBES, generator)
+        rows = pool[chosen]
+        first, second = (
             support_actions(
                 self.sampler,
-                stack.slice(i, i + 1),
+                self.prior.slice(i, i + 1),
                 self.data.observations,
-                pool,
-                DRIFT_ACTIONS,
+                rows,
+                size,
                 generator,
             )
-            for stack in (self.source, self.prior, self.prior)
+            for _ in range(2)
         )
-        return drift(proposed, behaviour, again)
+        known = self._values(i, rows, first).amax(-1).mean()
+        proposed = actions[chosen, : member.config.policy.support_size].float()
+        return values[chosen], float(known), float(drift(proposed, first, second))
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows, actions, weights = self._draw()

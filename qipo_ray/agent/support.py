@@ -19,6 +19,7 @@ from qipo_ray.nets.stack import Params
 CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; part of the draws
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 SEEN = 4096  # states that beta is fitted on
+STEPS = 60  # of a bisection
 MOST_BETA = 1e6  # where Q hardly differs, no beta reaches the wanted effective sample size
 
 
@@ -93,10 +94,34 @@ def support_beta(values: Tensor, config: Config, renewal: int) -> float:
     seen = seen - seen.amax(-1, keepdim=True)
     wanted = max(1.0, p.target_ess * values.shape[-1])
     low, high = 1e-6, MOST_BETA
-    for _ in range(60):
+    for _ in range(STEPS):
         middle = (low * high) ** 0.5
         size = effective_sample_size(torch.softmax(middle * seen, -1)).mean()
         low, high = (middle, high) if size > wanted else (low, middle)
+    return low
+
+
+def trusted_beta(values: Tensor, beta: float, known: float) -> float:
+    """Return the largest scale up to ``beta`` that keeps Q within what the critic knows.
+
+    That is where the weighted mean of Q over support actions, ``values`` ``(P, M)``, stays below
+    ``known``, the mean of Q's best of N over actions of the behaviour at the same states: a critic
+    was fitted to those, and a policy whose average looks better to it follows its errors. 0 where
+    the policy is there already: the rounds have come to their end.
+    """
+    seen = values.double()
+
+    def level(scale: float) -> float:
+        return float((torch.softmax(scale * seen, -1) * seen).sum(-1).mean())
+
+    if level(beta) <= known:
+        return beta
+    low, high = 0.0, beta
+    if level(low) >= known:
+        return low
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if level(middle) <= known else (low, middle)
     return low
 
 

@@ -93,6 +93,7 @@ def departures(config: Config) -> tuple[str, ...]:
         "no-data-action": not policy.data_action,
         f"beta-growth={policy.beta_growth:g}": policy.beta_growth != 1 and not policy.target_ess,
         f"target-ess={policy.target_ess:g}": policy.target_ess > 0,
+        f"trust={policy.trust}": policy.trust > 0,
         f"loss-actions={policy.loss_actions}": policy.loss_actions > 0,
         "online-sampler": policy.sampler != "ema",
         f"policy-pool={policy.pool}": policy.pool > 0,

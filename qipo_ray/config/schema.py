@@ -135,9 +135,8 @@ class Policy(_Section):
     ema_rate: Rate  # share of the new weights in the average, per update; paper 0.005
     pool: CountOrNone  # states that get support actions; 0 = all (paper)
     beta_growth: Annotated[float, Range(0, 100)]  # factor on beta, each further round; paper 1
-    target_ess: Annotated[
-        float, Range(0, 1, open_high=True)
-    ]  # sets beta by a share of M; 0: no (paper)
+    target_ess: Annotated[float, Range(0, 1, open_high=True)]  # sets beta, share of M; paper 0: no
+    trust: Annotated[int, Range(0, 1024)]  # rounds stop at Q's best of so many; paper 0: nowhere
 
     def __post_init__(self) -> None:
         """Refuse more actions in the loss than the support set holds, and endless stages."""
@@ -233,7 +232,7 @@ SECTIONS: dict[str, type] = {
 # without them stay readable, and keys without them stay what they were.
 LATER: dict[str, dict[str, Any]] = {
     "critic": {"target": "softmax", "expectile": 0.7},
-    "policy": {"beta_growth": 1.0, "target_ess": 0.0},
+    "policy": {"beta_growth": 1.0, "target_ess": 0.0, "trust": 0},
     "compute": {"precision": "float32", "support": "float32"},
 }
 

@@ -18,8 +18,8 @@ COLUMNS = {
         "refresh_every",
     },
     "policy": {
-        "learning_rate", "beta", "beta_growth", "target_ess", "ema_rate", "rounds", "renew_every",
-        "sampler",
+        "learning_rate", "beta", "beta_growth", "target_ess", "trust", "ema_rate", "rounds",
+        "renew_every", "sampler",
     },
 }  # fmt: skip
 

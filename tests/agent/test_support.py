@@ -10,7 +10,7 @@ import torch
 from qipo_ray.agent import Pack, PolicyPack, State, Tensors
 from qipo_ray.agent.critic import expectile
 from qipo_ray.agent.pack import stream
-from qipo_ray.agent.support import drift, support_beta, support_pool
+from qipo_ray.agent.support import drift, support_beta, support_pool, trusted_beta
 from qipo_ray.config import Config
 from qipo_ray.flow import effective_sample_size
 
@@ -118,3 +118,27 @@ def test_an_expectile_target_is_higher_than_the_mean_and_below_the_maximum(
         values[tau] = pack._bootstrap([0], pool[spots], spots)[0]  # type: ignore[attr-defined]
     going_on = data.terminals[pool[spots]] == 0
     assert (values[0.9] >= values[0.5])[going_on].all()
+
+
+def test_trust_bounds_the_tilt_at_what_the_critic_knows() -> None:
+    values = torch.randn(300, 16, generator=stream(0, "x"))
+
+    def level(beta: float) -> float:
+        return float((torch.softmax(beta * values, -1) * values).sum(-1).mean())
+
+    assert trusted_beta(values, 3.0, known=10.0) == 3.0  # far away: the wanted beta
+    bounded = trusted_beta(values, 3.0, known=0.9)
+    assert 0 < bounded < 3 and level(bounded) == pytest.approx(0.9, abs=1e-3)
+    assert trusted_beta(values, 3.0, known=-1.0) == 0  # beyond it already: the rounds end
+
+
+def test_a_pack_with_trust_ends_its_rounds(configure: Configure, trained: Trained) -> None:
+    """Support actions far better than any of the behaviour, to the critic: no weight on Q."""
+    told = {}
+    for trust in (0, 4):
+        config = configure(f"policy.trust={trust}", "policy.beta=1000")
+        pack, _ = trained("policy", [(0, config)], 1)
+        told[trust] = pack.metrics(0)
+    assert told[0]["beta"] == 1000 and 0 < told[4]["beta"] < 1000
+    assert told[4]["ess"] > told[0]["ess"]
+    assert told[4]["known_q"] > told[4]["support_q"]
