@@ -46,10 +46,10 @@ from qipo_ray.nets.optimiser import Moments
 
 # Of the weights: effective sample size, entropy in nats, share of the top action. Of Q over
 # support actions: the mean, which rises with every round and is no success; the spread, which is
-# what there is to select by; what the critic knows, see `trusted_beta`. Then the beta in use, and
-# the policy's distance from the behaviour.
+# what there is to select by; how far the mean is below what the critic knows (`trusted_beta`).
+# Then the beta in use, and the policy's distance from the behaviour.
 HEALTH = (
-    "ess", "entropy", "top_weight", "support_q", "support_q_std", "known_q", "beta", "drift",
+    "ess", "entropy", "top_weight", "support_q", "support_q_std", "room_q", "beta", "drift",
 )  # fmt: skip
 PROBES, BEST_OF = 256, 16  # states and actions of the behaviour that the last are measured with
 
@@ -136,6 +136,7 @@ class PolicyPack(Pack):
         # A diverged Q ends its own member at its next metrics (support_q), not the whole pack.
         sound = torch.where(values.abs() < 1e20, values, 0)
         probed, known, moved = self._probe(i, now, actions, pool, sound)
+        room = known - float(probed.mean())
         beta = support_beta(sound, member.config, now)
         if p.trust:
             beta = trusted_beta(probed, beta, known)
@@ -147,7 +148,7 @@ class PolicyPack(Pack):
                 weights.amax(-1).mean(),
                 values.mean(),
                 values.std(-1).mean(),
-                *torch.tensor([known, beta, moved], device=values.device),
+                *torch.tensor([room, beta, moved], device=values.device),
             ]
         )
         return WeightedSet(now, pool, actions, weights, health)

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from qipo_ray.agent import PACKS, Member, Tensors
+from qipo_ray.config import load_config
 from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
+from qipo_ray.data.transitions import transitions
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.linear import FOLDER, Ladder
 from qipo_ray.evaluation.replay import replay
+from qipo_ray.train.scoring import SnapshotPolicy
 
 pytestmark = pytest.mark.slow  # whole data sets
 
@@ -84,6 +89,24 @@ def test_actions_at_a_state_differ(name: str, made) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["medium", "medium-replay"])
+def test_a_clone_has_something_to_select_by(name: str, kind: str, made) -> None:
+    """Sixteen actions of a behaviour model trained on the file differ at a state."""
+    task = get_task(f"{name}-{kind}")
+    rows = transitions(made(task.id, 20_000), task, "paper", 0.99)
+    data = Tensors.of(rows, "standard", torch.device("cpu"))
+    config = load_config("quickstart")
+    pack = PACKS["behaviour"](config, data)
+    pack.admit(Member(config, 0), {}, None)
+    for _ in range(1000):
+        pack.update()
+    policy = SnapshotPolicy(config, pack.state(0), 200 * 16)
+    states = np.repeat(rows.observations[::100], 16, axis=0)
+    actions = policy(states, np.arange(200 * 16)).reshape(200, 16, -1)
+    assert actions.std(axis=1).mean() >= 0.15
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["medium", "medium-replay", "medium-expert"])
 def test_returns_of_a_file_spread(name: str, kind: str, made) -> None:
     data = made(f"{name}-{kind}", 20_000)
@@ -97,7 +120,7 @@ def test_medium_is_near_a_third_of_expert(name: str, made) -> None:
         made(f"{name}-{kind}", 40_000).episode_returns()[:-1].mean()
         for kind in ("medium", "expert")
     )
-    assert 0.28 <= medium / expert <= 0.4
+    assert 0.25 <= medium / expert <= 0.42  # a file of this size knows it to 7 per cent
     halves = made(f"{name}-medium-expert", 20_000)
     late = halves.episodes[:, 0] >= 10_000
     returns = halves.episode_returns()
