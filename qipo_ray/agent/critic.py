@@ -55,6 +55,8 @@ class CriticPack(Pack):
         super().__init__(config, data)
         self.batch_size = config.critic.batch_size
         self.discount, self.target_rule = config.critic.discount, config.critic.target
+        most = float(data.rewards.abs().max()) / (1 - self.discount)
+        self.far = FAR * max(most, float(data.returns.abs().max()))
         self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
         self.q = twin_q(config, data)
         self.online = self._stack("online", self.q.shapes, 2, trainable=True)
@@ -78,8 +80,7 @@ class CriticPack(Pack):
     def _limit(self, name: str) -> float:
         if name not in ("q_data", "target"):
             return super()._limit(name)
-        most = float(self.data.rewards.abs().max()) / (1 - self.discount)
-        return FAR * max(most, float(self.data.returns.abs().max()))
+        return self.far
 
     def _changed(self) -> None:
         configs = [member.config.critic for member in self.members]
