@@ -129,7 +129,7 @@ class Pack(ABC):
             rows |= state["weights"]
             moments = state["moments"]
             member.updates, member.counted = state["updates"], state["counted"]
-            member.generator.set_state(state["generator"])
+            member.generator = self._stream_at(member, state["generator"])
             sums = state["sums"].to(sums).unsqueeze(1)
         for name, entry in self._stacks.items():
             entry.stack.append(rows[name])
@@ -137,6 +137,17 @@ class Pack(ABC):
         self.sums = torch.cat([self.sums, sums], 1)
         self.members.append(member)
         self._changed()
+
+    def _stream_at(self, member: Member, saved: Tensor) -> torch.Generator:
+        """Return the member's stream where it was ``saved``.
+
+        A stream of another kind of device has another form: there, one that depends on the update.
+        """
+        if saved.shape == member.generator.get_state().shape:
+            member.generator.set_state(saved)
+            return member.generator
+        here = f"from {member.updates}"
+        return stream(member.seed, self.stage, "draws", here, device=self.data.device)
 
     def drop(self, i: int) -> None:
         """Remove member ``i``; the others stay as they are."""

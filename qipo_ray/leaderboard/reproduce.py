@@ -168,6 +168,8 @@ def hardware_text(hardware: Any) -> str:
     words = [str(found[key]) for key in HARDWARE if key != "threads" and found.get(key)]
     if found.get("threads"):
         words.append(f"{found['threads']} threads" if found["threads"] > 1 else "1 thread")
+    if found.get("torch"):
+        words.append(f"torch {found['torch']}")
     also = [hardware_text(one) for one in found.get("also", [])]
     return "; also ".join([", ".join(words) or "unknown", *also])
 

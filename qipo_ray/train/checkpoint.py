@@ -1,40 +1,130 @@
-"""States to bytes and back: plain tensors and numbers, never a pickle of objects."""
+"""Checkpoints to bytes and back: plain tensors and numbers, never a pickle of objects.
+
+A checkpoint goes on only as the job that it is of, and only where a fresh job of that stage has
+a state of the same form. The data's normaliser must agree, too; the machine may be another.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from qipo_ray.agent import State
+from qipo_ray.agent import PACKS, Member, State, Tensors
+from qipo_ray.errors import UserError
+from qipo_ray.train.job import Job
 
-SCHEMA = 1
-
-
-class CheckpointError(ValueError):
-    """A checkpoint of another schema or with missing parts."""
-
-
-PARTS = {
-    "stage", "updates", "counted", "weights", "moments", "generator", "sums", "normaliser",
-    "action_dim",
-}  # fmt: skip
+SCHEMA = 2
+IDENTITY = ("key", "task", "seed", "data_sha256")  # of a job; its state says the stage
+SETTLED = ("stage", "normaliser", "action_dim")  # parts of a state that training never changes
 
 
-def to_bytes(state: State) -> bytes:
-    """Return a state as bytes; equal states give equal bytes."""
+class CheckpointError(UserError):
+    """A checkpoint of another schema, of another job, or of another form."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state, the job that it is of (`identity`), and the machine that saved it."""
+
+    state: State
+    job: Mapping[str, Any]
+    machine: Mapping[str, Any]
+
+
+def identity(job: Job) -> dict[str, Any]:
+    """Return what says whose checkpoint it is: the key, and what a person tells jobs by."""
+    return {name: getattr(job, name) for name in IDENTITY}
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """Return a checkpoint as bytes; equal checkpoints give equal bytes."""
     buffer = io.BytesIO()
-    torch.save({"schema": SCHEMA, **state}, buffer)
+    torch.save({"schema": SCHEMA, **vars(checkpoint)}, buffer)
     return buffer.getvalue()
 
 
-def from_bytes(data: bytes) -> State:
-    """Return the state; ``CheckpointError`` names a wrong schema or a missing part."""
-    state: State = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    schema = state.pop("schema", None)
+def from_bytes(data: bytes) -> Checkpoint:
+    """Return the checkpoint; ``CheckpointError`` names a wrong schema or a missing part."""
+    parts: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    schema = parts.pop("schema", None)
     if schema != SCHEMA:
-        raise CheckpointError(f"checkpoint schema {schema!r}; this version reads {SCHEMA}")
-    missing = PARTS - state.keys()
-    if missing:
-        raise CheckpointError(f"checkpoint lacks {', '.join(sorted(missing))}")
-    return state
+        raise CheckpointError(f"it has schema {schema!r}; this version reads {SCHEMA}")
+    _same_names(parts, ("state", "job", "machine"), "")
+    _same_names(parts["job"], IDENTITY, "job")
+    return Checkpoint(**parts)
+
+
+def check_job(checkpoint: Checkpoint, wanted: Mapping[str, Any]) -> None:
+    """Raise ``CheckpointError`` that names all of ``wanted`` that the checkpoint is not of."""
+    found = {**checkpoint.state, **checkpoint.job}
+    wrong = [
+        f"{name} {found.get(name)!r} instead of {value!r}"
+        for name, value in wanted.items()
+        if found.get(name) != value
+    ]
+    if wrong:
+        raise CheckpointError(f"it is of another job: {', '.join(wrong)}")
+
+
+def check_form(state: State, fresh: State) -> None:
+    """Raise ``CheckpointError`` that names the first part in which a state is not like ``fresh``.
+
+    Names, sizes and types must be those of a fresh member's state, and the `SETTLED` parts must
+    be equal. (Normalisers that another machine computed may differ in their last bits.)
+    """
+    _same_form(state, fresh, "")
+    for name in SETTLED:
+        _equal(state[name], fresh[name], name)
+
+
+def fresh_state(job: Job, stage: str, data: Tensors, upstream: Mapping[str, State]) -> State:
+    """Return the state in which a stage of the job's run starts."""
+    pack = PACKS[stage](job.config, data)
+    pack.admit(Member(job.config, job.seed), upstream, None)
+    return pack.state(0)
+
+
+def _same_form(part: Any, fresh: Any, name: str) -> None:
+    found, wanted = _form(part, name), _form(fresh, name)
+    if found != wanted:
+        raise CheckpointError(f"its {name} is {found}, not {wanted}")
+    if isinstance(fresh, dict):
+        _same_names(part, fresh, name)
+        for key in fresh:
+            _same_form(part[key], fresh[key], f"{name}.{key}" if name else key)
+    elif isinstance(fresh, list):
+        _same_names(range(len(part)), range(len(fresh)), name)
+        for i, (one, other) in enumerate(zip(part, fresh, strict=True)):
+            _same_form(one, other, f"{name}.{i}")
+
+
+def _form(part: Any, name: str) -> str:
+    """Return a value's form in words; a generator's size depends on the kind of device."""
+    if not isinstance(part, Tensor):
+        return type(part).__name__
+    size = "" if name == "generator" else f" {tuple(part.shape)}"
+    return f"{part.dtype}{size}"
+
+
+def _same_names(found: Collection[Any], wanted: Collection[Any], name: str) -> None:
+    """Raise ``CheckpointError`` unless ``found`` has exactly the keys ``wanted``."""
+    for these, those, verb in ((wanted, found, "lacks"), (found, wanted, "has an unknown")):
+        odd = [f"{name}.{key}" if name else str(key) for key in these if key not in those]
+        if odd:
+            raise CheckpointError(f"it {verb} {', '.join(odd)}")
+
+
+def _equal(part: Any, fresh: Any, name: str) -> None:
+    if isinstance(fresh, dict):
+        for key in fresh:
+            _equal(part[key], fresh[key], f"{name}.{key}")
+    elif isinstance(fresh, Tensor):
+        if not torch.allclose(part, fresh.cpu(), rtol=1e-4, atol=1e-6):
+            raise CheckpointError(f"its {name} is not that of the data")
+    elif part != fresh:
+        raise CheckpointError(f"its {name} is {part!r}, not {fresh!r}")

@@ -5,10 +5,12 @@ The local executor's processes and the workers on a cluster run the same host.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,25 +20,28 @@ from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 from qipo_ray.store.attempts import StaleAttempt
-from qipo_ray.train.checkpoint import to_bytes
+from qipo_ray.train.checkpoint import Checkpoint, check_form, fresh_state, identity, to_bytes
 from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, Event
-from qipo_ray.train.job import Job
-from qipo_ray.train.machine import hardware
+from qipo_ray.train.job import Job, Snapshot
+from qipo_ray.train.machine import hardware, moved
 from qipo_ray.train.metrics import MetricsLog
 from qipo_ray.train.report import Kind, Report, Score
 from qipo_ray.train.results import Results
 from qipo_ray.train.scoring import score_state
+
+logger = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 10.0  # wall seconds between checkpoints; a kill loses at most this much work
 
 
 @dataclass
 class _Active:
-    """A job in this host: its attempt number, training seconds, log, and last save."""
+    """A job in this host: its attempt number, machine, training seconds, log, and last save."""
 
     job: Job
     attempt: int
+    machine: dict[str, Any]
     seconds: float
     log: MetricsLog
     saved: float
@@ -57,21 +62,28 @@ class Host:
         self._data: tuple[str, Tensors] | None = None
 
     def admit(self, job: Job) -> list[Report]:
-        """Start or continue a job in a free slot; return what is already due."""
-        upstream = {s.stage: self.results.state(s) for s in job.upstream}
+        """Start or continue a job in a free slot; return what is already due.
+
+        ``UserError`` if a checkpoint that it needs is missing, damaged, or not its own.
+        """
+        states = {snapshot: self.results.state(snapshot) for snapshot in job.upstream}
+        upstream = {snapshot.stage: state for snapshot, state in states.items()}
         attempt = self.artefacts.claim(job.stage, job.key)
-        found = self.results.resume_point(job)
-        state, seconds = found or (None, 0.0)
-        data = self._tensors(job)
-        need = support_needs(job.config, data.rows, data.action_dim).get(job.stage)
-        if need is not None and (problem := shortage(need, self.device)) is not None:
-            raise UserError(problem)
-        self.engine.admit(job, data, upstream, state)
+        checkpoint, seconds = self.results.resume_point(job) or (None, 0.0)
         machine = {**hardware(str(self.device)), "slots": self.engine.slots}
+        state = None
+        if checkpoint is not None:
+            state = checkpoint.state
+            states[replace(job.snapshot, updates=state["updates"])] = state
+            _warn_if_moved(job, checkpoint, machine)
+        data = self._tensors(job)
+        self._check_room(job, data)
+        self._check_states(job, data, states)
+        self.engine.admit(job, data, upstream, state)
         self.results.trains_on(job, machine)
         updates = self.engine.updates(job.key)
         log = MetricsLog(self.artefacts.folder(job.stage, job.key), updates)
-        self.active[job.key] = _Active(job, attempt, seconds, log, time.monotonic())
+        self.active[job.key] = _Active(job, attempt, machine, seconds, log, time.monotonic())
         reports = [self._report("progress", job, updates)]
         if updates >= job.length:
             reports += self._handle(Event("finished", job, updates))
@@ -84,6 +96,21 @@ class Host:
         if self._data is None or self._data[0] != key:
             self._data = (key, tensors_of(job, self.device, self.at_hand))
         return self._data[1]
+
+    def _check_room(self, job: Job, data: Tensors) -> None:
+        """Refuse a job whose support sets cannot fit into memory."""
+        need = support_needs(job.config, data.rows, data.action_dim).get(job.stage)
+        if need is not None and (problem := shortage(need, self.device)) is not None:
+            raise UserError(problem)
+
+    def _check_states(self, job: Job, data: Tensors, states: Mapping[Snapshot, State]) -> None:
+        """Refuse states that have not the form in which a job of their stage starts."""
+        upstream: dict[str, State] = {}
+        for snapshot, state in states.items():
+            fresh = fresh_state(job, snapshot.stage, data, upstream)
+            with self.results.refusing(snapshot):
+                check_form(state, fresh)
+            upstream[snapshot.stage] = state
 
     def step(self, updates: int = LOG_EVERY) -> list[Report]:
         """Train all jobs for at most ``updates``; save, score and free slots as they fall due."""
@@ -116,7 +143,7 @@ class Host:
             job.stage,
             job.key,
             state["updates"],
-            to_bytes(state),
+            to_bytes(Checkpoint(state, identity(job), active.machine)),
             attempt=active.attempt,
             seconds=active.seconds,
             keep=keep,
@@ -195,3 +222,16 @@ class Host:
     ) -> Report:
         seconds = self.active[job.key].seconds
         return Report(kind, job.snapshot, updates, seconds, metrics or {}, score, reason)
+
+
+def _warn_if_moved(job: Job, checkpoint: Checkpoint, machine: Mapping[str, Any]) -> None:
+    """Say so if a job may not end bit for bit as on the machine that saved it."""
+    if changes := moved(checkpoint.machine, machine):
+        logger.warning(
+            "%s %s goes on from update %d otherwise than it was saved (%s): its last bits may "
+            "differ from an unbroken one's",
+            job.stage,
+            job.key,
+            checkpoint.state["updates"],
+            changes,
+        )

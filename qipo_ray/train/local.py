@@ -69,11 +69,14 @@ def _serve(connection: Connection, root: Path, device: str) -> None:
     host = Host(root, device=device)
     try:
         while True:
-            _train(host, connection.recv(), connection.send)
+            job = connection.recv()
+            try:
+                _train(host, job, connection.send)
+            except UserError as error:
+                connection.send(error)
+                return
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
-    except UserError as error:
-        connection.send(error)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def software() -> dict[str, Any]:
 
 
 def hardware(device: str) -> dict[str, Any]:
-    """Return what training on a device of this machine depends on beside software.
+    """Return what training on a device of this machine depends on beside our own code.
 
     ``threads`` are torch's of this process. A number is the same to the last bit where all of it
     is the same, and the device is a CPU.
@@ -41,7 +42,18 @@ def hardware(device: str) -> dict[str, Any]:
         "device": kind,
         "accelerator": torch.cuda.get_device_name(device) if kind == "cuda" else None,
         "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
     }
+
+
+def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return in words what is other ``now``; an empty string where nothing is."""
+    changes = (
+        f"{name} {before.get(name, 'unknown')} then, {value} now"
+        for name, value in now.items()
+        if name not in before or before[name] != value
+    )
+    return "; ".join(changes)
 
 
 @functools.cache

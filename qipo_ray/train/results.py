@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from qipo_ray.agent import State
 from qipo_ray.config.evaluations import score_name
 from qipo_ray.errors import UserError
 from qipo_ray.store.artefacts import Artefacts
-from qipo_ray.train.checkpoint import from_bytes
+from qipo_ray.train.checkpoint import Checkpoint, CheckpointError, check_job, from_bytes, identity
 from qipo_ray.train.job import Evaluation, Job, Snapshot
 from qipo_ray.train.report import Score
 
@@ -53,23 +55,44 @@ class Results:
             self.artefacts.write_note(job.stage, job.key, TRAINED_ON, [*before, machine])
 
     def state(self, snapshot: Snapshot) -> State:
-        """Return a snapshot's state; ``UserError`` if it is missing or damaged."""
+        """Return a snapshot's state; ``UserError`` if it is missing, damaged or foreign."""
         data = self.artefacts.read(snapshot.stage, snapshot.key, snapshot.updates)
         if data is None:
             raise UserError(
                 f"snapshot {snapshot.updates} of {snapshot.stage} {snapshot.key} is missing or "
                 "damaged; the same command trains it again"
             )
-        return from_bytes(data)
+        return self._checked(data, snapshot, {"key": snapshot.key}).state
 
-    def resume_point(self, job: Job) -> tuple[State, float] | None:
-        """Return the newest state from which every missing score can be reached, and its seconds.
+    def resume_point(self, job: Job) -> tuple[Checkpoint, float] | None:
+        """Return from where every missing score can be reached, and the seconds that went there.
 
-        That is the newest valid snapshot at or before the first missing score.
+        That is the newest valid snapshot at or before the first missing score. ``UserError`` if
+        it is not of this job, or of a version that is not read.
         """
         missing = [e.updates for e in job.evaluations if self.score(job, e) is None]
         found = self.artefacts.newest(job.stage, job.key, at_most=min([job.length, *missing]))
         if found is None:
             return None
         artefact, data = found
-        return from_bytes(data), artefact.seconds
+        snapshot = Snapshot(job.stage, job.key, artefact.updates)
+        return self._checked(data, snapshot, identity(job)), artefact.seconds
+
+    def _checked(self, data: bytes, snapshot: Snapshot, wanted: Mapping[str, Any]) -> Checkpoint:
+        """Return a checkpoint that is of this snapshot and of the job ``wanted``."""
+        with self.refusing(snapshot):
+            checkpoint = from_bytes(data)
+            check_job(checkpoint, {**wanted, "stage": snapshot.stage, "updates": snapshot.updates})
+        return checkpoint
+
+    @contextmanager
+    def refusing(self, snapshot: Snapshot) -> Iterator[None]:
+        """Let a ``CheckpointError`` say which checkpoint is refused, and what to do."""
+        try:
+            yield
+        except CheckpointError as error:
+            folder = self.artefacts.folder(snapshot.stage, snapshot.key)
+            raise CheckpointError(
+                f"checkpoint {snapshot.updates} in {folder} is refused: {error}; without that "
+                "folder the same command trains it anew"
+            ) from None

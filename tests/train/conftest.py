@@ -35,7 +35,7 @@ TINY = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def configure() -> Callable[..., Config]:
     """A tiny configuration with changes."""
     return lambda *changes: load_config("quickstart", [*TINY, *changes])
@@ -48,7 +48,7 @@ def point(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return load(get_task("point").id, path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run(point: Dataset, configure: Callable[..., Config]) -> Callable[..., Run]:
     """A run of a tiny configuration with changes."""
 
