@@ -64,7 +64,8 @@ class Host:
     def admit(self, job: Job) -> list[Report]:
         """Start or continue a job in a free slot; return what is already due.
 
-        ``UserError`` if a checkpoint that it needs is missing, damaged, or not its own.
+        ``UserError`` if a checkpoint that it needs is missing, damaged or not its own, or if its
+        support sets cannot fit into memory.
         """
         states = {snapshot: self.results.state(snapshot) for snapshot in job.upstream}
         upstream = {snapshot.stage: state for snapshot, state in states.items()}
