@@ -25,7 +25,8 @@ class SnapshotPolicy(torch.nn.Module):
         stack = Stack(self.sampler.network.shapes, torch.device("cpu"), trainable=False)
         name = config.evaluation.weights if state["stage"] == "policy" else "online"
         stack.append(state["weights"][name])
-        self.weights = stack.params
+        # Apart from one another: exporters write what shares memory as often as it is shared.
+        self.weights = {name: value.clone() for name, value in stack.params.items()}
 
     def forward(self, observations: Tensor, noise: Tensor) -> Tensor:
         """Return actions ``(B, A)`` for raw observations ``(B, S)`` and N(0, I) noise ``(B, A)``.
@@ -35,10 +36,3 @@ class SnapshotPolicy(torch.nn.Module):
         states = self.normaliser(observations).unsqueeze(0)
         actions: Tensor = self.sampler(self.weights, states, noise.unsqueeze(0))
         return actions.squeeze(0)
-
-    def apart(self) -> SnapshotPolicy:
-        """Return a copy whose weights do not share their memory, as exporters want them."""
-        copy = SnapshotPolicy.__new__(SnapshotPolicy)
-        copy.__dict__ = {**self.__dict__}
-        copy.weights = {name: value.clone() for name, value in self.weights.items()}
-        return copy
