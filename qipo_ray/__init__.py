@@ -1,3 +1,28 @@
 """qipo_ray: distributed search for good offline-RL policies with QIPO."""
 
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qipo_ray.train.loaded import LoadedPolicy
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "load_policy"]
+
+
+def load_policy(path: str | os.PathLike[str], seed: int = 0) -> LoadedPolicy:
+    """Return a trained policy to act with: ``load_policy(path).act(observation)``.
+
+    ``path`` is a record's file ``<results>/records/<id>.json``, or a results folder with exactly
+    one finished run. The weights, online or averaged, are those that its configuration scores
+    (``evaluation.weights``). ``seed`` starts the policy's own random stream: what is reproducible
+    stands at ``act``.
+
+    Raises:
+        UserError: if there is no such run, several, or its snapshot is missing or damaged.
+    """
+    from qipo_ray.train import loaded  # torch is imported here, not with the package
+
+    return loaded.load_policy(path, seed)

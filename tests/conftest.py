@@ -7,6 +7,7 @@ import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,3 +194,30 @@ def make_records() -> Callable[..., list[Record]]:
 def make_record() -> Callable[..., Record]:
     """A function that makes a record like those of the store; keywords change what matters."""
     return _build
+
+
+TINY = (
+    "behaviour.width=16", "behaviour.updates=60", "critic.width=16", "critic.updates=40",
+    "critic.returns_updates=40", "policy.rounds=1", "policy.renew_every=60", "policy.pool=100",
+    "sampler.evaluations=4", "evaluation.final_episodes=6", "evaluation.episodes=3",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def train_point(private_home: None) -> Callable[..., Path]:
+    """A function that trains tiny runs of `point` into a results folder, and returns it."""
+    from qipo_ray.cli.main import main
+
+    def train(folder: Path, *changes: str, seeds: str = "0") -> Path:
+        sets = [part for change in (*TINY, *changes) for part in ("--set", change)]
+        line = ["train", "--task", "point", "--results", str(folder), "--seeds", seeds]
+        assert main([*line, "--jobs", "1", *sets]) == 0
+        return folder
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def point_run(train_point: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with one finished run of `point`; to be read, not changed."""
+    return train_point(tmp_path_factory.mktemp("point") / "R")

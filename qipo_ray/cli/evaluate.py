@@ -10,19 +10,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qipo_ray.cli import output as out
+from qipo_ray.cli.prepare import check_file
 from qipo_ray.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from qipo_ray.config import Config
+    from qipo_ray.evaluation.film import Film
+    from qipo_ray.train.finished import FinishedRun
 
 
 def evaluate(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A results folder, or one record's file.")
+    ],
     record: Annotated[
-        str | None, typer.Option("--record", metavar="ID", help="Only this run.")
+        str | None, typer.Option("--record", metavar="ID", help="Only this run of the folder.")
     ] = None,
     episodes: Annotated[
         int | None, typer.Option("--episodes", min=1, help="As recorded if not given.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            min=0,
+            help="The first environment seed, of --episodes in a row, and that of the actions' "
+            "noise; as recorded if not given.",
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -32,18 +46,30 @@ def evaluate(
             help="sampler.solver, sampler.evaluations, sampler.clip or evaluation.weights.",
         ),
     ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option("--video", metavar="GIF", help="Draw the first episode of a single run."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Roll out the final policy of each finished run again; records stay as they are.
 
-    With no option the scores equal the recorded ones.
+    With no option the scores equal the recorded ones. Seeds whose distance is less than --episodes
+    share environments.
     """
-    records = _chosen(results, record)
+    import torch
+
+    torch.set_num_threads(1)  # as in training: other numbers of threads round otherwise
+    runs = _chosen(run, record)
+    film = None if video is None else _film(video, runs)
     rows = []
     with out.live("evaluating") as live:
-        for i, one in enumerate(records):
-            live.update(i / len(records), None, f"{one['task']} seed {one['seed']}")
-            rows.append(_score(results, one, episodes, changes or []))
+        for i, one in enumerate(runs):
+            where = f"{one.record['task']} seed {one.record['seed']}"
+            live.update(i / len(runs), None, where)
+            rows.append(_score(one, episodes, seed, changes or [], film))
+    if video is not None and film is not None:
+        _write(video, film)
     if json:
         out.write(json_format.dumps(rows, indent=2, allow_nan=False))
         return
@@ -53,39 +79,61 @@ def evaluate(
     )
 
 
-def _chosen(results: Path, wanted: str | None) -> list[dict[str, Any]]:
-    from qipo_ray.store.records import read_records
+def _chosen(path: Path, wanted: str | None) -> list[FinishedRun]:
+    from qipo_ray.train.finished import finished_runs
 
-    folder = results / "records"
-    if not folder.is_dir():
-        below = sorted(str(path.parent) for path in results.glob("*/records"))
-        hint = f"; there are {', '.join(below)}" if below else ""
-        raise UserError(f"no results folder {results}: it has no records/{hint}")
-    finished = [one for one in read_records(folder) if one["state"] == "finished"]
-    if wanted is not None:
-        known = [one["id"] for one in finished]
-        finished = [one for one in finished if one["id"] == wanted]
-        if not finished:
-            raise UserError(f"no finished run {wanted!r} in {results}{nearest(wanted, known)}")
-    if not finished:
-        raise UserError(f"no finished run in {results}")
-    return finished
+    found = finished_runs(path)
+    if wanted is None:
+        return found
+    known = [one.record["id"] for one in found]
+    if wanted not in known:
+        raise UserError(f"no finished run {wanted!r} in {path}{nearest(wanted, known)}")
+    return [found[known.index(wanted)]]
+
+
+def _film(path: Path, runs: list[FinishedRun]) -> Film:
+    """Return an empty film, once it is sure that one can be made and written."""
+    from qipo_ray.data.tasks import get_task
+    from qipo_ray.evaluation.film import Film, check_pictures
+
+    if path.suffix != ".gif":
+        raise UserError(f"--video {path}: expected a name that ends in .gif")
+    check_file(path)
+    if len(runs) > 1:
+        raise UserError(
+            f"--video {path} shows one run, and there are {len(runs)}; choose one with --record, "
+            f"such as --record {runs[0].record['id']}"
+        )
+    task = get_task(runs[0].record["task"])
+    check_pictures(task)
+    return Film(task.horizon)
+
+
+def _write(path: Path, film: Film) -> None:
+    from qipo_ray.store.files import write_bytes
+
+    try:
+        write_bytes(path, film.gif())
+    except OSError as error:
+        raise UserError(f"--video {path}: cannot be written ({error.strerror})") from error
+    out.remark(f"wrote {path}: {len(film.pictures)} pictures of the first episode")
 
 
 def _score(
-    results: Path, record: dict[str, Any], episodes: int | None, changes: list[str]
+    run: FinishedRun,
+    episodes: int | None,
+    seed: int | None,
+    changes: list[str],
+    film: Film | None,
 ) -> dict[str, Any]:
-    from qipo_ray.config import from_dict
     from qipo_ray.data.tasks import get_task
-    from qipo_ray.train.job import Snapshot
-    from qipo_ray.train.results import Results
-    from qipo_ray.train.scoring import score_state
+    from qipo_ray.evaluation.score import FIRST_SEED, env_seeds_text
+    from qipo_ray.train.scoring import NOISE_SEED, score_state
 
-    config = _changed(from_dict(record["config"], f"record {record['id']}"), changes)
-    snapshot = Snapshot("policy", record["jobs"]["policy"], record["reached"]["updates"])
-    state = Results(results.resolve()).state(snapshot)
+    record = run.record
+    config = _changed(run.config, changes)
     count = episodes or record["protocol"]["episodes"]
-    score = score_state(get_task(record["task"]), config, state, count)
+    score = score_state(get_task(record["task"]), config, run.state(), count, seed, film)
     return {
         "record": record["id"],
         "task": record["task"],
@@ -96,6 +144,8 @@ def _score(
         "score": score,
         "protocol": {
             "episodes": count,
+            "env_seeds": env_seeds_text(count, FIRST_SEED if seed is None else seed),
+            "noise_seed": NOISE_SEED if seed is None else seed,
             "sampler": config.solver,
             "steps": config.sampler.evaluations,
             "clip": config.sampler.clip,
@@ -132,6 +182,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{row['recorded']['normalised']:.1f}",
         f"{score['normalised']:.1f}",
         f"{score['mean']:.1f} ± {score['std']:.1f}",
-        f"{protocol['episodes']} episodes, {protocol['sampler']}, "
+        f"{protocol['episodes']} episodes, environment seeds {protocol['env_seeds']}, "
+        f"noise seed {protocol['noise_seed']}, {protocol['sampler']}, "
         f"{protocol['steps']} evaluations, {protocol['weights']}",
     ]

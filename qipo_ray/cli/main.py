@@ -15,6 +15,7 @@ from qipo_ray import __version__
 from qipo_ray.cli import (
     data,
     evaluate,
+    export,
     leaderboard,
     output,
     report,
@@ -42,6 +43,7 @@ app.add_typer(data.app, name="data")
 app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("toy")(toy.toy)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)

@@ -59,6 +59,17 @@ def writable(folder: Path) -> Path:
     return root
 
 
+def check_file(path: Path) -> None:
+    """Refuse, before anything is computed, a file that cannot be written."""
+    folder = path.parent
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; expected the name of a file")
+    if not folder.is_dir():
+        raise UserError(f"{path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"{path}: cannot write in {folder}")
+
+
 def check_device(name: str) -> None:
     """Refuse a device that torch does not have here."""
     import torch

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation._robotics import make_robotics
+from qipo_ray.evaluation.camera import Camera
 from qipo_ray.evaluation.simulators import Reach
 from qipo_ray.evaluation.worlds import Moment
 
@@ -24,6 +25,14 @@ _GOAL_STEPS = {  # D4RL's evaluate_success: more than 20 or 25 steps
     "AdroitHandDoor-v1": 26,
     "AdroitHandHammer-v1": 26,
     "AdroitHandRelocate-v1": 26,
+}
+
+
+_VIEWS: dict[str, dict[str, Any]] = {  # metres and degrees
+    "AdroitHandPen-v1": {"lookat": (0.0, -0.2, 0.3), "distance": 1.0, "azimuth": -45.0},
+    "AdroitHandDoor-v1": {"distance": 1.5, "azimuth": 90.0},
+    "AdroitHandHammer-v1": {"distance": 2.0, "azimuth": 45.0},
+    "AdroitHandRelocate-v1": {"distance": 1.5, "azimuth": 90.0},
 }
 
 
@@ -39,6 +48,7 @@ class AdroitWorld:
         self._name, self._is_pen = name, name == "AdroitHandPen-v1"
         self.action_size = int(self._core.action_space.shape[0])
         self.goal_steps = _GOAL_STEPS[name]
+        self._camera: Camera | None = None
 
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return the first observation ``(S,)``."""
@@ -58,8 +68,16 @@ class AdroitWorld:
         self._core.set_state(qpos, np.zeros(self._core.model.nv))
         return True
 
+    def picture(self) -> NDArray[np.uint8]:
+        """Return the hand and what it handles."""
+        if self._camera is None:
+            self._camera = Camera(self._core.model, **_VIEWS[self._name])
+        return self._camera.picture(self._core.data)
+
     def close(self) -> None:
         """Close the environment."""
+        if self._camera is not None:
+            self._camera.close()
         self._environment.close()
 
     def _at_rest(self, shown: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
+from qipo_ray.evaluation.camera import Camera
 from qipo_ray.evaluation.simulators import Reach
 from qipo_ray.evaluation.worlds import Moment
 
@@ -82,6 +83,7 @@ MAZES = {
 CELL = 4.0  # metres
 GOAL_RADIUS = 0.5  # metres
 SUBSTEPS = 5  # simulator steps per action
+_HEIGHT = 16.0  # metres, of the camera
 _STEP = "0.02"  # seconds
 _MOTOR = "30"  # torque at an action of 1
 _CONTACT = "0.8 0.8 0.01"  # MuJoCo's solimp
@@ -112,6 +114,7 @@ class AntmazeWorld:
         self._data = self._mujoco.MjData(self._model)
         (self._goal_cell,) = centres(name, "G")
         self._goal = self._goal_cell
+        self._camera: Camera | None = None
 
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return the first observation ``(29,)``: positions (15), then velocities (14)."""
@@ -138,8 +141,19 @@ class AntmazeWorld:
         self._goal = np.full(2, np.nan)
         return True
 
+    def picture(self) -> NDArray[np.uint8]:
+        """Return the ant from above, with what is near it; a green ball is the goal."""
+        if self._camera is None:
+            self._camera = Camera(self._model, distance=_HEIGHT, elevation=-70.0)
+        ant_x, ant_y = self._data.qpos[:2].tolist()
+        goal_x, goal_y = self._goal.tolist()
+        self._camera.look_at(ant_x, ant_y, 0.0)
+        return self._camera.picture(self._data, (goal_x, goal_y, 0.5))
+
     def close(self) -> None:
-        """Do nothing: MuJoCo frees its memory itself."""
+        """Free the camera, if there is one; MuJoCo frees its memory itself."""
+        if self._camera is not None:
+            self._camera.close()
 
     def _set(self, qpos: NDArray[np.float64], qvel: NDArray[np.float64]) -> None:
         self._mujoco.mj_resetData(self._model, self._data)
@@ -174,5 +188,6 @@ def _model(name: str) -> str:
             size=f"{half} {half} {half / 2}",
             contype="1",
             conaffinity="1",
+            rgba="0.45 0.5 0.6 1",
         )
     return ElementTree.tostring(root, encoding="unicode")

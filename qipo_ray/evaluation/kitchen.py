@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation._robotics import make_robotics
+from qipo_ray.evaluation.camera import Camera
 from qipo_ray.evaluation.simulators import Reach
 from qipo_ray.evaluation.worlds import Moment
 
@@ -49,6 +50,7 @@ class KitchenWorld:
         self._noise = _NOISE * amplitudes[_JOINTS:]
         self._rng = np.random.default_rng(0)
         self._left = set(self._where)
+        self._camera: Camera | None = None
 
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return the first observation ``(60,)``."""
@@ -78,8 +80,22 @@ class KitchenWorld:
         self._left = set(self._where)
         return True
 
+    def picture(self) -> NDArray[np.uint8]:
+        """Return the kitchen from behind the robot."""
+        if self._camera is None:
+            self._camera = Camera(
+                self._core.model,
+                lookat=(-0.2, 0.5, 2.0),
+                distance=2.2,
+                azimuth=70.0,
+                elevation=-35.0,
+            )
+        return self._camera.picture(self._core.data)
+
     def close(self) -> None:
         """Close the environment."""
+        if self._camera is not None:
+            self._camera.close()
         self._environment.close()
 
     def _seen(self, joints: NDArray[np.float64]) -> NDArray[np.float64]:

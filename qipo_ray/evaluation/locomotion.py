@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
+from qipo_ray.evaluation.camera import Camera
 from qipo_ray.evaluation.simulators import Reach
 from qipo_ray.evaluation.worlds import Moment
 
@@ -42,6 +43,7 @@ class LocomotionWorld:
         self._hidden = 2 if name.startswith("Ant") else 1  # positions that are not observed
         self._speed_limit = np.inf if name.startswith(("HalfCheetah", "Ant")) else _MAX_SPEED
         self.action_size = int(self._core.model.nu)
+        self._camera: Camera | None = None
 
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return the first observation ``(S,)``."""
@@ -61,6 +63,14 @@ class LocomotionWorld:
         self._core.set_state(qpos, qvel)
         return bool(np.abs(qvel).max() < self._speed_limit)
 
+    def picture(self) -> NDArray[np.uint8]:
+        """Return the body, followed from the side."""
+        if self._camera is None:
+            self._camera = Camera(self._core.model, "track")
+        return self._camera.picture(self._core.data)
+
     def close(self) -> None:
         """Close the environment."""
+        if self._camera is not None:
+            self._camera.close()
         self._environment.close()

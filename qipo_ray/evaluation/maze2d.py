@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
-from qipo_ray.evaluation.mazes import GOAL_RADIUS, MAZES, Maze
+from qipo_ray.evaluation.canvas import BODY, GOAL, WALL, Canvas
+from qipo_ray.evaluation.mazes import GOAL_RADIUS, MAZES, WALL_SHIFT, Maze
 from qipo_ray.evaluation.simulators import Reach
 from qipo_ray.evaluation.worlds import Moment
 
@@ -73,6 +74,11 @@ class PointMass:
         self._reset(self._model, self._data)
         self._qpos[:], self._qvel[:] = state[:2], state[2:]
 
+    def position(self) -> tuple[float, float]:
+        """Return where the mass is."""
+        x, y = self._qpos.tolist()
+        return x, y
+
     def push(self, ax: float, ay: float) -> State:
         """Return the state one step (0.01 s) after the action, which MuJoCo clips to [-1, 1]."""
         for axis, speed in enumerate(self._qvel.tolist()):
@@ -128,6 +134,19 @@ class MazeWorld:
         x, y, vx, vy = observation.tolist()
         self._mass.place((x, y, vx, vy))
         return True
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Return the maze from above as ``mazes`` writes it: rows downwards, columns across."""
+        tall, wide = len(self._maze.rows), len(self._maze.rows[0])
+        low = -0.5 - WALL_SHIFT
+        canvas = Canvas((low, low), (low + wide, low + tall))
+        row, column = self._maze.goal
+        canvas.disc(column, row, GOAL_RADIUS, GOAL)
+        for row, column in self._maze.walls:
+            canvas.box(column - WALL_SHIFT, row - WALL_SHIFT, 0.5, WALL)
+        x, y = self._mass.position()
+        canvas.disc(y, x, 0.1, BODY)
+        return canvas.picture()
 
     def close(self) -> None:
         """Do nothing: MuJoCo frees its memory itself."""

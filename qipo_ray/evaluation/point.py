@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from qipo_ray.evaluation.canvas import BODY, Canvas
+from qipo_ray.evaluation.canvas import GOAL as GREEN
 from qipo_ray.evaluation.simulators import Reach, Step
 
 GOAL = (0.6, 0.6)
@@ -79,6 +81,14 @@ class PointSimulator:
         self._noise = np.zeros((1, self._horizon, 2))
         self._steps = np.zeros(1, dtype=np.intp)
         return True
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Return point 0 in its square, and the goal."""
+        canvas = Canvas((-1.05, 1.05), (1.05, -1.05))
+        canvas.disc(*GOAL, 0.08, GREEN)
+        x, y = self._positions[0].tolist()
+        canvas.disc(x, y, 0.04, BODY)
+        return canvas.picture()
 
     def close(self) -> None:
         """Do nothing: arrays are all there is."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import Task
+from qipo_ray.evaluation.film import Film
 from qipo_ray.evaluation.simulators import make_simulator
 
 # (observations (L, S) float32, live (L,) indices of their episodes) -> actions (L, A)
@@ -24,11 +25,13 @@ class Rollouts:
     success: NDArray[np.bool_] | None  # (E,), long enough at the goal; None: no goal
 
 
-def rollout(task: Task, policy: Policy, seeds: Sequence[int]) -> Rollouts:
+def rollout(
+    task: Task, policy: Policy, seeds: Sequence[int], film: Film | None = None
+) -> Rollouts:
     """Return one episode per seed, each until it ends or the task's horizon.
 
     The policy sees the episodes still alive, in order, and is told which those are. Its actions
-    are clipped to [-1, 1].
+    are clipped to [-1, 1]. ``film`` sees the first episode, which it does not change.
 
     Raises:
         UserError: if the task's simulator is not available.
@@ -42,6 +45,8 @@ def rollout(task: Task, policy: Policy, seeds: Sequence[int]) -> Rollouts:
     live = np.arange(len(seeds))
     try:
         observations = simulator.reset(seeds)
+        if film is not None:
+            film.see(simulator, 0)
         for step in range(task.horizon):
             actions = np.asarray(policy(observations, live))
             _check(actions, (len(live), simulator.action_size), step)
@@ -49,6 +54,8 @@ def rollout(task: Task, policy: Policy, seeds: Sequence[int]) -> Rollouts:
             returns[live] += result.rewards
             lengths[live] += 1
             goal_steps[live] += result.at_goal
+            if film is not None and live[0] == 0:
+                film.see(simulator, step + 1)
             alive = ~result.terminated
             live, observations = live[alive], result.observations[alive]
             if not live.size:

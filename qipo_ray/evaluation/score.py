@@ -23,14 +23,14 @@ class Protocol:
     selection_episodes: int  # online episodes that chose the configuration; 0: chosen without
 
 
-def env_seeds(episodes: int) -> list[int]:
+def env_seeds(episodes: int, first: int = FIRST_SEED) -> list[int]:
     """Return the environment seeds of an evaluation over ``episodes`` episodes."""
-    return [FIRST_SEED + episode for episode in range(episodes)]
+    return [first + episode for episode in range(episodes)]
 
 
-def env_seeds_text(episodes: int) -> str:
+def env_seeds_text(episodes: int, first: int = FIRST_SEED) -> str:
     """Return the environment seeds as a record holds them: ``"1001..1100"``."""
-    return f"{FIRST_SEED}..{FIRST_SEED + episodes - 1}"
+    return f"{first}..{first + episodes - 1}"
 
 
 def normalised(task: Task, value: float) -> float:

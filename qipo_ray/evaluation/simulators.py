@@ -50,6 +50,9 @@ class Simulator(Protocol):
         A reward that then depends on what is not observed is NaN.
         """
 
+    def picture(self) -> NDArray[np.uint8]:
+        """Return how episode 0 looks now, ``(H, W, 3)``; ``UserError`` if none can be drawn."""
+
     def close(self) -> None:
         """Free what the simulator holds."""
 

@@ -40,6 +40,9 @@ class World(Protocol):
     def place(self, observation: NDArray[np.floating]) -> bool:
         """Take the state of a recorded observation ``(S,)``; False if it does not hold all."""
 
+    def picture(self) -> NDArray[np.uint8]:
+        """Return how the world looks now, ``(H, W, 3)``."""
+
     def close(self) -> None:
         """Free what the world holds."""
 
@@ -77,6 +80,10 @@ class Worlds:
     def place(self, observation: NDArray[np.floating]) -> bool:
         """Put episode 0 into the state of a recorded observation."""
         return self._worlds[0].place(observation)
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Return how the first world looks now."""
+        return self._worlds[0].picture()
 
     def close(self) -> None:
         """Close every world."""

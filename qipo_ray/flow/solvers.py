@@ -118,12 +118,19 @@ def draw(field: Field, noise: Tensor, solver: str, evaluations: int) -> Tensor:
 def _steps(field: Field, times: Tensor, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the ends of each step, in the type and on the device of ``x``.
 
-    Times on the CPU, such as those of ``draw``, are checked without waiting for a GPU.
+    Times on the CPU, such as those of ``draw``, are checked without waiting for a GPU. In a traced
+    graph they have no values to check.
 
     Raises:
         ValueError: for times that do not fall, or that leave the span where the field is finite.
     """
-    values = times.tolist()
+    if not torch.compiler.is_compiling():
+        _check_steps(field, times.tolist())
+    times = times.to(x)
+    yield from zip(times[:-1], times[1:], strict=True)
+
+
+def _check_steps(field: Field, values: list[float]) -> None:
     first, last = field.span
     if not all(t > u for t, u in zip(values[:-1], values[1:], strict=True)):  # NaN, too
         raise ValueError("times fall from noise (1) to data (0); got times that do not")
@@ -134,5 +141,3 @@ def _steps(field: Field, times: Tensor, x: Tensor) -> Iterator[tuple[Tensor, Ten
             f"[{last:g}, {first:g}]; got times from {values[0]:g} to {values[-1]:g}: "
             "keep inside, or let `draw` choose the times"
         )
-    times = times.to(x)
-    yield from zip(times[:-1], times[1:], strict=True)
