@@ -16,7 +16,7 @@ from qipo_ray.data.transitions import transitions
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.linear import FOLDER, Ladder
 from qipo_ray.evaluation.replay import replay
-from qipo_ray.train.scoring import SnapshotPolicy
+from qipo_ray.train.policy import SnapshotPolicy
 
 pytestmark = pytest.mark.slow  # whole data sets
 
@@ -100,10 +100,12 @@ def test_a_clone_has_something_to_select_by(name: str, kind: str, made) -> None:
     pack.admit(Member(config, 0), {}, None)
     for _ in range(1000):
         pack.update()
-    policy = SnapshotPolicy(config, pack.state(0), 200 * 16)
-    states = np.repeat(rows.observations[::100], 16, axis=0)
-    actions = policy(states, np.arange(200 * 16)).reshape(200, 16, -1)
-    assert actions.std(axis=1).mean() >= 0.15
+    policy = SnapshotPolicy(config, pack.state(0))
+    states = torch.from_numpy(np.repeat(rows.observations[::100], 16, axis=0))
+    noise = torch.randn(len(states), data.action_dim, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        actions = policy(states, noise).unflatten(0, (200, 16))
+    assert actions.std(1).mean() >= 0.15
 
 
 @pytest.mark.parametrize("name", NAMES)
