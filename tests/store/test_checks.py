@@ -144,4 +144,4 @@ def test_text_patterns_may_hold_anything() -> None:
 
 
 def test_the_record_is_compiled_into_one_function() -> None:
-    assert Fields(RECORD).fits.__code__.co_name == "fits"
+    assert RECORD.fits.__code__.co_name == "fits"
