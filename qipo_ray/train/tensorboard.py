@@ -78,8 +78,10 @@ class EventFile:
 
 def scalars(values: Mapping[str, float], described: Mapping[str, str] | None = None) -> Any:
     """Return the summary of scalars by tag, with the description of those that have one."""
+    plugin = SummaryMetadata.PluginData(plugin_name="scalars")
     words = {
-        tag: SummaryMetadata(summary_description=text) for tag, text in (described or {}).items()
+        tag: SummaryMetadata(summary_description=text, plugin_data=plugin)
+        for tag, text in (described or {}).items()
     }
     return Summary(
         value=[
