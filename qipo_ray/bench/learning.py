@@ -21,6 +21,7 @@ PATHS = ("ot", "vp")
 PAPER_SEEDS = (100,)
 PAPER_PATHS = ("ot",)
 PAPER_PRESET = "learning-paper"
+CONTROL = "beta = 0"
 NO_BETA = ("policy.beta=0", "policy.target_ess=0")  # even weights: improvement without Q
 
 
@@ -114,7 +115,7 @@ class Case:
     @property
     def name(self) -> str:
         """The name that its records carry."""
-        return f"{self.preset}, {self.form}" if self.form == "beta = 0" else self.preset
+        return f"{self.preset}-beta-0" if self.form == CONTROL else self.preset
 
 
 def chosen(text: str | None) -> tuple[BenchTask, ...]:
@@ -139,7 +140,7 @@ def cases(task: BenchTask, seeds: Sequence[int], paper_form: bool) -> Iterator[C
         if task.control is not None:
             even = load_config(task.preset, [f"behaviour.path={path}", *NO_BETA])
             limits = Limits(within=task.control)
-            yield Case(task, "beta = 0", task.preset, even, tuple(seeds), limits)
+            yield Case(task, CONTROL, task.preset, even, tuple(seeds), limits)
     for path in PAPER_PATHS if paper_form else ():
         config = load_config(PAPER_PRESET, [f"behaviour.path={path}"])
         yield Case(task, "paper's form", PAPER_PRESET, config, PAPER_SEEDS, Limits())

@@ -27,7 +27,8 @@ NOTES = (
     "BC: the cloning of the same run. Mean: over training seeds, with a 95 % bootstrap interval."
     " All on the same environment seeds.",
     "Best of 16: of the actions that the cloned policy proposes, the one of highest Q, which the"
-    " improved policy should approach. CPU s: the longest training of a run, evaluation left out.",
+    " improved policy should approach (of the paper's form over 10 episodes). CPU s: the longest"
+    " training of a run, evaluation left out.",
 )
 
 
