@@ -27,13 +27,14 @@ ARROWS: dict[str, set[str]] = {
     "train": {"config", "store", "flow", "nets", "data", "agent", "evaluation"},
     "distributed": {"config", "store", "data", "evaluation", "train"},
     "toy": {"flow", "nets", "store"},
+    "bench": {"config", "data", "evaluation", "leaderboard"},
     "sweep": {
         "config", "store", "data", "evaluation", "train", "distributed", "leaderboard",
     },
     "leaderboard": {"config", "store", "data.tasks"},
     "cli": {
         "config", "store", "data", "agent", "evaluation", "train", "distributed", "sweep",
-        "toy", "leaderboard",
+        "toy", "bench", "leaderboard",
     },
 }  # fmt: skip
 
@@ -49,6 +50,7 @@ PACKAGES: dict[str, set[str]] = {
     "evaluation": {"numpy", "h5py", "gymnasium", "gymnasium_robotics", "imageio", "mujoco"},
     "train": {"numpy", "torch", "tensorboard", "wandb", "mlflow", "onnxruntime"},
     "toy": {"torch", "matplotlib"},
+    "bench": {"numpy"},
     "distributed": {"numpy", "torch", "ray"},
     "sweep": {"numpy", "torch", "ray", "optuna", "pydantic", "rich", "tensorboard", "yaml"},
     "leaderboard": {"numpy", "yaml", "jinja2", "matplotlib"},

@@ -13,6 +13,7 @@ import typer
 
 from qipo_ray import __version__
 from qipo_ray.cli import (
+    bench,
     data,
     evaluate,
     export,
@@ -45,6 +46,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("toy")(toy.toy)
+app.add_typer(bench.app, name="bench")
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)

@@ -59,7 +59,7 @@ def train(
     from qipo_ray.train.sinks import read_services
 
     config = load_config(preset, changes or [])
-    numbers = _seeds(seeds)
+    numbers = read_seeds(seeds)
     dataset = dataset_of(task, data)
     check(task, config, dataset)
     check_device(device)
@@ -106,7 +106,7 @@ def carry(
         out.remark(f"nothing to do: {len(todo.runs)} of {len(todo.runs)} runs are in {root}")
 
 
-def _seeds(text: str) -> list[int]:
+def read_seeds(text: str) -> list[int]:
     """Return the seeds of ``0,1,2``; ``UserError`` for anything else."""
     try:
         seeds = [int(part) for part in text.split(",")]
@@ -123,10 +123,11 @@ def _seeds(text: str) -> list[int]:
 def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
     """Yield a listener that shows progress with an ETA, and each stage's end as a line."""
     from qipo_ray.agent.memory import support_needs
+    from qipo_ray.train.critic_report import lines_of
     from qipo_ray.train.progress import Progress
 
     jobs = [entry.job for entry in todo.graph.entries.values()]
-    seeds = {job.snapshot: job.seed for job in jobs}
+    of = {job.snapshot: job for job in jobs}
     done = todo.graph.done
     progress = Progress(jobs, done, workers)
     needs = support_needs(jobs[0].config, todo.dataset.rows, todo.dataset.actions.shape[1])
@@ -139,15 +140,18 @@ def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
 
         def tell(report: Report) -> None:
             progress.note(report)
-            stage, seed = report.snapshot.stage, seeds[report.snapshot]
+            stage, seed = report.snapshot.stage, of[report.snapshot].seed
             where = f"seed {seed} {stage} {report.updates:,}/{report.snapshot.updates:,}"
             if report.kind == "progress":
                 live.update(progress.share, progress.seconds_left, where)
-            elif report.kind == "score" and report.score is not None:
+            elif report.kind == "score" and report.score is not None and stage != "critic":
                 live.line(f"{where}: score {report.score['normalised']:.1f}")
             elif report.kind == "diverged":
                 live.line(f"{where}: diverged: {report.reason}")
             elif report.kind == "finished":
                 live.line(f"{where}: done in {report.seconds:.0f} s of training")
+                found = todo.graph.results.critic_report(of[report.snapshot])
+                for words in lines_of(found) if found else ():
+                    live.line(f"seed {seed} {stage} report: {words}")
 
         yield tell

@@ -17,7 +17,8 @@ def scored_at(config: Config, rungs: Sequence[int] = ()) -> dict[str, tuple[Scor
     """Return per stage where a run is scored, in rising order.
 
     A run of a search is scored at its ``rungs``, policy updates, over few episodes. Any other is
-    scored every ``evaluation.every`` updates, and at its end, as is cloning, over many.
+    scored every ``evaluation.every`` updates, and at its end, as is cloning, over many; its
+    critic is scored over few, acting by the best of the actions that the behaviour proposes.
     """
     settings, lengths = config.evaluation, stage_updates(config)
     if rungs:
@@ -26,7 +27,7 @@ def scored_at(config: Config, rungs: Sequence[int] = ()) -> dict[str, tuple[Scor
     between = range(settings.every, lengths["policy"], settings.every)
     return {
         "behaviour": ((lengths["behaviour"], settings.final_episodes),),
-        "critic": (),
+        "critic": ((lengths["critic"], settings.episodes),),
         "policy": (
             *((updates, settings.episodes) for updates in between),
             (lengths["policy"], settings.final_episodes),

@@ -88,9 +88,9 @@ def _open(source: str | Path) -> Document:
 
 
 def _preset(name: str) -> Document:
-    """Return the document of a preset, named by its short name."""
+    """Return the full document of a preset, named by its short name."""
     text = resources.files("qipo_ray.presets").joinpath(f"{name}.yaml").read_text("utf-8")
-    return parse_yaml(text, f"{name}.yaml")
+    return _expand(parse_yaml(text, f"{name}.yaml"))
 
 
 def _expand(document: Document) -> Document:

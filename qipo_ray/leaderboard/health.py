@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -23,7 +23,8 @@ def warnings_of(records: Sequence[Record], root: Path) -> list[str]:
     found = [*_broken(records), *_code(records)]
     for series in series_of(records):
         where = f"{series.task} ({series.setting.source}), {series.name}"
-        found += [f"{where}: {words}" for words in (*_scores(series), *_weights(series, root))]
+        said = (*_scores(series), *_critics(series), *_weights(series, root))
+        found += [f"{where}: {words}" for words in said]
     return found
 
 
@@ -64,6 +65,16 @@ def _scores(series: Series) -> Iterator[str]:
         yield f"the last score is {best - mean:.1f} below the best evaluation: it fell at the end."
     if cloned is not None and mean < cloned:
         yield f"it scores {cloned - mean:.1f} below the behaviour cloning that it started from."
+
+
+def _critics(series: Series) -> Iterator[str]:
+    """Yield what the reports of the critics warn of, each kind once, with how many say it."""
+    reports = [report for record in series.records if (report := record.get("critic_report"))]
+    kinds: defaultdict[str, list[str]] = defaultdict(list)
+    for warning in (warning for report in reports for warning in report["warnings"]):
+        kinds[warning.partition(":")[0]].append(warning)
+    for some in kinds.values():
+        yield f"critic: {some[0]} ({len(some)} of {len(reports)} seeds)."
 
 
 def _weights(series: Series, root: Path) -> Iterator[str]:

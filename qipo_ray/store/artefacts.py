@@ -79,6 +79,7 @@ class Artefacts:
         *,
         attempt: int,
         seconds: float = 0.0,
+        cpu_seconds: float | None = None,
         keep: bool = False,
     ) -> Artefact:
         """Return the artefact of ``data`` once it is durable, then prune.
@@ -102,6 +103,7 @@ class Artefacts:
                 updates=updates,
                 attempt=attempt,
                 seconds=seconds,
+                cpu_seconds=cpu_seconds,
                 keep=keep or (old is not None and old.keep),
             )
             write_bytes(folder / new.file, data, staging=staging)

@@ -94,30 +94,40 @@ class Leaf(Check):
 
 @dataclass(frozen=True)
 class Fields(Check):
-    """A mapping with exactly these keys."""
+    """A mapping with exactly these keys; those ``later`` may be missing, as in older files."""
 
     checks: Mapping[str, Check]
+    later: Mapping[str, Check] = field(default_factory=dict)
 
     def lines(self, x: str, code: Code) -> list[str]:
         """Return the test of the keys, then those of the fields."""
-        keys = code.constant(self.checks.keys())
-        found = [f"if not isinstance({x}, dict) or {x}.keys() != {keys}: return False"]
+        keys, later = code.constant(self.checks.keys()), code.constant(self.later.keys())
+        given = f"{x}.keys() - {later}" if self.later else f"{x}.keys()"
+        found = [f"if not isinstance({x}, dict) or {given} != {keys}: return False"]
         for key, check in self.checks.items():
             y = code.variable()
             found += [f"{y} = {x}[{key!r}]", *check.lines(y, code)]
+        for key, check in self.later.items():
+            y = code.variable()
+            lines = [f"{y} = {x}[{key!r}]", *check.lines(y, code)]
+            found += [f"if {key!r} in {x}:", *_indented(lines)]
         return found
 
     def judge(self, value: Any) -> None:
         """Name the first unknown key, the first missing one, or the first field that is wrong."""
         if not isinstance(value, dict):
             raise Misfit(f"expected a mapping; got {value!r:.60}")
+        known = {**self.checks, **self.later}
         for key in value:
-            if key not in self.checks:
-                raise Misfit(f"unknown field {key!r:.60}{nearest(str(key), self.checks)}")
+            if key not in known:
+                raise Misfit(f"unknown field {key!r:.60}{nearest(str(key), known)}")
         for key, check in self.checks.items():
             if key not in value:
                 raise Misfit("missing", key)
             _within(check.judge, key, value[key])
+        for key, check in self.later.items():
+            if key in value:
+                _within(check.judge, key, value[key])
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "file": (str,),
     "bytes": (int,),
     "sha256": (str,),
+    "cpu_seconds": (int, float, type(None)),
 }
+LATER = {"cpu_seconds": None}  # fields that older manifests lack, and what that means
 
 
 class OtherSchema(ValueError):
@@ -42,10 +44,19 @@ class Artefact:
     file: str  # name in the job's folder
     bytes: int
     sha256: str  # of the file, 64 hex digits
+    cpu_seconds: float | None = None  # of training, in its process; None: not counted
 
 
 def describe(
-    data: bytes, *, stage: str, key: str, updates: int, attempt: int, seconds: float, keep: bool
+    data: bytes,
+    *,
+    stage: str,
+    key: str,
+    updates: int,
+    attempt: int,
+    seconds: float,
+    keep: bool,
+    cpu_seconds: float | None = None,
 ) -> Artefact:
     """Return the artefact of ``data``; its file's name differs whenever attempt or data do."""
     digest = hashlib.sha256(data).hexdigest()
@@ -59,6 +70,7 @@ def describe(
         file=f"{updates:09d}-{attempt:06d}-{digest[:12]}.pt",
         bytes=len(data),
         sha256=digest,
+        cpu_seconds=cpu_seconds,
     )
 
 
@@ -72,7 +84,7 @@ def decode(data: bytes, stage: str, key: str, updates: int) -> Artefact:
 
     ``ValueError`` if it is damaged or another job's, ``OtherSchema`` if it is of another version.
     """
-    fields: dict[str, Any] = unsealed(data)
+    fields: dict[str, Any] = {**LATER, **unsealed(data)}
     schema = fields.pop("schema", None)
     if schema != SCHEMA:
         raise OtherSchema(f"schema {schema!r}, this version reads {SCHEMA}")

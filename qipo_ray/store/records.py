@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from qipo_ray.errors import UserError
-from qipo_ray.store.checks import Fields, RecordError, judged
+from qipo_ray.store.checks import RecordError, judged
 from qipo_ray.store.files import sealed, set_aside, unsealed, write_new
 from qipo_ray.store.record_schema import RECORD, SCHEMA
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 SKIPPED = {"artefacts", "tensorboard", "ray", "wandb"}  # large folders that hold no records
 Record = TypeVar("Record", bound=Mapping[str, Any])
-_check_fields = judged(Fields(RECORD))
+_check_fields = judged(RECORD)
 
 __all__ = [
     "SCHEMA",
@@ -74,7 +74,7 @@ def write_record(root: Path, record: dict[str, Any]) -> Path:
         if old is not None:
             new = unsealed(data)
             for name in new:
-                if old[name] != new[name]:
+                if name in old and old[name] != new[name]:  # else older than the field
                     raise RecordError(f"record.{name}: {path} holds another value; never replaced")
             return path
 

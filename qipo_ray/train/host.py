@@ -15,12 +15,14 @@ from typing import Any
 import torch
 
 from qipo_ray.agent import Diverged, State, Tensors
+from qipo_ray.agent.critic_report import critic_report
 from qipo_ray.agent.memory import shortage, support_needs
 from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 from qipo_ray.store.attempts import StaleAttempt
 from qipo_ray.train.checkpoint import Checkpoint, check_form, fresh_state, identity, to_bytes
+from qipo_ray.train.critic_report import score_best_by_q
 from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, Event
 from qipo_ray.train.job import Job, Snapshot
@@ -37,12 +39,17 @@ SAVE_EVERY_S = 10.0  # wall seconds between checkpoints; a kill loses at most th
 
 @dataclass
 class _Active:
-    """A job in this host: its attempt number, machine, training seconds, log, and last save."""
+    """A job in this host: its attempt number, machine, training seconds, log, and last save.
+
+    ``cpu_seconds`` are the process's own, of all its threads; None where they were not counted
+    from the start.
+    """
 
     job: Job
     attempt: int
     machine: dict[str, Any]
     seconds: float
+    cpu_seconds: float | None
     log: MetricsLog
     saved: float
 
@@ -70,7 +77,8 @@ class Host:
         states = {snapshot: self.results.state(snapshot) for snapshot in job.upstream}
         upstream = {snapshot.stage: state for snapshot, state in states.items()}
         attempt = self.artefacts.claim(job.stage, job.key)
-        checkpoint, seconds = self.results.resume_point(job) or (None, 0.0)
+        checkpoint, before = self.results.resume_point(job) or (None, None)
+        seconds, cpu_seconds = (before.seconds, before.cpu_seconds) if before else (0.0, 0.0)
         machine = {**hardware(str(self.device)), "slots": self.engine.slots}
         state = None
         if checkpoint is not None:
@@ -84,7 +92,9 @@ class Host:
         self.results.trains_on(job, machine)
         updates = self.engine.updates(job.key)
         log = MetricsLog(self.artefacts.folder(job.stage, job.key), updates)
-        self.active[job.key] = _Active(job, attempt, machine, seconds, log, time.monotonic())
+        self.active[job.key] = _Active(
+            job, attempt, machine, seconds, cpu_seconds, log, time.monotonic()
+        )
         reports = [self._report("progress", job, updates)]
         if updates >= job.length:
             reports += self._handle(Event("finished", job, updates))
@@ -115,11 +125,14 @@ class Host:
 
     def step(self, updates: int = LOG_EVERY) -> list[Report]:
         """Train all jobs for at most ``updates``; save, score and free slots as they fall due."""
-        start = time.monotonic()
+        start, cpu_start = time.monotonic(), time.process_time()
         events = self.engine.advance(updates)
         share = (time.monotonic() - start) / len(self.active)
+        cpu_share = (time.process_time() - cpu_start) / len(self.active)
         for active in self.active.values():
             active.seconds += share
+            if active.cpu_seconds is not None:
+                active.cpu_seconds += cpu_share
         reports = [report for event in events for report in self._handle(event)]
         for active in list(self.active.values()):
             if time.monotonic() - active.saved > SAVE_EVERY_S:
@@ -147,6 +160,7 @@ class Host:
             to_bytes(Checkpoint(state, identity(job), active.machine)),
             attempt=active.attempt,
             seconds=active.seconds,
+            cpu_seconds=active.cpu_seconds,
             keep=keep,
         )
         active.saved = time.monotonic()
@@ -181,11 +195,28 @@ class Host:
         if event.kind == "diverged":
             return [self._diverged(job, event.updates, event.reason)]
         state = self.save(job, keep=event.kind == "finished")
+        if event.kind == "finished" and job.stage == "critic":
+            self._report_critic(job, state)
         reports = self._scores(job, state)
         if event.kind == "finished" and job.key in self.active:
             reports.append(self._report("finished", job, event.updates))
             self._drop(job.key)
         return reports
+
+    def _report_critic(self, job: Job, state: State) -> None:
+        """Keep the report of a critic that has come to its length, if there is none yet."""
+        if self.results.critic_report(job) is not None:
+            return
+        behaviour = self.results.state(job.upstream[0])
+        report = critic_report(job.config, self._tensors(job), behaviour, state, job.seed)
+        self.results.keep_critic_report(job, report.plain())
+
+    def _score(self, job: Job, state: State, episodes: int) -> Score:
+        task = get_task(job.task)
+        if job.stage == "critic":
+            behaviour = self.results.state(job.upstream[0])
+            return score_best_by_q(task, job.config, behaviour, state, episodes)
+        return score_state(task, job.config, state, episodes)
 
     def _scores(self, job: Job, state: State) -> list[Report]:
         reports: list[Report] = []
@@ -196,7 +227,7 @@ class Host:
             if found is None:
                 name = score_name(job.config, evaluation.updates, evaluation.episodes)
                 try:
-                    found = score_state(get_task(job.task), job.config, state, evaluation.episodes)
+                    found = self._score(job, state, evaluation.episodes)
                 except Diverged as error:
                     note = f"diverged-{name}"  # of this sampler: the weights may be fine
                     return [*reports, self._diverged(job, state["updates"], str(error), note)]

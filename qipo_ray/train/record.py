@@ -59,7 +59,7 @@ def build_record(
 
     ``reached`` are the policy updates it came to, its full length unless said otherwise.
     """
-    behaviour, _, policy = run.jobs
+    behaviour, critic, policy = run.jobs
     reached = policy.length if reached is None else reached
     scores = [s for e in policy.evaluations if (s := results.score(policy, e)) is not None]
     scores = [score for score in scores if score["updates"] <= reached]
@@ -102,6 +102,7 @@ def build_record(
             "ended": ended,
         },
         "pack": _pack(policy, machines),
+        "critic_report": results.critic_report(critic),
     }
 
 
@@ -146,9 +147,11 @@ def _data(run: Run, dataset: Dataset) -> dict[str, Any]:
 
 def _cost(run: Run, results: Results, occasion: Occasion, ended: str) -> dict[str, float | None]:
     seconds, updates, reused = 0.0, 0, 0.0
+    cpu_seconds: list[float | None] = []  # of all three jobs; None: not counted
     for job in run.jobs:
         made = [n for n in results.artefacts.lengths(job.stage, job.key) if n <= job.length]
         artefact = results.artefacts.find(job.stage, job.key, max(made)) if made else None
+        cpu_seconds.append(None if artefact is None else artefact.cpu_seconds)
         if artefact is None:
             continue
         if job.key in occasion.reused:
@@ -161,6 +164,7 @@ def _cost(run: Run, results: Results, occasion: Occasion, ended: str) -> dict[st
         "device_s": seconds,
         "updates_per_s": updates / seconds if seconds else None,
         "reused_s": reused,
+        "cpu_s": None if None in cpu_seconds else sum(filter(None, cpu_seconds)),
     }
 
 

@@ -11,11 +11,13 @@ from qipo_ray.agent import State
 from qipo_ray.config.evaluations import score_name
 from qipo_ray.errors import UserError
 from qipo_ray.store.artefacts import Artefacts
+from qipo_ray.store.manifest import Artefact
 from qipo_ray.train.checkpoint import Checkpoint, CheckpointError, check_job, from_bytes, identity
 from qipo_ray.train.job import Evaluation, Job, Snapshot
 from qipo_ray.train.report import Score
 
 TRAINED_ON = "trained-on"
+CRITIC_REPORT = "critic-report"
 
 
 class Results:
@@ -39,10 +41,29 @@ class Results:
         return None
 
     def done(self, job: Job) -> bool:
-        """Return whether the job's snapshot is there, whole, and all its scores are known."""
+        """Return whether the job's snapshot is there, whole, and all that is measured of it."""
         if any(self.score(job, evaluation) is None for evaluation in job.evaluations):
             return False
+        if job.stage == "critic" and self.critic_report(job) is None:
+            return False
         return self.artefacts.read(job.stage, job.key, job.length) is not None
+
+    def critic_report(self, job: Job) -> dict[str, Any] | None:
+        """Return the report of a critic with its greedy score, as a record holds it.
+
+        None where there is none, as of the other stages.
+        """
+        name = f"{CRITIC_REPORT}-{job.length:09d}"
+        note: dict[str, Any] | None = self.artefacts.note(job.stage, job.key, name)
+        if note is None:
+            return None
+        best = next((self.score(job, one) for one in job.evaluations), None)
+        return {**note, "best_of": best}
+
+    def keep_critic_report(self, job: Job, report: Mapping[str, Any]) -> None:
+        """Keep the report of a critic at its job's length."""
+        note = {"updates": job.length, **report}
+        self.artefacts.write_note(job.stage, job.key, f"{CRITIC_REPORT}-{job.length:09d}", note)
 
     def machines(self, job: Job) -> list[dict[str, Any]]:
         """Return where the job was trained, in order: `machine.hardware`, and ``slots``."""
@@ -64,8 +85,8 @@ class Results:
             )
         return self._checked(data, snapshot, {"key": snapshot.key}).state
 
-    def resume_point(self, job: Job) -> tuple[Checkpoint, float] | None:
-        """Return from where every missing score can be reached, and the seconds that went there.
+    def resume_point(self, job: Job) -> tuple[Checkpoint, Artefact] | None:
+        """Return from where every missing score can be reached, and what the store says of it.
 
         That is the newest valid snapshot at or before the first missing score. ``UserError`` if
         it is not of this job, or of a version that is not read.
@@ -76,7 +97,7 @@ class Results:
             return None
         artefact, data = found
         snapshot = Snapshot(job.stage, job.key, artefact.updates)
-        return self._checked(data, snapshot, identity(job)), artefact.seconds
+        return self._checked(data, snapshot, identity(job)), artefact
 
     def _checked(self, data: bytes, snapshot: Snapshot, wanted: Mapping[str, Any]) -> Checkpoint:
         """Return a checkpoint that is of this snapshot and of the job ``wanted``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import custom_scalars, text
 
@@ -28,10 +28,22 @@ LAYOUT = {
         "effective sample size of the weights": ["Multiline", ["policy/ess"]],
         "spread of Q over support actions": ["Multiline", ["policy/support_q_std"]],
     },
+    "critic report": {
+        "spread of Q over proposed actions": ["Multiline", ["critic_report/q_std"]],
+        "what the twins differ by": ["Multiline", ["critic_report/disagreement"]],
+        "correlation with returns": ["Multiline", ["critic_report/correlation"]],
+    },
     "loss": {stage: ["Multiline", [f"{stage}/loss"]] for stage in STAGES},
     "throughput, updates per second": {
         stage: ["Multiline", [f"{stage}/updates_per_s"]] for stage in STAGES
     },
+}
+
+# What a curve does not mean, shown with it.
+NO_SUCCESS = "It rises even where the score falls: no sign that the policy improves."
+DESCRIPTIONS = {
+    "policy/support_q": f"Mean Q of the policy's support actions. {NO_SUCCESS}",
+    "critic/q_data": f"Mean Q of the data's actions. {NO_SUCCESS}",
 }
 
 
@@ -64,10 +76,18 @@ class EventFile:
             file.write(buffer.getvalue())
 
 
-def scalars(values: Mapping[str, float]) -> Any:
-    """Return the summary of scalars by tag."""
+def scalars(values: Mapping[str, float], described: Mapping[str, str] | None = None) -> Any:
+    """Return the summary of scalars by tag, with the description of those that have one."""
+    plugin = SummaryMetadata.PluginData(plugin_name="scalars")
+    words = {
+        tag: SummaryMetadata(summary_description=text, plugin_data=plugin)
+        for tag, text in (described or {}).items()
+    }
     return Summary(
-        value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        value=[
+            Summary.Value(tag=tag, simple_value=value, metadata=words.get(tag))
+            for tag, value in values.items()
+        ]
     )
 
 
@@ -78,10 +98,15 @@ class TensorBoardSink:
         shutil.rmtree(shown.folder, ignore_errors=True)
         self.events = EventFile(shown.folder)
         self.events.add((0, text("configuration", settings_table(shown.settings))))
+        self.described = dict(DESCRIPTIONS)  # still to come: a tag's first value brings its own
 
     def write(self, rows: Sequence[Row]) -> None:
         """Add rows, each tag at its stage's updates."""
-        self.events.add(*((row.updates, scalars(row.values)) for row in rows))
+        summaries = []
+        for row in rows:
+            due = {tag: self.described.pop(tag) for tag in row.values if tag in self.described}
+            summaries.append((row.updates, scalars(row.values, due)))
+        self.events.add(*summaries)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -27,7 +27,7 @@ def test_a_search_is_scored_at_its_rungs_alone() -> None:
 def test_any_other_run_is_scored_between_and_at_its_end() -> None:
     assert scored_at(CONFIG) == {
         "behaviour": ((700, 50),),
-        "critic": (),
+        "critic": ((3500, 5),),
         "policy": ((120, 5), (240, 5), (300, 50)),
     }
     assert scored_at(override(CONFIG, ["evaluation.every=150"]))["policy"] == ((150, 5), (300, 50))

@@ -157,6 +157,12 @@ def test_warnings(tmp_path: Path, make_record: Build) -> None:
     (folder / "metrics.csv").write_text("updates,ess\n100,9.0\n200,1.25\n")
     (told,) = warnings_of(fine, tmp_path)
     assert "rest on 1.2 of" in told
+    for record in fine[:3]:
+        record["critic_report"] = {"warnings": [f"little: by {record['seed']}", "nothing: x"]}
+    fine[3]["critic_report"] = {"warnings": []}
+    (little, nothing, _) = warnings_of(fine, tmp_path)
+    assert little.endswith("critic: little: by 0 (3 of 4 seeds).")
+    assert nothing.endswith("critic: nothing: x (3 of 4 seeds).")
     broken = make_record(None, seed=9, state="diverged")
     assert "1 of 6 runs diverged: as asked (1)." in warnings_of([*fine, broken], tmp_path)
     fine[0]["provenance"]["dirty"] = True

@@ -41,7 +41,8 @@ FORM = Fields(
         "free": PLAIN,
         "map": MAPPING,
         "at": UTC,
-    }
+    },
+    later={"new": Maybe(Fields({"y": COUNT}))},
 )
 GOOD: dict[str, Any] = {
     "kind": "a",
@@ -80,7 +81,7 @@ def test_good_values_pass_both() -> None:
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
 def test_both_agree_wherever_an_odd_value_stands(odd: Any) -> None:
     assert FORM.fits(odd) == (judge(odd) is None)
-    for key in GOOD:
+    for key in [*GOOD, "new"]:
         value = GOOD | {key: odd}
         assert FORM.fits(value) == (judge(value) is None), key
         place = judge(value)
@@ -93,7 +94,7 @@ def test_both_agree_on_shuffled_documents() -> None:
     for _ in range(3000):
         value = copy.deepcopy(GOOD)
         for _ in range(dice.randrange(1, 4)):
-            key = dice.choice([*GOOD, "list", "free", "extra"])
+            key = dice.choice([*GOOD, "list", "free", "extra", "new"])
             change = dice.randrange(4)
             if change == 0:
                 value.pop(key, None)
@@ -123,6 +124,8 @@ def test_both_agree_on_shuffled_documents() -> None:
         ({"free": [{"a": math.inf}]}, "it.free.0.a: expected a finite number; got inf"),
         ({"map": []}, "it.map: expected a mapping; got []"),
         ({"zzz": 1}, "it: unknown field 'zzz'"),
+        ({"new": {"y": 1.5}}, "it.new.y: expected a whole number of at least 0; got 1.5"),
+        ({"nev": None}, "it: unknown field 'nev' (did you mean 'new'?)"),
     ],
 )
 def test_the_first_fault_is_named_in_full(change: dict[str, Any], message: str) -> None:
@@ -144,4 +147,4 @@ def test_text_patterns_may_hold_anything() -> None:
 
 
 def test_the_record_is_compiled_into_one_function() -> None:
-    assert Fields(RECORD).fits.__code__.co_name == "fits"
+    assert RECORD.fits.__code__.co_name == "fits"

@@ -342,3 +342,23 @@ def test_every_crash_point_of_a_record(tmp_path: Path, crash_points: Any) -> Non
         if n < 50:
             shutil.rmtree(tmp_path / "records")
     assert states == {0, 1}
+
+
+def test_a_part_that_came_later_is_checked_and_may_be_missing(tmp_path: Path) -> None:
+    """An older record of the run stands as it is; a newer one with the part is the same run."""
+    old = record()
+    write_record(tmp_path, old)
+    report = {
+        "updates": 3, "rows": 2, "actions": 16, "warnings": ["little to select by: so"],
+        "best_of": dict(SCORE), "correlation": -0.5,
+        **dict.fromkeys(("action_std", "q_std", "disagreement", "error"), 1.0),
+        **dict.fromkeys(("q_mean", "return_mean", "return_std")),
+    }  # fmt: skip
+    new = record(critic_report=report)
+    new["cost"] = {**new["cost"], "cpu_s": 1.5}
+    validate(new)
+    with pytest.raises(RecordError, match="record.critic_report.rows: expected a whole number"):
+        validate(record(critic_report={**report, "rows": 0}))
+    write_record(tmp_path, old | {"critic_report": report})
+    (kept,) = read_records(tmp_path)
+    assert "critic_report" not in kept

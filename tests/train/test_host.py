@@ -47,7 +47,8 @@ def test_a_run_trains_its_stages_in_order_and_only_once(
     assert ended(reports) == [("behaviour", 200), ("critic", 200), ("policy", 300)]
     scores = [(r.snapshot.stage, r.updates, r.score["episodes"]) for r in reports if r.score]
     assert scores == [
-        ("behaviour", 200, 5), ("policy", 100, 3), ("policy", 200, 3), ("policy", 300, 5),
+        ("behaviour", 200, 5), ("critic", 200, 3),
+        ("policy", 100, 3), ("policy", 200, 3), ("policy", 300, 5),
     ]  # fmt: skip
     assert train(tmp_path, run) == []
 

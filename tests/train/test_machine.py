@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.store.checks import Fields, judged
+from qipo_ray.store.checks import judged
 from qipo_ray.store.record_schema import RECORD
 from qipo_ray.train import host
 from qipo_ray.train.graph import JobGraph
@@ -40,7 +40,7 @@ def train(run: Run, root: Path) -> None:
 
 def record_of(run: Run, data: Dataset, root: Path) -> dict[str, Any]:
     record = build_record(run, data, Results(root), OCCASION)
-    judged(Fields(RECORD))(record, "record")
+    judged(RECORD)(record, "record")
     return record
 
 

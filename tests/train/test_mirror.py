@@ -153,6 +153,17 @@ def test_event_files_are_read_back_with_the_configuration(
     assert b"| behaviour.width | `16` |" in text.tensor_proto.string_val[0]
 
 
+def test_mean_q_is_described_as_no_success_once(make: Callable[..., Run], tmp_path: Path) -> None:
+    sink = TensorBoardSink(Shown(tmp_path, ("point", "tiny", "seed-0"), make()))
+    for updates in (100, 200):
+        sink.write([Row(updates, updates, {"policy/support_q": 1.0, "policy/ess": 2.0})])
+    events = read(tmp_path / "tensorboard" / "point" / "tiny" / "seed-0")
+    told = events.SummaryMetadata("policy/support_q").summary_description
+    assert "rises even where the score falls" in told
+    assert [e.value for e in events.Scalars("policy/support_q")] == [1.0, 1.0]
+    assert sink.events.path.read_bytes().count(b"rises even where") == 1
+
+
 def test_the_layout_is_one_page_whose_charts_name_tags_that_exist(
     make: Callable[..., Run], store: Store, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_run_that_was_stopped_shows_each_step_once(
     }
     page = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert "custom_scalars__config__" in page.Tags()["tensors"]
+    assert [step for step, _ in found["critic_report/best_of"]] == [200]
     last = record["final"]["last"]["normalised"]
     assert found["score/normalised"][-1][1] == pytest.approx(last, rel=1e-5)
 

@@ -38,7 +38,7 @@ def test_a_run_is_trained_and_told(make_run: MakeRun, tmp_path: Path) -> None:
         reports = hear_out(service, "one", run)
         assert ends(reports) == ends(service.news(EVERYONE)) == WHOLE
         scores = [(r.updates, r.score["episodes"]) for r in reports if r.score]
-        assert scores == [(200, 5), (100, 3), (200, 3), (300, 5)]
+        assert scores == [(200, 5), (200, 3), (100, 3), (200, 3), (300, 5)]
         assert service.news("one") == []
 
 

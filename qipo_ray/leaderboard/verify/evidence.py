@@ -59,6 +59,9 @@ def _scores(record: Record) -> Iterator[tuple[Address, dict[str, Any]]]:
         yield ("policy", record["jobs"]["policy"]), score
     if record["behaviour_cloning"] is not None:
         yield ("behaviour", record["jobs"]["behaviour"]), record["behaviour_cloning"]
+    report = record.get("critic_report")
+    if report is not None and report["best_of"] is not None:
+        yield ("critic", record["jobs"]["critic"]), report["best_of"]
 
 
 def _check_note(

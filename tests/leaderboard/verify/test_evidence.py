@@ -54,6 +54,28 @@ def test_weights_of_any_stage_that_are_gone(
     assert (place, what) in faults(root)
 
 
+def test_the_greedy_score_of_a_critic_has_its_note(root: Path, faults: Faults) -> None:
+    path = next(
+        path
+        for path in sorted(root.glob("records/*.json"))
+        if unsealed(path.read_bytes())["purpose"] == "confirm"
+    )
+    record = unsealed(path.read_bytes())
+    score = dict(record["final"]["last"], updates=3500)
+    numbers = (
+        "action_std", "q_std", "disagreement", "error", "correlation", "q_mean", "return_mean",
+        "return_std",
+    )  # fmt: skip
+    record["critic_report"] = {
+        "updates": 3500, "rows": 512, "actions": 16, "warnings": [], "best_of": score,
+        **dict.fromkeys(numbers, 1.0),
+    }  # fmt: skip
+    path.write_bytes(sealed(record))
+    ((place, what),) = faults(root)
+    assert place.startswith(f"artefacts/critic-{record['jobs']['critic']}/note-score-000003500")
+    assert what == f"no sound note of a score in record {record['id']}"
+
+
 def test_weights_at_other_lengths_do_not_stand_in(root: Path, faults: Faults) -> None:
     """A longer critic is another artefact, and a shorter policy is not what was scored."""
     folder = jobs(root, "confirm", 20.0)["critic"]

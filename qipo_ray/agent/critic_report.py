@@ -1,0 +1,154 @@
+"""The critic report: whether there is anything to select by, and whether Q can tell it.
+
+Everything is measured once, after the critic stage, on rows of the data and on actions that the
+behaviour proposes there: what the policy stage will select among. Where the numbers say that its
+weights would follow chance, warnings say it in words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from qipo_ray.agent.pack import State, stream
+from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.support import support_actions, support_pool
+from qipo_ray.agent.tensors import Tensors
+from qipo_ray.config import Config
+from qipo_ray.nets import Stack, TwinQ
+from qipo_ray.nets.stack import Shapes
+
+ROWS = 512  # of the data
+ACTIONS = 16  # proposed by the behaviour at each
+
+# Where a warning is due. The limits tell apart the data sets and critics that were tried.
+ALIKE = 0.1  # deviation of the proposed actions: nearly deterministic data
+UNRELATED = 0.5  # correlation of Q with returns-to-go
+BEHIND, BEYOND = -0.5, 2.0  # mean Q minus mean return, in deviations of the returns
+CONTESTED = 1.0  # spread of Q over actions, in what the twins differ by
+
+
+@dataclass(frozen=True)
+class CriticReport:
+    """What Q says of 16 proposed actions at each of 512 rows; nan: unknown."""
+
+    rows: int
+    actions: int
+    action_std: float  # of the proposed actions, mean over rows and dimensions
+    q_std: float  # of the smaller Q between the actions of a row, mean over rows
+    disagreement: float  # of the twins on an action beside the others of its row
+    error: float  # root mean square of Q minus return-to-go, at the data's actions
+    correlation: float  # of Q with return-to-go
+    q_mean: float
+    return_mean: float
+    return_std: float
+
+    def plain(self) -> dict[str, int | float | list[str] | None]:
+        """Return the report with its warnings as JSON holds it: what is not finite is None."""
+        finite = {k: v if math.isfinite(v) else None for k, v in asdict(self).items()}
+        return {**finite, "warnings": list(self.warnings())}
+
+    def warnings(self) -> Iterator[str]:
+        """Yield in words why the policy stage may have nothing to select by: kind, then number."""
+        if self.action_std < ALIKE:
+            yield (
+                "nothing to select by: the actions that the behaviour proposes hardly differ "
+                f"(standard deviation {self.action_std:.2g}), the data are nearly deterministic"
+            )
+        if self.q_std <= CONTESTED * self.disagreement:
+            yield (
+                f"little to select by: Q differs by {self.q_std:.2g} between actions of a state, "
+                f"its twins by {self.disagreement:.2g} on what they are worth"
+            )
+        if self.correlation < UNRELATED:
+            yield f"Q hardly follows the returns of the data: correlation {self.correlation:.2f}"
+        gap, means = self.q_mean - self.return_mean, f"{self.q_mean:.3g}, {self.return_mean:.3g}"
+        if gap < BEHIND * self.return_std:
+            yield f"Q is far below the returns, still near its start: means {means}"
+        if gap > BEYOND * self.return_std:
+            yield f"Q is above nearly all returns, overestimated: means {means}"
+
+
+class Judge:
+    """The twin Q of a critic's state, on the CPU."""
+
+    def __init__(self, config: Config, critic: State) -> None:
+        c, state_dim = config.critic, len(critic["normaliser"]["mean"])
+        self.q = TwinQ(state_dim, critic["action_dim"], c.width, c.layers, norm=c.layer_norm)
+        self.stack = _loaded(self.q.shapes, critic["weights"]["online"])
+
+    @torch.no_grad()
+    def twins(self, states: Tensor, actions: Tensor) -> Tensor:
+        """Return both Q ``(2, B, M)`` of normalised states ``(B, S)``, actions ``(B, M, A)``."""
+        return self.q(self.stack.params, states.unsqueeze(0), actions.unsqueeze(0))[0]
+
+    def value(self, states: Tensor, actions: Tensor) -> Tensor:
+        """Return the smaller Q ``(B, M)``, by which the policy stage weights."""
+        return self.q.lowest(self.stack.params, states.unsqueeze(0), actions.unsqueeze(0))[0]
+
+
+def critic_report(
+    config: Config, data: Tensors, behaviour: State, critic: State, seed: int
+) -> CriticReport:
+    """Return the report of a critic, the same again for the same states and seed.
+
+    Rows are drawn among those with a known return-to-go, among all where there is none.
+    """
+    generator = stream(seed, "critic-report")
+    known = data.with_returns.cpu()
+    among = known if len(known) else torch.arange(data.rows)
+    rows = among[support_pool(len(among), ROWS, generator)].to(data.device)
+    states, taken = data.observations[rows].cpu(), data.actions[rows].cpu()
+    sampler = ActionSampler(config, data.state_dim, data.action_dim)
+    prior = _loaded(sampler.network.shapes, behaviour["weights"]["online"])
+    actions = support_actions(
+        sampler, prior.params, states, torch.arange(len(rows)), ACTIONS, generator
+    )
+    judge = Judge(config, critic)
+    values = judge.value(states, taken.unsqueeze(1)).squeeze(1).double()
+    returns = data.returns[rows].cpu().double()
+    if not len(known):
+        returns = torch.full_like(returns, math.nan)
+    twins = judge.twins(states, actions).double()
+    return CriticReport(
+        rows=len(rows),
+        actions=ACTIONS,
+        q_mean=values.mean().item(),
+        **_contrasts(twins, actions.double()),
+        **_against(values, returns),
+    )
+
+
+def _loaded(shapes: Shapes, rows: Tensor) -> Stack:
+    stack = Stack(shapes, torch.device("cpu"), trainable=False)
+    stack.append(rows)
+    return stack
+
+
+def _contrasts(twins: Tensor, actions: Tensor) -> dict[str, float]:
+    """Return what differs between the actions of a row, for Q ``(2, B, M)`` of ``(B, M, A)``.
+
+    Selection sees only what an action is worth beside the others of its row. If the twins err on
+    that independently, their difference has twice the variance of one's error.
+    """
+    beside = twins - twins.mean(-1, keepdim=True)
+    return {
+        "action_std": actions.std(1).mean().item(),
+        "q_std": twins.amin(0).std(-1).mean().item(),
+        "disagreement": (beside[0] - beside[1]).square().mean().div(2).sqrt().item(),
+    }
+
+
+def _against(values: Tensor, returns: Tensor) -> dict[str, float]:
+    """Return how Q ``(B,)`` of the data's actions compares with their returns-to-go ``(B,)``."""
+    q, r = values - values.mean(), returns - returns.mean()
+    return {
+        "error": (values - returns).square().mean().sqrt().item(),
+        "correlation": (q @ r / (q.norm() * r.norm())).item(),
+        "return_mean": returns.mean().item(),
+        "return_std": returns.std(correction=0).item(),
+    }

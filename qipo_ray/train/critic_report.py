@@ -1,0 +1,95 @@
+"""What is made of a finished critic: the report that is kept beside it, and its greedy score.
+
+The score is that of the best of 16 actions that the behaviour proposes, by Q: what selection alone
+is worth, without the policy stage. It takes online episodes. They choose nothing in a run, so they
+are no selection episodes; a search, whose trials they would cost much, goes without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from qipo_ray.agent import Diverged, State
+from qipo_ray.agent.critic_report import ACTIONS, Judge
+from qipo_ray.agent.pack import stream
+from qipo_ray.config import Config
+from qipo_ray.data.tasks import Task
+from qipo_ray.evaluation.rollout import rollout
+from qipo_ray.evaluation.score import env_seeds, score
+from qipo_ray.train.policy import SnapshotPolicy
+from qipo_ray.train.report import Score
+from qipo_ray.train.scoring import NOISE_SEED
+
+Words = Mapping[str, Any]  # a report as a record holds it
+
+
+class BestByQ:
+    """The policy that takes, of 16 actions that the behaviour proposes, the one of highest Q."""
+
+    def __init__(self, config: Config, behaviour: State, critic: State, episodes: int) -> None:
+        self.proposer = SnapshotPolicy(config, behaviour)
+        self.judge = Judge(config, critic)
+        self.shape = (episodes, ACTIONS, self.proposer.action_dim)
+        self.generator = stream(NOISE_SEED, "evaluation", "actions")
+
+    def __call__(self, observations: np.ndarray, live: np.ndarray) -> np.ndarray:
+        """Return actions ``(L, A)`` for observations ``(L, S)`` of the episodes ``live``.
+
+        Noise is drawn for all episodes, so one that ended does not move the others' draws.
+        """
+        noise = torch.randn(self.shape, generator=self.generator)[torch.from_numpy(live)]
+        seen = torch.from_numpy(observations)
+        repeated = seen.repeat_interleave(ACTIONS, 0)
+        actions = self.proposer(repeated, noise.flatten(0, 1)).view_as(noise)
+        best = self.judge.value(self.proposer.normaliser(seen), actions).argmax(1)
+        chosen: np.ndarray = actions[torch.arange(len(live)), best].numpy()
+        return chosen
+
+
+def score_best_by_q(
+    task: Task, config: Config, behaviour: State, critic: State, episodes: int
+) -> Score:
+    """Return the score of the best of 16 by Q over ``episodes`` with the fixed seeds.
+
+    ``Diverged`` if the behaviour's actions are not finite.
+    """
+    policy = BestByQ(config, behaviour, critic, episodes)
+    try:
+        rollouts = rollout(task, policy, env_seeds(episodes))
+    except ValueError as error:
+        raise Diverged(str(error)) from error
+    return score(task, rollouts, critic["updates"])
+
+
+def scalars_of(report: Words) -> dict[str, float]:
+    """Return the numbers of a report for curves; what is not known is left out."""
+    numbers = {name: report[name] for name in NUMBERS}
+    if report["best_of"] is not None:
+        numbers["best_of"] = report["best_of"]["normalised"]
+    known = {name: value for name, value in numbers.items() if value is not None}
+    return {f"critic_report/{name}": value for name, value in known.items()}
+
+
+NUMBERS = (
+    "action_std", "q_std", "disagreement", "error", "correlation", "q_mean", "return_mean",
+)  # fmt: skip
+
+
+def lines_of(report: Words) -> Iterator[str]:
+    """Yield a report in words: what was measured, then a line for each warning."""
+    text = {name: "?" if report[name] is None else f"{report[name]:.3g}" for name in NUMBERS}
+    known = report["q_std"] is not None and report["error"]
+    relative = f" ({report['q_std'] / report['error']:.2g} of its error)" if known else ""
+    best = report["best_of"]
+    greedy = "" if best is None else f"; best of {report['actions']}: {best['normalised']:.1f}"
+    yield (
+        f"Q between actions of a state ± {text['q_std']}{relative}, twins differ by "
+        f"{text['disagreement']}; with returns: correlation {text['correlation']}, "
+        f"mean {text['q_mean']} for {text['return_mean']}{greedy}"
+    )
+    for warning in report["warnings"]:
+        yield f"warning: {warning}"

@@ -1,0 +1,123 @@
+"""The demands and the table from made-up records: met, not met, missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from qipo_ray.bench.learning import Case, Limits, cases, chosen
+from qipo_ray.bench.outcome import Demand, Outcome, outcome
+from qipo_ray.bench.table import met, plain, table
+from qipo_ray.config import config_hash
+from qipo_ray.leaderboard.formats.markdown import section
+
+Record = dict[str, Any]
+Make = Callable[..., Record]
+SHA = "a" * 64
+
+
+def case(limits: Limits) -> Case:
+    (point,) = chosen("point")
+    return replace(next(cases(point, (100, 101, 102), False)), limits=limits)
+
+
+@pytest.fixture
+def judged(make_record: Make) -> Callable[..., Outcome]:
+    """The outcome of gains by seed, 100 and on, against limits."""
+
+    def make(limits: Limits, *gains: float | None, **changes: Any) -> Outcome:
+        line = case(limits)
+        records = []
+        for seed, gain in enumerate(gains, 100):
+            if gain is None:
+                continue
+            one = make_record(10 + gain, seed=seed, task="point", cloning=10.0)
+            one["config_hash"] = config_hash(line.config)
+            one["cost"]["cpu_s"] = changes.get("cpu_s", 20.0)
+            one["critic_report"] = {
+                "warnings": changes.get("warnings", []),
+                "best_of": {"normalised": 40.0},
+            }
+            records.append(one)
+        return outcome(line, SHA, records)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("limits", "gains", "demand"),
+    [
+        (Limits(each=40), (40.0, 60.0, 50.0), Demand("each seed ≥ +40", "+40.0", True)),
+        (Limits(each=40), (39.9, 60.0, 50.0), Demand("each seed ≥ +40", "+39.9", False)),
+        (Limits(each=-3), (-3.1, 60.0, 50.0), Demand("each seed ≥ -3", "-3.1", False)),
+        (Limits(mean=20), (0.0, 20.0, 40.0), Demand("mean ≥ +20", "+20.0", True)),
+        (Limits(mean=20), (0.0, 20.0, 39.0), Demand("mean ≥ +20", "+19.7", False)),
+        (Limits(mean=-2), (-2.0, -2.0, -2.5), Demand("mean ≥ -2", "-2.2", False)),
+        (Limits(within=12), (-30.0, -6.0, 0.0), Demand("mean within ±12", "-12.0", True)),
+        (Limits(within=12), (13.0, 12.0, 12.0), Demand("mean within ±12", "+12.3", False)),
+        (Limits(cpu_s=20), (1.0, 1.0, 1.0), Demand("≤ 20 CPU s", "20.0", True)),
+        (Limits(cpu_s=19), (1.0, 1.0, 1.0), Demand("≤ 19 CPU s", "20.0", False)),
+        (Limits(each=0), (1.0, None, 1.0), Demand("each seed ≥ +0", "+1.0", False)),
+        (Limits(mean=0), (None, None, None), Demand("mean ≥ +0", "no run", False)),
+    ],
+)
+def test_a_demand_is_met_by_all_its_seeds_or_not(
+    judged: Callable[..., Outcome], limits: Limits, gains: tuple[float, ...], demand: Demand
+) -> None:
+    assert judged(limits, *gains).demands() == [demand]
+
+
+def test_seconds_that_were_not_counted_and_missing_warnings_are_not_met(
+    judged: Callable[..., Outcome],
+) -> None:
+    (unknown,) = judged(Limits(cpu_s=30), 1.0, 1.0, 1.0, cpu_s=None).demands()
+    assert (unknown.seen, unknown.met) == ("not counted", False)
+    (silent,) = judged(Limits(warned=True), 1.0, 1.0, 1.0).demands()
+    assert (silent.seen, silent.met) == ("0 of 3", False)
+    (said,) = judged(Limits(warned=True), 1.0, 1.0, 1.0, warnings=["nothing: why"]).demands()
+    assert (said.seen, said.met) == ("3 of 3", True)
+
+
+def test_only_own_finished_runs_count(make_record: Make) -> None:
+    line = case(Limits(each=0))
+    own = {"config_hash": config_hash(line.config)}
+    records = [
+        make_record(50.0, seed=100, task="point") | own,
+        make_record(90.0, seed=101, task="point"),  # other settings
+        make_record(90.0, seed=101, task="maze2d-umaze") | own,
+        make_record(90.0, seed=101, task="point", sha256="b" * 64) | own,
+        make_record(90.0, seed=101, task="point", purpose="search") | own,
+        make_record(None, seed=102, task="point", state="diverged") | own,
+    ]
+    found = outcome(line, SHA, records)
+    assert found.gains == {100: 40.0}
+    assert found.missing == {101: "no record", 102: "diverged: as asked"}
+    (demand,) = found.demands()
+    assert not demand.met
+    assert found.greedy == {} and found.warnings == {}  # a record older than the report
+
+
+def test_the_table_and_the_json_say_all(judged: Callable[..., Outcome]) -> None:
+    good = judged(Limits(each=40, cpu_s=30), 50.0, 60.0, 70.0, warnings=["little: so"])
+    bad = judged(Limits(mean=20), 1.0, None, 3.0)
+    free = judged(Limits(), 5.0)
+    shown = table([good, bad, free])
+    rows = [dict(zip([c.key for c in shown.columns], row, strict=True)) for row in shown.rows]
+    assert [row["met"] for row in rows] == ["yes", "NO", None]
+    assert rows[0]["gains"] == "+50.0  +60.0  +70.0" and rows[0]["mean"].value == 60.0
+    assert 50.0 <= rows[0]["mean"].low < 60.0 < rows[0]["mean"].high <= 70.0
+    assert rows[0]["greedy"].value == 30.0 and rows[0]["cloned"].value == 10.0
+    assert rows[0]["demands"] == "each seed ≥ +40: +50.0; ≤ 30 CPU s: 20.0"
+    assert "point QIPO-OT, critic report: little (3 of 3 seeds)." in shown.notes
+    assert "point QIPO-OT, seed 101 is missing: no record." in shown.notes
+    assert met([good, free]) and not met([good, bad])
+    numbers = plain([good, bad])
+    assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
+    assert numbers["met"] is False and numbers["lines"][1]["missing"][0]["seed"] == 101
+    assert numbers["lines"][0]["seeds"][0]["best_of_16_gain"] == 30.0
+    text = section(shown)
+    assert "| point | QIPO-OT | +50.0 +60.0 +70.0 |" in text and "Made by qipo\\_ray" in text
