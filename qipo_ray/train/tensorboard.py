@@ -27,6 +27,11 @@ LAYOUT = {
         ],
         "effective sample size of the weights": ["Multiline", ["policy/ess"]],
         "spread of Q over support actions": ["Multiline", ["policy/support_q_std"]],
+        "distance of the policy from the behaviour, 1 for itself": [
+            "Multiline",
+            ["policy/drift"],
+        ],
+        "beta in use": ["Multiline", ["policy/beta"]],
     },
     "critic report": {
         "spread of Q over proposed actions": ["Multiline", ["critic_report/q_std"]],
@@ -34,6 +39,7 @@ LAYOUT = {
         "correlation with returns": ["Multiline", ["critic_report/correlation"]],
     },
     "loss": {stage: ["Multiline", [f"{stage}/loss"]] for stage in STAGES},
+    "norm of the gradient": {stage: ["Multiline", [f"{stage}/grad_norm"]] for stage in STAGES},
     "throughput, updates per second": {
         stage: ["Multiline", [f"{stage}/updates_per_s"]] for stage in STAGES
     },
