@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from qipo_ray.agent.critic_report import ACTIONS, Judge
+from qipo_ray.agent.pack import stream
 from qipo_ray.config import Config
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset
@@ -19,10 +20,10 @@ from qipo_ray.train.critic_report import BestByQ, lines_of, scalars_of, score_be
 from qipo_ray.train.graph import JobGraph
 from qipo_ray.train.job import Run
 from qipo_ray.train.local import execute
+from qipo_ray.train.policy import SnapshotPolicy
 from qipo_ray.train.record import Occasion, build_record
 from qipo_ray.train.report import Report
 from qipo_ray.train.results import Results
-from qipo_ray.train.scoring import SnapshotPolicy
 
 OCCASION = Occasion("train", None, "single", "tiny", "qipo-ray", "2026-01-01T00:00:00+00:00")
 REPORT: dict[str, Any] = {
@@ -106,18 +107,15 @@ def test_the_best_by_q_is_taken_of_what_the_behaviour_proposes(run: Run, trained
     observations = np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2)
     live = np.array([0, 2, 3])
     chosen = BestByQ(run.config, behaviour, critic, 4)(observations, live)
-    proposer, judge = SnapshotPolicy(run.config, behaviour, 4 * ACTIONS), Judge(run.config, critic)
-    everyone = np.repeat(np.concatenate([observations[:1], observations]), ACTIONS, 0)
-    everyone[ACTIONS : 2 * ACTIONS] = 0.0  # episode 1 has ended: whatever it would see
-    proposed = proposer(everyone, np.arange(4 * ACTIONS)).reshape(4, ACTIONS, 2)[live]
+    # Episode 1 has ended: the others' draws are those of four episodes all the same.
+    noise = torch.randn(4, ACTIONS, 2, generator=stream(0, "evaluation", "actions"))[live]
+    policy, judge = SnapshotPolicy(run.config, behaviour), Judge(run.config, critic)
     mean, scale = (critic["normaliser"][name].numpy() for name in ("mean", "scale"))
     for i in range(3):
+        proposed = policy(torch.from_numpy(observations[i]).expand(ACTIONS, -1), noise[i])
         state = torch.from_numpy((observations[i] - mean) / scale).clamp(-10, 10)
-        q = [
-            min(judge.twins(state[None], torch.from_numpy(a)[None, None]).flatten().tolist())
-            for a in proposed[i]
-        ]
-        np.testing.assert_allclose(chosen[i], proposed[i][int(np.argmax(q))], atol=1e-5)
+        q = [min(judge.twins(state[None], a[None, None]).flatten().tolist()) for a in proposed]
+        np.testing.assert_allclose(chosen[i], proposed[int(np.argmax(q))].numpy(), atol=1e-5)
 
 
 def test_the_record_holds_the_report_and_the_cpu_seconds(
