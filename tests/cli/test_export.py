@@ -61,6 +61,7 @@ def check_onnx(results: Path, path: Path) -> None:
         assert actions == pytest.approx(wanted(results)[:rows], abs=1e-4, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_pt2_file_acts_like_the_policy(
     point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

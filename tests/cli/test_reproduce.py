@@ -57,6 +57,7 @@ def test_the_printed_command_gives_the_number_to_the_last_bit(
     assert new["final"]["last"] == old["final"]["last"] and new["scores"] == old["scores"]
 
 
+@pytest.mark.slow
 def test_a_run_trains_anew_and_compares(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

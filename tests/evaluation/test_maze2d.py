@@ -183,6 +183,7 @@ def test_controller_stops_at_every_cell_from_every_cell() -> None:
             assert np.hypot(state[0] - target[0], state[1] - target[1]) < 0.1
 
 
+@pytest.mark.slow
 def test_random_actions_score_about_zero_and_success_is_a_share() -> None:
     """D4RL's lower reference is a random policy over 100 episodes."""
     task, rng = get_task("maze2d-umaze"), np.random.default_rng(0)

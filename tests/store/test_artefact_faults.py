@@ -119,6 +119,7 @@ def test_an_error_at_any_point_leaves_old_or_new(store: Artefacts, disk: Any, co
     assert n > 15 and len(store.lengths(*JOB)) == 2
 
 
+@pytest.mark.slow
 def test_keep_at_any_point_of_pruning_is_a_promise(tmp_path: Path, disk: Any) -> None:
     answers = []
     for n in range(1, 200):
@@ -197,6 +198,7 @@ def test_a_reader_goes_on_when_the_writer_prunes_under_it(store: Artefacts) -> N
     assert not list(store.folder(*JOB).glob("*.corrupt"))
 
 
+@pytest.mark.slow
 def test_killed_writers_leave_a_valid_store(store: Artefacts) -> None:
     newest = 0
     dice = random.Random(1)

@@ -156,6 +156,7 @@ def test_damaged_newest_is_set_aside_and_the_previous_used(
     assert store.read(*JOB, 200) == data(200)
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_is_accepted(store: Artefacts) -> None:
     fill(store, 100, 200)
     good = store.find(*JOB, 200)

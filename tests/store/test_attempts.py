@@ -36,6 +36,7 @@ def test_another_job_has_its_own_numbers(tmp_path: Path) -> None:
     assert store.claim("behaviour", "f" * 16) == 1
 
 
+@pytest.mark.slow
 def test_racing_claims_are_distinct_and_one_publishes(tmp_path: Path, race: Any) -> None:
     store = Artefacts(tmp_path)
 
@@ -57,6 +58,7 @@ def test_racing_claims_are_distinct_and_one_publishes(tmp_path: Path, race: Any)
         assert folders(store) == [f"staging-{newest:06d}"]
 
 
+@pytest.mark.slow
 def test_a_takeover_at_any_point_of_a_write_wins(tmp_path: Path, disk: Any) -> None:
     """However late the zombie's next step comes, it changes nothing after the takeover."""
     published = refused = 0

@@ -37,6 +37,7 @@ def test_more_evaluations_help_and_order_pays(path: str) -> None:
     assert errors["rk4"][-1] < errors["midpoint"][-1] < errors["euler"][-1]
 
 
+@pytest.mark.slow
 def test_the_report_has_a_row_for_every_solver_and_a_picture() -> None:
     whole = list(cells(2, Plan(updates=0, batch=16)))
     assert len({cell.file for cell in whole}) == len(whole) == 2 * len(PATHS)

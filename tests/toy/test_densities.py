@@ -37,6 +37,7 @@ def test_every_cell_has_a_file_of_its_own(plan: Plan) -> None:
     assert {cell.file for cell in some}.isdisjoint(c.file for c in cells(1, Plan(updates=21)))
 
 
+@pytest.mark.slow
 def test_exact_samples_are_at_the_floor() -> None:
     """A method that draws from the tilt itself stands at the floor in every number."""
     density = DENSITIES["8gaussians"]

@@ -92,6 +92,7 @@ def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 STRANGE: list[Any] = [None, [], {}, -1, 10**9, 0.5, "x", "", [None], {"a": 1}, [[1], {}], True]
 
 
+@pytest.mark.slow
 def test_a_forged_one_of_any_shape_is_judged(root: Path) -> None:
     """Every value in turn is gone or something strange, and the hash is made to fit.
 
