@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qipo_ray.cli import output as out
+from qipo_ray.cli.explain import explain as explain_settings
 from qipo_ray.cli.prepare import check, check_device, dataset_of, writable
 from qipo_ray.errors import UserError
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def train(
-    task: Annotated[str, typer.Option("--task", help="A D4RL task, its twin, or point.")],
+    task: Annotated[
+        str | None, typer.Option("--task", help="A D4RL task, its twin, or point.")
+    ] = None,
     preset: Annotated[
         str, typer.Option("--preset", help="paper, quickstart, or a YAML file.")
     ] = "quickstart",
@@ -49,11 +52,23 @@ def train(
         typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Only print every setting and where its value comes from; needs no task.",
+        ),
+    ] = False,
 ) -> None:
     """Train behaviour, critic and policy for each seed; score them; print the table.
 
     The same command again continues where it was stopped, and does nothing where all is done.
     """
+    if explain:
+        explain_settings(preset, changes or [], json)
+        return
+    if task is None:
+        raise UserError("--task is missing: a D4RL task, its twin, or point (qipo-ray data list)")
     from qipo_ray.config import load_config
     from qipo_ray.leaderboard import leaderboard
     from qipo_ray.train.sinks import read_services

@@ -1,5 +1,6 @@
 """The settings of a run: frozen dataclasses, strict YAML, dotted overrides, a key per stage."""
 
+from qipo_ray.config.explanation import Setting, explain
 from qipo_ray.config.keys import (
     STAGES,
     config_hash,
@@ -15,6 +16,7 @@ from qipo_ray.config.loading import (
     preset_names,
     to_dict,
 )
+from qipo_ray.config.notes import Note, Plain
 from qipo_ray.config.schema import (
     PATHS,
     Behaviour,
@@ -27,6 +29,7 @@ from qipo_ray.config.schema import (
     Policy,
     Sampler,
     field_names,
+    field_notes,
 )
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 
@@ -41,11 +44,16 @@ __all__ = [
     "Document",
     "Evaluation",
     "FieldError",
+    "Note",
+    "Plain",
     "Policy",
     "Sampler",
+    "Setting",
     "config_hash",
     "departures",
+    "explain",
     "field_names",
+    "field_notes",
     "from_dict",
     "load_config",
     "override",

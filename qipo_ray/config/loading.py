@@ -34,10 +34,15 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
     A file is a full configuration, or ``preset: NAME`` and the settings that differ. Of two
     overrides of one key the last counts. ``UserError`` names file, line and key of any fault.
     """
+    return build(document_of(source, overrides))
+
+
+def document_of(source: str | Path, overrides: Sequence[str] = ()) -> Document:
+    """Return what ``load_config`` reads, with the place of all but what a file's preset gives."""
     document = _expand(_open(source))
     for one in overrides:
         document = _override(document, one)
-    return _build(document)
+    return document
 
 
 def override(config: Config, overrides: Sequence[str]) -> Config:
@@ -45,7 +50,7 @@ def override(config: Config, overrides: Sequence[str]) -> Config:
     document = Document(to_dict(config), "configuration")
     for one in overrides:
         document = _override(document, one)
-    return _build(document)
+    return build(document)
 
 
 def from_dict(mapping: Mapping[str, object], where: str) -> Config:
@@ -54,7 +59,7 @@ def from_dict(mapping: Mapping[str, object], where: str) -> Config:
     One of an older version lacks settings that came later; they mean what was before. ``where``
     says in a ``UserError`` where the mapping came from.
     """
-    return _build(Document(_with_later(mapping), where))
+    return build(Document(_with_later(mapping), where))
 
 
 def _with_later(mapping: object) -> object:
@@ -131,7 +136,7 @@ def _override(document: Document, text: str) -> Document:
     return Document(merged, document.where, {**document.places, (section, key): where})
 
 
-def _build(document: Document) -> Config:
+def build(document: Document) -> Config:
     """Return the checked configuration of a full document."""
     sections = _mapping(document, (), tuple(SECTIONS))
     try:

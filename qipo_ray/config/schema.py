@@ -1,15 +1,17 @@
 """The fields of a run: frozen dataclasses without defaults; every value comes from a preset.
 
 Ranges stand beside the fields; a section that breaks one cannot be built. Fields are checked on
-construction, so a ``Config`` made by any route (file, override, search, code) is a valid one.
+construction, so a ``Config`` made by any route (file, override, search, code) is a valid one. What
+a field means and what the paper has for it is its note, which ``--explain`` prints.
 """
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
+from qipo_ray.config.notes import Code, Note, Ours, Paper
 from qipo_ray.config.values import Range, conform
 
 MOST = 999_999_999  # updates; nine digits, as in the names of snapshots
@@ -48,7 +50,7 @@ class FieldError(ValueError):
 
 @functools.cache
 def field_types(section: type) -> dict[str, Any]:
-    """Return the declared type of every field of a section, with its range."""
+    """Return the declared type of every field of a section, with its range and its note."""
     return get_type_hints(section, include_extras=True)
 
 
@@ -69,74 +71,114 @@ class _Section:
 class Data(_Section):
     """How the data set is read."""
 
-    reward: Literal["paper", "raw"]  # rule of the task as in the paper (D4RL / CEP), or as stored
-    observations: Literal["raw", "standard"]  # paper: raw; standard: zero mean, unit deviation
+    reward: Annotated[
+        Literal["paper", "raw"], Code("paper", "the task's reward rule, or as stored")
+    ]
+    observations: Annotated[
+        Literal["raw", "standard"], Code("raw", "standard: zero mean and unit deviation")
+    ]
 
 
 @dataclass(frozen=True)
 class Behaviour(_Section):
     """The behaviour stage: clone the data (paper, phase 1)."""
 
-    path: Literal["ot", "vp", "trig"]  # paper: ot in QIPO-OT, vp in QIPO-Diff; trig is ours
-    predicts: Literal[
-        "auto", "velocity", "noise", "noise_residual", "v"
-    ]  # by the network; auto, as in the paper
-    network: Literal["residual", "unet"]  # paper: unet (512/256/128)
-    width: Width  # neurons of the widest layer; paper 512
-    blocks: Annotated[int, Range(1, 64)]  # residual blocks; the unet has a fixed number
-    learning_rate: Rate  # Adam, constant; paper 1e-4
-    batch_size: Count  # transitions; paper 4096
-    updates: Count  # updates; paper 600,000
+    path: Annotated[
+        Literal["ot", "vp", "trig"],
+        Paper("ot", "from data to noise: ot is QIPO-OT, vp is QIPO-Diff, trig is ours"),
+    ]
+    predicts: Annotated[
+        Literal["auto", "velocity", "noise", "noise_residual", "v"],
+        Paper("auto", "by the network; auto: velocity on ot and trig, noise on vp"),
+    ]
+    network: Annotated[
+        Literal["residual", "unet"],
+        Code("unet", "unet: the paper's, widths 512/256/128; residual: ours, small"),
+    ]
+    width: Annotated[Width, Code(512, "neurons of the widest layer")]
+    blocks: Annotated[
+        int, Range(1, 64), Ours(3, "residual blocks; no effect with the unet, which has its own")
+    ]
+    learning_rate: Annotated[Rate, Code(1e-4, "Adam, constant")]
+    batch_size: Annotated[Count, Code(4096, "transitions")]
+    updates: Annotated[Count, Code(600_000, "length of the stage")]
 
 
 @dataclass(frozen=True)
 class Sampler(_Section):
     """How actions are drawn, for support sets and for evaluation."""
 
-    solver: Literal["auto", "euler", "midpoint", "heun", "rk4", "ddim", "dpmpp_2m"]  # paper: auto
-    evaluations: Annotated[int, Range(1, 10_000)]  # most network evaluations per action; paper 15
-    clip: bool  # actions to [-1, 1]; the paper's code does not clip
+    solver: Annotated[
+        Literal["auto", "euler", "midpoint", "heun", "rk4", "ddim", "dpmpp_2m"],
+        Ours(
+            "auto", "auto: midpoint on ot, dpmpp_2m on vp and trig; second order, as the paper's"
+        ),
+    ]
+    evaluations: Annotated[
+        int, Range(1, 10_000), Code(15, "most network evaluations per action; midpoint takes two")
+    ]
+    clip: Annotated[bool, Code(False, "actions to [-1, 1], in support sets and in evaluation")]
 
 
 @dataclass(frozen=True)
 class Critic(_Section):
     """The critic stage: in-support softmax Q-learning (paper, phase 2)."""
 
-    width: Width  # neurons of a hidden layer; paper 256
-    layers: Annotated[int, Range(1, 64)]  # hidden layers; paper 3
-    layer_norm: bool  # after each hidden layer; paper: no
-    learning_rate: Rate  # Adam, constant; paper 3e-4
-    batch_size: Count  # transitions; paper 256
-    updates: Count  # updates; paper 500,000
-    returns_updates: CountOrNone  # first updates that regress on returns-to-go; paper 0
-    discount: Annotated[float, Range(0, 1, open_high=True)]  # per step; paper 0.99
-    temperature: Weight  # q_alpha of the softmax over support actions; paper 1 (20 on antmaze)
-    polyak: Rate  # share of the new weights in the target, per update; paper 0.005
-    support_size: Count  # support actions per next state; paper M = 64
-    refresh_every: Count  # updates between renewals of support actions; paper 100,000
-    pool: CountOrNone  # states that get support actions; 0 = all (paper)
-    target: Literal["softmax", "expectile"]  # value of Q over the support actions; paper: softmax
-    expectile: Annotated[float, Range(0.5, 1, open_high=True)]  # 0.5 mean, towards 1 the maximum
+    width: Annotated[Width, Code(256, "neurons of a hidden layer")]
+    layers: Annotated[int, Range(1, 64), Code(3, "hidden layers")]
+    layer_norm: Annotated[bool, Code(False, "after each hidden layer")]
+    learning_rate: Annotated[Rate, Code(3e-4, "Adam, constant")]
+    batch_size: Annotated[Count, Code(256, "transitions")]
+    updates: Annotated[Count, Code(500_000, "length of the stage")]
+    returns_updates: Annotated[CountOrNone, Ours(0, "first updates, on returns-to-go instead")]
+    discount: Annotated[float, Range(0, 1, open_high=True), Code(0.99, "gamma, per step")]
+    temperature: Annotated[
+        Weight, Code(1, "q_alpha of the softmax over support actions, 1 / unit of Q; antmaze: 20")
+    ]
+    polyak: Annotated[Rate, Code(0.005, "tau: share of new weights in the target, per update")]
+    support_size: Annotated[Count, Code(64, "M: support actions per next state")]
+    refresh_every: Annotated[Count, Code(100_000, "updates between renewals of support actions")]
+    pool: Annotated[CountOrNone, Code(0, "states that get support actions; 0: all")]
+    target: Annotated[
+        Literal["softmax", "expectile"], Paper("softmax", "value of Q over the support actions")
+    ]
+    expectile: Annotated[
+        float,
+        Range(0.5, 1, open_high=True),
+        Ours(0.7, "0.5 is the mean, towards 1 the maximum; no effect with the softmax"),
+    ]
 
 
 @dataclass(frozen=True)
 class Policy(_Section):
     """The policy stage: energy-weighted improvement (paper, phase 3)."""
 
-    beta: Weight  # guidance scale per round, 1 / units of Q; paper 3
-    support_size: Count  # actions drawn per state; paper M = 64
-    data_action: bool  # the data set's action joins the support set; paper: yes (its code: no)
-    rounds: Count  # support sets, one per round; paper 10
-    renew_every: Count  # updates per round; paper K_renew = 10,000
-    learning_rate: Rate  # Adam, constant; paper 1e-4
-    batch_size: Count  # states; paper 256
-    loss_actions: CountOrNone  # actions per state drawn by weight for the loss; 0 = all (paper)
-    sampler: Literal["ema", "online"]  # weights that draw the support actions; paper's code: ema
-    ema_rate: Rate  # share of the new weights in the average, per update; paper 0.005
-    pool: CountOrNone  # states that get support actions; 0 = all (paper)
-    beta_growth: Annotated[float, Range(0, 100)]  # factor on beta, each further round; paper 1
-    target_ess: Annotated[float, Range(0, 1, open_high=True)]  # sets beta, share of M; paper 0: no
-    trust: Annotated[int, Range(0, 1024)]  # rounds stop at Q's best of so many; paper 0: nowhere
+    beta: Annotated[Weight, Code(3, "guidance scale per round, 1 / unit of Q")]
+    support_size: Annotated[Count, Code(64, "M: actions drawn per state")]
+    data_action: Annotated[
+        bool, Paper(True, "the data set's action joins the support set; in the paper's code: no")
+    ]
+    rounds: Annotated[Count, Code(10, "support sets, one per round")]
+    renew_every: Annotated[Count, Code(10_000, "K_renew: updates per round")]
+    learning_rate: Annotated[Rate, Code(1e-4, "Adam, constant; goes on with the behaviour's")]
+    batch_size: Annotated[Count, Code(256, "states")]
+    loss_actions: Annotated[
+        CountOrNone, Ours(0, "actions per state drawn by weight for the loss; 0: all, weighted")
+    ]
+    sampler: Annotated[
+        Literal["ema", "online"], Code("ema", "weights that draw the support actions")
+    ]
+    ema_rate: Annotated[Rate, Code(0.005, "share of new weights in the average, per update")]
+    pool: Annotated[CountOrNone, Code(0, "states that get support actions; 0: all")]
+    beta_growth: Annotated[float, Range(0, 100), Ours(1, "factor on beta, each further round")]
+    target_ess: Annotated[
+        float,
+        Range(0, 1, open_high=True),
+        Ours(0, "finds beta: effective sample size of the weights as a share of M; 0: beta"),
+    ]
+    trust: Annotated[
+        int, Range(0, 1024), Ours(0, "rounds stop at Q's best of so many actions; 0: nowhere")
+    ]
 
     def __post_init__(self) -> None:
         """Refuse more actions in the loss than the support set holds, and endless stages."""
@@ -164,18 +206,20 @@ class Policy(_Section):
 class Compute(_Section):
     """Precision in training and memory."""
 
-    precision: Literal["float32", "bfloat16"]  # of matrix products; paper: float32
-    support: Literal["float32", "float16"]  # of support actions in memory; paper: float32
+    precision: Annotated[Literal["float32", "bfloat16"], Ours("float32", "of matrix products")]
+    support: Annotated[
+        Literal["float32", "float16"], Ours("float32", "of support actions in memory")
+    ]
 
 
 @dataclass(frozen=True)
 class Evaluation(_Section):
     """How a policy is scored; in no stage's key."""
 
-    episodes: Count  # episodes of an evaluation during training
-    every: Count  # policy updates between evaluations; paper's code 5,000
-    final_episodes: Count  # episodes of the last evaluation; paper's code 100
-    weights: Literal["online", "ema"]  # weights that are scored; paper's code: online
+    episodes: Annotated[Count, Code(100, "episodes of an evaluation during training")]
+    every: Annotated[Count, Code(5000, "policy updates between evaluations")]
+    final_episodes: Annotated[Count, Code(100, "episodes of the last evaluation")]
+    weights: Annotated[Literal["online", "ema"], Code("online", "weights that are scored")]
 
 
 @dataclass(frozen=True)
@@ -242,3 +286,12 @@ def field_names() -> tuple[str, ...]:
     return tuple(
         f"{name}.{field.name}" for name, section in SECTIONS.items() for field in fields(section)
     )
+
+
+def field_notes() -> dict[str, Note]:
+    """Return the note of every setting by its dotted name, in the order of the sections."""
+    return {
+        f"{name}.{key}": next(part for part in get_args(hint) if isinstance(part, Note))
+        for name, section in SECTIONS.items()
+        for key, hint in field_types(section).items()
+    }

@@ -39,7 +39,7 @@ def conform(hint: Any, value: object) -> Any:
     A whole float counts as an int, an int as a float; a bool is never a number, and NaN and
     infinity are no values. ``-0.0`` becomes ``0.0``, so that equal settings have equal keys.
     """
-    kind, limits = _unfold(hint)
+    kind, limits = unfold(hint)
     if get_origin(kind) is Literal:
         allowed = get_args(kind)
         if isinstance(value, str) and value in allowed:
@@ -57,11 +57,11 @@ def conform(hint: Any, value: object) -> Any:
     return number
 
 
-def _unfold(hint: Any) -> tuple[Any, Range | None]:
-    """Return the bare type and the range of an annotation."""
+def unfold(hint: Any) -> tuple[Any, Range | None]:
+    """Return the bare type and the range of an annotation, None if it has none."""
     if get_origin(hint) is Annotated:
         kind, *extras = get_args(hint)
-        return kind, next(extra for extra in extras if isinstance(extra, Range))
+        return kind, next((extra for extra in extras if isinstance(extra, Range)), None)
     return hint, None
 
 

@@ -13,6 +13,7 @@ from qipo_ray.agent.pack import stream
 from qipo_ray.agent.support import support_actions, support_pool
 from qipo_ray.config import PATHS, Behaviour, Config, Sampler
 from qipo_ray.config.schema import EVALUATIONS_PER_STEP, field_types
+from qipo_ray.config.values import unfold
 from qipo_ray.flow import Prediction
 from qipo_ray.flow import paths as flow_paths
 from qipo_ray.flow.solvers import SOLVERS
@@ -187,8 +188,11 @@ def test_samples_come_from_the_row_that_was_asked(
 
 def test_the_settings_name_what_the_mathematics_has() -> None:
     """`config` knows no torch, so it repeats these names and costs."""
-    types = field_types(Behaviour), field_types(Sampler)
-    assert tuple(flow_paths.PATHS) == PATHS == get_args(types[0]["path"])
-    assert {"auto", *get_args(Prediction)} - {"data"} == set(get_args(types[0]["predicts"]))
+    behaviour, sampler = (
+        {name: get_args(unfold(hint)[0]) for name, hint in field_types(section).items()}
+        for section in (Behaviour, Sampler)
+    )
+    assert tuple(flow_paths.PATHS) == PATHS == behaviour["path"]
+    assert {"auto", *get_args(Prediction)} - {"data"} == set(behaviour["predicts"])
     assert {name: cost for name, (_, cost) in SOLVERS.items()} == EVALUATIONS_PER_STEP
-    assert ("auto", *SOLVERS) == get_args(types[1]["solver"])
+    assert ("auto", *SOLVERS) == sampler["solver"]

@@ -8,6 +8,7 @@ import pytest
 
 from qipo_ray.config import Config, FieldError, field_names, load_config
 from qipo_ray.config.schema import SECTIONS, field_types
+from qipo_ray.config.values import unfold
 
 PAPER = load_config("paper")
 
@@ -28,7 +29,7 @@ def wrong_values(hint: object) -> list[object]:
 @pytest.mark.parametrize("dotted", field_names())
 def test_every_field_refuses_wrong_values(dotted: str) -> None:
     name, key = dotted.split(".")
-    hint = field_types(SECTIONS[name])[key]
+    hint, _ = unfold(field_types(SECTIONS[name])[key])
     for value in wrong_values(hint):
         with pytest.raises(FieldError, match=rf"^{dotted} must be ") as caught:
             dataclasses.replace(section_of(PAPER, name), **{key: value})  # type: ignore[type-var]
