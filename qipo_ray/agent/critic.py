@@ -139,7 +139,7 @@ class CriticPack(Pack):
         q = self.q(self.online.params, states, actions).squeeze(-1)  # (N, 2, B)
         loss = (q - targets.unsqueeze(1)).square().mean(2)  # (N, 2)
         metrics = [loss.mean(1).detach(), q.detach().mean((1, 2)), targets.mean(1), spread]
-        return loss.sum(1), metrics
+        return loss.mean(1), metrics
 
     def _draw(self, bootstrapped: list[int]) -> tuple[Tensor, Tensor]:
         """Return rows of the data ``(N, B)`` and their places in the support pools ``(N, B)``."""
