@@ -22,6 +22,7 @@ from qipo_ray.config import Config
 from qipo_ray.nets import TwinQ
 from qipo_ray.nets.stack import Params
 
+# Deviation D24: a run ends where Q, a loss or a weight has left all bounds.
 FAR = 10.0  # times what the rewards allow: there Q has diverged
 
 
@@ -130,6 +131,7 @@ class CriticPack(Pack):
             if member.updates >= member.config.critic.returns_updates
         ]
         rows, spots = self._draw(bootstrapped)
+        # Deviation D14: returns-to-go instead of the Bellman target, first or throughout.
         targets = self.data.returns[rows]
         spread = targets.new_zeros(len(self.members))
         if bootstrapped:
@@ -172,6 +174,7 @@ class CriticPack(Pack):
         if self.target_rule == "softmax":
             value = (torch.softmax(self.temperature[members] * q, -1) * q).sum(-1)
         else:
+            # Deviation D15: the expectile instead of the softmax average.
             value = expectile(q, self.expectile[members])
         going_on = 1 - self.data.terminals[rows]
         return self.data.rewards[rows] + self.discount * going_on * value, q.std(-1).mean(1)

@@ -211,6 +211,7 @@ class Pack(ABC):
         """Return where matrix products are made in the members' precision."""
         if not self.half:
             return nullcontext()
+        # Deviation D12: matrix products in bfloat16.
         return torch.autocast(self.data.device.type, torch.bfloat16, cache_enabled=False)
 
     def metrics(self, i: int) -> dict[str, float]:

@@ -108,6 +108,7 @@ class PolicyPack(Pack):
             if present is not None and present.renewal == now:
                 continue
             if inside == 0:
+                # Deviation D19: the online network draws; the paper's code: its average.
                 chosen = self.ema if p.sampler == "ema" else self.online
                 self.source.flat[i] = chosen.flat[i]
             self.support[i] = None  # its memory is free before the next is made
@@ -120,6 +121,7 @@ class PolicyPack(Pack):
         p, dtype = member.config.policy, DTYPES[member.config.compute.support]
         generator = stream(member.seed, self.stage, "support", now, device=self.data.device)
         pool = support_pool(self.data.rows, p.pool, generator)
+        # Deviation D9: support actions at s alone; the paper's code renews those at s' unused.
         actions = support_actions(
             self.sampler,
             self.source.slice(i, i + 1),
@@ -131,6 +133,7 @@ class PolicyPack(Pack):
             room=int(p.data_action),
         )
         if p.data_action:
+            # Deviation D17: the paper takes the data's action, too; its code does not.
             actions[:, -1] = self.data.actions[pool]
         values = self._values(i, pool, actions)
         # A diverged Q ends its own member at its next metrics (support_q), not the whole pack.
@@ -139,6 +142,7 @@ class PolicyPack(Pack):
         room = known - float(probed.mean())
         beta = support_beta(sound, member.config, now)
         if p.trust:
+            # Deviation D22: beta bounded where the policy would leave what the critic knows.
             beta = trusted_beta(probed, beta, known)
         weights = support_weights(sound, self.column([beta]))[0]
         health = torch.stack(
@@ -214,6 +218,7 @@ class PolicyPack(Pack):
             spot = torch.randint(len(support.pool), (self.batch_size,), generator=g, device=device)
             chosen, weight = support.actions[spot].float(), support.weights[spot]
             if self.loss_actions:
+                # Deviation D18: k actions drawn by weight; same expectation.
                 k = draw_by_weight(weight, self.loss_actions, g)
                 chosen = chosen.gather(1, k.unsqueeze(-1).expand(-1, -1, chosen.shape[-1]))
                 weight = torch.full_like(weight[:, : self.loss_actions], 1 / self.loss_actions)

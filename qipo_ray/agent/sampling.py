@@ -27,7 +27,7 @@ class ActionSampler:
     def __call__(self, params: Params, states: Tensor, noise: Tensor) -> Tensor:
         """Return actions ``(N, R, A)`` for normalised states ``(N, R, S)``, noise ``(N, R, A)``.
 
-        The paper does not clip; clipping to [-1, 1] is a switch (departure A14).
+        Clipped to [-1, 1] where the configuration says so.
         """
 
         def network(x: Tensor, t: Tensor) -> Tensor:
@@ -35,4 +35,5 @@ class ActionSampler:
 
         field = Field(self.path, self.predicts, network)
         actions = draw(field, noise, self.solver, self.evaluations)
+        # Deviation D8: the paper's code leaves clipping to the simulator.
         return actions.clamp(-1, 1) if self.clip else actions

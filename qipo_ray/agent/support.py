@@ -17,6 +17,7 @@ from qipo_ray.flow import effective_sample_size
 from qipo_ray.nets.stack import Params
 
 CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; part of the draws
+# Deviation D11: half precision in memory.
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 SEEN = 4096  # states that beta is fitted on
 STEPS = 60  # of a bisection
@@ -44,6 +45,7 @@ def support_pool(rows: int, pool: int, generator: torch.Generator) -> Tensor:
     """Return the rows that get support actions, ``(P,)``: all, or ``pool`` without repeat."""
     if pool == 0 or pool >= rows:
         return torch.arange(rows, device=generator.device)
+    # Deviation D10: a pool smaller than the data; the paper renews for all states.
     return torch.randperm(rows, generator=generator, device=generator.device)[:pool]
 
 
@@ -89,9 +91,11 @@ def support_beta(values: Tensor, config: Config, renewal: int) -> float:
     """
     p = config.policy
     if not p.target_ess:
+        # Deviation D20: beta changes from round to round.
         return p.beta * p.beta_growth**renewal
     seen = values[:SEEN].double()
     seen = seen - seen.amax(-1, keepdim=True)
+    # Deviation D21: beta from a wanted effective sample size.
     wanted = max(1.0, p.target_ess * values.shape[-1])
     low, high = 1e-6, MOST_BETA
     for _ in range(STEPS):

@@ -75,10 +75,16 @@ def path_label(config: Config) -> str:
 def departures(config: Config) -> tuple[str, ...]:
     """Return a short label for every switch that leaves the paper's algorithm.
 
-    Scales (sizes, rates, lengths, beta, M) are settings, not departures.
+    Scales (sizes, rates, lengths, beta, M) are settings, not departures. docs/deviations.md has
+    a line for each.
     """
+    return tuple(label for label, left in departure_labels(config).items() if left)
+
+
+def departure_labels(config: Config) -> dict[str, bool]:
+    """Return all labels that there are, and whether the configuration departs in this way."""
     data, critic, policy = config.data, config.critic, config.policy
-    labels = {
+    return {
         "standard-observations": data.observations != "raw",
         "raw-reward": data.reward != "paper",
         "trig-path": config.behaviour.path == "trig",
@@ -102,7 +108,6 @@ def departures(config: Config) -> tuple[str, ...]:
         "half-support": config.compute.support == "float16",
         "ema-evaluation": config.evaluation.weights != "online",
     }
-    return tuple(label for label, left in labels.items() if left)
 
 
 def _effective(config: Config) -> dict[str, dict[str, Any]]:

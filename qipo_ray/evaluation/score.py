@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from qipo_ray.data.tasks import Task
 from qipo_ray.evaluation.rollout import Rollouts
 
+# Deviation D31: the same episodes for all training seeds; the paper's code: from seed + 1001.
 FIRST_SEED = 1001  # of the environments; the same for every configuration and training seed
 
 

@@ -57,6 +57,7 @@ class Simulator(Protocol):
         """Free what the simulator holds."""
 
 
+# Deviation D30: current MuJoCo, not the simulators of D4RL's package.
 def make_simulator(task: Task) -> Simulator:
     """Return the simulator of ``task``.
 

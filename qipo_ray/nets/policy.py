@@ -29,6 +29,7 @@ class PolicyNet(ABC):
         return initial_weights(self.shapes, generator)
 
 
+# Deviation D5: a small network of ours.
 class Residual(PolicyNet):
     """A small residual MLP over [state, x, 16 sines and cosines of time]; output starts at 0."""
 
@@ -109,6 +110,7 @@ class UNet(PolicyNet):
         mid = self._block(params, "mid", d3, c)
         u2 = self._block(params, "u2", torch.cat([d3, mid], -1), c)
         u1 = self._block(params, "u1", torch.cat([d2, u2], -1), c)
+        # Deviation D4: not divided by sigma, and the noise with its own sign, not the score.
         return linear(params, "out", torch.cat([d1, u1], -1))
 
     def _block(self, params: Params, name: str, x: Tensor, activated_condition: Tensor) -> Tensor:

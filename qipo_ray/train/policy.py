@@ -23,6 +23,7 @@ class SnapshotPolicy(torch.nn.Module):
         self.state_dim, self.action_dim = len(self.normaliser.mean), int(state["action_dim"])
         self.sampler = ActionSampler(config, self.state_dim, self.action_dim)
         stack = Stack(self.sampler.network.shapes, torch.device("cpu"), trainable=False)
+        # Deviation D33: the average can be scored; the paper's code scores the online network.
         name = config.evaluation.weights if state["stage"] == "policy" else "online"
         stack.append(state["weights"][name])
         # Apart from one another: exporters write what shares memory as often as it is shared.

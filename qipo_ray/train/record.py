@@ -113,6 +113,7 @@ def _nothing() -> dict[str, None]:
 def _final(run: Run, results: Results, scores: list[Score]) -> dict[str, Any]:
     policy = run.jobs[-1]
     return {
+        # Deviation D32: the last checkpoint counts; the paper's code reports the best evaluation.
         "last": scores[-1],
         "last3": statistics.fmean(score["normalised"] for score in scores[-3:]),
         "best": max(scores, key=lambda score: float(score["normalised"])),

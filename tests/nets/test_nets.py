@@ -52,6 +52,66 @@ def test_members_do_not_touch(network: str) -> None:
         assert alone.grad.abs().sum() > 0
 
 
+def test_the_unet_is_the_papers_layer_list() -> None:
+    """Modules of plain PyTorch, joined as the paper's code joins them, at its full size."""
+    net = policy_net("unet", 17, 6, 512, 0)
+    members = [net.fresh(generator(i)) for i in range(2)]
+    stack = Stack(net.shapes, torch.device("cpu"), trainable=False)
+    for weights in members:
+        stack.append(stack.pack_row(weights))
+    s, x = torch.randn(2, 9, 17, generator=generator(5)), torch.randn(2, 9, 6)
+    t = torch.rand(2, 9, generator=generator(6))
+    out = net(stack.params, s, x, t)
+    for i, weights in enumerate(members):
+        plain = PlainUNet(17, 6)
+        own = dict(plain.named_parameters())
+        assert sum(p.numel() for p in own.values()) == 1_634_278
+        for name, parameter in own.items():
+            value = weights[name]
+            parameter.data = value[0].clone() if name.endswith("bias") else value.T.clone()
+        expected = plain(s[i], x[i], t[i], weights["frequency.frozen"][0]).detach()
+        torch.testing.assert_close(out[i], expected, rtol=1e-5, atol=1e-6)
+        frequencies = weights["frequency.frozen"]
+        assert frequencies.shape == (1, 16) and 15 < float(frequencies.std()) < 50
+
+
+class PlainUNet(nn.ModuleDict):
+    """512/256/128 with a condition of 128 from 32 of time and 32 of the state."""
+
+    def __init__(self, state: int, action: int) -> None:
+        super().__init__()
+        blocks = {"d1": (action, 512), "d2": (512, 256), "d3": (256, 128), "mid": (128, 128),
+                  "u2": (256, 256), "u1": (512, 512)}  # fmt: skip
+        self["time"], self["state"] = nn.Linear(32, 32), nn.Linear(state, 32)
+        self["condition"] = nn.ModuleDict({"a": nn.Linear(64, 128), "b": nn.Linear(128, 128)})
+        for name, (inputs, outputs) in blocks.items():
+            parts = {"in": nn.Linear(inputs, outputs), "condition": nn.Linear(128, outputs),
+                     "out": nn.Linear(outputs, outputs)}  # fmt: skip
+            if inputs != outputs:
+                parts["skip"] = nn.Linear(inputs, outputs)
+            self[name] = nn.ModuleDict(parts)
+        self["out"] = nn.Linear(1024, action)
+
+    def forward(self, s: Tensor, x: Tensor, t: Tensor, frequencies: Tensor) -> Tensor:
+        silu = nn.functional.silu
+        angle = t[:, None] * frequencies * 2 * math.pi
+        time = self["time"](torch.cat([angle.sin(), angle.cos()], 1))
+        c = torch.cat([time, silu(self["state"](s))], 1)
+        c = self["condition"]["b"](silu(self["condition"]["a"](c)))
+
+        def block(name: str, h: Tensor) -> Tensor:
+            part = self[name]
+            inner = silu(part["in"](h)) + part["condition"](silu(c))
+            return silu(part["out"](inner)) + (part["skip"](h) if "skip" in part else h)
+
+        d1 = block("d1", x)
+        d2 = block("d2", d1)
+        d3 = block("d3", d2)
+        u2 = block("u2", torch.cat([d3, block("mid", d3)], 1))
+        u1 = block("u1", torch.cat([d2, u2], 1))
+        return self["out"](torch.cat([d1, u1], 1))
+
+
 def test_the_residual_network_is_the_written_formula() -> None:
     net = policy_net("residual", 3, 2, 16, 1)
     weights = net.fresh(generator(0))
