@@ -74,7 +74,8 @@ class Data(_Section):
     """How the data set is read."""
 
     reward: Annotated[
-        Literal["paper", "raw"], Code("paper", "the task's reward rule, or as stored")
+        Literal["paper", "raw"],
+        Code("paper", "paper: r - 1 on antmaze, 1000 r / range of returns on locomotion"),
     ]
     observations: Annotated[
         Literal["raw", "standard"], Code("raw", "standard: zero mean and unit deviation")
