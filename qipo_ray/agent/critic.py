@@ -23,7 +23,7 @@ from qipo_ray.nets import TwinQ
 from qipo_ray.nets.stack import Params
 
 # Deviation D24: a run ends where Q, a loss or a weight has left all bounds.
-FAR = 10.0  # times what the rewards allow: there Q has diverged
+DIVERGED_AT = 10.0  # times what the rewards allow: there Q has diverged
 
 
 def twin_q(config: Config, data: Tensors) -> TwinQ:
@@ -36,14 +36,14 @@ def expectile(values: Tensor, tau: Tensor) -> Tensor:
     """Return the ``tau``-expectile e over the last dimension; ``tau`` is ``(N, 1, 1)``, >= 0.5.
 
     There ``sum |tau - 1[v < e]| (v - e) = 0``: the mean at 0.5, the maximum towards 1. IQL fits it
-    with a network on the data's actions; over a support set it can be computed: each step takes
-    the mean under the weights of the last and passes one value at least, or was exact.
+    with a network on the data's actions; over a support set it can be computed: it is the largest
+    of the means that weigh the k highest values by tau and the others by 1 - tau.
     """
-    e = values.mean(-1, keepdim=True)
-    for _ in range(values.shape[-1]):
-        weights = torch.where(values > e, tau, 1 - tau)
-        e = (weights * values).sum(-1, keepdim=True) / weights.sum(-1, keepdim=True)
-    return e.squeeze(-1)
+    size = values.shape[-1]
+    top = values.sort(-1, descending=True).values.cumsum(-1)
+    count = torch.arange(1, size + 1, device=values.device)
+    sums = tau * top + (1 - tau) * (top[..., -1:] - top)
+    return (sums / (tau * count + (1 - tau) * (size - count))).amax(-1)
 
 
 class CriticPack(Pack):
@@ -57,7 +57,7 @@ class CriticPack(Pack):
         self.batch_size = config.critic.batch_size
         self.discount, self.target_rule = config.critic.discount, config.critic.target
         most = float(data.rewards.abs().max()) / (1 - self.discount)
-        self.far = FAR * max(most, float(data.returns.abs().max()))
+        self.far = DIVERGED_AT * max(1.0, most, float(data.returns.abs().max()))
         self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
         self.q = twin_q(config, data)
         self.online = self._stack("online", self.q.shapes, 2, trainable=True)
@@ -89,6 +89,10 @@ class CriticPack(Pack):
         self.expectile = self.column([c.expectile for c in configs]).unsqueeze(-1)
         self.polyak = self.column([c.polyak for c in configs]).repeat_interleave(2, 0)
         self.support += [None] * (len(self.members) - len(self.support))
+
+    def owing(self) -> int:
+        """Return how many members have a support set still to come."""
+        return sum(support is None for support in self.support)
 
     def _forget(self, i: int) -> None:
         del self.support[i]

@@ -10,7 +10,7 @@ import torch
 from qipo_ray.config import Config
 
 _BYTES = {"float32": 4, "float16": 2}
-_WORKING = 3  # arrays (P, M) of single precision while the policy's weights are made, one is kept
+_WORKING = 5  # arrays (P, M) of single precision while the policy's weights are made
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,17 @@ def support_needs(config: Config, rows: int, action_dim: int) -> dict[str, Need]
     return needs
 
 
-def shortage(need: Need, device: torch.device) -> str | None:
-    """Return the arithmetic and what to do if one more set does not fit; else None."""
+def shortage(need: Need, sets: int, device: torch.device) -> str | None:
+    """Return the arithmetic and what to do if ``sets`` more of them do not fit; else None."""
     free = _free(device)
-    if free is None or need.bytes <= free:
+    if free is None or need.bytes * sets <= free:
         return None
-    fitting = int(need.states * free / need.bytes)
+    fitting = int(need.states * free / (need.bytes * sets))
     half = ", compute.support=float16" if need.size == 4 else ""
+    many = f", {sets} times" if sets > 1 else ""
     return (
-        f"{need}, and {in_words(free)} are free on {device}: set {need.stage}.pool to at most "
-        f"{fitting:,}{half} or a smaller {need.stage}.support_size"
+        f"{need}{many}, and {in_words(free)} are free on {device}: set {need.stage}.pool to at "
+        f"most {fitting:,}{half} or a smaller {need.stage}.support_size"
     )
 
 
@@ -78,7 +79,8 @@ def _states(pool: int, rows: int) -> int:
 def _free(device: torch.device) -> int | None:
     """Return the bytes that are free; None where the system does not say."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + held
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:

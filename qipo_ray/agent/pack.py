@@ -108,6 +108,10 @@ class Pack(ABC):
         """Return the size of a metric beyond which a member has diverged."""
         return float("inf")
 
+    def owing(self) -> int:
+        """Return how many members have a support set still to come."""
+        return 0
+
     def _changed(self) -> None:
         """Rebuild what depends on the members, such as the columns of hyper-parameters."""
 

@@ -6,7 +6,7 @@ is ``pi_l ∝ mu exp(l beta Q)`` (equation 5.4). Switches that leave the paper: 
 draws k of the M actions by weight (same expectation), ``pool`` bounds the states of a round,
 ``sampler: online`` draws support actions from the network itself instead of its average,
 ``beta_growth`` changes beta from round to round, ``target_ess`` finds the beta at which the
-weights have a wanted effective sample size, whatever the unit of Q, and ``trust`` ends the rounds
+weights have a wanted effective sample size, whatever the unit of Q, and ``trust`` bounds it
 where the policy would leave what the critic knows.
 """
 
@@ -51,6 +51,7 @@ from qipo_ray.nets.optimiser import Moments
 HEALTH = (
     "ess", "entropy", "top_weight", "support_q", "support_q_std", "room_q", "beta", "drift",
 )  # fmt: skip
+FINITE = 1e20  # beyond it Q has diverged
 PROBES, BEST_OF = 256, 16  # states and actions of the behaviour that the last are measured with
 
 
@@ -97,6 +98,10 @@ class PolicyPack(Pack):
         self.ema_rate = self.column([m.config.policy.ema_rate for m in self.members])
         self.support += [None] * (len(self.members) - len(self.support))
 
+    def owing(self) -> int:
+        """Return how many members have a support set still to come."""
+        return sum(support is None for support in self.support)
+
     def _forget(self, i: int) -> None:
         del self.support[i]
 
@@ -135,16 +140,22 @@ class PolicyPack(Pack):
         if p.data_action:
             # Deviation D17: the paper takes the data's action, too; its code does not.
             actions[:, -1] = self.data.actions[pool]
+        weights, health = self._weighed(i, now, pool, actions)
+        return WeightedSet(now, pool, actions, weights, health)
+
+    def _weighed(self, i: int, now: int, pool: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weights of support actions ``(P, M)``, and their health."""
+        config = self.members[i].config
         values = self._values(i, pool, actions)
-        # A diverged Q ends its own member at its next metrics (support_q), not the whole pack.
-        sound = torch.where(values.abs() < 1e20, values, 0)
+        # A diverged Q ends its own member at its next metrics, not the whole pack.
+        sound = torch.where(values.abs() < FINITE, values, 0)
         probed, known, moved = self._probe(i, now, actions, pool, sound)
-        room = known - float(probed.mean())
-        beta = support_beta(sound, member.config, now)
-        if p.trust:
+        beta = support_beta(sound, config, now)
+        if config.policy.trust:
             # Deviation D22: beta bounded where the policy would leave what the critic knows.
             beta = trusted_beta(probed, beta, known)
         weights = support_weights(sound, self.column([beta]))[0]
+        room = known - float(probed.mean())
         health = torch.stack(
             [
                 effective_sample_size(weights).mean(),
@@ -155,7 +166,10 @@ class PolicyPack(Pack):
                 *torch.tensor([room, beta, moved], device=values.device),
             ]
         )
-        return WeightedSet(now, pool, actions, weights, health)
+        return weights, health
+
+    def _limit(self, name: str) -> float:
+        return FINITE if name == "support_q" else super()._limit(name)
 
     def _values(self, i: int, pool: Tensor, actions: Tensor) -> Tensor:
         """Return the minimum of the twins at every support action, ``(P, M)``."""
@@ -175,7 +189,7 @@ class PolicyPack(Pack):
         actions, and how far the policy has drifted.
         """
         member = self.members[i]
-        size = member.config.policy.trust or BEST_OF
+        trust = member.config.policy.trust or BEST_OF
         generator = stream(member.seed, self.stage, "probe", now, device=self.data.device)
         chosen = support_pool(len(pool), PROBES, generator)
         rows = pool[chosen]
@@ -188,11 +202,12 @@ class PolicyPack(Pack):
                 size,
                 generator,
             )
-            for _ in range(2)
+            for size in (max(trust, BEST_OF), BEST_OF)
         )
-        known = self._values(i, rows, first).amax(-1).mean()
+        known = self._values(i, rows, first[:, :trust]).amax(-1).mean()
         proposed = actions[chosen, : member.config.policy.support_size].float()
-        return values[chosen], float(known), float(drift(proposed, first, second))
+        moved = drift(proposed, first[:, :BEST_OF], second)
+        return values[chosen], float(known), float(moved)
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows, actions, weights = self._draw()

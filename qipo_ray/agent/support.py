@@ -19,9 +19,9 @@ from qipo_ray.nets.stack import Params
 CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; part of the draws
 # Deviation D11: half precision in memory.
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
-SEEN = 4096  # states that beta is fitted on
-STEPS = 60  # of a bisection
-MOST_BETA = 1e6  # where Q hardly differs, no beta reaches the wanted effective sample size
+FITTED = 4096  # states that beta is fitted on
+BISECTIONS = 60
+MOST_SPREAD = 50.0  # spreads of Q times beta: weights are one-hot well before
 
 
 @dataclass(frozen=True)
@@ -87,22 +87,26 @@ def support_beta(values: Tensor, config: Config, renewal: int) -> float:
     """Return the guidance scale of a round for ``values`` of Q ``(P, M)``.
 
     ``beta * beta_growth ** round``; or, with ``target_ess``, the scale at which the effective
-    sample size of the weights is that share of M on average over states, by bisection.
+    sample size of the weights is that share of M on average over states, by bisection. 0 where Q
+    does not differ between actions: there is nothing to select by.
     """
     p = config.policy
     if not p.target_ess:
-        # Deviation D20: beta changes from round to round.
+        # Deviation D20: beta may change by a factor each round.
         return p.beta * p.beta_growth**renewal
-    seen = values[:SEEN].double()
-    seen = seen - seen.amax(-1, keepdim=True)
-    # Deviation D21: beta from a wanted effective sample size.
+    # Deviation D21: beta may follow from a wanted effective sample size.
+    seen = values[:: max(1, len(values) // FITTED)].double().cpu()
+    spread = float(seen.std(-1).mean())
+    if spread <= 1e-6 * float(seen.abs().max()):
+        return 0.0
+    seen = (seen - seen.amax(-1, keepdim=True)) / spread
     wanted = max(1.0, p.target_ess * values.shape[-1])
-    low, high = 1e-6, MOST_BETA
-    for _ in range(STEPS):
+    low, high = 1e-6, MOST_SPREAD
+    for _ in range(BISECTIONS):
         middle = (low * high) ** 0.5
         size = effective_sample_size(torch.softmax(middle * seen, -1)).mean()
         low, high = (middle, high) if size > wanted else (low, middle)
-    return low
+    return low / spread
 
 
 def trusted_beta(values: Tensor, beta: float, known: float) -> float:
@@ -111,9 +115,9 @@ def trusted_beta(values: Tensor, beta: float, known: float) -> float:
     That is where the weighted mean of Q over support actions, ``values`` ``(P, M)``, stays below
     ``known``, the mean of Q's best of N over actions of the behaviour at the same states: a critic
     was fitted to those, and a policy whose average looks better to it follows its errors. 0 where
-    the policy is there already: the rounds have come to their end.
+    the policy is there already: from then on it only clones itself.
     """
-    seen = values.double()
+    seen = values.double().cpu()
 
     def level(scale: float) -> float:
         return float((torch.softmax(scale * seen, -1) * seen).sum(-1).mean())
@@ -123,7 +127,7 @@ def trusted_beta(values: Tensor, beta: float, known: float) -> float:
     low, high = 0.0, beta
     if level(low) >= known:
         return low
-    for _ in range(STEPS):
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if level(middle) <= known else (low, middle)
     return low
@@ -138,6 +142,7 @@ def drift(proposed: Tensor, behaviour: Tensor, again: Tensor) -> Tensor:
     """
 
     def gap(actions: Tensor) -> Tensor:
-        return torch.cdist(actions, behaviour).amin(-1).mean()
+        exact = "donot_use_mm_for_euclid_dist"
+        return torch.cdist(actions, behaviour, compute_mode=exact).amin(-1).mean()
 
     return gap(proposed) / gap(again).clamp_min(1e-6)

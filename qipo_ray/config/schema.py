@@ -8,6 +8,7 @@ a field means and what the paper has for it is its note, which ``--explain`` pri
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -15,6 +16,7 @@ from qipo_ray.config.notes import Code, Note, Ours, Paper
 from qipo_ray.config.values import Range, conform
 
 MOST = 999_999_999  # updates; nine digits, as in the names of snapshots
+MOST_BETA = 9  # decimal digits; networks are float32
 Count = Annotated[int, Range(1, MOST)]  # at least one of something
 CountOrNone = Annotated[int, Range(0, MOST)]  # 0 has a meaning of its own
 Width = Annotated[int, Range(1, 65_536)]  # neurons
@@ -180,7 +182,7 @@ class Policy(_Section):
         Ours(0, "finds beta: effective sample size of the weights as a share of M; 0: beta"),
     ]
     trust: Annotated[
-        int, Range(0, 1024), Ours(0, "rounds stop at Q's best of so many actions; 0: nowhere")
+        int, Range(0, 1024), Ours(0, "no tilt beyond Q's best of so many actions; 0: no bound")
     ]
 
     def __post_init__(self) -> None:
@@ -198,6 +200,13 @@ class Policy(_Section):
                 ("policy.rounds", "policy.renew_every"),
                 f"times policy.renew_every must be at most {MOST}; got {self.updates}",
             )
+        growth = math.log10(max(self.beta_growth, 1)) * (self.rounds - 1)
+        if self.beta and math.log10(self.beta) + growth > MOST_BETA:
+            raise FieldError(
+                ("policy.beta_growth", "policy.beta", "policy.rounds"),
+                f"must keep beta below 1e{MOST_BETA} in all {self.rounds} rounds; "
+                f"got {self.beta_growth:g} with beta {self.beta:g}",
+            )
 
     @property
     def updates(self) -> int:
@@ -209,7 +218,10 @@ class Policy(_Section):
 class Compute(_Section):
     """Precision in training and memory."""
 
-    precision: Annotated[Literal["float32", "bfloat16"], Ours("float32", "of matrix products")]
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        Ours("float32", "of the policy network; Q stays in float32"),
+    ]
     support: Annotated[
         Literal["float32", "float16"], Ours("float32", "of support actions in memory")
     ]

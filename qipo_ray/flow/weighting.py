@@ -47,9 +47,9 @@ def support_weights(values: Tensor, beta: Tensor) -> Tensor:
     is ``E = -Q`` and the weights carry no gradient (paper, Algorithm 2). ``ValueError`` for values
     that are not finite; ``WeightWarning`` where nearly all weight of a state lies on one action.
     """
-    logits = beta.unsqueeze(-1) * values
-    _check_finite(logits, "values of beta Q")
-    weights = torch.softmax(logits, dim=-1).detach()
+    _check_finite(beta.unsqueeze(-1) * values, "values of beta Q")
+    above = values - values.amax(-1, keepdim=True)  # first: a large beta Q loses digits
+    weights = torch.softmax(beta.unsqueeze(-1) * above, dim=-1).detach()
     size = float(effective_sample_size(weights).mean(-1).min())
     if size < COLLAPSED < values.shape[-1]:
         warnings.warn(

@@ -28,7 +28,14 @@ class TwinQ:
         self.shapes |= linear_shapes("out", width, 1)
 
     def __call__(self, params: Params, states: Tensor, actions: Tensor) -> Tensor:
-        """Return Q ``(N, 2, B, M)`` for states ``(N, B, S)`` and actions ``(N, B, M, A)``."""
+        """Return Q ``(N, 2, B, M)`` for states ``(N, B, S)`` and actions ``(N, B, M, A)``.
+
+        Always in single precision: actions differ by less than a bfloat16 of Q can tell.
+        """
+        with torch.autocast(actions.device.type, enabled=False):
+            return self._forward(params, states, actions)
+
+    def _forward(self, params: Params, states: Tensor, actions: Tensor) -> Tensor:
         n, b, m, _ = actions.shape
         expanded = states.unsqueeze(2).expand(-1, -1, m, -1)
         x = torch.cat([actions, expanded], -1).reshape(n, 1, b * m, -1)
@@ -48,7 +55,7 @@ class TwinQ:
         size, m = actions.shape[1:3]
         step = max(1, BLOCK // m) if actions.device.type == "cpu" else size
         parts = [
-            self(params, s, a).amin(1).float()
+            self(params, s, a).amin(1)
             for s, a in zip(states.split(step, 1), actions.split(step, 1), strict=True)
         ]
         return torch.cat(parts, 1)

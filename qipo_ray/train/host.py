@@ -111,7 +111,8 @@ class Host:
     def _check_room(self, job: Job, data: Tensors) -> None:
         """Refuse a job whose support sets cannot fit into memory."""
         need = support_needs(job.config, data.rows, data.action_dim).get(job.stage)
-        if need is not None and (problem := shortage(need, self.device)) is not None:
+        sets = 1 + (self.engine.pack.owing() if self.engine.pack else 0)
+        if need is not None and (problem := shortage(need, sets, self.device)) is not None:
             raise UserError(problem)
 
     def _check_states(self, job: Job, data: Tensors, states: Mapping[Snapshot, State]) -> None:

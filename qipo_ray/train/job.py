@@ -76,6 +76,7 @@ class Job:
             "network": {
                 k: sections["behaviour"][k] for k in ("path", "network", "width", "blocks")
             },
+            "predicts": self.config.predicts,
             "own": {k: v for k, v in sections[self.stage].items() if k not in COLUMNS[self.stage]},
         }
         if self.stage != "behaviour":

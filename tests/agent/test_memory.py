@@ -27,7 +27,7 @@ def test_the_plan_is_what_a_set_holds(
     held = pack.support[0]
     assert held is not None
     assert held.actions.numel() * held.actions.element_size() == 50 * 7 * 2 * needs["policy"].size
-    assert needs["policy"].bytes == 50 * (8 + 7 * (2 * needs["policy"].size + 12))
+    assert needs["policy"].bytes == 50 * (8 + 7 * (2 * needs["policy"].size + 20))
     assert needs["critic"].bytes == 100 * (8 + 4 * 2 * needs["critic"].size)
 
 
@@ -42,17 +42,16 @@ def test_what_does_not_fit_is_refused_with_the_arithmetic(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     need = Need("critic", 1_000_000, 64, 6, 4)
-    monkeypatch.setattr(memory, "_free", lambda device: need.bytes)
-    assert shortage(need, CPU) is None
-    monkeypatch.setattr(memory, "_free", lambda device: need.bytes // 2)
-    text = shortage(need, CPU)
+    monkeypatch.setattr(memory, "_free", lambda device: 2 * need.bytes)
+    assert shortage(need, 2, CPU) is None
+    text = shortage(need, 4, CPU)
     assert text == (
-        "critic support 1.54 GB: 1,000,000 states x 64 actions x (6 x 4 bytes), and 772 MB are "
-        "free on cpu: set critic.pool to at most 500,000, compute.support=float16 or a smaller "
-        "critic.support_size"
+        "critic support 1.54 GB: 1,000,000 states x 64 actions x (6 x 4 bytes), 4 times, and "
+        "3.09 GB are free on cpu: set critic.pool to at most 500,000, compute.support=float16 or "
+        "a smaller critic.support_size"
     )
     monkeypatch.setattr(memory, "_free", lambda device: None)
-    assert shortage(need, CPU) is None
+    assert shortage(need, 4, CPU) is None
 
 
 def test_this_machine_says_what_is_free() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
-from qipo_ray.agent import PACKS, Diverged, Member, Pack, State, Tensors
+from qipo_ray.agent import PACKS, CriticPack, Diverged, Member, Pack, State, Tensors
 from qipo_ray.config import Config
 
 STAGES = ["behaviour", "critic", "policy"]
@@ -139,6 +140,65 @@ def test_a_q_beyond_what_rewards_allow_has_diverged(
     pack.update()
     with pytest.raises(Diverged, match=r"critic q_data is -?[\d.e+]+ at update 11, beyond"):
         pack.metrics(0)
+
+
+def test_q_is_told_apart_in_bfloat16_as_in_single_precision(
+    configure: Callable[..., Config], trained: Trained
+) -> None:
+    """Actions that differ by 0.1 at a Q of 300, where neighbours in bfloat16 are 2 apart."""
+    told = []
+    for precision in ("float32", "bfloat16"):
+        pack, _ = trained("policy", [(0, configure(f"compute.precision={precision}"))], 1)
+        pack._stacks["critic"].stack.params["out.bias"].data += 300
+        for _ in range(20):
+            pack.update()
+        told.append(pack.metrics(0))
+    for name in ("support_q_std", "ess"):
+        assert told[1][name] == pytest.approx(told[0][name], rel=0.1)
+
+
+def test_a_critic_without_rewards_has_not_diverged(
+    configure: Callable[..., Config], trained: Trained, data: Tensors
+) -> None:
+    config = configure("critic.returns_updates=0")
+    _, upstream = trained("critic", [(0, config)], 0)
+    nothing = torch.zeros_like(data.rewards)
+    pack = CriticPack(config, replace(data, rewards=nothing, returns=nothing))
+    pack.admit(Member(config, 0), upstream, None)
+    for _ in range(5):
+        pack.update()
+    assert abs(pack.metrics(0)["q_data"]) < 10
+
+
+SWITCHES = (
+    "policy.trust=4", "policy.target_ess=0.3", "policy.beta_growth=0.5", "policy.sampler=ema",
+    "compute.precision=bfloat16", "compute.support=float16", "critic.target=expectile",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", ["critic", "policy"])
+def test_every_switch_goes_on_bit_for_bit_within_a_round(
+    stage: str, configure: Callable[..., Config], trained: Trained, data: Tensors
+) -> None:
+    config = configure(*SWITCHES)
+    unbroken, _ = trained(stage, [(3, config)], 47)
+    broken, upstream = trained(stage, [(3, config)], 29)
+    continued = PACKS[stage](config, data)
+    continued.admit(Member(config, 3), upstream, broken.state(0))
+    for _ in range(18):
+        continued.update()
+    assert_equal_states(continued.state(0), unbroken.state(0))
+
+
+def test_members_of_other_trust_and_beta_train_side_by_side(
+    configure: Callable[..., Config], trained: Trained
+) -> None:
+    others = ("policy.trust=4", "policy.target_ess=0.3", "policy.beta_growth=0.5")
+    members = [(seed, configure(other)) for seed, other in enumerate(others)]
+    pack, _ = trained("policy", members, 45)
+    for i, member in enumerate(members):
+        alone, _ = trained("policy", [member], 45)
+        torch.testing.assert_close(weights(pack, i), weights(alone), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -48,9 +48,27 @@ def test_target_ess_finds_the_beta_whatever_the_unit_of_q(
     assert beta * scale == pytest.approx(unit, rel=1e-3)
 
 
-def test_target_ess_of_equal_values_ends(configure: Configure) -> None:
-    beta = support_beta(torch.zeros(10, 4), configure("policy.target_ess=0.5"), 0)
-    assert 0 < beta <= 1e6
+def test_target_ess_of_equal_values_selects_nothing(configure: Configure) -> None:
+    config = configure("policy.target_ess=0.5")
+    noise = 1e-5 * torch.randn(10, 4, generator=stream(0, "x"))
+    assert support_beta(torch.full((10, 4), 7.0), config, 0) == 0
+    assert support_beta(300 + noise, config, 0) == 0  # what single precision leaves of 0
+
+
+def test_target_ess_of_tied_values_stays_within_the_spread(configure: Configure) -> None:
+    """Half of the actions tie at the top: a quarter of them cannot be had."""
+    values = torch.tensor([1.0, 0.0] * 8).repeat(20, 1)
+    beta = support_beta(values, configure("policy.target_ess=0.25"), 0)
+    assert 10 < beta < 200
+
+
+def test_target_ess_is_that_of_the_whole_set(configure: Configure) -> None:
+    """Rows of little spread come first, as in a file of many policies."""
+    values = torch.randn(20_000, 16, generator=stream(0, "x"))
+    values[:5000] *= 0.1
+    beta = support_beta(values, configure("policy.target_ess=0.3"), 0)
+    size = effective_sample_size(torch.softmax(beta * values, -1)).mean()
+    assert float(size) == pytest.approx(4.8, rel=0.05)
 
 
 def test_a_pack_uses_and_tells_the_beta_that_it_found(
@@ -132,8 +150,8 @@ def test_trust_bounds_the_tilt_at_what_the_critic_knows() -> None:
     assert trusted_beta(values, 3.0, known=-1.0) == 0  # beyond it already: the rounds end
 
 
-def test_a_pack_with_trust_ends_its_rounds(configure: Configure, trained: Trained) -> None:
-    """Support actions far better than any of the behaviour, to the critic: no weight on Q."""
+def test_a_pack_with_trust_bounds_its_tilt(configure: Configure, trained: Trained) -> None:
+    """A tilt far beyond what the critic knows is cut back."""
     told = {}
     for trust in (0, 2):
         config = configure(f"policy.trust={trust}", "policy.beta=200")
