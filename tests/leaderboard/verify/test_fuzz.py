@@ -15,6 +15,7 @@ from qipo_ray.cli.main import main
 from qipo_ray.leaderboard.verify import verify
 from qipo_ray.store.files import sealed, unsealed
 from qipo_ray.store.lease import Lease
+from qipo_ray.store.manifest import LATER
 
 NOISE = random.Random(0).randbytes(700)
 
@@ -169,7 +170,8 @@ def test_documents_of_a_wrong_shape_that_are_sealed_again(sweep: Path) -> None:
             del document[key]
             path.write_bytes(sealed(document))
             gone = verify(sweep)
-            assert gone.faults or gone.remarks or path.parent.name == "driver", (path, key)
+            known = key in LATER or path.parent.name == "driver"  # older files lack those
+            assert gone.faults or gone.remarks or known, (path, key)
             path.write_bytes(sealed(document | {key: dice.choice(strange)}))
             verify(sweep)
             judged += 2
