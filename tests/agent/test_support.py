@@ -147,7 +147,7 @@ def test_trust_bounds_the_tilt_at_what_the_critic_knows() -> None:
     assert trusted_beta(values, 3.0, known=10.0) == 3.0  # far away: the wanted beta
     bounded = trusted_beta(values, 3.0, known=0.9)
     assert 0 < bounded < 3 and level(bounded) == pytest.approx(0.9, abs=1e-3)
-    assert trusted_beta(values, 3.0, known=-1.0) == 0  # beyond it already: the rounds end
+    assert trusted_beta(values, 3.0, known=-1.0) == 0  # beyond it already: no tilt
 
 
 def test_a_pack_with_trust_bounds_its_tilt(configure: Configure, trained: Trained) -> None:
