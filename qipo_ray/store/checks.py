@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,16 +34,16 @@ class Misfit(Exception):
         self.problem, self.place = problem, list(place)
 
 
-class Check:
+class Check(ABC):
     """What a value must be."""
 
+    @abstractmethod
     def lines(self, x: str, code: Code) -> list[str]:
         """Return statements of a function that returns False unless its variable ``x`` is good."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, value: Any) -> None:
         """Raise ``Misfit`` unless the value is good."""
-        raise NotImplementedError
 
     @cached_property
     def fits(self) -> Callable[[Any], bool]:

@@ -55,12 +55,23 @@ def test_a_pack_of_four_equals_four_packs_of_one(
         assert metrics == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+SWITCHES = (
+    "policy.trust=4", "policy.target_ess=0.3", "policy.beta_growth=0.5", "policy.sampler=ema",
+    "compute.precision=bfloat16", "compute.support=float16", "critic.target=expectile",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [(), SWITCHES], ids=["as it is", "every switch"])
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_state_goes_on_bit_for_bit(
-    stage: str, configure: Callable[..., Config], trained: Trained, data: Tensors
+    stage: str,
+    changes: tuple[str, ...],
+    configure: Callable[..., Config],
+    trained: Trained,
+    data: Tensors,
 ) -> None:
     """Stopped in mid-round and in mid-window, continued in a new pack: equal to the last bit."""
-    config = configure()
+    config = configure(*changes)
     unbroken, _ = trained(stage, [(3, config)], 57)
     broken, upstream = trained(stage, [(3, config)], 33)
     continued = PACKS[stage](config, data)
@@ -168,26 +179,6 @@ def test_a_critic_without_rewards_has_not_diverged(
     for _ in range(5):
         pack.update()
     assert abs(pack.metrics(0)["q_data"]) < 10
-
-
-SWITCHES = (
-    "policy.trust=4", "policy.target_ess=0.3", "policy.beta_growth=0.5", "policy.sampler=ema",
-    "compute.precision=bfloat16", "compute.support=float16", "critic.target=expectile",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("stage", ["critic", "policy"])
-def test_every_switch_goes_on_bit_for_bit_within_a_round(
-    stage: str, configure: Callable[..., Config], trained: Trained, data: Tensors
-) -> None:
-    config = configure(*SWITCHES)
-    unbroken, _ = trained(stage, [(3, config)], 47)
-    broken, upstream = trained(stage, [(3, config)], 29)
-    continued = PACKS[stage](config, data)
-    continued.admit(Member(config, 3), upstream, broken.state(0))
-    for _ in range(18):
-        continued.update()
-    assert_equal_states(continued.state(0), unbroken.state(0))
 
 
 def test_members_of_other_trust_and_beta_train_side_by_side(
