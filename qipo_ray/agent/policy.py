@@ -7,7 +7,8 @@ draws k of the M actions by weight (same expectation), ``pool`` bounds the state
 ``sampler: online`` draws support actions from the network itself instead of its average,
 ``beta_growth`` changes beta from round to round, ``target_ess`` finds the beta at which the
 weights have a wanted effective sample size, whatever the unit of Q, and ``trust`` bounds it
-where the policy would leave what the critic knows.
+where the policy would leave what the critic knows; a policy that is there already rests for the
+round.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from qipo_ray.agent.pack import Member, Pack, State, stream
 from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.agent.support import (
     DTYPES,
+    SupportSet,
     WeightedSet,
     chunks,
     drift,
@@ -117,7 +119,8 @@ class PolicyPack(Pack):
                 chosen = self.ema if p.sampler == "ema" else self.online
                 self.source.flat[i] = chosen.flat[i]
             self.support[i] = None  # its memory is free before the next is made
-            self.support[i] = self._renew(i, now)
+            self.support[i] = renewed = self._renew(i, now)
+            self.optimiser.set_rate(0 if renewed.rests else p.learning_rate, i)
 
     @torch.no_grad()
     def _renew(self, i: int, now: int) -> WeightedSet:
@@ -140,20 +143,20 @@ class PolicyPack(Pack):
         if p.data_action:
             # Deviation D17: the paper takes the data's action, too; its code does not.
             actions[:, -1] = self.data.actions[pool]
-        weights, health = self._weighed(i, now, pool, actions)
-        return WeightedSet(now, pool, actions, weights, health)
+        return self._weighed(i, SupportSet(now, pool, actions))
 
-    def _weighed(self, i: int, now: int, pool: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weights of support actions ``(P, M)``, and their health."""
-        config = self.members[i].config
+    def _weighed(self, i: int, drawn: SupportSet) -> WeightedSet:
+        """Return the support set with the weights that Q gives its actions, and their health."""
+        config, now = self.members[i].config, drawn.renewal
+        pool, actions = drawn.pool, drawn.actions
         values = self._values(i, pool, actions)
         # A diverged Q ends its own member at its next metrics, not the whole pack.
         sound = torch.where(values.abs() < FINITE, values, 0)
         probed, known, moved = self._probe(i, now, actions, pool, sound)
-        beta = support_beta(sound, config, now)
+        beta = wanted = support_beta(sound, config, now)
         if config.policy.trust:
             # Deviation D22: beta bounded where the policy would leave what the critic knows.
-            beta = trusted_beta(probed, beta, known)
+            beta = trusted_beta(probed, wanted, known)
         weights = support_weights(sound, self.column([beta]))[0]
         room = known - float(probed.mean())
         health = torch.stack(
@@ -166,7 +169,7 @@ class PolicyPack(Pack):
                 *torch.tensor([room, beta, moved], device=values.device),
             ]
         )
-        return weights, health
+        return WeightedSet(now, pool, actions, weights, health, rests=beta == 0 < wanted)
 
     def _limit(self, name: str) -> float:
         return FINITE if name == "support_q" else super()._limit(name)

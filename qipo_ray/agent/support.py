@@ -39,6 +39,7 @@ class WeightedSet(SupportSet):
 
     weights: Tensor  # (P, M), sum to 1 over M
     health: Tensor  # one number a metric of the weights
+    rests: bool  # the policy is beyond what the critic knows: nothing is learned from this set
 
 
 def support_pool(rows: int, pool: int, generator: torch.Generator) -> Tensor:
@@ -115,7 +116,7 @@ def trusted_beta(values: Tensor, beta: float, known: float) -> float:
     That is where the weighted mean of Q over support actions, ``values`` ``(P, M)``, stays below
     ``known``, the mean of Q's best of N over actions of the behaviour at the same states: a critic
     was fitted to those, and a policy whose average looks better to it follows its errors. 0 where
-    the policy is there already: from then on it only clones itself.
+    the policy is there already.
     """
     seen = values.double().cpu()
 

@@ -69,11 +69,12 @@ class RowAdam:
             for parameter in self.parameters[start:stop]
         ]
 
-    def set_rate(self, rate: float) -> None:
-        """Give all rows one learning rate from the next step on."""
-        self.rates = [rate] * len(self.rates)
-        for group in self.adam.param_groups if self.adam else ():
-            group["lr"] = rate
+    def set_rate(self, rate: float, row: int | None = None) -> None:
+        """Give one row, or all of them, a learning rate from the next step on; at 0 it rests."""
+        for i in range(len(self.rates)) if row is None else (row,):
+            self.rates[i] = rate
+            if self.adam is not None:
+                self.adam.param_groups[i]["lr"] = rate
 
     def step(self) -> None:
         """Apply the gradients that stand in the stack."""

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from qipo_ray.agent import Pack, PolicyPack, State, Tensors
+from qipo_ray.agent import Member, Pack, PolicyPack, State, Tensors
 from qipo_ray.agent.critic import expectile
 from qipo_ray.agent.pack import stream
+from qipo_ray.agent.policy import HEALTH
 from qipo_ray.agent.support import drift, support_beta, support_pool, trusted_beta
 from qipo_ray.config import Config
 from qipo_ray.flow import effective_sample_size
@@ -160,3 +161,24 @@ def test_a_pack_with_trust_bounds_its_tilt(configure: Configure, trained: Traine
     assert told[0]["beta"] == 200 and 0 < told[2]["beta"] < 200
     assert told[2]["ess"] > told[0]["ess"]
     assert 0 < told[2]["room_q"] < told[2]["support_q_std"] * 2
+
+
+def test_a_policy_beyond_what_the_critic_knows_rests(
+    configure: Configure, trained: Trained
+) -> None:
+    """Round one tilts; where it led, Q's best of one of the behaviour's actions is far behind."""
+    free, bound = (configure(f"policy.trust={n}", "policy.beta=200") for n in (0, 1))
+    pack, upstream = trained("policy", [(0, free), (0, free)], 20)
+    assert isinstance(pack, PolicyPack)
+    states = [pack.state(i) for i in range(2)]
+    again = PolicyPack(free, pack.data)
+    for config, state in zip((free, bound), states, strict=True):
+        again.admit(Member(config, 0), upstream, state)
+    for _ in range(3):
+        again.update()
+    tilted, resting = again.support
+    assert tilted is not None and resting is not None
+    assert resting.rests and not tilted.rests
+    assert torch.equal(again.online.flat[1], states[1]["weights"]["online"][0])
+    assert not torch.equal(again.online.flat[0], states[0]["weights"]["online"][0])
+    assert resting.health[HEALTH.index("room_q")] < 0 and again.members[1].updates == 23

@@ -197,6 +197,19 @@ def test_a_new_rate_holds_from_the_next_step_and_for_new_rows() -> None:
     assert adam.rates == [0.125] and adam.adam.param_groups[0]["lr"] == 0.125
 
 
+def test_a_row_without_a_rate_rests_bit_for_bit() -> None:
+    stack = Stack({"w": (3,)}, torch.device("cpu"), trainable=True)
+    adam = RowAdam(stack)
+    stack.append(torch.randn(2, stack.width, generator=generator(0)))
+    adam.append(0.5, [adam.fresh(), adam.fresh()])
+    adam.set_rate(0, 1)
+    before = stack.flat.detach().clone()
+    stack.backward(stack.params["w"].square().sum(1))
+    adam.step()
+    moved = stack.flat.detach() != before
+    assert moved[0, :3].all() and not moved[1].any()
+
+
 def test_rows_come_and_go_and_the_others_stay_bit_for_bit() -> None:
     shapes = linear_shapes("a", 3, 2)
 
