@@ -60,16 +60,18 @@ def make_run(point: Dataset, configure: Callable[..., Config]) -> Callable[..., 
 
 @pytest.fixture
 def snapshot_bytes() -> Callable[[Path], dict[str, bytes]]:
-    """All snapshots, metrics and scores under a results folder, by place."""
+    """The last snapshot of every job, all metrics and scores under a results folder, by place.
+
+    Earlier snapshots are left out: which ones are there depends on the clock.
+    """
     return _snapshot_bytes
 
 
 def _snapshot_bytes(root: Path) -> dict[str, bytes]:
     found = {}
-    for path in sorted(root.glob("artefacts/*/*")):
-        if path.suffix == ".csv" or path.name.startswith("note-"):
-            found[f"{path.parent.name}/{path.name}"] = path.read_bytes()
-        elif path.suffix == ".pt":
-            updates = path.name.split("-")[0]
-            found[f"{path.parent.name}/{updates}"] = path.read_bytes()
+    for folder in sorted(root.glob("artefacts/*")):
+        for path in (*folder.glob("*.csv"), *folder.glob("note-*")):
+            found[f"{folder.name}/{path.name}"] = path.read_bytes()
+        last = max(folder.glob("*.pt"))
+        found[f"{folder.name}/{last.name.split('-')[0]}"] = last.read_bytes()
     return found

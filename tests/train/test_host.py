@@ -127,9 +127,14 @@ def test_a_killed_run_ends_bit_for_bit_equal(
 
 @pytest.mark.slow
 def test_processes_give_what_one_process_gives(
-    make_run: Callable[..., Run], tmp_path: Path, snapshot_bytes: Contents
+    make_run: Callable[..., Run],
+    tmp_path: Path,
+    snapshot_bytes: Contents,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """This process checkpoints at every step, the others by the clock."""
     runs = [make_run(seed=0), make_run(seed=1)]
+    monkeypatch.setattr(host_module, "SAVE_EVERY_S", 0.0)
     train(tmp_path / "one", *runs)
     train(tmp_path / "two", *runs, processes=2)
     assert snapshot_bytes(tmp_path / "one") == snapshot_bytes(tmp_path / "two")
