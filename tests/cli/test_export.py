@@ -75,8 +75,9 @@ def test_a_pt2_file_acts_like_the_policy(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["residual", "unet"])
-@pytest.mark.parametrize("path", ["ot", "vp", "trig"])
+@pytest.mark.parametrize(
+    ("path", "network"), [("ot", "residual"), ("vp", "unet"), ("trig", "residual")]
+)
 def test_every_path_and_network(
     train_point: Callable[..., Path], tmp_path: Path, path: str, network: str
 ) -> None:
