@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LINES = 16  # in a panel
+LONGEST_TICK, TICK_WIDTH = 72, 42  # signs: of what stands beside a line, of a line of that text
 _PLAIN = Look(GREY, "h", "-")  # of what is no configuration: the data, behaviour cloning
 _OT, _DIFF = Look("#0072b2", "o", "-"), Look("#d55e00", "s", "--")  # without a look of its own
 
@@ -37,14 +39,13 @@ def intervals(rows: Sequence[Row], look: Mapping[str, Look]) -> Picture:
     """
     tasks = list(dict.fromkeys(row.method.task for row in rows))
     phrases = words(row.method for row in rows)
-    names = {method: label(phrase) for method, phrase in phrases.items()}
     shown = [_best([row for row in rows if row.method.task == t]) for t in tasks[:MOST_PANELS]]
     heights = [len(some) + 1.4 for some in shown]
     with styled():
         figure = blank(8.0, 0.36 * sum(heights) + 0.7)
         grid = figure.subplots(len(shown), 1, squeeze=False, height_ratios=heights)[:, 0]
         for panel, some in zip(grid, shown, strict=True):
-            _panel(panel, some, names, look)
+            _panel(panel, some, phrases, look)
         grid[-1].set_xlabel("D4RL-normalised score of the last checkpoint")
     return Picture(
         "intervals",
@@ -63,11 +64,11 @@ def _best(some: Sequence[Row]) -> list[Row]:
 
 
 def _panel(
-    panel: Axes, some: Sequence[Row], names: Mapping[Method, str], look: Mapping[str, Look]
+    panel: Axes, some: Sequence[Row], phrases: Mapping[Method, str], look: Mapping[str, Look]
 ) -> None:
     for place, (row, found) in enumerate(zip(some, row_estimates(some), strict=True)):
-        _line(panel, place, row, found, _look(row, names, look))
-    panel.set_yticks(range(len(some)), [f"{names[row.method]}{_seeds(row)}" for row in some])
+        _line(panel, place, row, found, _look(row, label(phrases[row.method]), look))
+    panel.set_yticks(range(len(some)), [_tick(phrases[row.method], row) for row in some])
     panel.set_ylim(len(some) - 0.5, -0.9)
     panel.grid(visible=False, axis="y")
     panel.set_title(label(f"{some[0].method.task} ({some[0].method.setting.source})"))
@@ -92,10 +93,15 @@ def _line(panel: Axes, place: int, row: Row, found: Estimate, style: Look) -> No
     )
 
 
-def _look(row: Row, names: Mapping[Method, str], look: Mapping[str, Look]) -> Look:
+def _look(row: Row, name: str, look: Mapping[str, Look]) -> Look:
     if row.method.kind != "qipo":
         return _PLAIN
-    return look.get(names[row.method], _DIFF if "Diff" in row.method.name else _OT)
+    return look.get(name, _DIFF if "Diff" in row.method.name else _OT)
+
+
+def _tick(phrase: str, row: Row) -> str:
+    """Return what stands beside a line, on two lines of text where one is too short."""
+    return textwrap.fill(label(f"{phrase}{_seeds(row)}", LONGEST_TICK), TICK_WIDTH)
 
 
 def _seeds(row: Row) -> str:

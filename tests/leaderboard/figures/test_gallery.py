@@ -14,6 +14,7 @@ from qipo_ray.leaderboard import from_records
 from qipo_ray.leaderboard.figures import Picture, gallery
 from qipo_ray.leaderboard.figures.canvas import INK, label, looks
 from qipo_ray.leaderboard.figures.curves import points
+from qipo_ray.leaderboard.figures.intervals import intervals
 from qipo_ray.leaderboard.figures.pareto import deals, front
 from qipo_ray.leaderboard.figures.series import series_of
 
@@ -52,6 +53,16 @@ def test_what_the_interval_shows_is_in_the_records(pictures: dict[str, Picture])
     words = [tick.get_text() for tick in panel.get_yticklabels()]
     assert words[-2:] == ["QIPO-OT, search, best (3 seeds)", "QIPO-Diff, search, best (3 seeds)"]
     assert {text.get_text() for text in panel.texts} >= {"60.0", "40.0", "5.0"}
+
+
+def test_long_names_that_differ_in_the_middle_read_apart(make_record: Build) -> None:
+    names = [f"a long name with {middle} in the middle of it" for middle in ("raw", "standard")]
+    records = [make_record(1.0, name=name, beta=float(i)) for i, name in enumerate(names)]
+    (panel,) = intervals(from_records(records).rows, {}).figure.axes
+    ticks = [tick.get_text() for tick in panel.get_yticklabels()]
+    for name, tick in zip(names, ticks[-2:], strict=True):
+        assert tick.replace("\n", " ") == f"QIPO-OT, {name} (1 seed)"
+        assert tick.count("\n") == 1
 
 
 def test_curves_start_with_cloning_and_have_a_band(pictures: dict[str, Picture]) -> None:
