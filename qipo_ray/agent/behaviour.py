@@ -1,4 +1,8 @@
-"""Stage 1, behaviour: clone the data with an unweighted flow or diffusion (paper, phase 1)."""
+"""Stage 1, behaviour: clone the data with an unweighted flow or diffusion (paper, phase 1).
+
+The later stages go on from the network itself; its average is there to be scored, like for like
+with an average of the policy.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +29,18 @@ class BehaviourPack(Pack):
         self.batch_size = config.behaviour.batch_size
         self.network = network_of(config.behaviour, data.state_dim, data.action_dim)
         self.online = self._stack("online", self.network.shapes, trainable=True)
+        self.ema = self._stack("ema", self.network.shapes)
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         weights = self.network.fresh(stream(member.seed, self.stage, "weights"))
-        return {"online": self.online.pack_row(weights)}
+        row = self.online.pack_row(weights)
+        return {"online": row, "ema": row}
 
     def _rate(self, config: Config) -> float:
         return config.behaviour.learning_rate
+
+    def _changed(self) -> None:
+        self.ema_rate = self.column([m.config.behaviour.ema_rate for m in self.members])
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows = self.pick(self.data.rows, self.batch_size)
@@ -45,3 +54,6 @@ class BehaviourPack(Pack):
         per_sample = regression_loss(field, actions, noise, times)
         loss = per_sample.mean(1)
         return loss, [loss.detach()]
+
+    def _after(self) -> None:
+        self.ema.flat.lerp_(self.online.flat, self.ema_rate)

@@ -8,7 +8,7 @@ draws k of the M actions by weight (same expectation), ``pool`` bounds the state
 ``beta_growth`` changes beta from round to round, ``target_ess`` finds the beta at which the
 weights have a wanted effective sample size, whatever the unit of Q, and ``trust`` bounds it
 where the policy would leave what the critic knows; a policy that is there already rests for the
-round.
+round, it and its average.
 """
 
 from __future__ import annotations
@@ -97,8 +97,15 @@ class PolicyPack(Pack):
         return config.policy.learning_rate
 
     def _changed(self) -> None:
-        self.ema_rate = self.column([m.config.policy.ema_rate for m in self.members])
         self.support += [None] * (len(self.members) - len(self.support))
+        self._rest()
+
+    def _rest(self) -> None:
+        """Let the members rest whose round says so: network, moments and average stay."""
+        resting = {i for i, s in enumerate(self.support) if s is not None and s.rests}
+        rates = [m.config.policy.ema_rate for m in self.members]
+        self.ema_rate = self.column([0 if i in resting else r for i, r in enumerate(rates)])
+        self.optimiser.rest(resting)
 
     def owing(self) -> int:
         """Return how many members have a support set still to come."""
@@ -119,8 +126,8 @@ class PolicyPack(Pack):
                 chosen = self.ema if p.sampler == "ema" else self.online
                 self.source.flat[i] = chosen.flat[i]
             self.support[i] = None  # its memory is free before the next is made
-            self.support[i] = renewed = self._renew(i, now)
-            self.optimiser.set_rate(0 if renewed.rests else p.learning_rate, i)
+            self.support[i] = self._renew(i, now)
+            self._rest()
 
     @torch.no_grad()
     def _renew(self, i: int, now: int) -> WeightedSet:

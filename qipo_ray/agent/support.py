@@ -21,6 +21,7 @@ CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 FITTED = 4096  # states that beta is fitted on
 BISECTIONS = 60
+LEAST_TILT = 0.1  # spreads of Q times beta; below it 99 % of the support actions count as equal
 MOST_SPREAD = 50.0  # spreads of Q times beta: weights are one-hot well before
 
 
@@ -116,7 +117,8 @@ def trusted_beta(values: Tensor, beta: float, known: float) -> float:
     That is where the weighted mean of Q over support actions, ``values`` ``(P, M)``, stays below
     ``known``, the mean of Q's best of N over actions of the behaviour at the same states: a critic
     was fitted to those, and a policy whose average looks better to it follows its errors. 0 where
-    the policy is there already.
+    the policy is there already, or so near that the weights left to it are next to equal: with
+    those it would clone itself for a round.
     """
     seen = values.double().cpu()
 
@@ -131,7 +133,7 @@ def trusted_beta(values: Tensor, beta: float, known: float) -> float:
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if level(middle) <= known else (low, middle)
-    return low
+    return low if low * float(seen.std(-1).mean()) >= LEAST_TILT else 0.0
 
 
 def drift(proposed: Tensor, behaviour: Tensor, again: Tensor) -> Tensor:

@@ -107,6 +107,9 @@ class Behaviour(_Section):
     learning_rate: Annotated[Rate, Code(1e-4, "Adam, constant")]
     batch_size: Annotated[Count, Code(4096, "transitions")]
     updates: Annotated[Count, Code(600_000, "length of the stage")]
+    ema_rate: Annotated[
+        Rate, Ours(0.005, "share of new weights in the average, per update; scored by switch")
+    ]
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,9 @@ class Policy(_Section):
         Ours(0, "finds beta: effective sample size of the weights as a share of M; 0: beta"),
     ]
     trust: Annotated[
-        int, Range(0, 1024), Ours(0, "no tilt beyond Q's best of so many actions; 0: no bound")
+        int,
+        Range(0, 1024),
+        Ours(0, "no tilt beyond Q's best of so many actions, rest where it is there; 0: no bound"),
     ]
 
     def __post_init__(self) -> None:
@@ -234,7 +239,10 @@ class Evaluation(_Section):
     episodes: Annotated[Count, Code(100, "episodes of an evaluation during training")]
     every: Annotated[Count, Code(5000, "policy updates between evaluations")]
     final_episodes: Annotated[Count, Code(100, "episodes of the last evaluation")]
-    weights: Annotated[Literal["online", "ema"], Code("online", "weights that are scored")]
+    weights: Annotated[
+        Literal["online", "ema"],
+        Code("online", "weights that are scored, of cloning and of the policy; ema: averages"),
+    ]
 
 
 @dataclass(frozen=True)
@@ -290,6 +298,7 @@ SECTIONS: dict[str, type] = {
 # Settings that came after the first records, with the value that means what was before: records
 # without them stay readable, and keys without them stay what they were.
 LATER: dict[str, dict[str, Any]] = {
+    "behaviour": {"ema_rate": 1.0},
     "critic": {"target": "softmax", "expectile": 0.7},
     "policy": {"beta_growth": 1.0, "target_ess": 0.0, "trust": 0},
     "compute": {"precision": "float32", "support": "float32"},

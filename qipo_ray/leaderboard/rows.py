@@ -223,16 +223,32 @@ def at(tree: Any, keys: Sequence[str]) -> Any:
 
 
 def _cloning_label(config: Mapping[str, Any]) -> str | None:
-    """Return what tells one cloning row from another: its length, and what it sees."""
+    """Return what tells one cloning row from another: length, what it sees, if it is averaged."""
     updates, seen = at(config, ("behaviour", "updates")), at(config, ("data", "observations"))
-    return f"{updates:,} updates, {seen} observations" if isinstance(updates, int) else None
+    if not isinstance(updates, int):
+        return None
+    words = f"{updates:,} updates, {seen} observations"
+    return words if _average(config) is None else f"{words}, averaged"
+
+
+def _average(config: Mapping[str, Any]) -> float | None:
+    """Return the rate of the average that was scored as cloning; None: the network itself was.
+
+    Records from before ``behaviour.ema_rate`` have only that.
+    """
+    averaged = at(config, ("evaluation", "weights")) == "ema"
+    rate: float | None = at(config, ("behaviour", "ema_rate")) if averaged else None
+    return rate
 
 
 def _cloning_hash(record: Record) -> str:
     """Return a hash of what cloning depends on: runs that differ only beyond it share a row."""
     config = record["config"]
-    wanted = (("behaviour",), ("data", "observations"), ("sampler",))
-    parts = [at(config, keys) for keys in wanted]
+    settings = config.get("behaviour")
+    if isinstance(settings, Mapping):
+        settings = {key: value for key, value in settings.items() if key != "ema_rate"}
+    parts = [settings, at(config, ("data", "observations")), at(config, ("sampler",))]
+    parts += [] if _average(config) is None else [_average(config)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -69,12 +69,19 @@ class RowAdam:
             for parameter in self.parameters[start:stop]
         ]
 
-    def set_rate(self, rate: float, row: int | None = None) -> None:
-        """Give one row, or all of them, a learning rate from the next step on; at 0 it rests."""
-        for i in range(len(self.rates)) if row is None else (row,):
-            self.rates[i] = rate
-            if self.adam is not None:
-                self.adam.param_groups[i]["lr"] = rate
+    def set_rate(self, rate: float) -> None:
+        """Give all rows a learning rate from the next step on."""
+        self.rates = [rate] * len(self.rates)
+        for group in self.adam.param_groups if self.adam is not None else ():
+            group["lr"] = rate
+
+    def rest(self, rows: Collection[int]) -> None:
+        """Leave ``rows``, their moments and step counts as they are, until told otherwise.
+
+        Told anew after each ``append`` and ``keep``.
+        """
+        for i, parameter in enumerate(self.parameters):
+            parameter.grad = None if i in rows else self.stack.grad[i]
 
     def step(self) -> None:
         """Apply the gradients that stand in the stack."""

@@ -23,9 +23,8 @@ class SnapshotPolicy(torch.nn.Module):
         self.state_dim, self.action_dim = len(self.normaliser.mean), int(state["action_dim"])
         self.sampler = ActionSampler(config, self.state_dim, self.action_dim)
         stack = Stack(self.sampler.network.shapes, torch.device("cpu"), trainable=False)
-        # Deviation D33: the average can be scored; the paper's code scores the online network.
-        name = config.evaluation.weights if state["stage"] == "policy" else "online"
-        stack.append(state["weights"][name])
+        # Deviation D33: averages can be scored; the paper's code scores the online networks.
+        stack.append(state["weights"][config.evaluation.weights])
         # Apart from one another: exporters write what shares memory as often as it is shared.
         self.weights = {name: value.clone() for name, value in stack.params.items()}
 

@@ -149,6 +149,11 @@ def test_trust_bounds_the_tilt_at_what_the_critic_knows() -> None:
     bounded = trusted_beta(values, 3.0, known=0.9)
     assert 0 < bounded < 3 and level(bounded) == pytest.approx(0.9, abs=1e-3)
     assert trusted_beta(values, 3.0, known=-1.0) == 0  # beyond it already: no tilt
+    least = float(values.mean() + 0.05)  # a tilt that leaves the weights next to equal
+    assert (
+        trusted_beta(values, 3.0, known=least) == 0 < trusted_beta(values, 3.0, known=least + 0.1)
+    )
+    assert trusted_beta(values, 0.01, known=10.0) == 0.01  # so gentle a tilt may be wanted
 
 
 def test_a_pack_with_trust_bounds_its_tilt(configure: Configure, trained: Trained) -> None:
@@ -163,22 +168,72 @@ def test_a_pack_with_trust_bounds_its_tilt(configure: Configure, trained: Traine
     assert 0 < told[2]["room_q"] < told[2]["support_q_std"] * 2
 
 
-def test_a_policy_beyond_what_the_critic_knows_rests(
-    configure: Configure, trained: Trained
-) -> None:
-    """Round one tilts; where it led, Q's best of one of the behaviour's actions is far behind."""
-    free, bound = (configure(f"policy.trust={n}", "policy.beta=200") for n in (0, 1))
-    pack, upstream = trained("policy", [(0, free), (0, free)], 20)
-    assert isinstance(pack, PolicyPack)
-    states = [pack.state(i) for i in range(2)]
-    again = PolicyPack(free, pack.data)
-    for config, state in zip((free, bound), states, strict=True):
-        again.admit(Member(config, 0), upstream, state)
+Resting = tuple[PolicyPack, Config, dict[str, State], State]
+
+
+@pytest.fixture
+def resting(configure: Configure, trained: Trained) -> Resting:
+    """A pack whose member 1 rests since update 20, its configuration, upstream and state then.
+
+    Round one tilts it; where that led, Q's best of one of the behaviour's actions is far behind.
+    Member 0 is led on, member 2 clones itself at beta 0.
+    """
+    free = configure("policy.trust=0", "policy.beta=200")
+    bound = configure("policy.trust=1", "policy.beta=200")
+    control = configure("policy.trust=1", "policy.beta=0")
+    before, upstream = trained("policy", [(0, free)], 20)
+    pack = PolicyPack(free, before.data)
+    for config in (free, bound, control):
+        pack.admit(Member(config, 0), upstream, before.state(0))
     for _ in range(3):
+        pack.update()
+    return pack, bound, upstream, before.state(0)
+
+
+def rest_of(pack: PolicyPack) -> list[bool]:
+    return [one is not None and one.rests for one in pack.support]
+
+
+def test_a_policy_beyond_what_the_critic_knows_rests(resting: Resting) -> None:
+    pack, _, _, before = resting
+    assert rest_of(pack) == [False, True, False]
+    one = pack.support[1]
+    assert one is not None and one.health[HEALTH.index("room_q")] < 0
+    states = [pack.state(i) for i in range(3)]
+    for name in ("online", "ema"):
+        moved = [not torch.equal(s["weights"][name], before["weights"][name]) for s in states]
+        assert moved == [True, False, True]
+    steps = [float(state["moments"][0]["step"]) for state in states]
+    assert steps[0] == steps[2] == steps[1] + 3
+    assert pack.members[1].updates == 23
+
+
+def test_a_rest_is_kept_when_others_come_and_go_and_a_run_goes_on(resting: Resting) -> None:
+    pack, config, upstream, _ = resting
+    state = pack.state(1)
+    again = PolicyPack(config, pack.data)
+    again.admit(Member(config, 0), upstream, state)
+    pack.drop(2)
+    pack.admit(Member(config, 5), upstream, None)
+    pack.drop(0)
+    for _ in range(4):
+        pack.update()
         again.update()
-    tilted, resting = again.support
-    assert tilted is not None and resting is not None
-    assert resting.rests and not tilted.rests
-    assert torch.equal(again.online.flat[1], states[1]["weights"]["online"][0])
-    assert not torch.equal(again.online.flat[0], states[0]["weights"]["online"][0])
-    assert resting.health[HEALTH.index("room_q")] < 0 and again.members[1].updates == 23
+    assert rest_of(again) == [True] and rest_of(pack)[0]
+    for found in (pack.state(0), again.state(0)):
+        for name in ("online", "ema"):
+            assert torch.equal(found["weights"][name], state["weights"][name])
+    assert torch.equal(pack.state(0)["generator"], again.state(0)["generator"])
+
+
+def test_the_next_round_looks_again(resting: Resting) -> None:
+    """A critic to which all actions are equal has nothing against the tilt."""
+    pack, _, _, before = resting
+    pack.critic.flat.zero_()
+    while pack.members[1].updates < 42:
+        pack.update()
+    assert rest_of(pack) == [False, False, False]
+    now = pack.state(1)
+    assert not torch.equal(now["weights"]["online"], before["weights"]["online"])
+    assert not torch.equal(now["weights"]["ema"], before["weights"]["ema"])
+    assert float(now["moments"][0]["step"]) == float(before["moments"][0]["step"]) + 2

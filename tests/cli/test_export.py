@@ -76,7 +76,7 @@ def test_a_pt2_file_acts_like_the_policy(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("path", "network"), [("ot", "residual"), ("vp", "unet"), ("trig", "residual")]
+    ("path", "network"), [("ot", "unet"), ("vp", "residual"), ("trig", "unet")]
 )
 def test_every_path_and_network(
     train_point: Callable[..., Path], tmp_path: Path, path: str, network: str

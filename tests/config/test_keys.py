@@ -36,6 +36,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "behaviour.learning_rate": (0.5, ALL),
     "behaviour.batch_size": (17, ALL),
     "behaviour.updates": (6000, LATER),
+    "behaviour.ema_rate": (0.5, ALL),
     "sampler.solver": ("heun", LATER),
     "sampler.evaluations": (20, LATER),
     "sampler.clip": (False, LATER),
@@ -142,16 +143,18 @@ def test_settings_without_effect_change_nothing() -> None:
 
 def test_a_configuration_from_before_a_setting_keeps_its_keys() -> None:
     """The keys of the first release; a record of it has no section ``compute``."""
-    assert keys(BASE) == {
-        "behaviour": "f001e1eb9c430251",
-        "critic": "27bb17f4c7dbfc27",
-        "policy": "eaecac8ef4dac644",
-    }
     old: dict[str, dict[str, Any]] = to_dict(BASE)
     for section, settings in SETTINGS_LATER.items():
         old[section] = {k: v for k, v in old[section].items() if k not in settings}
     del old["compute"]
-    assert keys(from_dict(old, "record")) == keys(BASE)
+    before = from_dict(old, "record")
+    assert keys(before) == {
+        "behaviour": "f001e1eb9c430251",
+        "critic": "27bb17f4c7dbfc27",
+        "policy": "eaecac8ef4dac644",
+    }
+    # It scored the cloning network itself: its average would be that network.
+    assert before == changed(BASE, "behaviour.ema_rate", 1.0)
 
 
 def test_auto_means_another_solver_on_another_path() -> None:

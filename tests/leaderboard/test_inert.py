@@ -20,6 +20,7 @@ from qipo_ray.cli.output import print_leaderboard
 from qipo_ray.leaderboard import By, Leaderboard, from_records
 from qipo_ray.leaderboard.figures import Picture, Room, intervals
 from qipo_ray.leaderboard.figures.canvas import blank, label
+from qipo_ray.leaderboard.figures.intervals import LONGEST_TICK
 from qipo_ray.leaderboard.formats.comma import guard
 from qipo_ray.leaderboard.huggingface import results_files
 from qipo_ray.leaderboard.report import Report
@@ -186,12 +187,12 @@ def test_pictures_in_a_report(start: int, make_record: Callable[..., dict[str, A
         picture = intervals(from_records(records).rows, {})
         return report_page(records[0], "harmless", picture)
 
-    found, harmless = page(some), page(["harmless"] * len(some))
+    found, harmless = page(some), page(["harmless", "of two lines of text " * 3] * len(some))
     assert read_html(found).tags <= read_html(harmless).tags
     drawn = (ElementTree.fromstring(svg) for svg in re.findall(SVG, found))
-    texts = "".join(text for svg in drawn for text in svg.itertext())
+    texts = "".join("".join(text.split()) for svg in drawn for text in svg.itertext())
     for payload in some:
-        assert label(f"QIPO-OT, {payload}") in texts
+        assert "".join(label(f"QIPO-OT, {payload}", LONGEST_TICK).split()) in texts
 
 
 def test_markdown(payload: str, record: dict[str, Any]) -> None:

@@ -170,6 +170,21 @@ def test_scores_that_could_not_be_normalised_are_not_made_up(make_record: Build)
     assert left_out == {"unscored": 1}
 
 
+def test_averaged_cloning_has_its_own_row_and_says_so(make_record: Build) -> None:
+    """Not so in records from before, whose cloning was scored by the network itself."""
+    records = [make_record(50.0, cloning=float(place), beta=float(place)) for place in range(4)]
+    for record, weights, rate in zip(
+        records, ("online", "ema", "online", "ema"), (None, None, 0.005, 0.005), strict=True
+    ):
+        average = {} if rate is None else {"ema_rate": rate}
+        record["config"]["behaviour"] |= {"updates": 300, **average}
+        record["config"]["evaluation"] = {"weights": weights}
+    rows = rows_of("cloning", collect(records)[0])
+    words = "300 updates, raw observations"
+    found = [(row.method.preset, sorted(row.scores)) for row in rows]
+    assert found == [(words, [1.0]), (f"{words}, averaged", [3.0])]
+
+
 def test_a_configuration_of_any_shape_has_a_row(make_record: Build) -> None:
     """The schema of a record asks for a mapping, no more: other versions have other settings."""
     for config in ({}, {"behaviour": 3, "data": []}, {"behaviour": {"updates": "many"}}):

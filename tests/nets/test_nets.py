@@ -197,17 +197,28 @@ def test_a_new_rate_holds_from_the_next_step_and_for_new_rows() -> None:
     assert adam.rates == [0.125] and adam.adam.param_groups[0]["lr"] == 0.125
 
 
-def test_a_row_without_a_rate_rests_bit_for_bit() -> None:
+def test_a_row_rests_with_its_moments_and_goes_on_as_if_it_had_not() -> None:
     stack = Stack({"w": (3,)}, torch.device("cpu"), trainable=True)
     adam = RowAdam(stack)
-    stack.append(torch.randn(2, stack.width, generator=generator(0)))
+    stack.append(torch.randn(1, stack.width, generator=generator(0)).repeat(2, 1))
     adam.append(0.5, [adam.fresh(), adam.fresh()])
-    adam.set_rate(0, 1)
-    before = stack.flat.detach().clone()
-    stack.backward(stack.params["w"].square().sum(1))
-    adam.step()
+
+    def step() -> None:
+        stack.backward(stack.params["w"].square().sum(1))
+        adam.step()
+
+    step()
+    adam.rest({1})
+    before, moments = stack.flat.detach().clone(), adam.moments(1, 2)
+    step()
     moved = stack.flat.detach() != before
     assert moved[0, :3].all() and not moved[1].any()
+    for name, value in adam.moments(1, 2)[0].items():
+        assert torch.equal(value, moments[0][name])
+    ahead = stack.flat.detach()[0].clone()
+    adam.rest(())
+    step()
+    assert torch.equal(stack.flat.detach()[1], ahead)
 
 
 def test_rows_come_and_go_and_the_others_stay_bit_for_bit() -> None:

@@ -60,9 +60,9 @@ def make_run(point: Dataset, configure: Callable[..., Config]) -> Callable[..., 
 
 @pytest.fixture
 def snapshot_bytes() -> Callable[[Path], dict[str, bytes]]:
-    """The last snapshot of every job, all metrics and scores under a results folder, by place.
+    """The last snapshot of every job, those with a score, metrics and scores, by place.
 
-    Earlier snapshots are left out: which ones are there depends on the clock.
+    Other snapshots are left out: which ones are there depends on the clock.
     """
     return _snapshot_bytes
 
@@ -72,6 +72,8 @@ def _snapshot_bytes(root: Path) -> dict[str, bytes]:
     for folder in sorted(root.glob("artefacts/*")):
         for path in (*folder.glob("*.csv"), *folder.glob("note-*")):
             found[f"{folder.name}/{path.name}"] = path.read_bytes()
-        last = max(folder.glob("*.pt"))
-        found[f"{folder.name}/{last.name.split('-')[0]}"] = last.read_bytes()
+        snapshots = {path.name.split("-")[0]: path for path in folder.glob("*.pt")}
+        scored = {path.name.split("-")[2] for path in folder.glob("note-score-*")}
+        for updates in {*scored.intersection(snapshots), max(snapshots)}:
+            found[f"{folder.name}/{updates}"] = snapshots[updates].read_bytes()
     return found

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LINES = 16  # in a panel
-LONGEST_TICK, TICK_WIDTH = 72, 42  # signs: of what stands beside a line, of a line of that text
+LONGEST_TICK, TICK_WIDTH = 64, 42  # signs: of a name beside a line, of a line of its text
 _PLAIN = Look(GREY, "h", "-")  # of what is no configuration: the data, behaviour cloning
 _OT, _DIFF = Look("#0072b2", "o", "-"), Look("#d55e00", "s", "--")  # without a look of its own
 
@@ -100,9 +100,8 @@ def _look(row: Row, name: str, look: Mapping[str, Look]) -> Look:
 
 
 def _tick(phrase: str, row: Row) -> str:
-    """Return what stands beside a line, on two lines of text where one is too short."""
-    return textwrap.fill(label(f"{phrase}{_seeds(row)}", LONGEST_TICK), TICK_WIDTH)
-
-
-def _seeds(row: Row) -> str:
-    return f" ({len(row.seeds)} seed{'s' if len(row.seeds) != 1 else ''})" if row.seeds else ""
+    """Return what stands beside a line, on several lines of text where one is too short."""
+    words = label(phrase, LONGEST_TICK)
+    if row.seeds:
+        words += f" ({len(row.seeds)}\N{NO-BREAK SPACE}seed{'s' if len(row.seeds) != 1 else ''})"
+    return textwrap.fill(words, TICK_WIDTH, break_on_hyphens=False)
