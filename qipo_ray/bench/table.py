@@ -24,7 +24,8 @@ COLUMNS = (
     Column("met", "met"),
 )
 NOTES = (
-    "BC: the cloning of the same run. Mean: over training seeds, with a 95 % bootstrap interval."
+    "BC: the cloning of the same run, scored like its policy, both by the network or both by its"
+    " average. Mean: over training seeds, with a 95 % bootstrap interval."
     " All on the same environment seeds.",
     "Best of 16: of the actions that the cloned policy proposes, the one of highest Q, which the"
     " improved policy should approach (of the paper's form over 10 episodes). CPU s: the longest"
