@@ -1,7 +1,7 @@
 """Stage 1, behaviour: clone the data with an unweighted flow or diffusion (paper, phase 1).
 
-The later stages go on from the network itself; its average is there to be scored, like for like
-with an average of the policy.
+An average of the network goes along: by switch the later stages go on from it, and where the
+policy's average is scored, so is this one.
 """
 
 from __future__ import annotations

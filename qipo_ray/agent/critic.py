@@ -72,7 +72,7 @@ class CriticPack(Pack):
             for weights in twins:
                 weights["out.bias"].fill_(self.data.returns[self.data.with_returns].mean().item())
         rows = torch.cat([self.online.pack_row(weights) for weights in twins])
-        behaviour = upstream["behaviour"]["weights"]["online"]
+        behaviour = upstream["behaviour"]["weights"][member.config.behaviour.weights]
         return {"online": rows, "target": rows.clone(), "behaviour": behaviour}
 
     def _rate(self, config: Config) -> float:

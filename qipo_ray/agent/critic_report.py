@@ -104,7 +104,7 @@ def critic_report(
     rows = among[support_pool(len(among), ROWS, generator)].to(data.device)
     states, taken = data.observations[rows].cpu(), data.actions[rows].cpu()
     sampler = ActionSampler(config, data.state_dim, data.action_dim)
-    prior = _loaded(sampler.network.shapes, behaviour["weights"]["online"])
+    prior = _loaded(sampler.network.shapes, behaviour["weights"][config.behaviour.weights])
     actions = support_actions(
         sampler, prior.params, states, torch.arange(len(rows)), ACTIONS, generator
     )

@@ -78,7 +78,8 @@ class PolicyPack(Pack):
         self.support: list[WeightedSet | None] = []
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
-        prior = upstream["behaviour"]["weights"]["online"]
+        # Deviation D35: policy and critic go on from the clone, or by switch from its average.
+        prior = upstream["behaviour"]["weights"][member.config.behaviour.weights]
         critic = upstream["critic"]["weights"]["online"]
         return {
             "online": prior,

@@ -23,8 +23,8 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
     compute = settings.get("compute", {})
     precision = {k: v for k, v in compute.items() if k == "precision"}
 
-    def key(stage: str, needs: dict[str, Any], own: str) -> str:
-        """Return the hash of a stage's settings but ``own`` length, and of what it builds on."""
+    def key(stage: str, needs: dict[str, Any], *but: str) -> str:
+        """Return the hash of a stage's settings ``but`` some, and of what it builds on."""
         return _digest(
             {
                 "schema": KEY_SCHEMA,
@@ -32,15 +32,16 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
                 "task": task_id,
                 "data": data_sha256,
                 "seed": seed,
-                "settings": {k: v for k, v in settings[stage].items() if k != own},
+                "settings": {k: v for k, v in settings[stage].items() if k not in but},
                 **{k: v for k, v in needs.items() if v},
             }
         )
 
     seen = {"observations": settings["data"]["observations"], "compute": precision}
-    behaviour = key("behaviour", seen, "updates")
+    behaviour = key("behaviour", seen, "updates", "weights")
     cloned = {
         "behaviour": [behaviour, lengths["behaviour"]],
+        "weights": settings["behaviour"].get("weights"),
         "sampler": settings["sampler"],
         "compute": compute,
     }
@@ -90,6 +91,7 @@ def departure_labels(config: Config) -> dict[str, bool]:
         "trig-path": config.behaviour.path == "trig",
         f"predicts={config.predicts}": config.predicts != AUTO_PREDICTS[config.behaviour.path],
         "residual-network": config.behaviour.network != "unet",
+        "averaged-behaviour": config.behaviour.weights != "online",
         f"solver={config.solver}": config.solver != AUTO_SOLVER[config.behaviour.path],
         "layer-norm": critic.layer_norm,
         "returns-init": 0 < critic.returns_updates < critic.updates,

@@ -108,7 +108,11 @@ class Behaviour(_Section):
     batch_size: Annotated[Count, Code(4096, "transitions")]
     updates: Annotated[Count, Code(600_000, "length of the stage")]
     ema_rate: Annotated[
-        Rate, Ours(0.005, "share of new weights in the average, per update; scored by switch")
+        Rate, Ours(0.005, "share of new weights in the average, per update; used by switch")
+    ]
+    weights: Annotated[
+        Literal["online", "ema"],
+        Code("online", "weights that the later stages go on from; ema: the average"),
     ]
 
 
@@ -298,7 +302,7 @@ SECTIONS: dict[str, type] = {
 # Settings that came after the first records, with the value that means what was before: records
 # without them stay readable, and keys without them stay what they were.
 LATER: dict[str, dict[str, Any]] = {
-    "behaviour": {"ema_rate": 1.0},
+    "behaviour": {"ema_rate": 1.0, "weights": "online"},
     "critic": {"target": "softmax", "expectile": 0.7},
     "policy": {"beta_growth": 1.0, "target_ess": 0.0, "trust": 0},
     "compute": {"precision": "float32", "support": "float32"},

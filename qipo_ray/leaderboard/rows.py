@@ -246,7 +246,8 @@ def _cloning_hash(record: Record) -> str:
     config = record["config"]
     settings = config.get("behaviour")
     if isinstance(settings, Mapping):
-        settings = {key: value for key, value in settings.items() if key != "ema_rate"}
+        used = {"ema_rate", "weights"}  # by averages and by later stages, not by cloning
+        settings = {key: value for key, value in settings.items() if key not in used}
     parts = [settings, at(config, ("data", "observations")), at(config, ("sampler",))]
     parts += [] if _average(config) is None else [_average(config)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from qipo_ray.config.evaluations import scored_at
 
 # Hyper-parameters that members of one pack may differ in: (N, 1) columns, lengths and switches.
 COLUMNS = {
-    "behaviour": {"learning_rate", "ema_rate", "updates"},
+    "behaviour": {"learning_rate", "ema_rate", "weights", "updates"},
     "critic": {
         "learning_rate", "temperature", "expectile", "polyak", "updates", "returns_updates",
         "refresh_every",

@@ -37,6 +37,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "behaviour.batch_size": (17, ALL),
     "behaviour.updates": (6000, LATER),
     "behaviour.ema_rate": (0.5, ALL),
+    "behaviour.weights": ("ema", LATER),
     "sampler.solver": ("heun", LATER),
     "sampler.evaluations": (20, LATER),
     "sampler.clip": (False, LATER),
@@ -153,7 +154,7 @@ def test_a_configuration_from_before_a_setting_keeps_its_keys() -> None:
         "critic": "27bb17f4c7dbfc27",
         "policy": "eaecac8ef4dac644",
     }
-    # It scored the cloning network itself: its average would be that network.
+    # It had the cloning network alone: its average would be that network.
     assert before == changed(BASE, "behaviour.ema_rate", 1.0)
 
 
@@ -189,6 +190,7 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
         ("behaviour.path", "trig", "trig-path"),
         ("behaviour.predicts", "noise", "predicts=noise"),
         ("behaviour.network", "residual", "residual-network"),
+        ("behaviour.weights", "ema", "averaged-behaviour"),
         ("sampler.solver", "euler", "solver=euler"),
         ("critic.layer_norm", True, "layer-norm"),
         ("critic.returns_updates", 5, "returns-init"),

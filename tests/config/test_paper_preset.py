@@ -23,7 +23,8 @@ SHEET: dict[str, tuple[Plain, str]] = {
     "behaviour.learning_rate": (1e-4, "2.2 phase 1"),
     "behaviour.batch_size": (4096, "2.2 phase 1"),
     "behaviour.updates": (600_000, "2.2 phase 1"),
-    "behaviour.ema_rate": (0.005, "neutral"),  # no effect where the online network is scored
+    "behaviour.ema_rate": (0.005, "neutral"),  # no effect with the online weights
+    "behaviour.weights": ("online", "2.2 phase 3"),
     "sampler.solver": ("auto", "A2, A3"),
     "sampler.evaluations": (15, "2.2 sampler"),
     "sampler.clip": (True, "A14"),
