@@ -45,6 +45,34 @@ def test_the_behaviour_clones_the_actions(
         assert actions.abs().max() <= 1
 
 
+def test_cloning_keeps_an_average_of_its_own_rate_for_each_member(
+    configure: Callable[..., Config], trained: Trained
+) -> None:
+    rates = (0.1, 0.5, 1.0)
+    members = [(3, configure(f"behaviour.ema_rate={rate}")) for rate in rates]
+    pack, _ = trained("behaviour", members, 5)
+    before = [pack.state(i)["weights"] for i in range(3)]
+    pack.update()
+    for rate, i in zip(rates, range(3), strict=True):
+        weights = pack.state(i)["weights"]
+        expected = (1 - rate) * before[i]["ema"] + rate * weights["online"]
+        torch.testing.assert_close(weights["ema"], expected)
+    assert torch.equal(weights["ema"], weights["online"])  # of rate 1
+
+
+@pytest.mark.parametrize("name", ["online", "ema"])
+def test_later_stages_go_on_from_the_clone_or_its_average(
+    configure: Callable[..., Config], trained: Trained, name: str
+) -> None:
+    config = configure(f"behaviour.weights={name}")
+    for stage in ("critic", "policy"):
+        pack, upstream = trained(stage, [(0, config)], 0)
+        clone = upstream["behaviour"]["weights"]
+        assert not torch.equal(clone["online"], clone["ema"])
+        for stack in ("behaviour",) if stage == "critic" else ("behaviour", "online", "ema"):
+            assert torch.equal(pack._stacks[stack].stack.flat, clone[name])
+
+
 def test_the_critics_target_is_the_softmax_average_of_the_twins_minimum(
     configure: Callable[..., Config], trained: Trained, data: Tensors
 ) -> None:
