@@ -31,7 +31,7 @@ class Limits:
 
     each: float | None = None  # at least, on every seed
     mean: float | None = None  # at least
-    within: float | None = None  # the mean at most this far from cloning
+    within: float | None = None  # each seed at most this far from cloning
     cpu_s: float | None = None  # at most, CPU seconds of training of every run
     warned: bool = False  # the critic report warns, on every seed
 
