@@ -79,7 +79,7 @@ class Judge:
     def __init__(self, config: Config, critic: State) -> None:
         c, state_dim = config.critic, len(critic["normaliser"]["mean"])
         self.q = TwinQ(state_dim, critic["action_dim"], c.width, c.layers, norm=c.layer_norm)
-        self.stack = _loaded(self.q.shapes, critic["weights"]["online"])
+        self.stack = loaded(self.q.shapes, critic["weights"]["online"])
 
     @torch.no_grad()
     def twins(self, states: Tensor, actions: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ def critic_report(
     rows = among[support_pool(len(among), ROWS, generator)].to(data.device)
     states, taken = data.observations[rows].cpu(), data.actions[rows].cpu()
     sampler = ActionSampler(config, data.state_dim, data.action_dim)
-    prior = _loaded(sampler.network.shapes, behaviour["weights"][config.behaviour.weights])
+    prior = loaded(sampler.network.shapes, behaviour["weights"][config.behaviour.weights])
     actions = support_actions(
         sampler, prior.params, states, torch.arange(len(rows)), ACTIONS, generator
     )
@@ -123,7 +123,8 @@ def critic_report(
     )
 
 
-def _loaded(shapes: Shapes, rows: Tensor) -> Stack:
+def loaded(shapes: Shapes, rows: Tensor) -> Stack:
+    """Return weights of a state, on the CPU."""
     stack = Stack(shapes, torch.device("cpu"), trainable=False)
     stack.append(rows)
     return stack

@@ -138,8 +138,8 @@ def read_seeds(text: str) -> list[int]:
 def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
     """Yield a listener that shows progress with an ETA, and each stage's end as a line."""
     from qipo_ray.agent.memory import support_needs
-    from qipo_ray.train.critic_report import lines_of
     from qipo_ray.train.progress import Progress
+    from qipo_ray.train.stage_reports import lines_of
 
     jobs = [entry.job for entry in todo.graph.entries.values()]
     of = {job.snapshot: job for job in jobs}
@@ -165,8 +165,8 @@ def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
                 live.line(f"{where}: diverged: {report.reason}")
             elif report.kind == "finished":
                 live.line(f"{where}: done in {report.seconds:.0f} s of training")
-                found = todo.graph.results.critic_report(of[report.snapshot])
-                for words in lines_of(found) if found else ():
+                found = todo.graph.results.report(of[report.snapshot])
+                for words in lines_of(stage, found) if found else ():
                     live.line(f"seed {seed} {stage} report: {words}")
 
         yield tell

@@ -23,7 +23,7 @@ def warnings_of(records: Sequence[Record], root: Path) -> list[str]:
     found = [*_broken(records), *_code(records)]
     for series in series_of(records):
         where = f"{series.task} ({series.setting.source}), {series.name}"
-        said = (*_scores(series), *_critics(series), *_weights(series, root))
+        said = (*_scores(series), *_reports(series), *_weights(series, root))
         found += [f"{where}: {words}" for words in said]
     return found
 
@@ -67,14 +67,15 @@ def _scores(series: Series) -> Iterator[str]:
         yield f"it scores {cloned - mean:.1f} below the behaviour cloning that it started from."
 
 
-def _critics(series: Series) -> Iterator[str]:
-    """Yield what the reports of the critics warn of, each kind once, with how many say it."""
-    reports = [report for record in series.records if (report := record.get("critic_report"))]
-    kinds: defaultdict[str, list[str]] = defaultdict(list)
-    for warning in (warning for report in reports for warning in report["warnings"]):
-        kinds[warning.partition(":")[0]].append(warning)
-    for some in kinds.values():
-        yield f"critic: {some[0]} ({len(some)} of {len(reports)} seeds)."
+def _reports(series: Series) -> Iterator[str]:
+    """Yield what the reports of critics and policies warn of, each kind with how many say it."""
+    for stage in ("critic", "policy"):
+        reports = [found for one in series.records if (found := one.get(f"{stage}_report"))]
+        kinds: defaultdict[str, list[str]] = defaultdict(list)
+        for warning in (warning for report in reports for warning in report["warnings"]):
+            kinds[warning.partition(":")[0]].append(warning)
+        for some in kinds.values():
+            yield f"{stage}: {some[0]} ({len(some)} of {len(reports)} seeds)."
 
 
 def _weights(series: Series, root: Path) -> Iterator[str]:
@@ -92,7 +93,13 @@ def _weights(series: Series, root: Path) -> Iterator[str]:
 
 
 def _final_ess(record: Record, root: Path) -> float | None:
-    """Return the last effective sample size in the metrics of a run's policy job, or None."""
+    """Return the last effective sample size of a run's policy job, or None.
+
+    Records from before they held it have it in the metrics below ``root``.
+    """
+    if record.get("health") is not None:
+        kept: float | None = (record["health"].get("policy") or {}).get("ess")
+        return kept
     path = root / "artefacts" / f"policy-{record['jobs']['policy']}" / "metrics.csv"
     try:
         with path.open(newline="") as file:

@@ -47,6 +47,19 @@ CRITIC_REPORT = Fields(
         "best_of": Maybe(SCORE),  # of the best action by Q: online episodes that select nothing
     }
 )
+POLICY_REPORT = Fields(
+    {
+        "updates": COUNT,
+        "rows": number(1, whole=True),
+        "actions": number(1, whole=True),  # of the policy and of the behaviour at each
+        "drift": Maybe(number(0)),  # from the behaviour, 1 for itself
+        "action_std": Maybe(number(0)),
+        "q_mean": Maybe(number()),  # of the policy's actions
+        "q_best": Maybe(number()),  # of the behaviour's best
+        "q_std": Maybe(number(0)),  # between the behaviour's
+        "warnings": Many(text()),
+    }
+)
 RECORD = Fields(
     {
         "schema": one_of(SCHEMA),
@@ -131,5 +144,9 @@ RECORD = Fields(
         ),
         "pack": Fields({"size": number(1, whole=True), "composition": Maybe(PLAIN)}),
     },
-    later={"critic_report": Maybe(CRITIC_REPORT)},
+    later={
+        "critic_report": Maybe(CRITIC_REPORT),
+        "policy_report": Maybe(POLICY_REPORT),
+        "health": Maybe(MAPPING),  # stage -> its last metrics
+    },
 )

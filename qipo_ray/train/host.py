@@ -15,14 +15,15 @@ from typing import Any
 import torch
 
 from qipo_ray.agent import Diverged, State, Tensors
-from qipo_ray.agent.critic_report import critic_report
+from qipo_ray.agent.critic_report import CriticReport, critic_report
 from qipo_ray.agent.memory import shortage, support_needs
+from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 from qipo_ray.store.attempts import StaleAttempt
+from qipo_ray.train.best_by_q import score_best_by_q
 from qipo_ray.train.checkpoint import Checkpoint, check_form, fresh_state, identity, to_bytes
-from qipo_ray.train.critic_report import score_best_by_q
 from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, Event
 from qipo_ray.train.job import Job, Snapshot
@@ -196,21 +197,26 @@ class Host:
         if event.kind == "diverged":
             return [self._diverged(job, event.updates, event.reason)]
         state = self.save(job, keep=event.kind == "finished")
-        if event.kind == "finished" and job.stage == "critic":
-            self._report_critic(job, state)
+        if event.kind == "finished" and job.stage != "behaviour":
+            self._measure(job, state)
         reports = self._scores(job, state)
         if event.kind == "finished" and job.key in self.active:
             reports.append(self._report("finished", job, event.updates))
             self._drop(job.key)
         return reports
 
-    def _report_critic(self, job: Job, state: State) -> None:
-        """Keep the report of a critic that has come to its length, if there is none yet."""
-        if self.results.critic_report(job) is not None:
+    def _measure(self, job: Job, state: State) -> None:
+        """Keep the report of a critic or policy that has come to its length, if there is none."""
+        if self.results.report(job) is not None:
             return
-        behaviour = self.results.state(job.upstream[0])
-        report = critic_report(job.config, self._tensors(job), behaviour, state, job.seed)
-        self.results.keep_critic_report(job, report.plain())
+        data, behaviour = self._tensors(job), self.results.state(job.upstream[0])
+        measured: CriticReport | PolicyReport
+        if job.stage == "critic":
+            measured = critic_report(job.config, data, behaviour, state, job.seed)
+        else:
+            critic = self.results.state(job.upstream[1])
+            measured = policy_report(job.config, data, behaviour, critic, state, job.seed)
+        self.results.keep_report(job, measured.plain())
 
     def _score(self, job: Job, state: State, episodes: int) -> Score:
         task = get_task(job.task)

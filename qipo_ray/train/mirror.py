@@ -8,20 +8,20 @@ from collections.abc import Iterator
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.evaluation.score import normalised
-from qipo_ray.train.critic_report import scalars_of
 from qipo_ray.train.engine import LOG_EVERY
 from qipo_ray.train.job import Job, Run
 from qipo_ray.train.metrics import read_metrics
 from qipo_ray.train.report import Score
 from qipo_ray.train.results import Results
 from qipo_ray.train.sinks import Row, Sink
+from qipo_ray.train.stage_reports import scalars_of
 
 POINTS = 500  # of a stage's curve, at most: more than a page shows, and thousands stay light
 SIGMAS = 1.96  # of the normal 95 % interval over episodes
 
 
 class RunMirror:
-    """Follows one run: metrics by stage, scores with an interval, speed, the critic's report.
+    """Follows one run: metrics by stage, scores with an interval, speed, reports.
 
     All of it comes from the store, so a mirror opened after a resume tells the whole story again.
     A stage of more than 50,000 updates is told in means over equal windows.
@@ -31,15 +31,17 @@ class RunMirror:
         self.run, self.jobs, self.results, self.sink = run, run.jobs, results, sink
         self.written = dict.fromkeys((job.stage for job in self.jobs), 0)
         self.scored: set[tuple[str, int, int]] = set()
-        self.reported = False  # the critic's report
+        self.reported: set[str] = set()  # stages
         self.timed: dict[str, tuple[int, float]] = {}  # updates and seconds by stage
 
     def sync(self) -> None:
         """Write what the store gained since the last call."""
         start = 0
         for job in self.jobs:
-            told = self._critic_report if job.stage == "critic" else self._scores
-            rows = [*self._metrics(job, start), *self._pace(job, start), *told(job, start)]
+            rows = [*self._metrics(job, start), *self._pace(job, start)]
+            rows += self._report(job, start)
+            if job.stage != "critic":
+                rows += self._scores(job, start)
             rows.sort(key=lambda row: row.total)
             if rows:
                 self.sink.write(rows)
@@ -80,12 +82,14 @@ class RunMirror:
                 before, spent = self.timed[job.stage] = (updates, artefact.seconds)
                 yield Row(updates, start + updates, {f"{job.stage}/updates_per_s": pace})
 
-    def _critic_report(self, job: Job, start: int) -> Iterator[Row]:
-        """Yield the report of the critic when it is complete, at the end of its stage."""
-        report = None if self.reported else self.results.critic_report(job)
-        if report is not None and (report["best_of"] is not None or not job.evaluations):
-            self.reported = True
-            yield Row(job.length, start + job.length, scalars_of(report))
+    def _report(self, job: Job, start: int) -> Iterator[Row]:
+        """Yield the report of a stage when it is complete, at its end."""
+        report = None if job.stage in self.reported else self.results.report(job)
+        if report is None:
+            return
+        if job.stage == "policy" or report["best_of"] is not None or not job.evaluations:
+            self.reported.add(job.stage)
+            yield Row(job.length, start + job.length, scalars_of(job.stage, report))
 
     def _scores(self, job: Job, start: int) -> Iterator[Row]:
         """Yield the scores that have come; cloning's stands at 0, where the policy begins."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -15,6 +16,7 @@ from qipo_ray.store.attempts import newest_attempt
 from qipo_ray.store.records import SCHEMA, new_id
 from qipo_ray.train.job import Job, Run
 from qipo_ray.train.machine import software
+from qipo_ray.train.metrics import read_metrics
 from qipo_ray.train.report import Score
 from qipo_ray.train.results import Results
 from qipo_ray.train.scoring import action_latency_ms
@@ -102,8 +104,18 @@ def build_record(
             "ended": ended,
         },
         "pack": _pack(policy, machines),
-        "critic_report": results.critic_report(critic),
+        "critic_report": results.report(critic),
+        "policy_report": results.report(policy) if finished else None,
+        "health": {job.stage: _health(job, results, reached) for job in run.jobs},
     }
+
+
+def _health(job: Job, results: Results, reached: int) -> dict[str, float | None] | None:
+    """Return the last metrics of a job in the run, None for one that is not finite."""
+    most = reached if job.stage == "policy" else job.length
+    rows = read_metrics(results.artefacts.folder(job.stage, job.key))
+    within = [row for row in rows if row["updates"] <= most]
+    return {k: v if math.isfinite(v) else None for k, v in within[-1].items()} if within else None
 
 
 def _nothing() -> dict[str, None]:

@@ -17,7 +17,6 @@ from qipo_ray.train.job import Evaluation, Job, Snapshot
 from qipo_ray.train.report import Score
 
 TRAINED_ON = "trained-on"
-CRITIC_REPORT = "critic-report"
 
 
 class Results:
@@ -44,26 +43,25 @@ class Results:
         """Return whether the job's snapshot is there, whole, and all that is measured of it."""
         if any(self.score(job, evaluation) is None for evaluation in job.evaluations):
             return False
-        if job.stage == "critic" and self.critic_report(job) is None:
+        if job.stage != "behaviour" and self.report(job) is None:
             return False
         return self.artefacts.read(job.stage, job.key, job.length) is not None
 
-    def critic_report(self, job: Job) -> dict[str, Any] | None:
-        """Return the report of a critic with its greedy score, as a record holds it.
+    def report(self, job: Job) -> dict[str, Any] | None:
+        """Return the report of a critic, with its greedy score, or of a policy, as records do.
 
-        None where there is none, as of the other stages.
+        None where there is none, as of a behaviour.
         """
-        name = f"{CRITIC_REPORT}-{job.length:09d}"
-        note: dict[str, Any] | None = self.artefacts.note(job.stage, job.key, name)
-        if note is None:
-            return None
+        note: dict[str, Any] | None = self.artefacts.note(job.stage, job.key, _report_name(job))
+        if note is None or job.stage == "policy":
+            return note
         best = next((self.score(job, one) for one in job.evaluations), None)
         return {**note, "best_of": best}
 
-    def keep_critic_report(self, job: Job, report: Mapping[str, Any]) -> None:
-        """Keep the report of a critic at its job's length."""
+    def keep_report(self, job: Job, report: Mapping[str, Any]) -> None:
+        """Keep the report of a critic or a policy at its job's length."""
         note = {"updates": job.length, **report}
-        self.artefacts.write_note(job.stage, job.key, f"{CRITIC_REPORT}-{job.length:09d}", note)
+        self.artefacts.write_note(job.stage, job.key, _report_name(job), note)
 
     def machines(self, job: Job) -> list[dict[str, Any]]:
         """Return where the job was trained, in order: `machine.hardware`, and ``slots``."""
@@ -117,3 +115,9 @@ class Results:
                 f"checkpoint {snapshot.updates} in {folder} is refused: {error}; without that "
                 "folder the same command trains it anew"
             ) from None
+
+
+def _report_name(job: Job) -> str:
+    """Return the name of a job's report: that of a policy is of the weights that are scored."""
+    name = f"{job.stage}-report-{job.length:09d}"
+    return f"{name}-{job.config.evaluation.weights}" if job.stage == "policy" else name

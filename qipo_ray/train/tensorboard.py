@@ -38,6 +38,10 @@ LAYOUT = {
         "what the twins differ by": ["Multiline", ["critic_report/disagreement"]],
         "correlation with returns": ["Multiline", ["critic_report/correlation"]],
     },
+    "policy report": {
+        "distance of the last policy from the behaviour": ["Multiline", ["policy_report/drift"]],
+        "spread of its actions": ["Multiline", ["policy_report/action_std"]],
+    },
     "loss": {stage: ["Multiline", [f"{stage}/loss"]] for stage in STAGES},
     "norm of the gradient": {stage: ["Multiline", [f"{stage}/grad_norm"]] for stage in STAGES},
     "throughput, updates per second": {
@@ -50,6 +54,7 @@ NO_SUCCESS = "It rises even where the score falls: no sign that the policy impro
 DESCRIPTIONS = {
     "policy/support_q": f"Mean Q of the policy's support actions. {NO_SUCCESS}",
     "critic/q_data": f"Mean Q of the data's actions. {NO_SUCCESS}",
+    "policy_report/q_mean": f"Mean Q of the last policy's actions. {NO_SUCCESS}",
 }
 
 

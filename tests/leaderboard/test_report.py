@@ -157,6 +157,14 @@ def test_warnings(tmp_path: Path, make_record: Build) -> None:
     (folder / "metrics.csv").write_text("updates,ess\n100,9.0\n200,1.25\n")
     (told,) = warnings_of(fine, tmp_path)
     assert "rest on 1.2 of" in told
+    held = [record | {"health": {"policy": {"ess": 1.4}}} for record in fine]
+    assert "rest on 1.4 of" in warnings_of(held, tmp_path / "elsewhere")[0]
+    held = [record | {"health": {"behaviour": {"loss": 1.0}, "policy": None}} for record in fine]
+    assert warnings_of(held, tmp_path) == []
+    for record in held[1:3]:
+        record["policy_report"] = {"warnings": ["beyond: it is"]}
+    (told,) = warnings_of(held, tmp_path)
+    assert told.endswith("policy: beyond: it is (2 of 2 seeds).")
     for record in fine[:3]:
         record["critic_report"] = {"warnings": [f"little: by {record['seed']}", "nothing: x"]}
     fine[3]["critic_report"] = {"warnings": []}

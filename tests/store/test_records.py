@@ -359,6 +359,12 @@ def test_a_part_that_came_later_is_checked_and_may_be_missing(tmp_path: Path) ->
     validate(new)
     with pytest.raises(RecordError, match="record.critic_report.rows: expected a whole number"):
         validate(record(critic_report={**report, "rows": 0}))
+    left = {"updates": 3, "rows": 2, "actions": 16, "warnings": [], "drift": 1.5}
+    left |= dict.fromkeys(("action_std", "q_mean", "q_best", "q_std"))
+    health = {"behaviour": {"updates": 3.0, "loss": 0.5}, "critic": None, "policy": None}
+    validate(record(policy_report=left, health=health))
+    with pytest.raises(RecordError, match="record.policy_report.drift: expected"):
+        validate(record(policy_report={**left, "drift": -1.0}))
     write_record(tmp_path, old | {"critic_report": report})
     (kept,) = read_records(tmp_path)
     assert "critic_report" not in kept

@@ -12,7 +12,11 @@ from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.evaluation.generate import generate
+from qipo_ray.train.graph import JobGraph
 from qipo_ray.train.job import Run
+from qipo_ray.train.local import execute
+from qipo_ray.train.report import Report
+from qipo_ray.train.results import Results
 
 TINY = (
     "behaviour.width=16",
@@ -56,6 +60,39 @@ def make_run(point: Dataset, configure: Callable[..., Config]) -> Callable[..., 
         return Run("point", configure(*changes), seed, str(point.path), point.sha256)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def train() -> Callable[..., list[Report]]:
+    """Train the first stages of a run under a root, in this process; returns the reports."""
+
+    def execute_stages(root: Path, run: Run, stages: int = 2) -> list[Report]:
+        graph = JobGraph(Results(root))
+        for job in run.jobs[:stages]:
+            graph.add(job, "run")
+        reports: list[Report] = []
+        execute(graph, root, 1, reports.append)
+        return reports
+
+    return execute_stages
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory,
+    train: Callable[..., list[Report]],
+    make_run: Callable[..., Run],
+) -> Path:
+    """The first two stages of a tiny run."""
+    root = tmp_path_factory.mktemp("trained")
+    train(root, make_run())
+    return root
+
+
+@pytest.fixture
+def run(make_run: Callable[..., Run]) -> Run:
+    """The run whose first two stages are in ``trained``."""
+    return make_run()
 
 
 @pytest.fixture

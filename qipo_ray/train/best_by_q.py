@@ -1,14 +1,11 @@
-"""What is made of a finished critic: the report that is kept beside it, and its greedy score.
+"""The greedy score of a finished critic, which is part of its report.
 
-The score is that of the best of 16 actions that the behaviour proposes, by Q: what selection alone
+It is that of the best of 16 actions that the behaviour proposes, by Q: what selection alone
 is worth, without the policy stage. It takes online episodes. They choose nothing in a run, so they
 are no selection episodes; a search, whose trials they would cost much, goes without.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +20,6 @@ from qipo_ray.evaluation.score import env_seeds, score
 from qipo_ray.train.policy import SnapshotPolicy
 from qipo_ray.train.report import Score
 from qipo_ray.train.scoring import NOISE_SEED
-
-Words = Mapping[str, Any]  # a report as a record holds it
 
 
 class BestByQ:
@@ -63,33 +58,3 @@ def score_best_by_q(
     except ValueError as error:
         raise Diverged(str(error)) from error
     return score(task, rollouts, critic["updates"])
-
-
-def scalars_of(report: Words) -> dict[str, float]:
-    """Return the numbers of a report for curves; what is not known is left out."""
-    numbers = {name: report[name] for name in NUMBERS}
-    if report["best_of"] is not None:
-        numbers["best_of"] = report["best_of"]["normalised"]
-    known = {name: value for name, value in numbers.items() if value is not None}
-    return {f"critic_report/{name}": value for name, value in known.items()}
-
-
-NUMBERS = (
-    "action_std", "q_std", "disagreement", "error", "correlation", "q_mean", "return_mean",
-)  # fmt: skip
-
-
-def lines_of(report: Words) -> Iterator[str]:
-    """Yield a report in words: what was measured, then a line for each warning."""
-    text = {name: "?" if report[name] is None else f"{report[name]:.3g}" for name in NUMBERS}
-    known = report["q_std"] is not None and report["error"]
-    relative = f" ({report['q_std'] / report['error']:.2g} of its error)" if known else ""
-    best = report["best_of"]
-    greedy = "" if best is None else f"; best of {report['actions']}: {best['normalised']:.1f}"
-    yield (
-        f"Q between actions of a state ± {text['q_std']}{relative}, twins differ by "
-        f"{text['disagreement']}; with returns: correlation {text['correlation']}, "
-        f"mean {text['q_mean']} for {text['return_mean']}{greedy}"
-    )
-    for warning in report["warnings"]:
-        yield f"warning: {warning}"

@@ -1,0 +1,57 @@
+"""The reports of a finished critic and policy, as records hold them, in numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Words = Mapping[str, Any]
+NUMBERS = {
+    "critic": (
+        "action_std", "q_std", "disagreement", "error", "correlation", "q_mean", "return_mean",
+    ),
+    "policy": ("drift", "action_std", "q_mean", "q_best", "q_std"),
+}  # fmt: skip
+
+
+def scalars_of(stage: str, report: Words) -> dict[str, float]:
+    """Return the numbers of a stage's report for curves; what is not known is left out."""
+    numbers = {name: report[name] for name in NUMBERS[stage]}
+    if report.get("best_of") is not None:
+        numbers["best_of"] = report["best_of"]["normalised"]
+    known = {name: value for name, value in numbers.items() if value is not None}
+    return {f"{stage}_report/{name}": value for name, value in known.items()}
+
+
+def lines_of(stage: str, report: Words) -> Iterator[str]:
+    """Yield a stage's report in words: what was measured, then a line for each warning."""
+    texts = {n: "?" if report[n] is None else f"{report[n]:.3g}" for n in NUMBERS[stage]}
+    yield SENTENCES[stage](report, texts)
+    for warning in report["warnings"]:
+        yield f"warning: {warning}"
+
+
+def _critic(report: Words, text: Mapping[str, str]) -> str:
+    known = report["q_std"] is not None and report["error"]
+    relative = f" ({report['q_std'] / report['error']:.2g} of its error)" if known else ""
+    best = report["best_of"]
+    greedy = "" if best is None else f"; best of {report['actions']}: {best['normalised']:.1f}"
+    return (
+        f"Q between actions of a state ± {text['q_std']}{relative}, twins differ by "
+        f"{text['disagreement']}; with returns: correlation {text['correlation']}, "
+        f"mean {text['q_mean']} for {text['return_mean']}{greedy}"
+    )
+
+
+def _policy(report: Words, text: Mapping[str, str]) -> str:
+    return (
+        f"{text['drift']} times as far from the behaviour as the behaviour from itself, actions ± "
+        f"{text['action_std']}; Q of its actions {text['q_mean']}, of the behaviour's best of "
+        f"{report['actions']} {text['q_best']} (± {text['q_std']} between actions of a state)"
+    )
+
+
+SENTENCES: dict[str, Callable[[Words, Mapping[str, str]], str]] = {
+    "critic": _critic,
+    "policy": _policy,
+}
