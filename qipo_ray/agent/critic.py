@@ -64,6 +64,7 @@ class CriticPack(Pack):
         self.target = self._stack("target", self.q.shapes, 2)
         self.prior = self._stack("behaviour", self.sampler.network.shapes, saved=False)
         self.support: list[SupportSet | None] = []
+        self.places: dict[tuple[int, ...], Tensor] = {}  # of some members, on the device
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         generator = stream(member.seed, self.stage, "weights")
@@ -89,6 +90,7 @@ class CriticPack(Pack):
         self.expectile = self.column([c.expectile for c in configs]).unsqueeze(-1)
         self.polyak = self.column([c.polyak for c in configs]).repeat_interleave(2, 0)
         self.support += [None] * (len(self.members) - len(self.support))
+        self.places.clear()
 
     def owing(self) -> int:
         """Return how many members have a support set still to come."""
@@ -140,7 +142,8 @@ class CriticPack(Pack):
         spread = targets.new_zeros(len(self.members))
         if bootstrapped:
             values, spreads = self._bootstrap(bootstrapped, rows, spots)
-            targets[bootstrapped], spread[bootstrapped] = values, spreads
+            at = self._at(bootstrapped)
+            targets[at], spread[at] = values, spreads
         states, actions = self.data.observations[rows], self.data.actions[rows].unsqueeze(2)
         q = self.q(self.online.params, states, actions).squeeze(-1)  # (N, 2, B)
         loss = (q - targets.unsqueeze(1)).square().mean(2)  # (N, 2)
@@ -172,22 +175,33 @@ class CriticPack(Pack):
         actions = torch.stack(
             [support.actions[spots[i]].float() for i, support in zip(members, sets, strict=True)]
         )
-        rows = rows[members]
+        at = self._at(members)
+        rows = rows[at]
         states = self.data.next_observations[rows]
-        q = self.q.lowest(self._target_of(members), states, actions)
+        q = self.q.lowest(self._target_of(at), states, actions)
         if self.target_rule == "softmax":
-            value = (torch.softmax(self.temperature[members] * q, -1) * q).sum(-1)
+            value = (torch.softmax(self.temperature[at] * q, -1) * q).sum(-1)
         else:
             # Deviation D15: the expectile instead of the softmax average.
-            value = expectile(q, self.expectile[members])
+            value = expectile(q, self.expectile[at])
         going_on = 1 - self.data.terminals[rows]
         return self.data.rewards[rows] + self.discount * going_on * value, q.std(-1).mean(1)
 
-    def _target_of(self, members: list[int]) -> Params:
+    def _at(self, members: list[int]) -> Tensor | slice:
+        """Return an index of ``members``; it is copied to the device once, not in every update."""
         if len(members) == len(self.members):
-            return self.target.params
-        index = [2 * i + r for i in members for r in range(2)]
-        return {name: value[index] for name, value in self.target.params.items()}
+            return slice(None)
+        key = tuple(members)
+        if key not in self.places:
+            self.places[key] = torch.tensor(members, device=self.data.device)
+        return self.places[key]
+
+    def _target_of(self, at: Tensor | slice) -> Params:
+        """Return the target twins of the members at ``at``."""
+        return {
+            name: value.unflatten(0, (-1, 2))[at].flatten(0, 1)
+            for name, value in self.target.params.items()
+        }
 
     def _after(self) -> None:
         self.target.flat.lerp_(self.online.flat, self.polyak)

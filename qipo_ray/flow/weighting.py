@@ -66,6 +66,9 @@ def draw_by_weight(weights: Tensor, count: int, generator: torch.Generator) -> T
 
     An unweighted loss over the drawn samples has the expectation of the weighted loss over all.
     """
+    if count == 1:  # as multinomial draws one, but without its checks, for which the host waits
+        race = weights / torch.empty_like(weights).exponential_(1, generator=generator)
+        return race.argmax(-1, keepdim=True)
     rows = weights.reshape(-1, weights.shape[-1])  # multinomial takes no more than two dimensions
     drawn = torch.multinomial(rows, count, replacement=True, generator=generator)
     return drawn.reshape(*weights.shape[:-1], count)
