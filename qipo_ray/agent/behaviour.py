@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from qipo_ray.agent.pack import Member, Pack, State, stream
+from qipo_ray.agent.pack import FAR, Member, Pack, State, stream
 from qipo_ray.agent.sampling import network_of
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
@@ -38,6 +38,9 @@ class BehaviourPack(Pack):
 
     def _rate(self, config: Config) -> float:
         return config.behaviour.learning_rate
+
+    def _limit(self, name: str) -> float:
+        return FAR * self.data.action_dim if name == "loss" else super()._limit(name)
 
     def _changed(self) -> None:
         self.ema_rate = self.column([m.config.behaviour.ema_rate for m in self.members])

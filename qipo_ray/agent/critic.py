@@ -22,7 +22,7 @@ from qipo_ray.config import Config
 from qipo_ray.nets import TwinQ
 from qipo_ray.nets.stack import Params
 
-# Deviation D24: a run ends where Q, a loss or a weight has left all bounds.
+# Deviation D24: a run ends where a loss or Q is far beyond what the data allow.
 DIVERGED_AT = 10.0  # times what the rewards allow: there Q has diverged
 
 

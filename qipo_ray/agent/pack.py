@@ -20,6 +20,9 @@ from qipo_ray.nets.optimiser import Moments
 from qipo_ray.nets.stack import Shapes
 
 State = dict[str, Any]  # plain tensors and numbers, see Pack.state
+# Squared error per dimension of an action at which a policy network has diverged: fresh ones start
+# at 1 to 3, on every path and whatever they predict.
+FAR = 1000.0
 
 
 class Diverged(ArithmeticError):

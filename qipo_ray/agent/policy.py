@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.critic import twin_q
-from qipo_ray.agent.pack import Member, Pack, State, stream
+from qipo_ray.agent.pack import FAR, Member, Pack, State, stream
 from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.agent.support import (
     DTYPES,
@@ -180,7 +180,8 @@ class PolicyPack(Pack):
         return WeightedSet(now, pool, actions, weights, health, rests=beta == 0 < wanted)
 
     def _limit(self, name: str) -> float:
-        return FINITE if name == "support_q" else super()._limit(name)
+        limits = {"loss": FAR * self.data.action_dim, "support_q": FINITE}
+        return limits.get(name, super()._limit(name))
 
     def _values(self, i: int, pool: Tensor, actions: Tensor) -> Tensor:
         """Return the minimum of the twins at every support action, ``(P, M)``."""

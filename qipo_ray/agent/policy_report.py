@@ -21,7 +21,7 @@ from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 
 # Where a warning is due: mean Q above the best of 16, in spreads of Q. Of the runs in
-# docs/learning.md, those with `policy.trust` end below 0.05, those without at 0.3 to 2.
+# docs/learning.md, those with `policy.trust` end below 0.05, most of those without at 0.3 to 2.
 BEYOND = 0.2
 
 

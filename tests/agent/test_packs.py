@@ -143,6 +143,18 @@ def test_a_members_draws_do_not_depend_on_its_pack(
     assert not torch.equal(pack.noise(4, 2)[0], pack.noise(4, 2)[1])
 
 
+@pytest.mark.parametrize("stage", ["behaviour", "policy"])
+def test_a_loss_beyond_what_actions_allow_has_diverged(
+    configure: Callable[..., Config], trained: Trained, stage: str
+) -> None:
+    pack, _ = trained(stage, [(0, configure())], 10)
+    assert pack.metrics(0)["loss"] < 10
+    pack._stacks["online"].stack.flat *= 100
+    pack.update()
+    with pytest.raises(Diverged, match=rf"{stage} loss is [\d.e+]+ at update 11, beyond 2000"):
+        pack.metrics(0)
+
+
 def test_a_q_beyond_what_rewards_allow_has_diverged(
     configure: Callable[..., Config], trained: Trained
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,11 +99,32 @@ def test_shapes_of_policy_jobs(make_run: Callable[..., Run]) -> None:
     assert len({shape(), *(shape(change) for change in other)}) == 1 + len(other)
 
 
-def test_a_diverging_job_ends_with_its_reason(
+@pytest.mark.parametrize("path", ["ot", "vp", "trig"])
+def test_a_job_that_diverges_by_itself_ends_with_its_reason(
+    make_run: Callable[..., Run], tensors: Tensors, path: str
+) -> None:
+    """One with a rate that is merely too large for its own good goes on."""
+    for rate, ends in ((1, True), (0.02, False)):
+        engine = Engine(1)
+        changes = (
+            f"behaviour.learning_rate={rate}",
+            f"behaviour.path={path}",
+            "behaviour.width=64",
+        )
+        engine.admit(make_run(*changes).jobs[0], tensors, {})
+        (event,) = engine.advance(100)
+        assert (event.kind == "diverged") == ends and event.updates == 100
+        if ends:
+            assert re.fullmatch(
+                r"behaviour loss is [\d.e+]+ at update 100, beyond 2000", event.reason
+            )
+
+
+def test_a_job_with_weights_that_are_not_finite_ends_with_its_reason(
     make_run: Callable[..., Run], tensors: Tensors
 ) -> None:
     engine = Engine(1)
-    engine.admit(make_run("behaviour.learning_rate=1").jobs[0], tensors, {})
+    engine.admit(make_run().jobs[0], tensors, {})
     engine._pack._stacks["online"].stack.flat.fill_(float("inf"))  # type: ignore[attr-defined]
     (event,) = engine.advance(1000)
     assert event.kind == "diverged" and event.updates == 100
