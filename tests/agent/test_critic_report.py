@@ -17,7 +17,7 @@ from qipo_ray.agent.critic_report import CriticReport, Judge, _against, _contras
 from qipo_ray.config import Config, load_config
 from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
-from qipo_ray.data.transitions import transitions
+from qipo_ray.data.transitions import Transitions, transitions
 
 Trained = Callable[..., tuple[Pack, dict[str, State]]]
 SOUND = CriticReport(
@@ -113,6 +113,50 @@ def test_what_is_unknown_warns_of_nothing() -> None:
     assert list(replace(SOUND, **nothing).warnings()) == []
 
 
+def kinds(data: Tensors, *sizes: str) -> list[str]:
+    """Return the kinds of warnings after training behaviour and critic on the data."""
+    config = load_config("quickstart", sizes)
+    states: dict[str, State] = {}
+    lengths = {"behaviour": config.behaviour.updates, "critic": config.critic.updates}
+    for stage, updates in lengths.items():
+        pack = PACKS[stage](config, data)
+        pack.admit(Member(config, 0), dict(states), None)
+        for _ in range(updates):
+            pack.update()
+        states[stage] = pack.state(0)
+    report = critic_report(config, data, states["behaviour"], states["critic"], 0)
+    return [warning.partition(":")[0] for warning in report.warnings()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("noise", "expected"), [(0.02, ["nothing to select by"]), (0.4, [])], ids=["still", "noisy"]
+)
+def test_generated_data_are_told_apart(noise: float, expected: list[str]) -> None:
+    """Nearly deterministic actions warn; those with strong noise, on which rewards depend, do not.
+
+    Rewards fall by as much for the noise of either, so what differs is the actions alone.
+    """
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(3000, 2)).astype(np.float32)
+    best = np.tanh(states)
+    actions = np.clip(best + noise * rng.normal(size=(3000, 2)), -1, 1).astype(np.float32)
+    rewards = (states[:, 0] - ((actions - best) ** 2).sum(1) / noise**2 / 2).astype(np.float32)
+    rows = Transitions(
+        observations=states,
+        actions=actions,
+        rewards=rewards,
+        next_observations=states,
+        terminals=np.ones(3000, np.float32),
+        returns=rewards,
+        returns_valid=np.ones(3000, bool),
+    )
+    sizes = ["behaviour.updates=1000", "critic.updates=1000", "critic.returns_updates=1000"]
+    small = ["behaviour.width=64", "critic.width=64", "critic.layers=2"]
+    data = Tensors.of(rows, "standard", torch.device("cpu"))
+    assert kinds(data, *sizes, *small) == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expected"), [("halfcheetah", ["nothing to select by"]), ("hopper", [])]
@@ -124,17 +168,7 @@ def test_real_data_are_told_apart(name: str, expected: list[str]) -> None:
     task, version = f"{name}-medium-replay", {"halfcheetah": 0, "hopper": 1}[name]
     path = Path(os.environ["QIPO_TEST_DATA"]) / f"{task}-gen-v{version}.hdf5"
     sizes = ["behaviour.updates=2000", "critic.updates=1500", "critic.returns_updates=1500"]
-    config = load_config("quickstart", sizes)
-    rows = transitions(load(task, path), get_task(task), "paper", config.critic.discount)
-    data = Tensors.of(rows, "standard", torch.device("cpu"))
-    states: dict[str, State] = {}
-    for stage, updates in (("behaviour", 2000), ("critic", 1500)):
-        pack = PACKS[stage](config, data)
-        pack.admit(Member(config, 0), dict(states), None)
-        for _ in range(updates):
-            pack.update()
-        states[stage] = pack.state(0)
-    report = critic_report(config, data, states["behaviour"], states["critic"], 0)
-    kinds = [warning.partition(":")[0] for warning in report.warnings()]
-    assert [kind for kind in kinds if kind != "little to select by"] == expected, report
-    assert expected or not kinds
+    rows = transitions(load(task, path), get_task(task), "paper", 0.99)
+    found = kinds(Tensors.of(rows, "standard", torch.device("cpu")), *sizes)
+    assert [kind for kind in found if kind != "little to select by"] == expected
+    assert expected or not found
