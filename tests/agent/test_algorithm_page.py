@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from qipo_ray import agent, flow, nets
 from qipo_ray.agent import support
+from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.config import field_names, load_config, to_dict
+from qipo_ray.flow.solvers import SOLVERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "algorithm.md").read_text(encoding="utf-8")
 ROWS = [
@@ -44,6 +48,37 @@ def test_constants_are_those_of_the_paper_preset() -> None:
             assert paper[dotted[0]][dotted[1]] == float(number[1].replace(",", ""))  # type: ignore
             held += 1
     assert held >= 8
+
+
+def drawn(path: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, str]:
+    """Return how the paper's run draws an action: steps, network evaluations, last time."""
+    sampler = ActionSampler(load_config("paper", [f"behaviour.path={path}"]), 3, 2)
+    solve, cost = SOLVERS[sampler.solver]
+    asked, walked = [], []
+
+    def network(params: object, states: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        asked.append(t)
+        return torch.zeros_like(x)
+
+    def watch(field: flow.Field, x: Tensor, times: Tensor) -> Tensor:
+        walked.append(times)
+        return solve(field, x, times)
+
+    monkeypatch.setattr(sampler, "network", network)
+    monkeypatch.setitem(SOLVERS, sampler.solver, (watch, cost))
+    sampler({}, torch.zeros(1, 1, 3), torch.zeros(1, 1, 2))
+    (times,) = walked
+    return len(times) - 1, len(asked), {0.0: "$0$", 1e-3: "$10^{-3}$"}[float(times[-1])]
+
+
+def test_actions_are_drawn_as_the_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    (cell,) = (value for symbol, _, value, _ in ROWS if symbol == "ODE")
+    (ot, two, end), (vp, one, late) = (drawn(path, monkeypatch) for path in ("ot", "vp"))
+    assert cell == f"`ot`: {two} evaluations to {end}; `vp`: {one} to {late}"
+    assert (two, one) == (2 * ot, vp)
+    words = f"on `ot` {ot} midpoint steps of two network evaluations each down to $t = {end[1:]}, "
+    words += f"on `vp` {vp} steps of one down to $t = {late[1:]}."
+    assert words in " ".join(PAGE.split())
 
 
 def test_its_pages_and_picture_exist() -> None:
