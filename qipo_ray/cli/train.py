@@ -28,7 +28,12 @@ def train(
         str | None, typer.Option("--task", help="A D4RL task, its twin, or point.")
     ] = None,
     preset: Annotated[
-        str, typer.Option("--preset", help="paper, quickstart, or a YAML file.")
+        str,
+        typer.Option(
+            "--preset",
+            help="paper, quickstart, learning-cheetah, learning-hopper, learning-maze, "
+            "learning-paper, learning-point, or a YAML file.",
+        ),
     ] = "quickstart",
     changes: Annotated[
         list[str] | None,

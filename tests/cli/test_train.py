@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from qipo_ray.cli.main import main
+from qipo_ray.cli.train import train
+from qipo_ray.config import preset_names
 
 TINY = [
     "behaviour.width=16", "behaviour.updates=300", "critic.width=16", "critic.updates=200",
@@ -23,6 +26,13 @@ TINY = [
 def command(results: Path, *extra: str) -> list[str]:
     sets = [part for change in TINY for part in ("--set", change)]
     return ["train", "--task", "point", "--results", str(results), *sets, *extra]
+
+
+def test_help_names_every_preset() -> None:
+    """Loading them takes yaml, which `--help` does not wait for."""
+    (option,) = get_type_hints(train, include_extras=True)["preset"].__metadata__
+    named = option.help.removesuffix(", or a YAML file.").split(", ")
+    assert sorted(named) == list(preset_names())
 
 
 def test_train_then_nothing_to_do_then_evaluate(
