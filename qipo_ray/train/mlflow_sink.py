@@ -89,7 +89,7 @@ def _batches(rows: Sequence[Row]) -> Iterator[list[Any]]:
     metrics = [
         Metric(allowed(tag), value, at, row.updates)
         for row in rows
-        for tag, value in row.values.items()
+        for tag, value in row.plain.items()
     ]
     for start in range(0, len(metrics), BATCH):
         yield metrics[start : start + BATCH]

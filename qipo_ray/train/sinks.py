@@ -18,6 +18,15 @@ from qipo_ray.train.job import Run
 SERVICES = ("wandb", "mlflow")  # each needs the extra of its name
 LOOK_S = 60.0  # seconds for a service to say that it can be used
 
+# What a curve does not mean. TensorBoard says it beside the curve; a service has no place for the
+# words, and is not given the curve.
+NO_SUCCESS = "It rises even where the score falls: no sign that the policy improves."
+DESCRIPTIONS = {
+    "policy/support_q": f"Mean Q of the policy's support actions. {NO_SUCCESS}",
+    "critic/q_data": f"Mean Q of the data's actions. {NO_SUCCESS}",
+    "policy_report/q_mean": f"Mean Q of the last policy's actions. {NO_SUCCESS}",
+}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -26,6 +35,11 @@ class Row:
     updates: int  # of the stage: the x axis where every tag has its own
     total: int  # of the run, stage after stage: the x axis where all tags share one
     values: Mapping[str, float]
+
+    @property
+    def plain(self) -> dict[str, float]:
+        """Return the values that need no description, which is what a service is given."""
+        return {tag: value for tag, value in self.values.items() if tag not in DESCRIPTIONS}
 
 
 class Sink(Protocol):

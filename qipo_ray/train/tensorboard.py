@@ -15,7 +15,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import custom_scalars, text
 
 from qipo_ray.config import STAGES
-from qipo_ray.train.sinks import Row, Shown
+from qipo_ray.train.sinks import DESCRIPTIONS, Row, Shown
 
 # The charts of the page "custom scalars", from tags that every run has: (kind, tags). A chart has
 # one tag, so that each of its colours is a run; TensorBoard draws those with a margin last.
@@ -47,14 +47,6 @@ LAYOUT = {
     "throughput, updates per second": {
         stage: ["Multiline", [f"{stage}/updates_per_s"]] for stage in STAGES
     },
-}
-
-# What a curve does not mean, shown with it.
-NO_SUCCESS = "It rises even where the score falls: no sign that the policy improves."
-DESCRIPTIONS = {
-    "policy/support_q": f"Mean Q of the policy's support actions. {NO_SUCCESS}",
-    "critic/q_data": f"Mean Q of the data's actions. {NO_SUCCESS}",
-    "policy_report/q_mean": f"Mean Q of the last policy's actions. {NO_SUCCESS}",
 }
 
 

@@ -60,7 +60,7 @@ class WandbSink:
         """Log rows at the run's total updates."""
         for row in rows:
             if row.total >= self.next:
-                self.run.log({**row.values, "stage updates": row.updates}, step=row.total)
+                self.run.log({**row.plain, "stage updates": row.updates}, step=row.total)
 
     def close(self) -> None:
         """Finish the run there."""

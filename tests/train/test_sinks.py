@@ -23,7 +23,7 @@ ROWS = [
     Row(100, 100, {"behaviour/loss": 2.0}),
     Row(200, 200, {"behaviour/loss": 1.0}),
     Row(0, 200, {"score/normalised": 5.0}),
-    Row(100, 500, {"policy/ess": 3.0}),
+    Row(100, 500, {"policy/ess": 3.0, "policy/support_q": 9.0}),
 ]
 
 
@@ -123,6 +123,9 @@ def test_wandb_offline_holds_the_run_once(shown: Shown, monkeypatch: pytest.Monk
     assert float(found[200]["behaviour/loss"]) == 1.0
     assert float(found[200]["score/normalised"]) == 5.0
     assert float(found[500]["policy/ess"]) == 3.0
+    assert (
+        "policy/support_q" not in found[500]
+    )  # a mean of Q, without a word that it is no success
     assert settings["seed"] == "7" and settings["behaviour.width"] == "16"
 
 
@@ -148,6 +151,7 @@ def test_mlflow_in_the_results_folder_holds_the_run_once(
     (run,) = client.search_runs([experiment.experiment_id])
     history = client.get_metric_history(run.info.run_id, "behaviour/loss")
     assert [(one.step, one.value) for one in history] == [(100, 2.0), (200, 1.0)]
+    assert set(run.data.metrics) == {"behaviour/loss", "score/normalised", "policy/ess"}
     assert run.data.params["policy.rounds"] == "2" and run.info.run_name == "point/tiny/seed-7"
     assert run.info.status == "FINISHED"
 
