@@ -99,15 +99,12 @@ def live(root: Path, dataset: Dataset, config: Config) -> None:
 
 
 def main() -> None:
-    """Answer each order ``{root, region, at}`` with ``{code, moments}``."""
+    """Answer each order ``{root, settings, region, at}`` with ``{code, moments}``."""
     global clock
-    dataset, config = (
-        load("point", sys.argv[1]),
-        load_config("quickstart", json.loads(sys.argv[2])),
-    )
+    dataset = load("point", sys.argv[1])
     prepare()
     with tempfile.TemporaryDirectory() as folder:  # all that is imported late is imported now
-        live(Path(folder), dataset, config)
+        live(Path(folder), dataset, load_config("quickstart", json.loads(sys.argv[2])))
     for line in sys.stdin:
         order = json.loads(line)
         reader, writer = os.pipe()
@@ -115,6 +112,7 @@ def main() -> None:
         if child == 0:
             clock = Clock(order["region"], order["at"])
             try:
+                config = load_config("quickstart", order["settings"])
                 live(Path(order["root"]), dataset, config)
                 os.write(writer, json.dumps(clock.moments).encode())
             except BaseException:

@@ -19,6 +19,7 @@ from qipo_ray.data.transitions import Dataset
 from qipo_ray.store.artefacts import Artefacts
 from qipo_ray.store.records import read_records
 from qipo_ray.train.checkpoint import from_bytes, to_bytes
+from qipo_ray.train.metrics import read_metrics
 
 pytestmark = pytest.mark.slow
 STAGES = ("behaviour", "critic", "policy")
@@ -46,21 +47,33 @@ SETTINGS = (
     "evaluation.episodes=1",
     "evaluation.final_episodes=2",
 )
+# The policy stage by its other switches; in its first round the policy rests.
+SWITCHED = (
+    *SETTINGS,
+    "behaviour.path=vp",
+    "behaviour.weights=ema",
+    "policy.sampler=ema",
+    "policy.loss_actions=1",
+    "policy.target_ess=0.3",
+    "policy.trust=1",
+    "evaluation.weights=ema",
+)
 
 
 @dataclass
 class Lives:
-    """A warm process that forks lives (see lives.py), and the run that was never broken off."""
+    """A warm process that forks lives (see lives.py), and a run that was never broken off."""
 
     process: subprocess.Popen[str]
-    folder: Path  # for the runs of one test
+    settings: tuple[str, ...]
+    folder: Path
     unbroken: Path
     moments: dict[str, int] = field(default_factory=dict)  # of the unbroken run, by region
     runs: int = 0
 
     def live(self, root: Path, region: str | None = None, at: int = 0) -> bool:
         """Train until the run is through, or until moment ``at`` of a region: then False."""
-        order = {"root": str(root), "region": region, "at": at}
+        order = {"root": str(root), "settings": self.settings, "region": region, "at": at}
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
@@ -96,7 +109,7 @@ class Lives:
 
 
 @pytest.fixture(scope="module")
-def warm(point: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
+def warm(point: Dataset) -> Iterator[subprocess.Popen[str]]:
     script = Path(__file__).with_name("lives.py")
     process = subprocess.Popen(
         [sys.executable, str(script), str(point.path), json.dumps(SETTINGS)],
@@ -105,19 +118,26 @@ def warm(point: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
         text=True,
     )
     with process:
-        folder = tmp_path_factory.mktemp("lives")
-        lives = Lives(process, folder, folder / "unbroken")
-        assert lives.live(lives.unbroken)
-        yield lives
+        yield process
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait() == 0
 
 
-@pytest.fixture
-def lives(warm: Lives, tmp_path: Path) -> Lives:
-    warm.folder = tmp_path
-    return warm
+@pytest.fixture(scope="module")
+def lives(warm: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory) -> Lives:
+    return begun(warm, SETTINGS, tmp_path_factory.mktemp("lives"))
+
+
+@pytest.fixture(scope="module")
+def switched(warm: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory) -> Lives:
+    return begun(warm, SWITCHED, tmp_path_factory.mktemp("switched"))
+
+
+def begun(process: subprocess.Popen[str], settings: tuple[str, ...], folder: Path) -> Lives:
+    lives = Lives(process, settings, folder, folder / "unbroken")
+    assert lives.live(lives.unbroken)
+    return lives
 
 
 def ends_of(root: Path) -> dict[str, Any]:
@@ -158,11 +178,23 @@ def test_the_unbroken_run_holds_what_is_compared(lives: Lives) -> None:
     assert {"score", *STAGES, *(f"save {stage}" for stage in STAGES)} <= lives.moments.keys()
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_twenty_kills_change_no_bit(lives: Lives, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "settings"),
+    [("behaviour", "lives"), ("critic", "lives"), ("policy", "switched")],
+)
+def test_twenty_kills_change_no_bit(
+    stage: str, settings: str, request: pytest.FixtureRequest
+) -> None:
     """Fourteen anywhere in the stage, from its admission on, and six in the middle of a save."""
+    lives: Lives = request.getfixturevalue(settings)
     lives.kill(stage, stage, 14)
     lives.kill(stage, f"save {stage}", 6)
+
+
+def test_the_switched_policy_rests_in_one_round_and_moves_in_the_others(switched: Lives) -> None:
+    (folder,) = switched.unbroken.glob("artefacts/policy-*")
+    beta = {row["updates"]: row["beta"] for row in read_metrics(folder)}
+    assert [beta[updates] > 0 for updates in (20, 40, 60)] == [False, True, True]
 
 
 def test_ten_kills_in_an_evaluation_change_no_bit(lives: Lives) -> None:
