@@ -120,10 +120,24 @@ def carry(
     todo = plan(dataset, config, seeds, root, occasion)
     if todo.missing:
         workers = min(jobs, len(todo.missing))  # a run is a chain of jobs
+        _check_memory(config, dataset, workers, device)
         with _screen(todo, workers) as tell:
             carry_out(todo, workers, tell, device, services)
     else:
         out.remark(f"nothing to do: {len(todo.runs)} of {len(todo.runs)} runs are in {root}")
+
+
+def _check_memory(config: Config, dataset: Dataset, workers: int, device: str) -> None:
+    """Say what the support sets take; ``UserError`` where those of all processes do not fit."""
+    import torch
+
+    from qipo_ray.train.memory import planned, shortage, support_needs
+
+    needs = support_needs(config, dataset.rows, dataset.actions.shape[1], device)
+    out.remark(f"memory: {planned([needs], workers)}")
+    for need in needs.values():
+        if (problem := shortage(need, workers, torch.device(device))) is not None:
+            raise UserError(problem)
 
 
 def read_seeds(text: str) -> list[int]:
@@ -142,7 +156,6 @@ def read_seeds(text: str) -> list[int]:
 @contextmanager
 def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
     """Yield a listener that shows progress with an ETA, and each stage's end as a line."""
-    from qipo_ray.agent.memory import support_needs
     from qipo_ray.train.progress import Progress
     from qipo_ray.train.stage_reports import lines_of
 
@@ -150,8 +163,6 @@ def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
     of = {job.snapshot: job for job in jobs}
     done = todo.graph.done
     progress = Progress(jobs, done, workers)
-    needs = support_needs(jobs[0].config, todo.dataset.rows, todo.dataset.actions.shape[1])
-    out.remark("memory of a process: " + ", ".join(map(str, needs.values())))
     out.remark(
         f"{len(todo.missing)} runs, {len(jobs)} jobs ({len(done)} done before), "
         f"{workers} processes"

@@ -21,6 +21,7 @@ from qipo_ray.leaderboard.rows import by_setting
 from qipo_ray.store.files import write_bytes
 from qipo_ray.sweep.confirm import confirm, confirmations
 from qipo_ray.sweep.dashboard import Dashboard
+from qipo_ray.sweep.needs import memory_line
 from qipo_ray.sweep.search import Search
 from qipo_ray.sweep.space import Spec
 from qipo_ray.sweep.specfile import settle_specification
@@ -157,7 +158,7 @@ def _locally(search: Search, dashboard: Dashboard, screen: Screen) -> None:
         dashboard.heard(reports)
         screen.heard(search, reports)
 
-    screen.slots(1)
+    _say_size(search, screen, 1)
     with LocalService(search.root) as service:
         heard = _Heard(service, listen)
         while (trial := search.next_trial()) is not None:
@@ -170,6 +171,13 @@ def _locally(search: Search, dashboard: Dashboard, screen: Screen) -> None:
         confirm(search, runs, heard)
 
 
+def _say_size(search: Search, screen: Screen, slots: int) -> None:
+    """Say how many jobs train at once, and what memory that takes."""
+    screen.slots(slots)
+    for dataset in search.datasets.values():
+        screen.line(memory_line(search.spec, dataset, slots))
+
+
 def _on_ray(search: Search, dashboard: Dashboard, screen: Screen, options: Options) -> None:
     """Run the sweep on a Ray cluster: the training service, Tune for the search, then confirm."""
     from qipo_ray.distributed.service import TrainingService
@@ -179,7 +187,7 @@ def _on_ray(search: Search, dashboard: Dashboard, screen: Screen, options: Optio
         from qipo_ray.sweep.tune import run_trials  # Ray reads its environment when imported
 
         leave_on_sigterm()  # Ray has put its own handler in place
-        screen.slots(service.slots)
+        _say_size(search, screen, service.slots)
         ears = service.client()
 
         def overhear(over: threading.Event) -> None:

@@ -16,7 +16,6 @@ import torch
 
 from qipo_ray.agent import Diverged, State, Tensors
 from qipo_ray.agent.critic_report import CriticReport, critic_report
-from qipo_ray.agent.memory import shortage, support_needs
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.tasks import get_task
@@ -28,6 +27,7 @@ from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, Event
 from qipo_ray.train.job import Job, Snapshot
 from qipo_ray.train.machine import hardware, moved
+from qipo_ray.train.memory import shortage, support_needs
 from qipo_ray.train.metrics import MetricsLog
 from qipo_ray.train.report import Kind, Report, Score
 from qipo_ray.train.results import Results
@@ -111,7 +111,9 @@ class Host:
 
     def _check_room(self, job: Job, data: Tensors) -> None:
         """Refuse a job whose support sets cannot fit into memory."""
-        need = support_needs(job.config, data.rows, data.action_dim).get(job.stage)
+        need = support_needs(job.config, data.rows, data.action_dim, self.device.type).get(
+            job.stage
+        )
         sets = 1 + (self.engine.pack.owing() if self.engine.pack else 0)
         if need is not None and (problem := shortage(need, sets, self.device)) is not None:
             raise UserError(problem)

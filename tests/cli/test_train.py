@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from qipo_ray.cli.main import main
 from qipo_ray.cli.train import train
 from qipo_ray.config import preset_names
+from qipo_ray.train import memory
 
 TINY = [
     "behaviour.width=16", "behaviour.updates=300", "critic.width=16", "critic.updates=200",
@@ -44,6 +46,9 @@ def test_train_then_nothing_to_do_then_evaluate(
     assert main(command(results, "--seeds", "0,1", "--jobs", "1")) == 0
     first = capsys.readouterr()
     assert "generating the data of point" in first.err and "QIPO-OT" in first.out
+    assert re.search(
+        r"memory: [\d.]+ [kM]B for 1 at once; policy support .* for a batch", first.err
+    )
     assert f"tensorboard --logdir {results / 'tensorboard'}" in first.err
     assert main(command(results, "--seeds", "0,1")) == 0
     second = capsys.readouterr()
@@ -58,6 +63,17 @@ def test_train_then_nothing_to_do_then_evaluate(
     assert rows[0]["protocol"]["sampler"] == "heun" and rows[0]["score"]["episodes"] == 3
     assert main(["evaluate", str(results), "--set", "policy.beta=1"]) == 2
     assert "evaluate changes only sampler.solver" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_in_all_processes_is_refused_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QIPO_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(memory, "_free", lambda device: 100_000)
+    assert main(command(tmp_path / "R", "--seeds", "0,1", "--jobs", "2")) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: policy support ") and ", 2 times, and 100 kB are free" in said
+    assert not (tmp_path / "R" / "artefacts").exists()
 
 
 @pytest.mark.slow

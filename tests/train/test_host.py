@@ -13,6 +13,7 @@ import pytest
 from qipo_ray.agent import Diverged, PolicyPack
 from qipo_ray.errors import UserError
 from qipo_ray.train import host as host_module
+from qipo_ray.train import memory
 from qipo_ray.train.graph import JobGraph
 from qipo_ray.train.host import Host
 from qipo_ray.train.job import Run
@@ -203,6 +204,29 @@ def test_metrics_stand_once_whatever_was_written(
     train(tmp_path, make_run("policy.rounds=3"))
     updates = [int(line.split(",")[0]) for line in log.read_text().splitlines()[1:]]
     assert updates == sorted(set(updates)) and updates[-1] == 400
+
+
+def test_a_set_that_does_not_fit_is_refused_and_harms_no_other(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sets that are still to come count, too."""
+    one, other = make_run(), make_run(seed=1)
+    graph = JobGraph(Results(tmp_path))
+    for run in (one, other):
+        graph.add(run.jobs[0], "run")
+    execute(graph, tmp_path, 1, lambda report: None)
+    host = Host(tmp_path, slots=2)
+    need = memory.support_needs(one.config, 2000, 2)["critic"]
+    monkeypatch.setattr(memory, "_free", lambda device: need.bytes(1))
+    host.admit(make_run("critic.returns_updates=0").jobs[1])
+    with pytest.raises(UserError, match=r"^critic support .*, 2 times, and .* are free on cpu: "):
+        host.admit(make_run("critic.returns_updates=0", seed=1).jobs[1])
+    host.step(10)
+    assert [active.job.seed for active in host.active.values()] == [0]
+    host.admit(make_run("critic.returns_updates=0", seed=1).jobs[1])  # the first set is there
+    monkeypatch.setattr(memory, "_free", lambda device: 100)
+    with pytest.raises(UserError, match="critic.pool to at most 0"):
+        Host(tmp_path).admit(make_run("critic.returns_updates=0", seed=0).jobs[1])
 
 
 def test_other_data_under_the_same_path_is_refused(

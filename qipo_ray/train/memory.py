@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from qipo_ray.agent.support import CHUNK
 from qipo_ray.config import Config
 
 _BYTES = {"float32": 4, "float16": 2}
-_WORKING = 5  # arrays (P, M) of single precision while the policy's weights are made
+_WORKING = 9  # arrays (P, M) of single precision while the policy's weights are made, as measured
+_LAYERS = 12  # of the full width, while a batch of support actions is made, as measured
 
 
 @dataclass(frozen=True)
@@ -22,40 +25,61 @@ class Need:
     actions: int  # M, with the data's action
     action_dim: int  # A
     size: int  # bytes of a coordinate
+    batch: int  # bytes of one batch on its way through the network
 
     @property
-    def bytes(self) -> int:
-        """The most bytes at once, row numbers and weights among them."""
+    def set(self) -> int:
+        """The most bytes of the set at once, row numbers and weights among them."""
         per_action = self.action_dim * self.size
         if self.stage == "policy":
             per_action += 4 * _WORKING
         return self.states * (8 + self.actions * per_action)
 
+    def bytes(self, sets: int = 1) -> int:
+        """Return the most bytes at once of ``sets`` that are made one after another."""
+        return self.set * sets + self.batch
+
     def __str__(self) -> str:
         """Return the arithmetic in words."""
         weights = f" + {4 * _WORKING} bytes for weights" if self.stage == "policy" else ""
         return (
-            f"{self.stage} support {in_words(self.bytes)}: {self.states:,} states x "
-            f"{self.actions} actions x ({self.action_dim} x {self.size} bytes{weights})"
+            f"{self.stage} support {in_words(self.bytes())}: {self.states:,} states x "
+            f"{self.actions} actions x ({self.action_dim} x {self.size} bytes{weights}) + "
+            f"{in_words(self.batch)} for a batch"
         )
 
 
-def support_needs(config: Config, rows: int, action_dim: int) -> dict[str, Need]:
-    """Return what each stage with support actions needs for data of ``rows``."""
+def support_needs(
+    config: Config, rows: int, action_dim: int, device: str = "cpu"
+) -> dict[str, Need]:
+    """Return what each stage with support actions needs for data of ``rows`` on a device."""
     c, p, size = config.critic, config.policy, _BYTES[config.compute.support]
-    needs = {"policy": Need("policy", _states(p.pool, rows), p.support_size + p.data_action,
-                            action_dim, size)}  # fmt: skip
+    sizes = {"policy": (_states(p.pool, rows), p.support_size + p.data_action)}
     if c.returns_updates < c.updates:
-        needs["critic"] = Need("critic", _states(c.pool, rows), c.support_size, action_dim, size)
-    return needs
+        sizes["critic"] = (_states(c.pool, rows), c.support_size)
+    chunk, row = CHUNK[torch.device(device).type], 4 * _LAYERS * config.behaviour.width
+    return {
+        stage: Need(stage, states, actions, action_dim, size, row * min(chunk, states * actions))
+        for stage, (states, actions) in sizes.items()
+    }
+
+
+def planned(needs: Iterable[dict[str, Need]], jobs: int) -> str:
+    """Return in words the most that ``jobs`` at once take, each with one of the ``needs``."""
+    most: dict[str, Need] = {}
+    for stage, need in (item for some in needs for item in some.items()):
+        if stage not in most or need.bytes() > most[stage].bytes():
+            most[stage] = need
+    whole = jobs * max(need.bytes() for need in most.values())
+    return f"{in_words(whole)} for {jobs} at once; {', '.join(map(str, most.values()))}"
 
 
 def shortage(need: Need, sets: int, device: torch.device) -> str | None:
     """Return the arithmetic and what to do if ``sets`` more of them do not fit; else None."""
     free = _free(device)
-    if free is None or need.bytes * sets <= free:
+    if free is None or need.bytes(sets) <= free:
         return None
-    fitting = int(need.states * free / (need.bytes * sets))
+    fitting = max(0, int(need.states * (free - need.batch) / (need.set * sets)))
     half = ", compute.support=float16" if need.size == 4 else ""
     many = f", {sets} times" if sets > 1 else ""
     return (
