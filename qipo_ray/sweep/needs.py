@@ -22,8 +22,9 @@ def memory_line(spec: Spec, dataset: Dataset, jobs: int) -> str:
     """Return the arithmetic of the largest support sets of a task, with ``jobs`` at once."""
     device = "cuda" if spec.resources.gpus else "cpu"
     size = (dataset.rows, dataset.actions.shape[1], device)
-    needs = (support_needs(config, *size) for config in _sizes(spec))
-    return f"memory of {dataset.task_id}: up to {planned(needs, jobs)}"
+    needs = [support_needs(config, *size) for config in _sizes(spec)]
+    whole = planned(needs or [support_needs(spec.base, *size)], jobs)
+    return f"memory of {dataset.task_id}: up to {whole}"
 
 
 def _sizes(spec: Spec) -> Iterator[Config]:

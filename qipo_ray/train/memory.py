@@ -70,8 +70,9 @@ def planned(needs: Iterable[dict[str, Need]], jobs: int) -> str:
     for stage, need in (item for some in needs for item in some.items()):
         if stage not in most or need.bytes() > most[stage].bytes():
             most[stage] = need
-    whole = jobs * max(need.bytes() for need in most.values())
-    return f"{in_words(whole)} for {jobs} at once; {', '.join(map(str, most.values()))}"
+    whole = in_words(jobs * max(need.bytes() for need in most.values()))
+    many = f"{jobs} jobs at once" if jobs > 1 else "a job"
+    return f"{whole} for {many}; {', '.join(map(str, most.values()))}"
 
 
 def shortage(need: Need, sets: int, device: torch.device) -> str | None:

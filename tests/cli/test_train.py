@@ -46,9 +46,7 @@ def test_train_then_nothing_to_do_then_evaluate(
     assert main(command(results, "--seeds", "0,1", "--jobs", "1")) == 0
     first = capsys.readouterr()
     assert "generating the data of point" in first.err and "QIPO-OT" in first.out
-    assert re.search(
-        r"memory: [\d.]+ [kM]B for 1 at once; policy support .* for a batch", first.err
-    )
+    assert re.search(r"memory: [\d.]+ [kM]B for a job; policy support .* for a batch", first.err)
     assert f"tensorboard --logdir {results / 'tensorboard'}" in first.err
     assert main(command(results, "--seeds", "0,1")) == 0
     second = capsys.readouterr()

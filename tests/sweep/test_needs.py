@@ -31,7 +31,7 @@ def point(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def test_the_largest_sets_of_the_space(make_spec: Callable[..., Spec], point: Dataset) -> None:
     line = memory_line(make_spec(SPACE), point, 4)
-    assert line.startswith("memory of point: up to ") and " for 4 at once; " in line
+    assert line.startswith("memory of point: up to ") and " for 4 jobs at once; " in line
     assert "policy support" in line and ": 200 states x 10 actions x (2 x 4 bytes" in line
     assert ": 300 states x 8 actions x (2 x 4 bytes)" in line
 
@@ -48,3 +48,9 @@ def test_sizes_that_no_configuration_may_have_are_left_out(
     spec = make_spec(SPACE + "  policy.loss_actions: {choice: [1, 2]}\n")
     spec = replace(spec, base=changed(spec.base, {"policy.loss_actions": 5}))
     assert ": 200 states x 10 actions x (2 x 4 bytes" in memory_line(spec, point, 1)
+    small = tuple(
+        replace(one, values=(2, 3)) for one in spec.parameters if one.key == "policy.support_size"
+    )
+    base = changed(spec.base, {"policy.support_size": 12})
+    line = memory_line(replace(spec, parameters=small, base=base), point, 1)
+    assert " for a job; policy support" in line and " x 13 actions x" in line  # the base alone

@@ -77,7 +77,7 @@ def test_the_plan_of_many_is_that_of_the_largest(configure: Callable[..., Config
     needs = [support_needs(configure(f"policy.pool={pool}"), 400, 2) for pool in (50, 400, 100)]
     words = planned(needs, 3)
     most = max(need.bytes() for need in needs[1].values())
-    assert words.startswith(f"{in_words(3 * most)} for 3 at once; policy support ")
+    assert words.startswith(f"{in_words(3 * most)} for 3 jobs at once; policy support ")
     assert ": 400 states x 5 actions x (2 x 4 bytes + 36 bytes for weights) + " in words
     assert words.count("policy") == words.count("critic") == 1
 
