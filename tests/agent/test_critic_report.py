@@ -61,6 +61,7 @@ def test_q_is_held_against_returns() -> None:
     assert found["return_std"] == pytest.approx(np.std(returns), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_the_same_states_and_seed_give_the_same_report(
     trained: Trained, data: Tensors, configure: Callable[..., Config]
 ) -> None:

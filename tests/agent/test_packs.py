@@ -37,6 +37,7 @@ def assert_equal_states(one: object, other: object) -> None:
         assert one == other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_pack_of_four_equals_four_packs_of_one(
     stage: str, configure: Callable[..., Config], trained: Trained

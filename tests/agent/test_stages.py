@@ -29,6 +29,7 @@ def propose(sampler: ActionSampler, params: Params, states: torch.Tensor, size: 
     return support_actions(sampler, params, states, pool, size, stream(0, "test"))
 
 
+@pytest.mark.slow
 def test_the_behaviour_clones_the_actions(
     configure: Callable[..., Config], trained: Trained, data: Tensors
 ) -> None:
@@ -170,6 +171,7 @@ def test_drawn_actions_have_the_expectation_of_all_actions(
     torch.testing.assert_close(total, expected, atol=0.01, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["ot", "vp", "trig"])
 def test_the_policy_moves_towards_better_actions(
     path: str, configure: Callable[..., Config], trained: Trained, data: Tensors

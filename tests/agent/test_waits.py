@@ -15,6 +15,7 @@ UPDATES = 10
 READS = ("aten::_local_scalar_dense", "aten::nonzero")  # every .item(), bool(), mask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "changes"),
     [

@@ -70,6 +70,7 @@ def test_a_video_shows_the_first_episode_and_changes_no_score(
     assert [one.name for one in tmp_path.iterdir()] == ["out.gif"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -43,6 +43,7 @@ def changed(path: Path, **fields: Any) -> None:
     path.write_bytes(sealed(unsealed(path.read_bytes()) | fields))
 
 
+@pytest.mark.slow
 def test_the_printed_command_gives_the_number_to_the_last_bit(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_record_is_never_held_against_itself(
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_comparison_that_was_broken_off_goes_on(
     trained: Path,
     tmp_path: Path,

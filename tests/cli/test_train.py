@@ -37,6 +37,7 @@ def test_help_names_every_preset() -> None:
     assert sorted(named) == list(preset_names())
 
 
+@pytest.mark.slow
 def test_train_then_nothing_to_do_then_evaluate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

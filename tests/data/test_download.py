@@ -169,6 +169,7 @@ def test_stalls_are_ended(server, wanted: Entry, get, monkeypatch) -> None:
     good(get, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [drip, drip_head, stall], ids=lambda fault: fault.__name__)
 def test_time_is_limited(fault: Fault, server, wanted: Entry, get) -> None:
     server.always, start = fault, time.monotonic()

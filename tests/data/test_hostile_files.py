@@ -342,6 +342,7 @@ def test_there_are_at_least_forty() -> None:
     assert len(MAKERS) >= 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_it_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     make, words = MAKERS[name]

@@ -60,6 +60,7 @@ def check(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(limited())
 
 
+@pytest.mark.slow
 def test_two_workers_train_two_runs_and_each_waiter_hears_its_own(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
@@ -244,6 +245,7 @@ def test_after_a_restart_jobs_that_nobody_wants_again_are_stopped(
     check(test)
 
 
+@pytest.mark.slow
 def test_a_pack_takes_jobs_of_one_shape(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 3, "cpu")
@@ -271,6 +273,7 @@ def test_a_job_that_kills_its_worker_fails_in_the_end(make_run: MakeRun, tmp_pat
     check(test)
 
 
+@pytest.mark.slow
 def test_deaths_count_only_where_nothing_was_gained(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, run = Broker(tmp_path), make_run("behaviour.updates=600")

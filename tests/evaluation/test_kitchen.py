@@ -24,6 +24,7 @@ def world():
     world.close()
 
 
+@pytest.mark.slow
 def test_an_observation_ends_with_the_goal(world) -> None:
     first = world.reset(0)
     expected = np.zeros(30)

@@ -39,6 +39,7 @@ def is_own(found) -> bool:
     return found.error < 0.5 and found.share_off < 0.1 and not (found.rewards_off or 0) > 0.1
 
 
+@pytest.mark.slow
 def test_its_own_rows_are_known(data) -> None:
     found = replay(data, get_task(data.task_id))
     assert found.rows > 20
@@ -65,6 +66,7 @@ def test_a_part_that_was_made_up_is_foreign(data) -> None:
     assert not is_own(replay(replace(data, observations=made_up), get_task(data.task_id)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mine", "other"), [pair for pair in PAIRS.items() if pair[1]])
 def test_another_task_of_the_same_layout_is_foreign(mine: str, other: str, recorded) -> None:
     data = recorded(mine)

@@ -174,6 +174,7 @@ def test_report(
     assert clean(payload) in found.cells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, len(PAYLOADS), 12))
 def test_pictures_in_a_report(start: int, make_record: Callable[..., dict[str, Any]]) -> None:
     """Twelve names at once: drawing takes its time."""

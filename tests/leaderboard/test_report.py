@@ -121,6 +121,7 @@ def test_a_damaged_specification_is_named(tmp_path: Path, make_record: Build) ->
             read_report(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(sweep), "--output", str(tmp_path / "a" / "r.html")]) == 0
     assert (tmp_path / "a" / "r.html").read_text().startswith("<!DOCTYPE html>")

@@ -135,6 +135,7 @@ def test_a_damaged_file_names_no_driver(tmp_path: Path) -> None:
         Lease.take(tmp_path), Lease.take(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["nobody", "released", "dead"])
 def test_of_simultaneous_takers_exactly_one_wins(tmp_path: Path, before: str) -> None:
     for round_ in range(4):

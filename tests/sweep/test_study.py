@@ -82,6 +82,7 @@ def advance(study: Study, store: Store, steps: int, parallel: int = 3) -> None:
         study.tell(trial, *store.ended[trial])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [CONDITIONAL, SMALL, GRID])
 @pytest.mark.parametrize("cut", [1, 9, 14])
 def test_a_study_that_was_broken_off_asks_on_as_it_would_have(

@@ -27,6 +27,7 @@ def test_rms_is_of_lengths() -> None:
     assert rms(torch.tensor([[3.0, 4.0], [0.0, 0.0]])) == pytest.approx(12.5**0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_more_evaluations_help_and_order_pays(path: str) -> None:
     result = SolverErrors(path, 64, 0).run()

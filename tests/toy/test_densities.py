@@ -77,6 +77,7 @@ def test_guidance_at_beta_zero_is_the_data_and_at_one_the_positives() -> None:
         assert lower[beta] == pytest.approx(float((points[:, 1] < 0.3).float().mean()), abs=0.06)
 
 
+@pytest.mark.slow
 def test_the_report_names_what_misses() -> None:
     results = [
         result(name, beta, method, seed, 0.15)

@@ -40,6 +40,7 @@ def ended(reports: list[Report]) -> list[tuple[str, int]]:
     return [(r.snapshot.stage, r.snapshot.updates) for r in reports if r.kind == "finished"]
 
 
+@pytest.mark.slow
 def test_a_run_trains_its_stages_in_order_and_only_once(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_longer_job_continues_a_shorter_one(
     assert one[name] == other[name]
 
 
+@pytest.mark.slow
 def test_a_score_between_snapshots_is_reached_again(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -114,6 +116,7 @@ def _kill_at(root: Path, run: Run, count: int) -> None:
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_bit_for_bit_equal(
     make_run: Callable[..., Run], tmp_path: Path, snapshot_bytes: Contents
 ) -> None:
@@ -141,6 +144,7 @@ def test_processes_give_what_one_process_gives(
     assert snapshot_bytes(tmp_path / "one") == snapshot_bytes(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_damaged_snapshot_is_trained_again(
     make_run: Callable[..., Run], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -191,6 +195,7 @@ def test_a_stopped_job_is_saved_and_goes_on(make_run: Callable[..., Run], tmp_pa
     assert [r.updates for r in Host(tmp_path).admit(job)] == [70]
 
 
+@pytest.mark.slow
 def test_metrics_stand_once_whatever_was_written(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:

@@ -250,6 +250,7 @@ def test_a_run_beside_a_broken_service_ends_in_its_record(
     assert caplog.messages == [OFF.format("wandb", why)]
 
 
+@pytest.mark.slow
 def test_tensorboard_that_cannot_be_written_costs_nothing(
     point: Dataset,
     configure: Callable[..., Config],

@@ -68,6 +68,7 @@ def test_runs_end_in_records_that_hold_what_was_measured(
     assert again.missing == () and len(again.runs) == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_shows_each_step_once(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_progress_counts_updates_and_expects_an_end(
     assert graph.left == []
 
 
+@pytest.mark.slow
 def test_other_data_in_the_same_folder_are_refused(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
@@ -146,6 +148,7 @@ def test_one_command_trains_in_a_folder_at_a_time(
     assert not list(tmp_path.glob("artefacts/*"))
 
 
+@pytest.mark.slow
 def test_results_inside_of_results_are_others(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def ends(reports: list[Report]) -> list[tuple[str, str]]:
 WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_and_told(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
     with LocalService(tmp_path) as service:
@@ -42,6 +43,7 @@ def test_a_run_is_trained_and_told(make_run: MakeRun, tmp_path: Path) -> None:
         assert service.news("one") == []
 
 
+@pytest.mark.slow
 def test_equal_jobs_are_trained_once(make_run: MakeRun, tmp_path: Path) -> None:
     one, two = make_run(), make_run("policy.beta=1")
     with LocalService(tmp_path) as service:
@@ -52,6 +54,7 @@ def test_equal_jobs_are_trained_once(make_run: MakeRun, tmp_path: Path) -> None:
         assert (service.desk.graph.trained, service.desk.graph.reused) == (4, 2)
 
 
+@pytest.mark.slow
 def test_a_job_that_nobody_waits_for_is_saved_and_goes_on_later(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
@@ -78,6 +81,7 @@ def test_leaving_saves_the_job_in_hand(make_run: MakeRun, tmp_path: Path) -> Non
     assert Results(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == [100]
 
 
+@pytest.mark.slow
 def test_a_step_that_was_broken_off_is_never_saved(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

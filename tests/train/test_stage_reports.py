@@ -56,6 +56,7 @@ def test_a_search_goes_without_the_greedy_score(
     assert report is not None and report["best_of"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["critic", "policy"])
 def test_broken_off_before_the_report_it_is_the_same_afterwards(
     stage: str,

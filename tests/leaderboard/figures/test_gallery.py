@@ -29,10 +29,12 @@ def pictures(sweep_records: list[dict[str, Any]]) -> dict[str, Picture]:
     return {one.name.split("-")[1]: one for room in rooms for one in room.pictures}
 
 
+@pytest.mark.slow
 def test_a_sweep_gives_every_kind(pictures: dict[str, Picture]) -> None:
     assert set(pictures) == KINDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_svg_and_png_are_whole(pictures: dict[str, Picture], kind: str) -> None:
     picture = pictures[kind]

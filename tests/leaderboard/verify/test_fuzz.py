@@ -107,6 +107,7 @@ def damaged(sweep: Path, path: Path, way: str) -> None:
     path.write_bytes(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_some_files_of_each_kind(sweep: Path, way: str) -> None:
     """Each way meets every third kind, each kind every third way."""
@@ -125,6 +126,7 @@ def test_every_file(sweep: Path, way: str) -> None:
     assert verify(sweep).faults == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["halved", "a folder", "a link to itself"])
 def test_the_command_ends_without_a_traceback(
     sweep: Path, way: str, capsys: pytest.CaptureFixture[str]
