@@ -62,6 +62,7 @@ def test_it_leaves_the_streams_of_others_alone(point_run: Path) -> None:
     assert torch.equal(torch.rand(1), wanted)
 
 
+@pytest.mark.slow
 def test_the_configured_weights_act(train_point: Callable[..., Path], tmp_path: Path) -> None:
     from qipo_ray.train.finished import only_run
 
@@ -101,6 +102,7 @@ def test_a_wrong_observation_is_refused(
     assert policy.act(OBSERVATIONS).tolist() == other.act(OBSERVATIONS).tolist()
 
 
+@pytest.mark.slow
 def test_a_wrong_path_is_one_clear_line(
     train_point: Callable[..., Path], point_run: Path, tmp_path: Path
 ) -> None:

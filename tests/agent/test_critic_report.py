@@ -80,6 +80,7 @@ def test_the_same_states_and_seed_give_the_same_report(
     assert report.return_mean == pytest.approx(data.returns.double().mean().item(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_without_a_known_return_the_rest_is_reported(
     trained: Trained, data: Tensors, configure: Callable[..., Config]
 ) -> None:

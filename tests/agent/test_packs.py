@@ -62,6 +62,7 @@ SWITCHES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [(), SWITCHES], ids=["as it is", "every switch"])
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_state_goes_on_bit_for_bit(
@@ -194,6 +195,7 @@ def test_a_critic_without_rewards_has_not_diverged(
     assert abs(pack.metrics(0)["q_data"]) < 10
 
 
+@pytest.mark.slow
 def test_members_of_other_trust_and_beta_train_side_by_side(
     configure: Callable[..., Config], trained: Trained
 ) -> None:

@@ -41,6 +41,7 @@ def test_the_behaviour_itself_has_not_moved(
     assert list(report.warnings()) == []
 
 
+@pytest.mark.slow
 def test_another_policy_is_measured_with_the_weights_that_are_scored(
     states: dict[str, State], data: Tensors, configure: Callable[..., Config]
 ) -> None:

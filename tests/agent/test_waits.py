@@ -45,6 +45,7 @@ def test_the_host_never_waits_for_a_number(
     assert found == {"aten::_local_scalar_dense": UPDATES * (steps + times)}
 
 
+@pytest.mark.slow
 def test_members_of_a_mixed_critic_are_found_without_a_copy_in_every_update(
     trained: Callable[..., tuple[Pack, dict[str, State]]],
     configure: Callable[..., Config],

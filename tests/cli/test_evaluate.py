@@ -27,6 +27,7 @@ def record_of(results: Path) -> Path:
     return next((results / "records").glob("*.json"))
 
 
+@pytest.mark.slow
 def test_a_record_file_scores_as_recorded(
     point_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_run_trains_anew_and_compares(
     assert "the mean return differs by -1e-09" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["records", "artefacts", "another file"])
 def test_a_record_is_never_held_against_itself(
     what: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

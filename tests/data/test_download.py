@@ -163,6 +163,7 @@ def test_a_server_without_ranges(server, wanted: Entry, get) -> None:
     good(get, wanted)
 
 
+@pytest.mark.slow
 def test_stalls_are_ended(server, wanted: Entry, get, monkeypatch) -> None:
     monkeypatch.setattr(http, "STALL_S", 0.2)
     server.faults = [stall, stall]

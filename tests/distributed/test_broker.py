@@ -86,6 +86,7 @@ def test_two_workers_train_two_runs_and_each_waiter_hears_its_own(
     check(test)
 
 
+@pytest.mark.slow
 def test_equal_keys_train_once_for_two_waiters(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
@@ -102,6 +103,7 @@ def test_equal_keys_train_once_for_two_waiters(make_run: MakeRun, tmp_path: Path
     check(test)
 
 
+@pytest.mark.slow
 def test_what_the_store_knows_is_told_and_not_trained(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         run, worker = make_run(), Worker("a", tmp_path, 1, "cpu")
@@ -119,6 +121,7 @@ def test_what_the_store_knows_is_told_and_not_trained(make_run: MakeRun, tmp_pat
     check(test)
 
 
+@pytest.mark.slow
 def test_a_job_that_another_waits_for_is_not_stopped(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
@@ -135,6 +138,7 @@ def test_a_job_that_another_waits_for_is_not_stopped(make_run: MakeRun, tmp_path
     check(test)
 
 
+@pytest.mark.slow
 def test_cancelled_work_goes_on_where_it_was(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
@@ -157,6 +161,7 @@ def test_cancelled_work_goes_on_where_it_was(make_run: MakeRun, tmp_path: Path) 
     check(test)
 
 
+@pytest.mark.slow
 def test_a_worker_that_comes_back_gets_its_jobs_again_and_the_dead_one_is_sent_away(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
@@ -175,6 +180,7 @@ def test_a_worker_that_comes_back_gets_its_jobs_again_and_the_dead_one_is_sent_a
     check(test)
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_silent_worker_go_to_another(make_run: MakeRun, tmp_path: Path) -> None:
     now = 0.0
 
@@ -199,6 +205,7 @@ def test_the_jobs_of_a_silent_worker_go_to_another(make_run: MakeRun, tmp_path: 
     check(test)
 
 
+@pytest.mark.slow
 def test_after_a_restart_running_jobs_stay_where_they_are(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
@@ -290,6 +297,7 @@ def test_deaths_count_only_where_nothing_was_gained(make_run: MakeRun, tmp_path:
     check(test)
 
 
+@pytest.mark.slow
 def test_a_damaged_snapshot_upstream_is_trained_again(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, worker, run = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu"), make_run()

@@ -35,6 +35,7 @@ def test_an_observation_ends_with_the_goal(world) -> None:
     np.testing.assert_array_equal(world.step(np.zeros(9)).observation[30:], expected)
 
 
+@pytest.mark.slow
 def test_starts_differ_by_d4rls_noise_alone(world) -> None:
     seen = np.array([world.reset(seed)[:30] for seed in range(200)])
     spread = np.abs(seen - seen.mean(axis=0)).max(axis=0)

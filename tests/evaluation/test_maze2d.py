@@ -157,6 +157,7 @@ def test_the_frame_against_gymnasium_robotics() -> None:
                 assert maze.cell_at(1.8 - y, x + 1.8) == (row, column)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_controller_reaches_the_goal(name) -> None:
     task = get_task(name)

@@ -50,6 +50,7 @@ def test_its_own_rows_are_known(data) -> None:
         assert found.rewards_off <= 0.05
 
 
+@pytest.mark.slow
 def test_rows_out_of_order_are_foreign(data) -> None:
     mixed = np.random.default_rng(0).permutation(data.rows)
     assert not is_own(

@@ -125,6 +125,7 @@ def test_a_claim_overtaken_at_any_point_never_publishes(tmp_path: Path, disk: An
     assert n > 10
 
 
+@pytest.mark.slow
 def test_every_crash_point_of_a_claim(tmp_path: Path, crash_points: Any) -> None:
     store = Artefacts(tmp_path)
     store.write(*JOB, 10, b"first", attempt=store.claim(*JOB))

@@ -106,6 +106,7 @@ def test_failing_replace_removes_the_temporary_file(
     assert (tmp_path / "x").read_bytes() == OLD and names(tmp_path) == ["x"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_bytes, write_new])
 def test_every_crash_point_leaves_old_or_new(
     tmp_path: Path, crash_points: Any, write: Any

@@ -88,6 +88,7 @@ def test_the_sample_size_at_beta_one_does_not_depend_on_the_dimension(plan: Plan
     assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_report_tells_every_cell(plan: Plan) -> None:
     results = [cell.run() for cell in cells(1, replace(plan, updates=2), (2,), (4,))]
     report = dimension_board.report(results)

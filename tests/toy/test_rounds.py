@@ -55,6 +55,7 @@ def test_actions_drawn_from_sets_follow_the_finite_law() -> None:
     assert states.shape == (50_000, 0) and torch.equal(weights, torch.ones(50_000))
 
 
+@pytest.mark.slow
 def test_cells_differ_and_are_reproducible(plan: Plan) -> None:
     whole = list(cells(2, plan))
     assert len({cell.file for cell in whole}) == len(whole) == 18
@@ -74,6 +75,7 @@ def row(beta: float, support_size: int, done: int, seed: int, off: float) -> dic
     return {**told, **means, **betas, **laws, "sw2": 0.2, "law_sw2": 0.1, "sw2_floor": 0.05}
 
 
+@pytest.mark.slow
 def test_the_report_holds_the_samples_to_the_law() -> None:
     offs = {4: 0.02, 16: -0.2, 64: 0.05}
     results = [

@@ -33,6 +33,7 @@ def test_the_error_of_a_scaled_field_is_its_scale(path: str) -> None:
     assert errors["velocity_error"] == pytest.approx(0.1, rel=1e-3) and errors["noise_error"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "batch"), [(1.0, 64), (1.5, 256), (2.0, 4096)])
 def test_the_mean_falls_short_by_one_over_the_effective_samples(beta: float, batch: int) -> None:
     """First order in 1 / batch: ``E[sum w x / sum w] = -beta (1 - exp(beta²) / batch)``."""

@@ -146,6 +146,7 @@ def test_another_number_of_threads_is_told_and_goes_on(
     assert [one["threads"] for one in host.results.machines(job)] == [1, 8]
 
 
+@pytest.mark.slow
 def test_a_stream_of_another_kind_of_device_is_replaced_by_one_of_the_update(
     job: Job, tmp_path: Path
 ) -> None:

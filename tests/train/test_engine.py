@@ -46,6 +46,7 @@ def test_jobs_come_and_go_at_different_updates(
     assert engine.jobs == [] and engine.fits(make_run().jobs[2])
 
 
+@pytest.mark.slow
 def test_marks_stop_the_engine_at_exactly_their_update(
     make_run: Callable[..., Run], tensors: Tensors
 ) -> None:
@@ -99,6 +100,7 @@ def test_shapes_of_policy_jobs(make_run: Callable[..., Run]) -> None:
     assert len({shape(), *(shape(change) for change in other)}) == 1 + len(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["ot", "vp", "trig"])
 def test_a_job_that_diverges_by_itself_ends_with_its_reason(
     make_run: Callable[..., Run], tensors: Tensors, path: str

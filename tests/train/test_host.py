@@ -211,6 +211,7 @@ def test_metrics_stand_once_whatever_was_written(
     assert updates == sorted(set(updates)) and updates[-1] == 400
 
 
+@pytest.mark.slow
 def test_a_set_that_does_not_fit_is_refused_and_harms_no_other(
     make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def record_of(run: Run, data: Dataset, root: Path) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.slow
 def test_device_and_threads_are_in_the_record(point: Dataset, run: Run, tmp_path: Path) -> None:
     train(run, tmp_path)
     record = record_of(run, point, tmp_path)
@@ -52,6 +53,7 @@ def test_device_and_threads_are_in_the_record(point: Dataset, run: Run, tmp_path
     assert record["pack"] == {"size": 1, "composition": [run.jobs[-1].key]}
 
 
+@pytest.mark.slow
 def test_other_machines_that_had_a_share_are_named(
     point: Dataset, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +81,7 @@ def test_a_job_that_goes_on_elsewhere_was_on_both(run: Run, tmp_path: Path) -> N
     assert results.machines(job) == [one, other, one]
 
 
+@pytest.mark.slow
 def test_artefacts_that_do_not_say_are_unknown(point: Dataset, run: Run, tmp_path: Path) -> None:
     train(run, tmp_path)
     for note in tmp_path.glob("artefacts/*/note-trained-on.json"):

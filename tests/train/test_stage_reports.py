@@ -87,6 +87,7 @@ def test_broken_off_before_the_report_it_is_the_same_afterwards(
     assert train(tmp_path, run, stages) == []
 
 
+@pytest.mark.slow
 def test_a_policys_report_is_of_the_weights_that_are_scored(
     train: Train, make_run: Callable[..., Run], run: Run, trained: Path
 ) -> None:

@@ -50,6 +50,7 @@ def test_svg_and_png_are_whole(pictures: dict[str, Picture], kind: str) -> None:
     assert all(one.startswith(f"{picture.name}-") for one in identities if one)
 
 
+@pytest.mark.slow
 def test_what_the_interval_shows_is_in_the_records(pictures: dict[str, Picture]) -> None:
     (panel,) = pictures["intervals"].figure.axes
     words = [tick.get_text().replace("\xa0", " ") for tick in panel.get_yticklabels()]
@@ -130,6 +131,7 @@ def test_configurations_of_one_name_get_their_hash(make_record: Build) -> None:
     assert all(one.name.startswith("QIPO-OT, ") for one in found)
 
 
+@pytest.mark.slow
 def test_any_name_may_stand_in_a_picture(make_record: Build) -> None:
     names = ["$\\frac{", "<script>alert(1)</script>", "\ufffe\x7f", "猫 & 🐈", "a" * 200, "_x"]
     records = [

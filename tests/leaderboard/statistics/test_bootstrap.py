@@ -121,6 +121,7 @@ def test_the_middle_is_that_of_linear_quantiles(count: int, level: float) -> Non
     assert np.stack(module.middle(values, level)) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_blocks_bound_the_memory_and_change_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = normal()
     whole = stratified_bootstrap(scores, median_of, generator(), resamples=20_000)
