@@ -49,7 +49,7 @@ from pathlib import Path
 import torch
 from qipo_ray.config import load_config
 from qipo_ray.train.dataset import tensors_of
-from qipo_ray.train.job import Run
+from qipo_ray.study.job import Run
 
 def private():
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()

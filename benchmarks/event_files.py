@@ -20,9 +20,9 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qipo_ray.config import load_config
-from qipo_ray.train.job import Run
-from qipo_ray.train.sinks import Row, Shown
-from qipo_ray.train.tensorboard import Page, TensorBoardSink
+from qipo_ray.study.job import Run
+from qipo_ray.tracking.loggers import LoggedRun, LogRow
+from qipo_ray.tracking.tensorboard_logger import Page, TensorBoardLogger
 
 TAGS = {
     "behaviour": ("loss", "updates_per_s"),
@@ -39,13 +39,13 @@ def write(root: Path, runs: int, points: int) -> None:
     config = load_config("quickstart")
     Page(root / "tensorboard")
     rows = [
-        Row(100 * i, 100 * i, {f"{stage}/{name}": float(i) for name in names})
+        LogRow(100 * i, 100 * i, {f"{stage}/{name}": float(i) for name in names})
         for stage, names in TAGS.items()
         for i in range(1, points + 1 if stage != "score" else 21)
     ]
     for number in range(runs):
         run = Run("point", config, number, "nowhere.hdf5", "a" * 64)
-        sink = TensorBoardSink(Shown(root, ("point", f"{number:06d}", "search-0"), run))
+        sink = TensorBoardLogger(LoggedRun(root, ("point", f"{number:06d}", "search-0"), run))
         sink.write(rows)
         sink.close()
 

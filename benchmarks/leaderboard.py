@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.leaderboard import leaderboard
-from qipo_ray.leaderboard.report import read_report
+from qipo_ray.leaderboard.sweep_report import read_report
 from qipo_ray.store.files import sealed
 from qipo_ray.store.records import validate
 

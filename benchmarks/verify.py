@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.leaderboard.verify import verify
+from qipo_ray.verify import verify
 
 TESTS = Path(__file__).parents[1] / "tests"
 REPORT_SEEDS = (100, 101, 102, 103, 104)
@@ -26,7 +26,7 @@ REPORT_SEEDS = (100, 101, 102, 103, 104)
 
 def make(root: Path, count: int) -> None:
     """Write a complete sweep of about so many runs."""
-    module = runpy.run_path(str(TESTS / "leaderboard" / "verify" / "conftest.py"))
+    module = runpy.run_path(str(TESTS / "verify" / "conftest.py"))
     build = runpy.run_path(str(TESTS / "conftest.py"))["_build"]
     trials = max(3, (count - 2 * len(REPORT_SEEDS)) // 2)
     books: Any = module["Books"](root, build)

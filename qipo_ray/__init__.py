@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from qipo_ray.train.loaded import LoadedPolicy
+from qipo_ray.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from qipo_ray.deploy.inference import LoadedPolicy
+
 __all__ = ["__version__", "load_policy"]
 
 
@@ -23,6 +24,6 @@ def load_policy(path: str | os.PathLike[str], seed: int = 0) -> LoadedPolicy:
     Raises:
         UserError: if there is no such run, several, or its snapshot is missing or damaged.
     """
-    from qipo_ray.train import loaded  # torch is imported here, not with the package
+    from qipo_ray.deploy import inference as loaded  # torch is imported here, not with the package
 
     return loaded.load_policy(path, seed)

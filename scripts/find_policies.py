@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from qipo_ray.data.tasks import get_task
+from qipo_ray.evaluation.env import make_env
 from qipo_ray.evaluation.linear import BENT, EXPERT_BENT, Act, behaviour
-from qipo_ray.evaluation.simulators import make_simulator
 
 LOOKS = 70  # at least so many of the search's policies are measured, where it has as many rounds
 EPISODES = 20  # that measure one of them
@@ -93,7 +93,7 @@ def plain(policy: np.ndarray) -> Act:
 def search(name: str, seed: int) -> list[tuple[float, np.ndarray]]:
     """Return (mean return, policy) after some of the rounds, in order."""
     plan, task = SEARCHES[name], get_task(f"{name}-medium-v2")
-    simulator, rng = make_simulator(task), np.random.default_rng(seed)
+    simulator, rng = make_env(task), np.random.default_rng(seed)
     states, actions = task.sizes
     weights, white, found = np.zeros((actions, states)), Whitening(states), []
     for number in range(plan.rounds + 1):
@@ -135,7 +135,7 @@ def rungs(found: list[tuple[float, np.ndarray]]) -> list[int]:
 def shaken(name: str, policy: np.ndarray, bent: float) -> float:
     """Return the mean return of a policy as the data hold it, bent and with noise."""
     task = get_task(f"{name}-medium-v2")
-    simulator, returns, rows = make_simulator(task), [], 0
+    simulator, returns, rows = make_env(task), [], 0
     while rows < ROWS:
         number = len(returns)
         act = behaviour(policy, bent, np.random.default_rng(number), task.horizon)

@@ -23,6 +23,8 @@ os.environ["COLUMNS"] = "100"
 os.environ["NO_COLOR"] = "1"
 
 
+pytest_plugins = ["fixtures.search_files", "fixtures.tiny_runs"]
+
 Record = dict[str, Any]
 
 

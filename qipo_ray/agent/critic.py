@@ -22,7 +22,7 @@ from qipo_ray.config import Config
 from qipo_ray.nets import TwinQ
 from qipo_ray.nets.stack import Params
 
-# Deviation D24: a run ends where a loss or Q is far beyond what the data allow.
+# Departure D24: a run ends where a loss or Q is far beyond what the data allow.
 DIVERGED_AT = 10.0  # times what the rewards allow: there Q has diverged
 
 
@@ -92,7 +92,7 @@ class CriticPack(Pack):
         self.support += [None] * (len(self.members) - len(self.support))
         self.places.clear()
 
-    def owing(self) -> int:
+    def pending_sets(self) -> int:
         """Return how many members have a support set still to come."""
         return sum(support is None for support in self.support)
 
@@ -137,7 +137,7 @@ class CriticPack(Pack):
             if member.updates >= member.config.critic.returns_updates
         ]
         rows, spots = self._draw(bootstrapped)
-        # Deviation D14: returns-to-go instead of the Bellman target, first or throughout.
+        # Departure D14: returns-to-go instead of the Bellman target, first or throughout.
         targets = self.data.returns[rows]
         spread = targets.new_zeros(len(self.members))
         if bootstrapped:
@@ -182,7 +182,7 @@ class CriticPack(Pack):
         if self.target_rule == "softmax":
             value = (torch.softmax(self.temperature[at] * q, -1) * q).sum(-1)
         else:
-            # Deviation D15: the expectile instead of the softmax average.
+            # Departure D15: the expectile instead of the softmax average.
             value = expectile(q, self.expectile[at])
         going_on = 1 - self.data.terminals[rows]
         return self.data.rewards[rows] + self.discount * going_on * value, q.std(-1).mean(1)

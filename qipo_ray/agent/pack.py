@@ -111,7 +111,7 @@ class Pack(ABC):
         """Return the size of a metric beyond which a member has diverged."""
         return float("inf")
 
-    def owing(self) -> int:
+    def pending_sets(self) -> int:
         """Return how many members have a support set still to come."""
         return 0
 
@@ -218,7 +218,7 @@ class Pack(ABC):
         """Return where matrix products are made in the members' precision."""
         if not self.half:
             return nullcontext()
-        # Deviation D12: matrix products in bfloat16.
+        # Departure D12: matrix products in bfloat16.
         return torch.autocast(self.data.device.type, torch.bfloat16, cache_enabled=False)
 
     def metrics(self, i: int) -> dict[str, float]:

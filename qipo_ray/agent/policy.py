@@ -78,7 +78,7 @@ class PolicyPack(Pack):
         self.support: list[WeightedSet | None] = []
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
-        # Deviation D35: policy and critic go on from the clone, or by switch from its average.
+        # Departure D35: policy and critic go on from the clone, or by switch from its average.
         prior = upstream["behaviour"]["weights"][member.config.behaviour.weights]
         critic = upstream["critic"]["weights"]["online"]
         return {
@@ -108,7 +108,7 @@ class PolicyPack(Pack):
         self.ema_rate = self.column([0 if i in resting else r for i, r in enumerate(rates)])
         self.optimiser.rest(resting)
 
-    def owing(self) -> int:
+    def pending_sets(self) -> int:
         """Return how many members have a support set still to come."""
         return sum(support is None for support in self.support)
 
@@ -123,7 +123,7 @@ class PolicyPack(Pack):
             if present is not None and present.renewal == now:
                 continue
             if inside == 0:
-                # Deviation D19: the online network draws; the paper's code: its average.
+                # Departure D19: the online network draws; the paper's code: its average.
                 chosen = self.ema if p.sampler == "ema" else self.online
                 self.source.flat[i] = chosen.flat[i]
             self.support[i] = None  # its memory is free before the next is made
@@ -137,7 +137,7 @@ class PolicyPack(Pack):
         p, dtype = member.config.policy, DTYPES[member.config.compute.support]
         generator = stream(member.seed, self.stage, "support", now, device=self.data.device)
         pool = support_pool(self.data.rows, p.pool, generator)
-        # Deviation D9: support actions at s alone; the paper's code renews those at s' unused.
+        # Departure D9: support actions at s alone; the paper's code renews those at s' unused.
         actions = support_actions(
             self.sampler,
             self.source.slice(i, i + 1),
@@ -149,7 +149,7 @@ class PolicyPack(Pack):
             room=int(p.data_action),
         )
         if p.data_action:
-            # Deviation D17: the paper takes the data's action, too; its code does not.
+            # Departure D17: the paper takes the data's action, too; its code does not.
             actions[:, -1] = self.data.actions[pool]
         return self._weighed(i, SupportSet(now, pool, actions))
 
@@ -163,7 +163,7 @@ class PolicyPack(Pack):
         probed, known, moved = self._probe(i, now, actions, pool, sound)
         beta = wanted = support_beta(sound, config, now)
         if config.policy.trust:
-            # Deviation D22: beta bounded where the policy would leave what the critic knows.
+            # Departure D22: beta bounded where the policy would leave what the critic knows.
             beta = trusted_beta(probed, wanted, known)
         weights = support_weights(sound, self.column([beta]))[0]
         room = known - float(probed.mean())
@@ -245,7 +245,7 @@ class PolicyPack(Pack):
             spot = torch.randint(len(support.pool), (self.batch_size,), generator=g, device=device)
             chosen, weight = support.actions[spot].float(), support.weights[spot]
             if self.loss_actions:
-                # Deviation D18: k actions drawn by weight; same expectation.
+                # Departure D18: k actions drawn by weight; same expectation.
                 k = draw_by_weight(weight, self.loss_actions, g)
                 chosen = chosen.gather(1, k.unsqueeze(-1).expand(-1, -1, chosen.shape[-1]))
                 weight = torch.full_like(weight[:, : self.loss_actions], 1 / self.loss_actions)

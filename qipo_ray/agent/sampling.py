@@ -35,5 +35,5 @@ class ActionSampler:
 
         field = Field(self.path, self.predicts, network)
         actions = draw(field, noise, self.solver, self.evaluations)
-        # Deviation D8: the paper's code leaves clipping to the simulator.
+        # Departure D8: the paper's code leaves clipping to the simulator.
         return actions.clamp(-1, 1) if self.clip else actions

@@ -17,7 +17,7 @@ from qipo_ray.flow import effective_sample_size
 from qipo_ray.nets.stack import Params
 
 CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; part of the draws
-# Deviation D11: half precision in memory.
+# Departure D11: half precision in memory.
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 FITTED = 4096  # states that beta is fitted on
 BISECTIONS = 60
@@ -47,7 +47,7 @@ def support_pool(rows: int, pool: int, generator: torch.Generator) -> Tensor:
     """Return the rows that get support actions, ``(P,)``: all, or ``pool`` without repeat."""
     if pool == 0 or pool >= rows:
         return torch.arange(rows, device=generator.device)
-    # Deviation D10: a pool smaller than the data; the paper renews for all states.
+    # Departure D10: a pool smaller than the data; the paper renews for all states.
     return torch.randperm(rows, generator=generator, device=generator.device)[:pool]
 
 
@@ -94,9 +94,9 @@ def support_beta(values: Tensor, config: Config, renewal: int) -> float:
     """
     p = config.policy
     if not p.target_ess:
-        # Deviation D20: beta may change by a factor each round.
+        # Departure D20: beta may change by a factor each round.
         return p.beta * p.beta_growth**renewal
-    # Deviation D21: beta may follow from a wanted effective sample size.
+    # Departure D21: beta may follow from a wanted effective sample size.
     seen = values[:: max(1, len(values) // FITTED)].double().cpu()
     spread = float(seen.std(-1).mean())
     if spread <= 1e-6 * float(seen.abs().max()):

@@ -40,7 +40,7 @@ class Normaliser:
         if not self.standard:
             return observations
         mean, scale = self.mean.to(observations.device), self.scale.to(observations.device)
-        # Deviation D28: standardised observations.
+        # Departure D28: standardised observations.
         return ((observations - mean) / scale).clamp(-CLAMP, CLAMP)
 
     def state(self) -> dict[str, Tensor | bool]:

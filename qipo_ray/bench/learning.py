@@ -26,7 +26,7 @@ NO_BETA = ("policy.beta=0", "policy.target_ess=0")  # even weights: improvement 
 
 
 @dataclass(frozen=True)
-class Limits:
+class BenchLimits:
     """The numbers to reach, of the gain over cloning unless said otherwise; None: no demand."""
 
     each: float | None = None  # at least, on every seed
@@ -43,7 +43,7 @@ class BenchTask:
     name: str  # on the command line
     task: str
     file: str | None  # in the folder of data; None: generated beside the results
-    limits: Mapping[str, Limits]
+    limits: Mapping[str, BenchLimits]
     control: float | None = None  # how far beta = 0 may be from cloning; None: not run
 
     @property
@@ -71,26 +71,26 @@ TASKS = (
         "point",
         "point",
         None,
-        {path: Limits(each=40, cpu_s=30) for path in PATHS},
+        {path: BenchLimits(each=40, cpu_s=30) for path in PATHS},
         control=12,
     ),
     BenchTask(
         "maze",
         "maze2d-umaze",
         None,
-        {"ot": Limits(mean=20, cpu_s=60), "vp": Limits(mean=15, cpu_s=60)},
+        {"ot": BenchLimits(mean=20, cpu_s=60), "vp": BenchLimits(mean=15, cpu_s=60)},
     ),
     BenchTask(
         "hopper",
         "hopper-medium-replay",
         "hopper-medium-replay-gen-v1.hdf5",
-        {path: Limits(mean=10, each=-3, cpu_s=120) for path in PATHS},
+        {path: BenchLimits(mean=10, each=-3, cpu_s=120) for path in PATHS},
     ),
     BenchTask(
         "cheetah",
         "halfcheetah-medium-replay",
         "halfcheetah-medium-replay-gen-v0.hdf5",
-        {path: Limits(mean=-2, warned=True) for path in PATHS},
+        {path: BenchLimits(mean=-2, warned=True) for path in PATHS},
     ),
 )
 
@@ -104,7 +104,7 @@ class Case:
     preset: str
     config: Config
     seeds: tuple[int, ...]
-    limits: Limits
+    limits: BenchLimits
 
     @property
     def method(self) -> str:
@@ -139,8 +139,8 @@ def cases(task: BenchTask, seeds: Sequence[int], paper_form: bool) -> Iterator[C
         yield Case(task, "", task.preset, config, tuple(seeds), task.limits[path])
         if task.control is not None:
             even = load_config(task.preset, [f"behaviour.path={path}", *NO_BETA])
-            limits = Limits(within=task.control)
+            limits = BenchLimits(within=task.control)
             yield Case(task, CONTROL, task.preset, even, tuple(seeds), limits)
     for path in PAPER_PATHS if paper_form else ():
         config = load_config(PAPER_PRESET, [f"behaviour.path={path}"])
-        yield Case(task, "paper's form", PAPER_PRESET, config, PAPER_SEEDS, Limits())
+        yield Case(task, "paper's form", PAPER_PRESET, config, PAPER_SEEDS, BenchLimits())

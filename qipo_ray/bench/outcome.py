@@ -26,7 +26,7 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BenchOutcome:
     """A line's finished runs by seed, and why others are missing."""
 
     case: Case
@@ -101,7 +101,7 @@ class Outcome:
             yield "the critic report warns on each seed", seen, warned == len(gains)
 
 
-def outcome(case: Case, sha256: str, records: Sequence[Record]) -> Outcome:
+def outcome(case: Case, sha256: str, records: Sequence[Record]) -> BenchOutcome:
     """Return what came of a line on the data ``sha256``; ``records`` may hold others' runs."""
     wanted = case.task.task, config_hash(case.config), sha256
     own = {
@@ -112,7 +112,7 @@ def outcome(case: Case, sha256: str, records: Sequence[Record]) -> Outcome:
     }
     runs = {s: own[s] for s in case.seeds if s in own and own[s]["state"] == "finished"}
     missing = {s: _why(own.get(s)) for s in case.seeds if s not in runs}
-    return Outcome(case, runs, missing)
+    return BenchOutcome(case, runs, missing)
 
 
 def _why(record: Record | None) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from qipo_ray.bench.outcome import Outcome
+from qipo_ray.bench.outcome import BenchOutcome
 from qipo_ray.config import config_hash
-from qipo_ray.leaderboard.reproduce import hardware_text
+from qipo_ray.leaderboard.provenance import hardware_text
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score, Table
 
 COLUMNS = (
@@ -33,7 +33,7 @@ NOTES = (
 )
 
 
-def table(outcomes: Sequence[Outcome]) -> Table:
+def table(outcomes: Sequence[BenchOutcome]) -> Table:
     """Return the table, with the critics' warnings and what is missing below it."""
     return Table(
         title="Learning on small budgets",
@@ -45,7 +45,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     )
 
 
-def _line(one: Outcome) -> tuple[Cell, ...]:
+def _line(one: BenchOutcome) -> tuple[Cell, ...]:
     demands, mean = one.demands(), one.mean
     counted = [seconds for seconds in one.cpu_s if seconds is not None]
     return (
@@ -65,11 +65,11 @@ def _mean(values: Mapping[int, float]) -> Score | None:
     return Score(fmean(values.values())) if values else None
 
 
-def _name(one: Outcome) -> str:
+def _name(one: BenchOutcome) -> str:
     return f"{one.case.task.task} {one.case.method}"
 
 
-def _warnings(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _warnings(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
     """Yield what the critic reports of each line warn of, by kind."""
     for one in outcomes:
         kinds = Counter(text.partition(":")[0] for said in one.warnings.values() for text in said)
@@ -77,13 +77,13 @@ def _warnings(outcomes: Sequence[Outcome]) -> Iterator[str]:
             yield f"{_name(one)}, critic report: {kind} ({count} of {len(one.runs)} seeds)."
 
 
-def _missing(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _missing(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
     for one in outcomes:
         for seed, why in one.missing.items():
             yield f"{_name(one)}, seed {seed} is missing: {why}."
 
 
-def _origins(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _origins(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
     """Yield by which version and on which machines the runs were made."""
     made = [record["provenance"] for one in outcomes for record in one.runs.values()]
     for origin in dict.fromkeys(
@@ -95,17 +95,17 @@ def _origins(outcomes: Sequence[Outcome]) -> Iterator[str]:
         yield f"Made by qipo_ray {version}, commit {commit}, on {hardware}."
 
 
-def plain(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def plain(outcomes: Sequence[BenchOutcome]) -> dict[str, Any]:
     """Return all numbers as JSON holds them."""
     return {"met": met(outcomes), "lines": [_plain(one) for one in outcomes]}
 
 
-def met(outcomes: Sequence[Outcome]) -> bool:
+def met(outcomes: Sequence[BenchOutcome]) -> bool:
     """Return whether every number was reached."""
     return all(demand.met for one in outcomes for demand in one.demands())
 
 
-def _plain(one: Outcome) -> dict[str, Any]:
+def _plain(one: BenchOutcome) -> dict[str, Any]:
     case, mean = one.case, one.mean
     gains, greedy, cloned = one.gains, one.greedy, one.cloned
     return {

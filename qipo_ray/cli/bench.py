@@ -12,11 +12,11 @@ import typer
 
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, writable
-from qipo_ray.cli.train import carry, read_seeds
+from qipo_ray.cli.train import read_seeds, train_missing
 
 if TYPE_CHECKING:
     from qipo_ray.bench.learning import BenchTask, Case
-    from qipo_ray.bench.outcome import Outcome
+    from qipo_ray.bench.outcome import BenchOutcome
     from qipo_ray.data.transitions import Dataset
 
 MISSED = 1  # exit code
@@ -68,7 +68,7 @@ def learning(
     todo = _planned(wanted, numbers, data, root, paper_form)
     for case, dataset in todo:
         out.remark(f"{case.task.task}, {case.method}:")
-        carry(case.config, case.name, dataset, case.seeds, root, jobs)
+        train_missing(case.config, case.name, dataset, case.seeds, root, jobs)
     outcomes = _outcomes(root, todo)
     files = {
         "learning.md": section(table(outcomes)),
@@ -101,7 +101,7 @@ def _planned(
     return todo
 
 
-def _outcomes(root: Path, todo: Sequence[tuple[Case, Dataset]]) -> list[Outcome]:
+def _outcomes(root: Path, todo: Sequence[tuple[Case, Dataset]]) -> list[BenchOutcome]:
     from qipo_ray.bench.outcome import outcome
     from qipo_ray.store.records import read_records
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qipo_ray.cli import download
+from qipo_ray.cli import data_get as download
 from qipo_ray.cli import output as out
 from qipo_ray.cli.data_list import list_tasks
 from qipo_ray.cli.data_show import show

@@ -28,7 +28,7 @@ def verify(
     lead to come from somewhere else. One line for each check, exit code 1 if one is WRONG.
     """
     from qipo_ray.cli.data_files import open_data
-    from qipo_ray.evaluation.checks import check
+    from qipo_ray.evaluation.data_checks import check
 
     dataset, known = open_data(what, task)
     with out.progress(f"replaying {dataset.path.name}") as report:

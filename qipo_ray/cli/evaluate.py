@@ -15,8 +15,8 @@ from qipo_ray.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from qipo_ray.config import Config
+    from qipo_ray.deploy.finished_run import FinishedRun
     from qipo_ray.evaluation.film import Film
-    from qipo_ray.train.finished import FinishedRun
 
 
 def evaluate(
@@ -80,7 +80,7 @@ def evaluate(
 
 
 def _chosen(path: Path, wanted: str | None) -> list[FinishedRun]:
-    from qipo_ray.train.finished import finished_runs
+    from qipo_ray.deploy.finished_run import finished_runs
 
     found = finished_runs(path)
     if wanted is None:

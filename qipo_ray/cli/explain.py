@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qipo_ray.cli import output as out
 
 if TYPE_CHECKING:
-    from qipo_ray.config import Plain, Setting
+    from qipo_ray.config import ExplainedSetting, Plain
 
 
 def explain(preset: str, changes: Sequence[str], json: bool) -> None:
@@ -31,10 +31,10 @@ def explain(preset: str, changes: Sequence[str], json: bool) -> None:
     titles = ["setting", "value", "from", "the paper has", "meaning"]
     out.print_rows(titles, [_cells(setting) for setting in settings], [False, True, *[False] * 3])
     out.write(f"departures from the paper's algorithm: {', '.join(left) or 'none'}")
-    out.write("why, and what no switch changes: docs/deviations.md")
+    out.write("why, and what no switch changes: docs/departures.md")
 
 
-def _entry(setting: Setting) -> dict[str, Any]:
+def _entry(setting: ExplainedSetting) -> dict[str, Any]:
     said = {"value": setting.paper, "source": setting.note.source}
     return {
         "key": setting.key,
@@ -45,7 +45,7 @@ def _entry(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _cells(setting: Setting) -> list[str]:
+def _cells(setting: ExplainedSetting) -> list[str]:
     other = setting.paper is not None and setting.paper != setting.value
     said = f"{_word(setting.paper)} ({setting.note.source})" if other else ""
     return [setting.key, _word(setting.value), setting.origin, said, setting.note.text]

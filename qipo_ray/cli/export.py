@@ -27,10 +27,10 @@ def export(
     Normalisation, solver and clipping are inside. The file is loaded back and run against the
     original first; it is written only if no action differs by more than 1e-4.
     """
+    from qipo_ray.deploy.export import CHECKED, FORMATS, exported
+    from qipo_ray.deploy.finished_run import only_run
     from qipo_ray.store.files import write_bytes
-    from qipo_ray.train.export import CHECKED, FORMATS, exported
-    from qipo_ray.train.finished import only_run
-    from qipo_ray.train.policy import SnapshotPolicy
+    from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
     if output.suffix not in FORMATS:
         raise UserError(
@@ -39,7 +39,7 @@ def export(
         )
     check_file(output)
     found = only_run(run)
-    policy = SnapshotPolicy(found.config, found.state())
+    policy = CheckpointPolicy(found.config, found.state())
     data, off = exported(policy, output.suffix, _metadata(found.record, policy))
     try:
         write_bytes(output, data)
@@ -53,7 +53,7 @@ def export(
 
 def _metadata(record: dict[str, Any], policy: Any) -> dict[str, str]:
     """Return what the file says of itself; strings, since ONNX knows no other values."""
-    from qipo_ray import __version__
+    from qipo_ray.version import __version__
 
     return {
         "task": record["task"],

@@ -25,7 +25,7 @@ class By(str, Enum):
 
 def leaderboard(
     results: Annotated[
-        list[Path], typer.Argument(metavar="RESULTS...", help="Results folders, read below.")
+        list[Path], typer.Argument(metavar="RESULTS...", help="JobStore folders, read below.")
     ],
     by: Annotated[
         By | None,
@@ -50,12 +50,12 @@ def leaderboard(
     format is written, or those of --format; hf is a folder in the shape of Hugging Face's results.
     """
     from qipo_ray.leaderboard import leaderboard as read
-    from qipo_ray.store.records import collector_at_rest
+    from qipo_ray.store.records import gc_paused
 
     chosen = _chosen(formats)
     if output is None and (len(chosen) > 1 or "hf" in chosen):
         raise UserError(f"--format {formats}: add --output DIR, where the files are to go")
-    with collector_at_rest():
+    with gc_paused():
         board = read(results, by.value if by else None, literature=literature)
         if output is not None:
             _save(_files(board, chosen), output)

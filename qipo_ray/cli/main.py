@@ -11,7 +11,6 @@ from typing import Annotated, TextIO
 
 import typer
 
-from qipo_ray import __version__
 from qipo_ray.cli import (
     bench,
     data,
@@ -27,6 +26,7 @@ from qipo_ray.cli import (
     verify,
 )
 from qipo_ray.errors import UserError
+from qipo_ray.version import __version__
 
 USER_MISTAKE = 2  # exit codes
 INTERRUPTED = 130

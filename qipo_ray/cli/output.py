@@ -83,7 +83,7 @@ def print_rows(
     styles: Sequence[Sequence[str]] = (),
 ) -> None:
     """Print rows under titles; columns of numbers are aligned right and never broken."""
-    from qipo_ray.cli.layout import laid_out
+    from qipo_ray.cli.text_table import laid_out
 
     console = _console()
     console.print()

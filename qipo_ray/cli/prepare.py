@@ -34,9 +34,9 @@ def check(name: str, config: Config, dataset: Dataset) -> None:
     """Refuse, before anything is trained, a task that cannot be scored or data too short."""
     from qipo_ray.data.tasks import get_task
     from qipo_ray.data.transitions import transitions
-    from qipo_ray.evaluation.simulators import make_simulator
+    from qipo_ray.evaluation.env import make_env
 
-    make_simulator(get_task(name)).close()
+    make_env(get_task(name)).close()
     rows = transitions(dataset, get_task(name), config.data.reward, config.critic.discount)
     if config.critic.returns_updates and not rows.returns_valid.any():
         raise UserError(

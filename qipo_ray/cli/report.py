@@ -31,7 +31,7 @@ def report(
 
     It needs no network: open it from the disk, or send it to somebody.
     """
-    from qipo_ray.leaderboard.report import read_report
+    from qipo_ray.leaderboard.sweep_report import read_report
 
     found = read_report(sweep, literature=literature)
     page = output or sweep / "leaderboard" / "report.html"

@@ -9,11 +9,11 @@ import typer
 
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, check_device, dataset_of, writable
-from qipo_ray.cli.train import carry
+from qipo_ray.cli.train import train_missing
 from qipo_ray.errors import UserError
 
 if TYPE_CHECKING:
-    from qipo_ray.leaderboard.reproduce import Recipe
+    from qipo_ray.verify.reproduction import Recipe
 
 DIFFERENT = 1  # exit code
 MARK = "reproduces.txt"  # in the folder of a new run: which record it is held against
@@ -44,7 +44,7 @@ def reproduce(
     device, threads or pack differ, if the last score's mean return is within 1.96 standard errors
     of the difference. Exit code 1 if not, or if it could not be compared.
     """
-    from qipo_ray.leaderboard.reproduce import differences, recipe
+    from qipo_ray.verify.reproduction import differences, recipe
 
     one = _read(record)
     made = recipe(one)
@@ -126,8 +126,8 @@ def _prove(
     record: dict[str, Any], made: Recipe, folder: Path, data: Path | None, device: str
 ) -> None:
     """Train anew, print how the numbers compare, and leave with 1 if they are not the same."""
-    from qipo_ray.leaderboard.reproduce import inexact
-    from qipo_ray.leaderboard.verdict import compare
+    from qipo_ray.verify.comparison import compare
+    from qipo_ray.verify.reproduction import inexact
 
     if made.expected is None and made.state != "diverged":
         raise UserError(
@@ -158,6 +158,6 @@ def _train_anew(
     check(made.task, made.config, dataset)
     root = writable(folder)
     write_bytes(root / MARK, record["id"].encode())
-    carry(made.config, made.preset, dataset, [made.seed], root, device=device)
+    train_missing(made.config, made.preset, dataset, [made.seed], root, device=device)
     number = new_id("train", "single", made.task, config_hash(made.config), made.seed)
     return next(one for one in read_records(root) if one["id"] == number)

@@ -16,9 +16,9 @@ from qipo_ray.errors import UserError, nearest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qipo_ray.sweep.search import Search
-    from qipo_ray.train.job import Job
-    from qipo_ray.train.report import Report
+    from qipo_ray.study.job import Job
+    from qipo_ray.study.job_events import JobEvent
+    from qipo_ray.sweep.search_state import SearchState
 
 
 def sweep(
@@ -60,18 +60,20 @@ def sweep(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Search the space of FILE, confirm the best on fresh seeds, and print the leaderboard.
+    """SearchState the space of FILE, confirm the best on fresh seeds, and print the leaderboard.
 
     The same command again continues where it was stopped, whatever stopped it.
     """
-    from qipo_ray.sweep.space import find_spec, load_spec
-    from qipo_ray.train.sinks import read_services
+    from qipo_ray.study.search_file import find_search_file, load_search_file
+    from qipo_ray.tracking.loggers import read_services
 
     if executor not in ("ray", "local"):
         hint = nearest(executor, ("ray", "local"))
         raise UserError(f"--executor {executor!r}{hint}: expected ray or local")
     _refuse_lost_results(results)
-    spec = load_spec(find_spec(file), tasks=tasks or None, sets=changes or [], trials=trials)
+    spec = load_search_file(
+        find_search_file(file), tasks=tasks or None, sets=changes or [], trials=trials
+    )
     datasets = {task: dataset_of(task, None) for task in spec.tasks}
     for task, dataset in datasets.items():
         for config in (spec.base, *([spec.paper] if spec.paper else [])):
@@ -80,9 +82,9 @@ def sweep(
     root = writable(results.expanduser().resolve() / spec.name)
 
     from qipo_ray.sweep.run import Options, run_sweep
-    from qipo_ray.train.record import Occasion, now
+    from qipo_ray.train.run_record import RunContext, now
 
-    occasion = Occasion(
+    occasion = RunContext(
         sweep=spec.name,
         trial=None,
         purpose="search",
@@ -115,7 +117,7 @@ class _Screen:
     """Draws a sweep's progress: a bar with an ETA, and a line for each trial and confirmed run."""
 
     def __init__(self, live: out.Live) -> None:
-        from qipo_ray.sweep.progress import SweepProgress
+        from qipo_ray.sweep.sweep_progress import SweepProgress
 
         self.live = live
         self.progress = SweepProgress(slots=os.cpu_count() or 1)
@@ -128,7 +130,7 @@ class _Screen:
         """Take in how many jobs train at once."""
         self.progress.slots = count
 
-    def heard(self, search: Search, reports: Sequence[Report]) -> None:
+    def heard(self, search: SearchState, reports: Sequence[JobEvent]) -> None:
         """Take in news of jobs and move the bar."""
         self.progress.heard(reports)
         where = f"{len(search.outcomes)} trials ended"

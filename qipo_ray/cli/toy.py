@@ -13,7 +13,7 @@ from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from qipo_ray.toy.report import Report
+    from qipo_ray.validation.experiment_report import ExperimentReport
 
 
 MISSED = 1  # exit code
@@ -43,8 +43,8 @@ def toy(
     The same command continues after an interruption. Exit code 1 if a number misses its limit
     (never with --quick, which is too short to reach them).
     """
-    from qipo_ray.toy.experiments import EXPERIMENTS
-    from qipo_ray.toy.runner import run_cells
+    from qipo_ray.validation.experiments import EXPERIMENTS
+    from qipo_ray.validation.runner import run_cells
 
     if experiment not in EXPERIMENTS:
         hint = nearest(experiment, EXPERIMENTS)
@@ -73,10 +73,10 @@ def toy(
         raise typer.Exit(MISSED)
 
 
-def _save(folder: Path, title: str, report: Report) -> None:
+def _save(folder: Path, title: str, report: ExperimentReport) -> None:
     """Write the tables as Markdown and the pictures beside them."""
     from qipo_ray.store.files import write_bytes
-    from qipo_ray.toy.report import markdown
+    from qipo_ray.validation.experiment_report import markdown
 
     files = {"report.md": markdown(title, report).encode(), **report.pictures}
     for name, content in files.items():
@@ -84,7 +84,7 @@ def _save(folder: Path, title: str, report: Report) -> None:
         out.remark(f"wrote {folder / name}")
 
 
-def _show(report: Report) -> None:
+def _show(report: ExperimentReport) -> None:
     for table in report.tables:
         out.write(f"\n{table.title}")
         numbers = [i >= table.labels for i in range(len(table.columns))]

@@ -19,8 +19,8 @@ from qipo_ray.errors import UserError
 if TYPE_CHECKING:
     from qipo_ray.config import Config
     from qipo_ray.data.transitions import Dataset
-    from qipo_ray.train.report import Report
-    from qipo_ray.train.runs import Plan
+    from qipo_ray.study.job_events import JobEvent
+    from qipo_ray.sweep.train_runs import RunPlan
 
 
 def train(
@@ -76,7 +76,7 @@ def train(
         raise UserError("--task is missing: a D4RL task, its twin, or point (qipo-ray data list)")
     from qipo_ray.config import load_config
     from qipo_ray.leaderboard import leaderboard
-    from qipo_ray.train.sinks import read_services
+    from qipo_ray.tracking.loggers import read_services
 
     config = load_config(preset, changes or [])
     numbers = read_seeds(seeds)
@@ -85,7 +85,7 @@ def train(
     check_device(device)
     services = read_services(log)
     root = writable(results)
-    carry(config, Path(preset).stem, dataset, numbers, root, jobs, device, services)
+    train_missing(config, Path(preset).stem, dataset, numbers, root, jobs, device, services)
     board = leaderboard([root])
     if json:
         out.write(board.json())
@@ -95,7 +95,7 @@ def train(
         out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
 
 
-def carry(
+def train_missing(
     config: Config,
     name: str,
     dataset: Dataset,
@@ -106,10 +106,10 @@ def carry(
     services: Sequence[str] = (),
 ) -> None:
     """Train what is missing of a configuration over seeds, with a view of how far it is."""
-    from qipo_ray.train.record import Occasion, now
-    from qipo_ray.train.runs import carry_out, plan
+    from qipo_ray.sweep.train_runs import plan, train_runs
+    from qipo_ray.train.run_record import RunContext, now
 
-    occasion = Occasion(
+    occasion = RunContext(
         sweep="train",
         trial=None,
         purpose="single",
@@ -122,7 +122,7 @@ def carry(
         workers = min(jobs, len(todo.missing))  # a run is a chain of jobs
         _check_memory(config, dataset, workers, device)
         with _screen(todo, workers) as tell:
-            carry_out(todo, workers, tell, device, services)
+            train_runs(todo, workers, tell, device, services)
     else:
         out.remark(f"nothing to do: {len(todo.runs)} of {len(todo.runs)} runs are in {root}")
 
@@ -154,9 +154,9 @@ def read_seeds(text: str) -> list[int]:
 
 
 @contextmanager
-def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
+def _screen(todo: RunPlan, workers: int) -> Iterator[Callable[[JobEvent], None]]:
     """Yield a listener that shows progress with an ETA, and each stage's end as a line."""
-    from qipo_ray.train.progress import Progress
+    from qipo_ray.train.job_progress import Progress
     from qipo_ray.train.stage_reports import lines_of
 
     jobs = [entry.job for entry in todo.graph.entries.values()]
@@ -169,7 +169,7 @@ def _screen(todo: Plan, workers: int) -> Iterator[Callable[[Report], None]]:
     )
     with out.live(f"training {todo.dataset.task_id}") as live:
 
-        def tell(report: Report) -> None:
+        def tell(report: JobEvent) -> None:
             progress.note(report)
             stage, seed = report.snapshot.stage, of[report.snapshot].seed
             where = f"seed {seed} {stage} {report.updates:,}/{report.snapshot.updates:,}"

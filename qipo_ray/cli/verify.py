@@ -11,7 +11,7 @@ import typer
 from qipo_ray.cli import output as out
 
 if TYPE_CHECKING:
-    from qipo_ray.leaderboard.verify import Verdict
+    from qipo_ray.verify import VerifyReport
 
 WRONG = 1  # exit code
 
@@ -25,7 +25,7 @@ def verify(
     Nothing is changed. One line for each thing that is wrong, and then exit code 1. While a sweep
     runs, what has ended is judged.
     """
-    from qipo_ray.leaderboard.verify import verify as look
+    from qipo_ray.verify import verify as look
 
     with out.progress("verifying") as report:
         verdict = look(sweep, report)
@@ -37,7 +37,7 @@ def verify(
         raise typer.Exit(WRONG)
 
 
-def _print(verdict: Verdict) -> None:
+def _print(verdict: VerifyReport) -> None:
     if verdict.driver is not None:
         out.write(f"running: {verdict.driver}; what has ended is judged")
     out.write(f"artefacts: {verdict.files:,} files, {verdict.bytes / 1e6:,.1f} MB hashed")

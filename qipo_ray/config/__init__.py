@@ -1,6 +1,6 @@
 """The settings of a run: frozen dataclasses, strict YAML, dotted overrides, a key per stage."""
 
-from qipo_ray.config.explanation import Setting, explain
+from qipo_ray.config.explanation import ExplainedSetting, explain
 from qipo_ray.config.keys import (
     STAGES,
     config_hash,
@@ -48,7 +48,7 @@ __all__ = [
     "Plain",
     "Policy",
     "Sampler",
-    "Setting",
+    "ExplainedSetting",
     "config_hash",
     "departures",
     "explain",

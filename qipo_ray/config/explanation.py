@@ -12,7 +12,7 @@ from qipo_ray.config.schema import field_notes
 
 
 @dataclass(frozen=True)
-class Setting:
+class ExplainedSetting:
     """One setting, explained; ``origin`` says who chose its value."""
 
     key: str
@@ -26,7 +26,7 @@ class Setting:
         return None if isinstance(self.note, Ours) else self.note.value
 
 
-def explain(source: str | Path, overrides: Sequence[str] = ()) -> tuple[Setting, ...]:
+def explain(source: str | Path, overrides: Sequence[str] = ()) -> tuple[ExplainedSetting, ...]:
     """Return all settings of what ``load_config`` would load, in the order of the sections.
 
     The origin is ``--set``, or a line of the user's file; for what a preset gives it is who the
@@ -45,5 +45,5 @@ def explain(source: str | Path, overrides: Sequence[str] = ()) -> tuple[Setting,
             origin = Path(place).name
         else:
             origin = note.source if value == note.value else Ours.source
-        settings.append(Setting(key, value, origin, note))
+        settings.append(ExplainedSetting(key, value, origin, note))
     return tuple(settings)

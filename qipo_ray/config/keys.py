@@ -76,7 +76,7 @@ def path_label(config: Config) -> str:
 def departures(config: Config) -> tuple[str, ...]:
     """Return a short label for every switch that leaves the paper's algorithm.
 
-    Scales (sizes, rates, lengths, beta, M) are settings, not departures. docs/deviations.md has
+    Scales (sizes, rates, lengths, beta, M) are settings, not departures. docs/departures.md has
     a line for each.
     """
     return tuple(label for label, left in departure_labels(config).items() if left)

@@ -24,9 +24,9 @@ Rate = Annotated[float, Range(0, 1, open_low=True)]  # a step size or an averagi
 Weight = Annotated[float, Range(0, 1e9)]  # an inverse temperature; networks are float32
 
 # What `sampler.solver: auto` and `behaviour.predicts: auto` mean on each path.
-# Deviation D6: midpoint on ot; the paper's code: DPM-Solver.
+# Departure D6: midpoint on ot; the paper's code: DPM-Solver.
 AUTO_SOLVER = {"ot": "midpoint", "vp": "dpmpp_2m", "trig": "dpmpp_2m"}
-# Deviation D1: velocity on ot, as the paper says; its code predicts noise there, too.
+# Departure D1: velocity on ot, as the paper says; its code predicts noise there, too.
 AUTO_PREDICTS: dict[str, Literal["velocity", "noise"]] = {
     "ot": "velocity",
     "vp": "noise",

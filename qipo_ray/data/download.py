@@ -28,7 +28,7 @@ Progress = Callable[[int, int | None], None]  # bytes done, bytes in all
 
 
 @dataclass(frozen=True)
-class Limits:
+class DownloadLimits:
     """When to give up: ``bytes`` of a file of unknown size, ``seconds`` for one file.
 
     ``pause_s`` is the wait after a try that brought nothing, doubled each time.
@@ -43,7 +43,7 @@ def fetch(
     entry: Entry,
     *,
     trust: bool = False,
-    limits: Limits | None = None,
+    limits: DownloadLimits | None = None,
     report: Progress = lambda done, total: None,
     waiting: Callable[[], None] = lambda: None,
     origins: Sequence[str] = ORIGINS,
@@ -62,7 +62,7 @@ def fetch(
     Raises:
         UserError: one line: what went wrong, and whether the same command goes on from there.
     """
-    limits = limits or Limits()
+    limits = limits or DownloadLimits()
     try:
         entry.target.parent.mkdir(parents=True, exist_ok=True)
         with _part(entry, waiting) as part:
@@ -85,7 +85,12 @@ class _Transfer:
     """The way of one file into its part, over as many connections as it takes."""
 
     def __init__(
-        self, entry: Entry, part: int, limits: Limits, report: Progress, origins: Sequence[str]
+        self,
+        entry: Entry,
+        part: int,
+        limits: DownloadLimits,
+        report: Progress,
+        origins: Sequence[str],
     ) -> None:
         self.entry, self.part, self.report, self.origins = entry, part, report, origins
         self.limits = limits

@@ -89,7 +89,7 @@ def qlearning_dataset(dataset: Dataset) -> dict[str, npt.NDArray]:
     if dataset.next_observations is None:
         following = dataset.observations[1:][kept[:-1]]
     else:
-        # Deviation D29: next observations of the file win; D4RL shifts rows.
+        # Departure D29: next observations of the file win; D4RL shifts rows.
         following = dataset.next_observations[kept]
     return {
         "observations": dataset.observations[kept],
@@ -114,7 +114,7 @@ def transitions(
     Raises:
         UserError: no row is left, or the reward rule cannot be applied.
     """
-    # Deviation D27: raw rewards by switch, and on families that the paper does not use.
+    # Departure D27: raw rewards by switch, and on families that the paper does not use.
     rewards = adjusted_rewards(dataset, task) if reward == "paper" else dataset.rewards
     returns, valid = returns_to_go(dataset, task, rewards, discount)
     kept = _kept(dataset)
@@ -150,7 +150,7 @@ def adjusted_rewards(dataset: Dataset, task: Task) -> Floats:
     if task.reward_rule == "minus-one":
         return dataset.rewards - np.float32(1)
     returns = _complete_returns(dataset)
-    # Deviation D26: trajectories end at timeouts; the paper's code counts 1000 rows.
+    # Departure D26: trajectories end at timeouts; the paper's code counts 1000 rows.
     if len(returns) < 2 or returns.max() == returns.min():
         raise UserError(
             f"data file {dataset.path}: the paper's reward rule of {task.id} divides by the range "

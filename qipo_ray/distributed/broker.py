@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qipo_ray.train.desk import EVERYONE, Desk
-from qipo_ray.train.job import Job, Snapshot
-from qipo_ray.train.report import Report
-from qipo_ray.train.results import Results
+from qipo_ray.study.job import CheckpointRef, Job
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.train.job_queue import EVERYONE, JobQueue
+from qipo_ray.train.job_store import JobStore
 
 SILENT_S = 60.0  # a worker that was not heard of for so long is taken for gone
 IDLE_S = 2.0  # an idle worker's call waits so long for a job
@@ -34,12 +34,12 @@ class Orders:
     close: bool = False
 
 
-class News(NamedTuple):
-    """A waiter's reports, the serial number of the newest, and which life of the broker it was."""
+class PollResult(NamedTuple):
+    """Events for a subscriber, the serial number of the newest, and the life of the broker."""
 
     life: str
     serial: int
-    reports: list[Report]
+    reports: list[JobEvent]
 
 
 @dataclass
@@ -62,8 +62,8 @@ class Broker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start from the store under ``root``; ``restarted`` if another life ended just now."""
-        self.desk = Desk(Results(root))
-        self.graph = self.desk.graph
+        self.queue = JobQueue(JobStore(root))
+        self.graph = self.queue.graph
         self.life = secrets.token_hex(4)
         self.workers: dict[str, _Worker] = {}
         self.closing = False
@@ -74,31 +74,31 @@ class Broker:
 
     # ---- for those who wait
 
-    async def want(self, waiter: str, jobs: Sequence[Job]) -> str:
-        """Queue jobs for a waiter and return the life of the broker; idempotent."""
-        self.desk.want(waiter, jobs)
+    async def submit(self, subscriber: str, jobs: Sequence[Job]) -> str:
+        """Queue jobs for a subscriber and return the life of the broker; idempotent."""
+        self.queue.submit(subscriber, jobs)
         self._changed()
         return self.life
 
-    async def forget(self, waiter: str) -> None:
-        """Drop a waiter; jobs that nobody waits for leave the queue and, soon, their slots."""
-        self.desk.forget(waiter)
+    async def cancel(self, subscriber: str) -> None:
+        """Drop a subscriber; jobs that nobody waits for leave the queue and, soon, their slots."""
+        self.queue.cancel(subscriber)
         self._changed()
 
-    async def news(self, waiter: str, life: str, seen: int, timeout_s: float) -> News:
-        """Return a waiter's reports after ``seen``, as soon as there are some or time is up.
+    async def poll(self, subscriber: str, life: str, seen: int, timeout_s: float) -> PollResult:
+        """Return a subscriber's reports after ``seen``, as soon as there are some or time is up.
 
-        ``life`` is the one that ``want`` or the last news told. A client that finds another one
-        in the answer, which then comes at once, wants again.
+        ``life`` is the one that ``submit`` or the last news told. A client that finds another one
+        in the answer, which then comes at once, submits again.
         """
-        if life != self.life and waiter != EVERYONE:
-            return News(self.life, 0, [])
+        if life != self.life and subscriber != EVERYONE:
+            return PollResult(self.life, 0, [])
         end = self._clock() + timeout_s
         seen = seen if life == self.life else 0
-        serial, reports = self.desk.news(waiter, seen)
+        serial, reports = self.queue.poll(subscriber, seen)
         while not reports and await self._changes(end):
-            serial, reports = self.desk.news(waiter, seen)
-        return News(self.life, serial, reports)
+            serial, reports = self.queue.poll(subscriber, seen)
+        return PollResult(self.life, serial, reports)
 
     async def status(self) -> dict[str, Any]:
         """Return counts for the screen, and the jobs that each worker trains."""
@@ -132,7 +132,7 @@ class Broker:
         incarnation: str,
         free_slots: int,
         active: Sequence[Job],
-        reports: Sequence[Report],
+        reports: Sequence[JobEvent],
     ) -> Orders:
         """Take in a worker's reports and what it trains, and return what it is to do next.
 
@@ -178,7 +178,7 @@ class Broker:
     def _lose(self, name: str, reason: str) -> None:
         del self.workers[name]
         for job in self.graph.release(name):
-            self.desk.set_back(job, reason)
+            self.queue.set_back(job, reason)
         self._changed()
 
     def _release_silent(self) -> None:
@@ -186,13 +186,13 @@ class Broker:
         for name in [name for name, worker in self.workers.items() if worker.heard < limit]:
             self._lose(name, f"worker {name} was silent for {SILENT_S:.0f} s")
 
-    def _take_in(self, worker: str, active: Sequence[Job], reports: Sequence[Report]) -> None:
+    def _take_in(self, worker: str, active: Sequence[Job], reports: Sequence[JobEvent]) -> None:
         for job in active:
             self.graph.adopt(job, worker)
         mine = {job.snapshot for job in self.graph.owned(worker)}
         for report in reports:
             if report.snapshot in mine:
-                self.desk.settle(report)
+                self.queue.settle(report)
         self.graph.release(worker, but={job.snapshot for job in active})
         if reports:
             self._changed()
@@ -213,13 +213,13 @@ class Broker:
             here.append(job)
         return Orders(tuple(here[len(active) :]), stop)
 
-    def _wanted(self, worker: str) -> set[Snapshot]:
+    def _wanted(self, worker: str) -> set[CheckpointRef]:
         """Return the jobs that a worker should go on with."""
         early = self._clock() < self._opens
         return {
             snapshot
             for snapshot, entry in self.graph.entries.items()
-            if entry.owner == worker and (entry.waiters or early)
+            if entry.owner == worker and (entry.subscribers or early)
         }
 
     # ---- changes wake those who wait

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qipo_ray.train.job import Job
-    from qipo_ray.train.report import Report, Topic
+    from qipo_ray.study.job import Job
+    from qipo_ray.study.job_events import JobEvent, Topic
 
 BROKER = "broker"  # the actor's name, in a namespace of its own for each service
 WAIT_S = 5.0  # longest wait for news
@@ -23,8 +23,8 @@ def broker_of(namespace: str) -> Any:
 class Client:
     """A small handle that travels between processes; calls wait while the broker restarts.
 
-    After a restart the client wants again what it wanted. A client speaks for its waiters alone:
-    a waiter that moves to another process wants anew there, and hears all from the start.
+    After a restart the client submits again. A client speaks for its subscribers alone: a
+    subscriber that moves to another process submits anew there, and hears all from the start.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -43,30 +43,30 @@ class Client:
 
         return ray.get(getattr(broker_of(self.namespace), method).remote(*arguments))
 
-    def want(self, waiter: str, jobs: Sequence[Job]) -> None:
+    def submit(self, subscriber: str, jobs: Sequence[Job]) -> None:
         """Queue jobs and, among them, all that they build on; a job wanted again is no news."""
-        wanted = self._wanted.setdefault(waiter, [])
+        wanted = self._wanted.setdefault(subscriber, [])
         wanted += [job for job in jobs if job not in wanted]
-        self._life[waiter] = self._call("want", waiter, wanted)
+        self._life[subscriber] = self._call("submit", subscriber, wanted)
 
-    def news(self, waiter: str) -> list[Report]:
-        """Return what is new for the waiter, after at most ``WAIT_S`` seconds."""
-        seen, life = self._seen.get(waiter, 0), self._life.get(waiter, "")
-        now, self._seen[waiter], reports = self._call("news", waiter, life, seen, WAIT_S)
-        if now != life and waiter in self._wanted:
-            self.want(waiter, [])
+    def poll(self, subscriber: str) -> list[JobEvent]:
+        """Return what is new for the subscriber, after at most ``WAIT_S`` seconds."""
+        seen, life = self._seen.get(subscriber, 0), self._life.get(subscriber, "")
+        now, self._seen[subscriber], reports = self._call("poll", subscriber, life, seen, WAIT_S)
+        if now != life and subscriber in self._wanted:
+            self.submit(subscriber, [])
         else:
-            self._life[waiter] = now
-        told = self._told.setdefault(waiter, set())
+            self._life[subscriber] = now
+        told = self._told.setdefault(subscriber, set())
         new = [report for report in reports if report.topic not in told]
         told.update(report.topic for report in new if report.lasting)
         return new
 
-    def forget(self, waiter: str) -> None:
-        """Drop a waiter; jobs that nobody waits for any more are saved and stopped."""
+    def cancel(self, subscriber: str) -> None:
+        """Drop a subscriber; jobs that nobody waits for any more are saved and stopped."""
         for known in (self._wanted, self._life, self._seen, self._told):
-            known.pop(waiter, None)
-        self._call("forget", waiter)
+            known.pop(subscriber, None)
+        self._call("cancel", subscriber)
 
     def status(self) -> dict[str, Any]:
         """Return the broker's counts for the screen."""

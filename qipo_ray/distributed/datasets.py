@@ -15,7 +15,7 @@ from pathlib import Path
 from qipo_ray.data.locate import data_cache
 from qipo_ray.distributed.client import broker_of
 from qipo_ray.errors import UserError
-from qipo_ray.train.job import Job
+from qipo_ray.study.job import Job
 
 PIECE = 8 * 2**20  # bytes
 

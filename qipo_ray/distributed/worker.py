@@ -14,10 +14,10 @@ from qipo_ray.distributed import datasets
 from qipo_ray.distributed.broker import Orders
 from qipo_ray.distributed.client import broker_of
 from qipo_ray.errors import UserError
+from qipo_ray.study.job import Job
+from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.dataset import AtHand, on_disk
-from qipo_ray.train.host import Host
-from qipo_ray.train.job import Job
-from qipo_ray.train.report import Report
+from qipo_ray.train.runner import JobRunner
 
 BEAT_S = 10.0  # seconds between signs of life
 
@@ -30,11 +30,11 @@ class Worker:
     ) -> None:
         self.name = name
         self.incarnation = secrets.token_hex(4)  # of this process
-        self.host = Host(root, slots, device, at_hand)
-        self.reports: list[Report] = []
+        self.host = JobRunner(root, slots, device, at_hand)
+        self.reports: list[JobEvent] = []
 
     @property
-    def call(self) -> tuple[str, str, int, list[Job], list[Report]]:
+    def call(self) -> tuple[str, str, int, list[Job], list[JobEvent]]:
         """What to say to the broker: the arguments of ``Broker.pull``."""
         active = [active.job for active in self.host.active.values()]
         free = self.host.engine.slots - len(active)
@@ -51,11 +51,11 @@ class Worker:
         if self.host.active:
             self.reports += self.host.step()
 
-    def _admit(self, job: Job) -> list[Report]:
+    def _admit(self, job: Job) -> list[JobEvent]:
         try:
             return self.host.admit(job)
         except UserError as error:
-            return [Report("failed", job.snapshot, 0, 0.0, reason=str(error))]
+            return [JobEvent("failed", job.snapshot, 0, 0.0, reason=str(error))]
 
 
 def train_loop(config: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._robotics import make_robotics
 from qipo_ray.evaluation.camera import Camera
-from qipo_ray.evaluation.simulators import Reach
-from qipo_ray.evaluation.worlds import Moment
+from qipo_ray.evaluation.env import Reach
+from qipo_ray.evaluation.sync_vector_env import EnvStep
 
 _DROPPED = 0.075  # height of a pen that is dropped
 
@@ -36,7 +36,7 @@ _VIEWS: dict[str, dict[str, Any]] = {  # metres and degrees
 }
 
 
-class AdroitWorld:
+class AdroitEnv:
     """One environment ``name``, such as AdroitHandPen-v1, without time limit."""
 
     reach: Reach = "starts"
@@ -54,13 +54,13 @@ class AdroitWorld:
         """Return the first observation ``(S,)``."""
         return self._environment.reset(seed=seed)[0]
 
-    def step(self, action: NDArray[np.floating]) -> Moment:
+    def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(A,)`` does."""
         observation, reward, _, _, info = self._environment.step(action)
         if not self._is_pen:
             reward -= 0.2 * float(np.linalg.norm(self._palm() - self._grasped()))
         dropped = self._is_pen and self._grasped()[2] < _DROPPED
-        return Moment(observation, float(reward), bool(dropped), bool(info["success"]))
+        return EnvStep(observation, float(reward), bool(dropped), bool(info["success"]))
 
     def place(self, observation: NDArray[np.floating]) -> bool:
         """Take an episode's first state ``(S,)``: where the hand and the scene are, at rest."""

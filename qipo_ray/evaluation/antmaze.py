@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
 from qipo_ray.evaluation.camera import Camera
-from qipo_ray.evaluation.simulators import Reach
-from qipo_ray.evaluation.worlds import Moment
+from qipo_ray.evaluation.env import Reach
+from qipo_ray.evaluation.sync_vector_env import EnvStep
 
 # ``#`` is wall, ``S`` the start, ``G`` the goal. The eval mazes are others than those of the data.
 MAZES = {
@@ -97,7 +97,7 @@ def centres(name: str, mark: str) -> NDArray[np.float64]:
     return CELL * (np.array(cells, dtype=np.float64) - start)
 
 
-class AntmazeWorld:
+class AntmazeEnv:
     """An ant in the maze ``name``; the reward is 1 at the goal, where the episode ends.
 
     The goal is drawn anew for each episode, as in antmaze v2.
@@ -125,14 +125,14 @@ class AntmazeWorld:
         self._set(qpos, 0.1 * rng.standard_normal(self._model.nv))
         return self._observation()
 
-    def step(self, action: NDArray[np.floating]) -> Moment:
+    def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(8,)`` does; only the goal ends an episode."""
         self._data.ctrl[:] = action
         self._mujoco.mj_step(self._model, self._data, SUBSTEPS)
         distance = float(np.linalg.norm(self._data.qpos[:2] - self._goal))
         at_goal = distance <= GOAL_RADIUS
         reward = distance if np.isnan(distance) else float(at_goal)
-        return Moment(self._observation(), reward, at_goal, at_goal)
+        return EnvStep(self._observation(), reward, at_goal, at_goal)
 
     def place(self, observation: NDArray[np.floating]) -> bool:
         """Take a recorded state ``(29,)``; the goal is not observed, and is unknown then."""

@@ -13,7 +13,7 @@ from qipo_ray.errors import UserError
 
 if TYPE_CHECKING:
     from qipo_ray.data.tasks import Task
-    from qipo_ray.evaluation.simulators import Simulator
+    from qipo_ray.evaluation.env import VectorEnv
 
 MOST = 250  # pictures of an episode
 _SHOWN_MS = 40  # each picture, at least: 25 a second
@@ -28,7 +28,7 @@ class Film:
         self._every = -(-horizon // MOST)
         self.pictures: list[NDArray[np.uint8]] = []
 
-    def see(self, simulator: Simulator, step: int) -> None:
+    def see(self, simulator: VectorEnv, step: int) -> None:
         """Take a picture after ``step`` steps, if this is one of those that are seen."""
         if step % self._every == 0:
             self.pictures.append(simulator.picture())
@@ -49,7 +49,7 @@ def check_pictures(task: Task) -> None:
 
     Where there is no display, MuJoCo is told to draw without one; it asks when it is imported.
     """
-    from qipo_ray.evaluation.simulators import make_simulator
+    from qipo_ray.evaluation.env import make_env
 
     shown = {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
     if sys.platform == "linux" and not shown and not os.environ.get("MUJOCO_GL"):
@@ -57,7 +57,7 @@ def check_pictures(task: Task) -> None:
     # What MuJoCo raises without a graphics library differs from library to library.
     lacking = (AttributeError, ImportError, OSError, RuntimeError)
     try:
-        simulator = make_simulator(task)
+        simulator = make_env(task)
         try:
             simulator.reset([0])
             simulator.picture()

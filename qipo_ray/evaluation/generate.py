@@ -21,7 +21,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.evaluation.linear import linear_rows
 from qipo_ray.evaluation.maze_controller import MazeDriver
 from qipo_ray.evaluation.mazes import MAZES
-from qipo_ray.evaluation.point import point_rows
+from qipo_ray.evaluation.point_env import point_rows
 
 GENERATOR_VERSION = 1  # raise it with every change that alters the rows of a seed
 DEFAULT_ROWS = {"point": 20_000, "maze2d": 200_000, "locomotion": 100_000}  # by family

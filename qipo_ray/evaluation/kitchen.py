@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._robotics import make_robotics
 from qipo_ray.evaluation.camera import Camera
-from qipo_ray.evaluation.simulators import Reach
-from qipo_ray.evaluation.worlds import Moment
+from qipo_ray.evaluation.env import Reach
+from qipo_ray.evaluation.sync_vector_env import EnvStep
 
 _FIRST = ("microwave", "kettle", "light switch", "slide cabinet")
 ELEMENTS = {
@@ -28,7 +28,7 @@ _LAST_AMPLITUDE = 0.005  # of position 29, which gymnasium-robotics does not rea
 _JOINTS = 9  # of the robot; the other 21 positions are those of things
 
 
-class KitchenWorld:
+class KitchenEnv:
     """The kitchen with the four things to do of a task, such as kitchen-mixed."""
 
     action_size = 9
@@ -59,7 +59,7 @@ class KitchenWorld:
         observation, _ = self._environment.reset(seed=seed)
         return self._seen(observation["observation"][:_JOINTS])
 
-    def step(self, action: NDArray[np.floating]) -> Moment:
+    def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(9,)`` does: joint velocities, 1 is 2 rad/s."""
         observation = self._environment.step(action)[0]["observation"]
         seen = self._seen(observation[:_JOINTS])
@@ -69,7 +69,7 @@ class KitchenWorld:
             if np.linalg.norm(seen[self._where[key]] - self._goal[self._where[key]]) < self._near
         }
         self._left -= done
-        return Moment(seen, float(len(done)), not self._left, not self._left)
+        return EnvStep(seen, float(len(done)), not self._left, not self._left)
 
     def place(self, observation: NDArray[np.floating]) -> bool:
         """Take an episode's first state ``(60,)``: where everything is, at rest."""

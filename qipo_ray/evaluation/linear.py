@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import Task
-from qipo_ray.evaluation.simulators import make_simulator
+from qipo_ray.evaluation.env import make_env
 
 BENT = 0.1  # standard deviation of a weight's change, as a share of it
 EXPERT_BENT = 0.05  # that of the best: a policy with more skill is sooner broken
@@ -86,7 +86,7 @@ def linear_rows(
     """
     environment, _, kind = task.id.partition("-")
     ladder, rng = Ladder.of(environment), np.random.default_rng(seed)
-    simulator = make_simulator(task)
+    simulator = make_env(task)
     rows: dict[str, list] = {
         name: []
         for name in ("observations", "actions", "rewards", "next_observations", "terminals")

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
 from qipo_ray.evaluation.camera import Camera
-from qipo_ray.evaluation.simulators import Reach
-from qipo_ray.evaluation.worlds import Moment
+from qipo_ray.evaluation.env import Reach
+from qipo_ray.evaluation.sync_vector_env import EnvStep
 
 _OPTIONS: dict[str, dict[str, Any]] = {"Ant-v4": {"use_contact_forces": True}}
 _MAX_SPEED = 10.0  # Hopper and Walker2d show faster joints as this fast
 
 
-class LocomotionWorld:
+class LocomotionEnv:
     """One environment ``name``, such as Hopper-v4, without time limit."""
 
     goal_steps = 0
@@ -49,10 +49,10 @@ class LocomotionWorld:
         """Return the first observation ``(S,)``."""
         return self._environment.reset(seed=seed)[0]
 
-    def step(self, action: NDArray[np.floating]) -> Moment:
+    def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(A,)`` does."""
         observation, reward, terminated, _, _ = self._environment.step(action)
-        return Moment(observation, float(reward), terminated, False)
+        return EnvStep(observation, float(reward), terminated, False)
 
     def place(self, observation: NDArray[np.floating]) -> bool:
         """Take a recorded state ``(S,)``; False where it may hide how fast a joint was."""

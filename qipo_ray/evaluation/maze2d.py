@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
-from qipo_ray.evaluation.canvas import BODY, GOAL, WALL, Canvas
+from qipo_ray.evaluation.env import Reach
 from qipo_ray.evaluation.mazes import GOAL_RADIUS, MAZES, WALL_SHIFT, Maze
-from qipo_ray.evaluation.simulators import Reach
-from qipo_ray.evaluation.worlds import Moment
+from qipo_ray.evaluation.pixel_canvas import BODY, GOAL, WALL, Canvas
+from qipo_ray.evaluation.sync_vector_env import EnvStep
 
 State = tuple[float, float, float, float]  # position (2), velocity (2)
 
@@ -98,7 +98,7 @@ def start_state(maze: Maze, rng: np.random.Generator) -> State:
     return x, y, vx, vy
 
 
-class MazeWorld:
+class Maze2dEnv:
     """A point mass in the maze ``name``, such as maze2d-umaze or maze2d-umaze-dense.
 
     The reward belongs to the state reached: 1 within 0.5 cells of the goal; in a dense task
@@ -121,13 +121,13 @@ class MazeWorld:
         self._mass.place(state)
         return np.array(state)
 
-    def step(self, action: NDArray[np.floating]) -> Moment:
+    def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(2,)`` does; no episode ends before the horizon."""
         x, y, vx, vy = self._mass.push(*action.tolist())
         distance = self._maze.distance(x, y)
         at_goal = distance <= GOAL_RADIUS
         reward = math.exp(-distance) if self._dense else float(at_goal)
-        return Moment(np.array((x, y, vx, vy)), reward, False, at_goal)
+        return EnvStep(np.array((x, y, vx, vy)), reward, False, at_goal)
 
     def place(self, observation: NDArray[np.floating]) -> bool:
         """Take a recorded state ``(4,)``."""

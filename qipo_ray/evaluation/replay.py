@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.evaluation.simulators import Simulator, make_simulator
+from qipo_ray.evaluation.env import VectorEnv, make_env
 
 ROWS = 1000  # compared, at most
 STEPS = 10  # compared from the start of an episode, where the simulator can be set to starts alone
@@ -57,7 +57,7 @@ def replay(dataset: Dataset, task: Task, progress: Progress | None = None) -> Re
     Raises:
         UserError: if the task's simulator is not available.
     """
-    simulator = make_simulator(task)
+    simulator = make_env(task)
     report = progress or (lambda _done, _all: None)
     try:
         walk = _from_rows if simulator.reach == "rows" else _from_starts
@@ -68,7 +68,7 @@ def replay(dataset: Dataset, task: Task, progress: Progress | None = None) -> Re
 
 
 def _from_rows(
-    dataset: Dataset, task: Task, simulator: Simulator, report: Progress
+    dataset: Dataset, task: Task, simulator: VectorEnv, report: Progress
 ) -> Iterator[_Compared]:
     """Yield single steps from rows spread over the whole file."""
     simulator.reset([0])
@@ -79,7 +79,7 @@ def _from_rows(
 
 
 def _from_starts(
-    dataset: Dataset, task: Task, simulator: Simulator, report: Progress
+    dataset: Dataset, task: Task, simulator: VectorEnv, report: Progress
 ) -> Iterator[_Compared]:
     """Yield the first steps of episodes spread over the whole file."""
     simulator.reset([0])
@@ -94,7 +94,7 @@ def _from_starts(
             yield _step(dataset, task, simulator, start, row)
 
 
-def _step(dataset: Dataset, task: Task, simulator: Simulator, start: int, row: int) -> _Compared:
+def _step(dataset: Dataset, task: Task, simulator: VectorEnv, start: int, row: int) -> _Compared:
     moment = simulator.step(_LIVE, np.clip(dataset.actions[row : row + 1], -1, 1))
     following = dataset.next_observations
     # A reward of maze2d belongs to the state before the step.

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import Task
+from qipo_ray.evaluation.env import make_env
 from qipo_ray.evaluation.film import Film
-from qipo_ray.evaluation.simulators import make_simulator
 
 # (observations (L, S) float32, live (L,) indices of their episodes) -> actions (L, A)
 Policy = Callable[[NDArray[np.float32], NDArray[np.intp]], NDArray[np.floating]]
@@ -38,7 +38,7 @@ def rollout(
         ValueError: if an action is not finite; the text names the step.
         TypeError: if the policy returns another shape than ``(L, A)``.
     """
-    simulator = make_simulator(task)
+    simulator = make_env(task)
     returns = np.zeros(len(seeds))
     lengths = np.zeros(len(seeds), np.int64)
     goal_steps = np.zeros(len(seeds), np.int64)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from qipo_ray.data.tasks import Task
 from qipo_ray.evaluation.rollout import Rollouts
 
-# Deviation D31: the same episodes for all training seeds; the paper's code: from seed + 1001.
+# Departure D31: the same episodes for all training seeds; the paper's code: from seed + 1001.
 FIRST_SEED = 1001  # of the environments; the same for every configuration and training seed
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvalProtocol:
     """How a score was measured; ``dataclasses.asdict`` of it stands in every record."""
 
     episodes: int

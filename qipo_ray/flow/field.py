@@ -59,7 +59,7 @@ class Field:
         if self.predicts == "data":
             return data
         alpha, sigma, d_alpha, d_sigma = self.path.coefficients(t.unsqueeze(-1))
-        # Deviation D2: noise_residual and v are ours.
+        # Departure D2: noise_residual and v are ours.
         if self.predicts == "noise_residual":
             return noise - sigma * (alpha * data + sigma * noise)
         if self.predicts == "v":

@@ -71,7 +71,7 @@ class VariancePreserving(Path):
         return alpha, sigma, d_alpha, -alpha * d_alpha / sigma
 
 
-# Deviation D3: a path of ours.
+# Departure D3: a path of ours.
 class Trigonometric(Path):
     """The cosine path: ``alpha = cos(pi t / 2)``, ``sigma = sin(pi t / 2)``.
 

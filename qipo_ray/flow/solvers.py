@@ -64,7 +64,7 @@ def ddim(field: Field, x: Tensor, times: Tensor) -> Tensor:
     return x
 
 
-# Deviation D7: multistep, the last step of first order; the paper's code: singlestep.
+# Departure D7: multistep, the last step of first order; the paper's code: singlestep.
 def dpmpp_2m(field: Field, x: Tensor, times: Tensor) -> Tensor:
     """Return ``x`` at ``times[-1]`` by DPM-Solver++(2M): second-order multistep on the data.
 

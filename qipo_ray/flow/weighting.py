@@ -26,7 +26,7 @@ def batch_weights(energy: Tensor, beta: Tensor | float) -> Tensor:
     logits = (-beta * energy).detach()
     _check_finite(logits, "values of -beta E")
     weights = torch.exp(logits - logits.amax(-1, keepdim=True))
-    # Deviation D25: mean 1, not sum 1, so that rates are those of unweighted training.
+    # Departure D25: mean 1, not sum 1, so that rates are those of unweighted training.
     weights = weights / weights.mean(-1, keepdim=True)  # ones to the bit at beta = 0
     size, batch = float(effective_sample_size(weights).min()), energy.shape[-1]
     if size < min(SCARCE, batch / 2):

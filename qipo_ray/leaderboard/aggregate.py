@@ -16,7 +16,7 @@ import numpy as np
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.labels import labels
-from qipo_ray.leaderboard.rows import KINDS, PAPER, Method, Row
+from qipo_ray.leaderboard.rows import KINDS, Method, Row
 from qipo_ray.leaderboard.statistics import (
     Estimate,
     Interval,
@@ -29,6 +29,7 @@ from qipo_ray.leaderboard.statistics import (
     optimality_gap,
 )
 from qipo_ray.leaderboard.statistics.bootstrap import LEVEL, RESAMPLES, middle, resampled
+from qipo_ray.study.selection import PAPER
 
 EVERYTHING = "all tasks"
 STATISTICS: Mapping[str, Statistic] = {

@@ -13,7 +13,7 @@ from qipo_ray.leaderboard import formats
 from qipo_ray.leaderboard.rows import Record, Row, by_setting, collect
 from qipo_ray.leaderboard.tables import Table
 from qipo_ray.leaderboard.views import METRIC, By, views
-from qipo_ray.store.records import all_records, collector_at_rest
+from qipo_ray.store.records import all_records, gc_paused
 
 Format = Literal["md", "csv", "html", "latex", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -104,7 +104,7 @@ def leaderboard(
     Raises:
         UserError: if a folder does not exist or none of them holds a record.
     """
-    with collector_at_rest():
+    with gc_paused():
         return from_records(records_below(roots), by, literature=literature)
 
 

@@ -1,4 +1,4 @@
-"""Results in the shape that leaderboards on Hugging Face read: one JSON file per model.
+"""JobStore in the shape that leaderboards on Hugging Face read: one JSON file per model.
 
 The shape is that of the results data set behind their leaderboard template: ``config`` names the
 model, ``results`` holds metrics by task. Readers merge files of one model name, and show a metric

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qipo_ray.leaderboard.trials import BROKEN, Trial, Value
+from qipo_ray.leaderboard.trial_results import BROKEN, TrialResult, Value
 
 SHUFFLES = 500
 MOST_GROUPS = 4  # a number with more values is cut at its quartiles
@@ -27,7 +27,9 @@ class Association:
     trials: int  # that searched it
 
 
-def associations(trials: Sequence[Trial], generator: np.random.Generator) -> list[Association]:
+def associations(
+    trials: Sequence[TrialResult], generator: np.random.Generator
+) -> list[Association]:
     """Return the association of every parameter with two values or more, the strongest first.
 
     Trials are ranked as the search ranks them: rungs reached, then value; broken ones are last.
@@ -45,7 +47,7 @@ def associations(trials: Sequence[Trial], generator: np.random.Generator) -> lis
     return sorted(found, key=lambda one: -one.share)
 
 
-def ranks(trials: Sequence[Trial]) -> np.ndarray:
+def ranks(trials: Sequence[TrialResult]) -> np.ndarray:
     """Return the rank of each trial (T,), the best highest; equal ones share their mean rank."""
     keys = [
         (-1.0, 0.0) if trial.state in BROKEN or trial.value is None else (trial.rung, trial.value)

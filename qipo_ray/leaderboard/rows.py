@@ -17,17 +17,17 @@ from typing import Any, Literal, NamedTuple
 
 from qipo_ray.leaderboard.statistics import Spread, spread
 from qipo_ray.store.records import unique
+from qipo_ray.study.selection import PAPER
 
 Record = Mapping[str, Any]
 Kind = Literal["data", "cloning", "qipo"]
 
 REPORTED = ("confirm", "single")  # purposes; search runs choose, they are not reported
-PAPER = "paper form"  # name of the configuration that a sweep takes from the paper
 KINDS: tuple[Kind, ...] = ("data", "cloning", "qipo")  # in the order of a table
 
 
 @dataclass(frozen=True, order=True)
-class Setting:
+class EvalSetting:
     """What all numbers of one table share: where the data came from and how was measured."""
 
     source: str  # d4rl, minari, generated, other
@@ -41,7 +41,7 @@ class Setting:
 class Method:
     """What one row is about; runs with equal methods differ in the training seed alone."""
 
-    setting: Setting
+    setting: EvalSetting
     task: str
     dataset: str  # SHA-256
     kind: Kind
@@ -114,7 +114,7 @@ def collect(records: Iterable[Record]) -> tuple[list[Row], Counter[str]]:
     return sorted(rows, key=_order), +left_out
 
 
-def by_setting(rows: Iterable[Row]) -> Iterator[tuple[Setting, list[Row]]]:
+def by_setting(rows: Iterable[Row]) -> Iterator[tuple[EvalSetting, list[Row]]]:
     """Yield the rows of each data source and protocol, which no table mixes."""
     for setting, some in groupby(rows, key=lambda row: row.method.setting):
         yield setting, list(some)
@@ -158,7 +158,7 @@ def method_of(record: Record) -> Method:
     protocol, label, data = record["protocol"], record["label"], record["data"]
     seeds = protocol["env_seeds"]
     return Method(
-        setting=Setting(
+        setting=EvalSetting(
             source=data["source"],
             episodes=protocol["episodes"],
             env_seeds=seeds if isinstance(seeds, str) else ", ".join(map(str, seeds)),

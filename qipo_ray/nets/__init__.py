@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qipo_ray.nets.optimiser import RowAdam
-from qipo_ray.nets.policy import PolicyNet, policy_net
+from qipo_ray.nets.policy_net import PolicyNet, policy_net
 from qipo_ray.nets.stack import Stack, parameter_count
 from qipo_ray.nets.twin_q import TwinQ
 

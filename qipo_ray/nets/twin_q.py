@@ -43,7 +43,7 @@ class TwinQ:
         for i in range(self.layers):
             h = linear(params, f"hidden{i}", h)
             if self.norm:
-                # Deviation D13: layer norm.
+                # Departure D13: layer norm.
                 h = layer_norm(h, h.shape[-1:])
                 h = torch.addcmul(params[f"norm{i}.shift"], h, params[f"norm{i}.scale"])
             h = relu(h)

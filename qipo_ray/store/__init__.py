@@ -1,7 +1,7 @@
 """Durable files: atomic writes, artefacts by key, records; the truth of a sweep."""
 
-from qipo_ray.store.artefacts import Artefacts
-from qipo_ray.store.attempts import StaleAttempt
+from qipo_ray.store.artefacts import ArtefactStore
+from qipo_ray.store.fencing import StaleToken
 from qipo_ray.store.files import (
     check_name,
     read_json,
@@ -11,7 +11,7 @@ from qipo_ray.store.files import (
     write_json,
     write_new,
 )
-from qipo_ray.store.manifest import Artefact
+from qipo_ray.store.manifest import CheckpointInfo
 from qipo_ray.store.records import (
     SCHEMA,
     RecordError,
@@ -24,10 +24,10 @@ from qipo_ray.store.records import (
 
 __all__ = [
     "SCHEMA",
-    "Artefact",
-    "Artefacts",
+    "CheckpointInfo",
+    "ArtefactStore",
     "RecordError",
-    "StaleAttempt",
+    "StaleToken",
     "check_name",
     "new_id",
     "read_json",

@@ -1,4 +1,4 @@
-"""Artefacts: the snapshots of jobs by stage, key and length; verified before anyone parses them.
+"""The snapshots of jobs by stage, key and length; verified before anyone parses them.
 
 ``<root>/artefacts/<stage>-<key>/`` holds, per snapshot, a data file and ``<updates:09d>.json``,
 the manifest. The manifest is published last and deleted first, so what it names is complete.
@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.store import fate
-from qipo_ray.store.attempts import StaleAttempt, claim, discard, fenced
+from qipo_ray.store import retention
+from qipo_ray.store.fencing import StaleToken, claim, discard, fenced
 from qipo_ray.store.files import (
     check_name,
     flush_folder,
@@ -28,7 +28,7 @@ from qipo_ray.store.files import (
 )
 from qipo_ray.store.manifest import (
     MOST_UPDATES,
-    Artefact,
+    CheckpointInfo,
     OtherSchema,
     decode,
     describe,
@@ -44,7 +44,7 @@ DATA = re.compile(r"(?P<updates>[0-9]{9})-[0-9]{6}-[0-9a-f]{12}\.pt")
 RECENT = 2  # valid snapshots that pruning leaves, besides the kept ones
 
 
-class Artefacts:
+class ArtefactStore:
     """The artefacts under one root folder; any number of processes may use it at once."""
 
     def __init__(self, root: Path) -> None:
@@ -64,9 +64,9 @@ class Artefacts:
         remove_stale(folder)
         try:
             with fenced(folder, attempt) as staging:  # a pruner that died here decided for no one
-                for updates in fate.condemned(folder):
-                    fate.pardon(folder, updates, staging)
-        except StaleAttempt:
+                for updates in retention.marked(folder):
+                    retention.unmark(folder, updates, staging)
+        except StaleToken:
             logger.info("attempt %d on %s was overtaken while it started", attempt, folder.name)
         return attempt
 
@@ -81,11 +81,11 @@ class Artefacts:
         seconds: float = 0.0,
         cpu_seconds: float | None = None,
         keep: bool = False,
-    ) -> Artefact:
+    ) -> CheckpointInfo:
         """Return the artefact of ``data`` once it is durable, then prune.
 
         Pruning leaves the kept snapshots, the two newest valid ones, and the two newest valid
-        ones up to ``updates``. ``StaleAttempt`` if a higher attempt was claimed; any other error
+        ones up to ``updates``. ``StaleToken`` if a higher attempt was claimed; any other error
         leaves the snapshots as they were before or as they are after.
         """
         folder = self.folder(stage, key)
@@ -94,7 +94,7 @@ class Artefacts:
         if not math.isfinite(seconds):
             raise ValueError(f"seconds must be finite; got {seconds!r}")
         with fenced(folder, attempt) as staging:
-            fate.pardon(folder, updates, staging)
+            retention.unmark(folder, updates, staging)
             old = self.find(stage, key, updates)
             new = describe(
                 data,
@@ -121,7 +121,7 @@ class Artefacts:
 
     def newest(
         self, stage: str, key: str, at_most: int | None = None
-    ) -> tuple[Artefact, bytes] | None:
+    ) -> tuple[CheckpointInfo, bytes] | None:
         """Return the longest valid snapshot of at most ``at_most`` updates, with its bytes."""
         while True:
             lengths = self.lengths(stage, key)
@@ -133,7 +133,7 @@ class Artefacts:
             if self.lengths(stage, key) == lengths:  # else a writer went on meanwhile
                 return None
 
-    def find(self, stage: str, key: str, updates: int) -> Artefact | None:
+    def find(self, stage: str, key: str, updates: int) -> CheckpointInfo | None:
         """Return what the manifest says of a snapshot, without reading its data."""
         manifest = self._manifest(stage, key, updates)
         return None if manifest is None else manifest[0]
@@ -152,7 +152,7 @@ class Artefacts:
         found = self.find(stage, key, updates)
         if found is None or found.keep:
             return found is not None
-        return fate.promise(folder, updates) and self.find(stage, key, updates) is not None
+        return retention.pin(folder, updates) and self.find(stage, key, updates) is not None
 
     def note(self, stage: str, key: str, name: str) -> Any:
         """Return the small document ``name`` of a job, None if there is none or it is damaged."""
@@ -174,7 +174,7 @@ class Artefacts:
     def _note_path(self, stage: str, key: str, name: str) -> Path:
         return self.folder(stage, key) / f"note-{check_name(name)}.json"
 
-    def _manifest(self, stage: str, key: str, updates: int) -> tuple[Artefact, bytes] | None:
+    def _manifest(self, stage: str, key: str, updates: int) -> tuple[CheckpointInfo, bytes] | None:
         """Return a manifest, parsed and raw; sets a damaged one aside."""
         folder = self.folder(stage, key)
         path = _manifest_path(folder, updates)
@@ -190,9 +190,9 @@ class Artefacts:
         except ValueError as problem:
             set_aside(path, raw, str(problem))
             return None
-        return replace(artefact, keep=artefact.keep or fate.is_kept(folder, updates)), raw
+        return replace(artefact, keep=artefact.keep or retention.is_pinned(folder, updates)), raw
 
-    def _load(self, stage: str, key: str, updates: int) -> tuple[Artefact, bytes] | None:
+    def _load(self, stage: str, key: str, updates: int) -> tuple[CheckpointInfo, bytes] | None:
         """Return a snapshot whose bytes match its manifest; sets a damaged one aside."""
         folder = self.folder(stage, key)
         while True:
@@ -214,7 +214,7 @@ class Artefacts:
                 set_aside(path, None, why)
                 return None
 
-    def _prune(self, staging: Path, written: Artefact) -> None:
+    def _prune(self, staging: Path, written: CheckpointInfo) -> None:
         """Delete what is neither kept, nor among the newest valid ones, nor named by a manifest.
 
         Only valid snapshots count as newest, so each is verified until enough are found.
@@ -253,13 +253,13 @@ class Artefacts:
                 yield updates
 
     def _prune_one(self, staging: Path, stage: str, key: str, updates: int) -> None:
-        """Delete a snapshot that nobody keeps: fate, manifest, data, and the fate again."""
+        """Delete a snapshot that nobody pinned: mark it, delete manifest and data, unmark it."""
         folder = self.folder(stage, key)
         found = self.find(stage, key, updates)
-        if found is not None and not found.keep and fate.condemn(folder, updates, staging):
+        if found is not None and not found.keep and retention.mark(folder, updates, staging):
             discard(staging, _manifest_path(folder, updates))
             discard(staging, folder / found.file)
-            fate.pardon(folder, updates, staging)
+            retention.unmark(folder, updates, staging)
 
 
 def _manifest_path(folder: Path, updates: int) -> Path:

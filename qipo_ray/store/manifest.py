@@ -32,7 +32,7 @@ class OtherSchema(ValueError):
 
 
 @dataclass(frozen=True)
-class Artefact:
+class CheckpointInfo:
     """A snapshot of a job: which, how long trained, and the file that holds it."""
 
     stage: str
@@ -57,10 +57,10 @@ def describe(
     seconds: float,
     keep: bool,
     cpu_seconds: float | None = None,
-) -> Artefact:
+) -> CheckpointInfo:
     """Return the artefact of ``data``; its file's name differs whenever attempt or data do."""
     digest = hashlib.sha256(data).hexdigest()
-    return Artefact(
+    return CheckpointInfo(
         stage=stage,
         key=key,
         updates=updates,
@@ -74,12 +74,12 @@ def describe(
     )
 
 
-def encode(artefact: Artefact) -> bytes:
+def encode(artefact: CheckpointInfo) -> bytes:
     """Return the manifest's JSON, sealed with a check sum of its own."""
     return sealed({"schema": SCHEMA, **asdict(artefact)})
 
 
-def decode(data: bytes, stage: str, key: str, updates: int) -> Artefact:
+def decode(data: bytes, stage: str, key: str, updates: int) -> CheckpointInfo:
     """Return the artefact of a manifest that must be about this stage, key and length.
 
     ``ValueError`` if it is damaged or another job's, ``OtherSchema`` if it is of another version.
@@ -93,7 +93,7 @@ def decode(data: bytes, stage: str, key: str, updates: int) -> Artefact:
     for name, types in _TYPES.items():
         if type(fields[name]) not in types:
             raise ValueError(f"manifest with a wrong {name}")
-    artefact = Artefact(**fields)
+    artefact = CheckpointInfo(**fields)
     if (artefact.stage, artefact.key, artefact.updates) != (stage, key, updates):
         raise ValueError(
             f"manifest of {artefact.stage}-{artefact.key} at {artefact.updates} updates"
@@ -103,6 +103,6 @@ def decode(data: bytes, stage: str, key: str, updates: int) -> Artefact:
     return artefact
 
 
-def matches(artefact: Artefact, data: bytes) -> bool:
+def matches(artefact: CheckpointInfo, data: bytes) -> bool:
     """Return whether ``data`` is what the manifest describes, to the last bit."""
     return len(data) == artefact.bytes and hashlib.sha256(data).hexdigest() == artefact.sha256

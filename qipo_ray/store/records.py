@@ -99,7 +99,7 @@ def all_records(root: Path) -> list[dict[str, Any]]:
     if not Path(root).is_dir():
         raise UserError(f"{root}: no such folder of results")
     found = []
-    with collector_at_rest():
+    with gc_paused():
         for path in record_files(root):
             try:
                 found.append(_load(path))
@@ -150,7 +150,7 @@ def _numbers(record: Mapping[str, Any]) -> list[Any]:
 
 
 @contextmanager
-def collector_at_rest() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Keep Python's cycle collector from searching thousands of objects that have no cycles."""
     active = gc.isenabled()
     gc.disable()

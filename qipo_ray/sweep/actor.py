@@ -10,12 +10,13 @@ from ray import tune
 
 from qipo_ray.distributed.client import Client
 from qipo_ray.store.intents import read_intent
-from qipo_ray.sweep.rule import Decision
-from qipo_ray.sweep.trial import Source, Trial, drive
+from qipo_ray.study.asha import Decision
+from qipo_ray.study.trial import DatasetRef, Trial
+from qipo_ray.sweep.trial_runner import drive
 
 
 def run_trial(
-    config: Mapping[str, Any], root: str, sources: Mapping[str, Source], namespace: str
+    config: Mapping[str, Any], root: str, sources: Mapping[str, DatasetRef], namespace: str
 ) -> None:
     """Wait for the jobs of one trial and report its rungs, then how it ended."""
     trial = Trial.of(read_intent(Path(root), config["trial"]))

@@ -9,24 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from qipo_ray.leaderboard.choice import Choice
 from qipo_ray.store.records import write_record
-from qipo_ray.sweep.search import Search
-from qipo_ray.train.job import Run, Snapshot
-from qipo_ray.train.record import Occasion, build_record, record_id
-from qipo_ray.train.report import Report
-from qipo_ray.train.service import Service
+from qipo_ray.study.job import CheckpointRef, Run
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.selection import SelectedConfig
+from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.train.run_record import RunContext, build_record, record_id
+from qipo_ray.train.training_service import TrainingService
 
-WAITER = "confirm"
+SUBSCRIBER = "confirm"
 
 
 @dataclass(frozen=True)
 class Confirmation:
     """One run of the confirm step."""
 
-    choice: Choice
+    choice: SelectedConfig
     run: Run
-    occasion: Occasion
+    occasion: RunContext
 
     @property
     def record_id(self) -> str:
@@ -34,10 +34,10 @@ class Confirmation:
         return record_id(self.run, self.occasion)
 
 
-def confirmations(search: Search) -> list[Confirmation]:
+def confirmations(search: SearchState) -> list[Confirmation]:
     """Return the runs of the confirm step, seed by seed."""
     runs = []
-    choices = search.choices()
+    choices = search.select_configs()
     for seed in search.spec.report_seeds:
         for choice in choices:
             source = search.source(choice.task)
@@ -53,27 +53,29 @@ def confirmations(search: Search) -> list[Confirmation]:
     return runs
 
 
-def confirm(search: Search, runs: list[Confirmation], service: Service) -> None:
+def confirm(search: SearchState, runs: list[Confirmation], service: TrainingService) -> None:
     """Train the runs that have no record yet and write their records as they end."""
     waiting = {c.run.jobs[-1].snapshot: c for c in runs if c.record_id not in search.records}
     if not waiting:
         return
-    service.want(WAITER, [job for c in waiting.values() for job in c.run.jobs])
+    service.submit(SUBSCRIBER, [job for c in waiting.values() for job in c.run.jobs])
     try:
         while waiting:
-            for report in service.news(WAITER):
+            for report in service.poll(SUBSCRIBER):
                 for snapshot in _ended(report, waiting):
                     _write(search, waiting.pop(snapshot), report)
     finally:
-        service.forget(WAITER)
+        service.cancel(SUBSCRIBER)
 
 
-def _ended(report: Report, waiting: dict[Snapshot, Confirmation]) -> Iterator[Snapshot]:
+def _ended(
+    report: JobEvent, waiting: dict[CheckpointRef, Confirmation]
+) -> Iterator[CheckpointRef]:
     if report.kind in ("finished", "diverged", "failed") and report.snapshot in waiting:
         yield report.snapshot
 
 
-def _write(search: Search, one: Confirmation, report: Report) -> None:
+def _write(search: SearchState, one: Confirmation, report: JobEvent) -> None:
     record = build_record(
         one.run,
         search.datasets[one.run.task],

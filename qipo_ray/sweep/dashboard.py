@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.trial import Trial
 from qipo_ray.sweep.confirm import Confirmation
 from qipo_ray.sweep.hparams import HParams
-from qipo_ray.sweep.search import Search
-from qipo_ray.sweep.trial import Trial
-from qipo_ray.train.relay import Relays
-from qipo_ray.train.report import Report
-from qipo_ray.train.sinks import Shown
+from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.tracking.dispatcher import LogDispatcher
+from qipo_ray.tracking.loggers import LoggedRun
 
 
 class Dashboard:
@@ -21,14 +21,14 @@ class Dashboard:
     is closed when it ends, so that few are open however many there were.
     """
 
-    def __init__(self, search: Search, services: Sequence[str] = ()) -> None:
+    def __init__(self, search: SearchState, services: Sequence[str] = ()) -> None:
         self.search = search
-        self.relays = Relays(search.root, services, partial(HParams, search))
+        self.relays = LogDispatcher(search.root, services, partial(HParams, search))
 
     def follow_trial(self, trial: Trial) -> None:
         """Show the runs of a trial from now on."""
         for run in trial.runs(self.search.source(trial.task)):
-            shown = Shown(self.search.root, (run.task, trial.id, f"search-{run.seed}"), run)
+            shown = LoggedRun(self.search.root, (run.task, trial.id, f"search-{run.seed}"), run)
             self.relays.follow(shown, lambda: trial.id in self.search.outcomes)
 
     def follow_confirmations(self, runs: Iterable[Confirmation]) -> None:
@@ -36,13 +36,13 @@ class Dashboard:
         for one in runs:
             name = one.choice.trial or one.choice.name.replace(" ", "-")
             place = (one.run.task, name, f"confirm-{one.run.seed}")
-            shown = Shown(self.search.root, place, one.run)
+            shown = LoggedRun(self.search.root, place, one.run)
             self.relays.follow(shown, partial(self._recorded, one.record_id))
 
     def _recorded(self, record: str) -> bool:
         return record in self.search.records
 
-    def heard(self, reports: Iterable[Report]) -> None:
+    def heard(self, reports: Iterable[JobEvent]) -> None:
         """Take in news of jobs."""
         self.relays.heard(reports)
 

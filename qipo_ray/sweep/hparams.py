@@ -9,10 +9,10 @@ from typing import Any
 
 from tensorboard.plugins.hparams import summary_v2
 
-from qipo_ray.sweep.search import Search
-from qipo_ray.sweep.study import searched
-from qipo_ray.sweep.trial import Outcome, Trial
-from qipo_ray.train.tensorboard import EventFile, Page, scalars
+from qipo_ray.study.trial import Trial, TrialOutcome
+from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.sweep.task_study import searched
+from qipo_ray.tracking.tensorboard_logger import EventFile, Page, scalars
 
 CONFIRMED, LAST_RUNG = "hparam/confirmed", "hparam/last_rung"
 # What is no parameter: the page shows five columns unasked, the first by name.
@@ -30,7 +30,7 @@ class HParams(Page):
     configuration has, and the page leaves the others empty.
     """
 
-    def __init__(self, search: Search, folder: Path) -> None:
+    def __init__(self, search: SearchState, folder: Path) -> None:
         super().__init__(folder)
         self.search, self.folder = search, folder
         self.shown: set[str] = set()
@@ -49,7 +49,7 @@ class HParams(Page):
             if trial in self.search.outcomes:
                 self._write(self.search.trials[trial], self.search.outcomes[trial], mean)
 
-    def _write(self, trial: Trial, outcome: Outcome, confirmed: float | None) -> None:
+    def _write(self, trial: Trial, outcome: TrialOutcome, confirmed: float | None) -> None:
         about = {TASK: trial.task, ORIGIN: trial.origin, STATE: outcome.state}
         values = {CONFIRMED: confirmed, LAST_RUNG: self.search.value(trial, outcome.rung)}
         known = {tag: value for tag, value in values.items() if value is not None}
@@ -59,7 +59,7 @@ class HParams(Page):
         self.shown.add(trial.id)
 
 
-def _description(search: Search) -> Any:
+def _description(search: SearchState) -> Any:
     """Return the parameters of the space with all their values, and the two scores.
 
     The paper's configuration may lie outside of the space, as may the trials of a space that was

@@ -16,22 +16,22 @@ from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import Leaderboard, leaderboard
 from qipo_ray.leaderboard.figures import intervals
-from qipo_ray.leaderboard.report import read_report
 from qipo_ray.leaderboard.rows import by_setting
+from qipo_ray.leaderboard.sweep_report import read_report
+from qipo_ray.store.background import background
+from qipo_ray.store.driver import driving
 from qipo_ray.store.files import write_bytes
+from qipo_ray.study.job import Job
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.search_file import SearchSpec
 from qipo_ray.sweep.confirm import confirm, confirmations
 from qipo_ray.sweep.dashboard import Dashboard
-from qipo_ray.sweep.needs import memory_line
-from qipo_ray.sweep.search import Search
-from qipo_ray.sweep.space import Spec
-from qipo_ray.sweep.specfile import settle_specification
-from qipo_ray.sweep.trial import drive
-from qipo_ray.train.background import background
-from qipo_ray.train.driver import driving
-from qipo_ray.train.job import Job
-from qipo_ray.train.record import Occasion
-from qipo_ray.train.report import Report
-from qipo_ray.train.service import LocalService, Service
+from qipo_ray.sweep.memory_plan import memory_line
+from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.sweep.spec_guard import settle_specification
+from qipo_ray.sweep.trial_runner import drive
+from qipo_ray.train.run_record import RunContext
+from qipo_ray.train.training_service import LocalTrainingService, TrainingService
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Screen(Protocol):
     def slots(self, count: int) -> None:
         """Take in how many jobs train at once."""
 
-    def heard(self, search: Search, reports: Sequence[Report]) -> None:
+    def heard(self, search: SearchState, reports: Sequence[JobEvent]) -> None:
         """Take in news of jobs."""
 
     def confirming(self, jobs: Sequence[Job]) -> None:
@@ -69,10 +69,10 @@ class Screen(Protocol):
 
 
 def run_sweep(
-    spec: Spec,
+    spec: SearchSpec,
     root: Path,
     datasets: Mapping[str, Dataset],
-    occasion: Occasion,
+    occasion: RunContext,
     options: Options,
     screen: Screen,
 ) -> Leaderboard:
@@ -85,7 +85,7 @@ def run_sweep(
         if lease.before is not None:
             screen.line(f"taking over from {lease.before}, which is gone")
         settle_specification(spec, root, datasets, extend=options.extend)
-        search = Search(spec, root, lease.attempt, datasets, occasion, screen.line)
+        search = SearchState(spec, root, lease.attempt, datasets, occasion, screen.line)
         _go_through(search, options, screen)
     board = leaderboard([root])
     write_tables(board, root / "leaderboard")
@@ -121,7 +121,7 @@ def _report(root: Path, screen: Screen) -> None:
         screen.line(f"the tables stand, the report failed: {problem!r:.200}; try qipo-ray report")
 
 
-def _go_through(search: Search, options: Options, screen: Screen) -> None:
+def _go_through(search: SearchState, options: Options, screen: Screen) -> None:
     if not search.trials_left and all(
         one.record_id in search.records for one in confirmations(search)
     ):
@@ -140,26 +140,26 @@ def _go_through(search: Search, options: Options, screen: Screen) -> None:
 class _Heard:
     """A service whose news the driver overhears."""
 
-    def __init__(self, service: Service, listen: Callable[[list[Report]], None]) -> None:
+    def __init__(self, service: TrainingService, listen: Callable[[list[JobEvent]], None]) -> None:
         self.service, self.listen = service, listen
-        self.want, self.forget = service.want, service.forget
+        self.submit, self.cancel = service.submit, service.cancel
 
-    def news(self, waiter: str) -> list[Report]:
-        """Return what is new for the waiter, after telling the listener."""
-        reports = self.service.news(waiter)
+    def poll(self, subscriber: str) -> list[JobEvent]:
+        """Return what is new for the subscriber, after telling the listener."""
+        reports = self.service.poll(subscriber)
         self.listen(reports)
         return reports
 
 
-def _locally(search: Search, dashboard: Dashboard, screen: Screen) -> None:
+def _locally(search: SearchState, dashboard: Dashboard, screen: Screen) -> None:
     """Run the sweep in this process, one job after another."""
 
-    def listen(reports: list[Report]) -> None:
+    def listen(reports: list[JobEvent]) -> None:
         dashboard.heard(reports)
         screen.heard(search, reports)
 
     _say_size(search, screen, 1)
-    with LocalService(search.root) as service:
+    with LocalTrainingService(search.root) as service:
         heard = _Heard(service, listen)
         while (trial := search.next_trial()) is not None:
             dashboard.follow_trial(trial)
@@ -171,19 +171,19 @@ def _locally(search: Search, dashboard: Dashboard, screen: Screen) -> None:
         confirm(search, runs, heard)
 
 
-def _say_size(search: Search, screen: Screen, slots: int) -> None:
+def _say_size(search: SearchState, screen: Screen, slots: int) -> None:
     """Say how many jobs train at once, and what memory that takes."""
     screen.slots(slots)
     for dataset in search.datasets.values():
         screen.line(memory_line(search.spec, dataset, slots))
 
 
-def _on_ray(search: Search, dashboard: Dashboard, screen: Screen, options: Options) -> None:
+def _on_ray(search: SearchState, dashboard: Dashboard, screen: Screen, options: Options) -> None:
     """Run the sweep on a Ray cluster: the training service, Tune for the search, then confirm."""
-    from qipo_ray.distributed.service import TrainingService
+    from qipo_ray.distributed.ray_service import RayTrainingService
 
     screen.line("starting the training service")
-    with TrainingService.start(search.root, search.spec.resources, options.address) as service:
+    with RayTrainingService.start(search.root, search.spec.resources, options.address) as service:
         from qipo_ray.sweep.tune import run_trials  # Ray reads its environment when imported
 
         leave_on_sigterm()  # Ray has put its own handler in place
@@ -193,7 +193,7 @@ def _on_ray(search: Search, dashboard: Dashboard, screen: Screen, options: Optio
         def overhear(over: threading.Event) -> None:
             while not over.is_set():
                 service.check()
-                reports = ears.news(EVERYONE)
+                reports = ears.poll(EVERYONE)
                 dashboard.heard(reports)
                 screen.heard(search, reports)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qipo_ray.config.space import Parameter
 from qipo_ray.store.files import make_folder
-from qipo_ray.sweep.spec import Spec
+from qipo_ray.study.parameter import Parameter
+from qipo_ray.study.search_spec import SearchSpec
 
 if TYPE_CHECKING:
     import optuna
@@ -24,7 +24,7 @@ MOST_RANDOM = 10  # first trials that are drawn at random, as in Optuna; fewer i
 
 
 @dataclass
-class Fact:
+class TrialFacts:
     """A trial that was asked for, and how it stands."""
 
     params: dict[str, Any] | None  # None: outside the space, so unknown to Optuna
@@ -33,10 +33,10 @@ class Fact:
     at_rungs: dict[int, float] = field(default_factory=dict)
 
 
-class Advice:
+class Sampler:
     """What Optuna suggests in the light of some facts; each question has a seed of its own."""
 
-    def __init__(self, spec: Spec, task: str, facts: Iterable[Fact]) -> None:
+    def __init__(self, spec: SearchSpec, task: str, facts: Iterable[TrialFacts]) -> None:
         """Build a study in memory from the facts inside the space."""
         self._spec, self._task = spec, task
         self._study = _empty(spec.name, None)
@@ -46,7 +46,7 @@ class Advice:
             if fact.params is not None:
                 self._study.add_trial(_frozen(spec, fact, {}))
 
-    def ask(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[Fact], None]]:
+    def ask(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[TrialFacts], None]]:
         """Return a suggestion around ``fixed``, and what to call with what is known of it."""
         self._study.sampler = _sampler(self._spec, self._task, self._count, self._asked)
         self._asked += 1
@@ -54,19 +54,19 @@ class Advice:
             self._study.enqueue_trial(dict(fixed))
         trial = self._study.ask()
 
-        def tell(known: Fact) -> None:
+        def tell(known: TrialFacts) -> None:
             _update(trial, known, known.at_rungs)
 
         return _draw(trial, self._spec.parameters), tell
 
 
-class Mirror:
+class DashboardJournal:
     """The facts as a journal for optuna-dashboard; nobody reads it back.
 
     Where it cannot be written, a warning in the log says so and the search goes on without it.
     """
 
-    def __init__(self, journal: Path, spec: Spec, task: str) -> None:
+    def __init__(self, journal: Path, spec: SearchSpec, task: str) -> None:
         """Put an empty study of the task's name at ``journal``, whatever was there."""
         self._journal, self._spec = journal, spec
         self._name = f"{spec.name} {task}"
@@ -76,7 +76,7 @@ class Mirror:
         self._broken = False
         self._try(self._open)
 
-    def show(self, trial: str, fact: Fact) -> None:
+    def show(self, trial: str, fact: TrialFacts) -> None:
         """Bring the journal's picture of a trial up to date."""
         if fact.params is not None:
             self._try(lambda: self._show(trial, fact))
@@ -99,14 +99,14 @@ class Mirror:
             old.unlink(missing_ok=True)
         self._study = _empty(self._name, JournalStorage(JournalFileBackend(str(self._journal))))
 
-    def _show(self, trial: str, fact: Fact) -> None:
+    def _show(self, trial: str, fact: TrialFacts) -> None:
         import optuna
 
         assert self._study is not None
         if trial not in self._numbers:
             self._numbers[trial] = len(self._numbers)
             self._shown[trial] = set()
-            self._study.add_trial(_frozen(self._spec, Fact(fact.params), {"trial": trial}))
+            self._study.add_trial(_frozen(self._spec, TrialFacts(fact.params), {"trial": trial}))
         stored = self._study.get_trials(deepcopy=False)[self._numbers[trial]]
         new = {rung: v for rung, v in fact.at_rungs.items() if rung not in self._shown[trial]}
         _update(optuna.Trial(self._study, stored._trial_id), fact, new)
@@ -120,7 +120,7 @@ def _empty(name: str, storage: optuna.storages.BaseStorage | None) -> optuna.Stu
     return optuna.create_study(study_name=name, storage=storage, direction="maximize")
 
 
-def _sampler(spec: Spec, task: str, count: int, attempt: int) -> optuna.samplers.BaseSampler:
+def _sampler(spec: SearchSpec, task: str, count: int, attempt: int) -> optuna.samplers.BaseSampler:
     """Return a TPE sampler with a seed of its own for every question."""
     import optuna
 
@@ -169,7 +169,7 @@ def _draw(trial: optuna.Trial, parameters: Sequence[Parameter]) -> dict[str, Any
     return params
 
 
-def _frozen(spec: Spec, fact: Fact, notes: dict[str, Any]) -> optuna.trial.FrozenTrial:
+def _frozen(spec: SearchSpec, fact: TrialFacts, notes: dict[str, Any]) -> optuna.trial.FrozenTrial:
     """Return a trial as Optuna stores it: stopped ones PRUNED with their value at each rung."""
     import optuna
 
@@ -184,7 +184,7 @@ def _frozen(spec: Spec, fact: Fact, notes: dict[str, Any]) -> optuna.trial.Froze
     )
 
 
-def _state(fact: Fact) -> optuna.trial.TrialState:
+def _state(fact: TrialFacts) -> optuna.trial.TrialState:
     from optuna.trial import TrialState
 
     return {
@@ -195,7 +195,7 @@ def _state(fact: Fact) -> optuna.trial.TrialState:
     }[fact.state]
 
 
-def _update(trial: optuna.Trial, fact: Fact, new: Mapping[int, float]) -> None:
+def _update(trial: optuna.Trial, fact: TrialFacts, new: Mapping[int, float]) -> None:
     """Tell Optuna's running trial new values at rungs, and its end if it came."""
     for rung, value in sorted(new.items()):
         trial.report(value, rung)

@@ -24,9 +24,9 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from qipo_ray.distributed.client import Client
+from qipo_ray.study.trial import Trial, TrialOutcome
 from qipo_ray.sweep.actor import run_trial
-from qipo_ray.sweep.search import Search
-from qipo_ray.sweep.trial import Outcome, Trial
+from qipo_ray.sweep.search_state import SearchState
 
 # Tune looks in vain for the files of the loggers that are switched off, and says so at length.
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
@@ -35,7 +35,7 @@ ACTOR_CPUS = 0.01
 MAX_FAILURES = 3  # of a trial's actor; it finds its jobs where they are
 
 
-def run_trials(search: Search, client: Client, at_once: int, follow: Any) -> None:
+def run_trials(search: SearchState, client: Client, at_once: int, follow: Any) -> None:
     """Run the search to its end; ``follow`` is told of every trial that starts."""
     left = search.trials_left
     if not left:
@@ -76,7 +76,7 @@ class _Live:
 class _Suggest(_Live, Searcher):
     """Hands the search's trials to Tune."""
 
-    def __init__(self, search: Search, follow: Any) -> None:
+    def __init__(self, search: SearchState, follow: Any) -> None:
         super().__init__(metric="value", mode="max")
         self.search, self.follow = search, follow
 
@@ -102,7 +102,7 @@ class _Suggest(_Live, Searcher):
 class _Rule(_Live, FIFOScheduler):
     """The stopping rule and the book-keeping, where Tune tells of results and ends."""
 
-    def __init__(self, search: Search, client: Client) -> None:
+    def __init__(self, search: SearchState, client: Client) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.search, self.client = search, client
 
@@ -112,19 +112,19 @@ class _Rule(_Live, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         ours = self._of(trial)
         if "ended" in result:
-            outcome = Outcome(result["ended"], result["rung"], result["reason"])
+            outcome = TrialOutcome(result["ended"], result["rung"], result["reason"])
             self.search.ended(ours, outcome)
             return str(TrialScheduler.CONTINUE)
         decision = self.search.at_rung(ours, result["rung"], result["updates"], result["value"])
         if not decision.stop:
             return str(TrialScheduler.CONTINUE)
         # Tune does not promise that a stopped function runs its `finally`: withdraw its jobs here.
-        self.client.forget(ours.id)
-        self.search.ended(ours, Outcome("pruned", result["rung"], decision.reason))
+        self.client.cancel(ours.id)
+        self.search.ended(ours, TrialOutcome("pruned", result["rung"], decision.reason))
         return str(TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         ours = self._of(trial)
-        self.client.forget(ours.id)
+        self.client.cancel(ours.id)
         reason = f"the trial's process failed {MAX_FAILURES + 1} times"
-        self.search.ended(ours, Outcome("failed", self.search.reached(ours), reason))
+        self.search.ended(ours, TrialOutcome("failed", self.search.reached(ours), reason))

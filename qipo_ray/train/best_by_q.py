@@ -17,8 +17,8 @@ from qipo_ray.config import Config
 from qipo_ray.data.tasks import Task
 from qipo_ray.evaluation.rollout import rollout
 from qipo_ray.evaluation.score import env_seeds, score
-from qipo_ray.train.policy import SnapshotPolicy
-from qipo_ray.train.report import Score
+from qipo_ray.study.job_events import Score
+from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 from qipo_ray.train.scoring import NOISE_SEED
 
 
@@ -26,7 +26,7 @@ class BestByQ:
     """The policy that takes, of 16 actions that the behaviour proposes, the one of highest Q."""
 
     def __init__(self, config: Config, behaviour: State, critic: State, episodes: int) -> None:
-        self.proposer = SnapshotPolicy(config, behaviour)
+        self.proposer = CheckpointPolicy(config, behaviour)
         self.judge = Judge(config, critic)
         self.shape = (episodes, ACTIONS, self.proposer.action_dim)
         self.generator = stream(NOISE_SEED, "evaluation", "actions")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from qipo_ray.agent import PACKS, Member, State, Tensors
 from qipo_ray.errors import UserError
-from qipo_ray.train.job import Job
+from qipo_ray.study.job import Job
 
 SCHEMA = 2
 IDENTITY = ("key", "task", "seed", "data_sha256")  # of a job; its state says the stage

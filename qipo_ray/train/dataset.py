@@ -19,7 +19,7 @@ from qipo_ray.data.mapped import mapped
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import transitions
 from qipo_ray.errors import UserError
-from qipo_ray.train.job import Job
+from qipo_ray.study.job import Job
 
 AtHand = Callable[[Job], AbstractContextManager[Path]]  # gives a job's data file while it is read
 

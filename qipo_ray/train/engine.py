@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from qipo_ray.agent import PACKS, Diverged, Member, Pack, State, Tensors
-from qipo_ray.train.job import Job
+from qipo_ray.study.job import Job
 
 LOG_EVERY = 100  # updates between metrics; a multiple of the absolute update, whatever the job
 

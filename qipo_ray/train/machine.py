@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from qipo_ray import __version__
+from qipo_ray.version import __version__
 
 PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "h5py", "ray", "optuna")
 

@@ -15,8 +15,8 @@ from qipo_ray.data.tasks import Task
 from qipo_ray.evaluation.film import Film
 from qipo_ray.evaluation.rollout import Policy, rollout
 from qipo_ray.evaluation.score import FIRST_SEED, env_seeds, score
-from qipo_ray.train.policy import SnapshotPolicy
-from qipo_ray.train.report import Score
+from qipo_ray.study.job_events import Score
+from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
 NOISE_SEED = 0  # of the actions' noise in every recorded score
 
@@ -36,7 +36,7 @@ def score_state(
     policy's actions are not finite.
     """
     noise_seed, first = (NOISE_SEED, FIRST_SEED) if seed is None else (seed, seed)
-    policy = _with_noise(SnapshotPolicy(config, state), episodes, noise_seed)
+    policy = _with_noise(CheckpointPolicy(config, state), episodes, noise_seed)
     try:
         rollouts = rollout(task, policy, env_seeds(episodes, first), film)
     except ValueError as error:
@@ -44,7 +44,7 @@ def score_state(
     return score(task, rollouts, state["updates"])
 
 
-def _with_noise(policy: SnapshotPolicy, episodes: int, seed: int) -> Policy:
+def _with_noise(policy: CheckpointPolicy, episodes: int, seed: int) -> Policy:
     """Return the policy as a rollout asks it: observations ``(L, S)`` of the live episodes.
 
     Noise is drawn for all episodes, so one that ended does not move the others' draws.
@@ -60,7 +60,7 @@ def _with_noise(policy: SnapshotPolicy, episodes: int, seed: int) -> Policy:
 
 def action_latency_ms(config: Config, state: State, repeats: int = 20) -> float:
     """Return the median milliseconds to choose one action for one state on the CPU."""
-    policy = SnapshotPolicy(config, state)
+    policy = CheckpointPolicy(config, state)
     act = _with_noise(policy, 1, NOISE_SEED)
     observation, live = np.zeros((1, policy.state_dim), np.float32), np.zeros(1, np.int64)
     times = []

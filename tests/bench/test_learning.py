@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qipo_ray.bench import learning
-from qipo_ray.bench.learning import SEEDS, TASKS, Limits, cases, chosen
+from qipo_ray.bench.learning import SEEDS, TASKS, BenchLimits, cases, chosen
 from qipo_ray.config import config_hash, departures
 from qipo_ray.errors import UserError
 
@@ -50,15 +50,15 @@ def test_the_presets_are_what_the_numbers_to_reach_speak_of() -> None:
                 assert {label.partition("=")[0] for label in departures(config)} <= scales
             if case.form == "beta = 0":
                 assert config.policy.beta == 0 and config.policy.target_ess == 0
-                assert case.limits == Limits(within=12)
+                assert case.limits == BenchLimits(within=12)
 
 
 def test_the_limits_are_the_issues() -> None:
     point, maze, hopper, cheetah = (task.limits for task in TASKS)
-    assert point["ot"] == point["vp"] == Limits(each=40, cpu_s=30)
-    assert maze == {"ot": Limits(mean=20, cpu_s=60), "vp": Limits(mean=15, cpu_s=60)}
-    assert hopper["ot"] == hopper["vp"] == Limits(mean=10, each=-3, cpu_s=120)
-    assert cheetah["ot"] == cheetah["vp"] == Limits(mean=-2, warned=True)
+    assert point["ot"] == point["vp"] == BenchLimits(each=40, cpu_s=30)
+    assert maze == {"ot": BenchLimits(mean=20, cpu_s=60), "vp": BenchLimits(mean=15, cpu_s=60)}
+    assert hopper["ot"] == hopper["vp"] == BenchLimits(mean=10, each=-3, cpu_s=120)
+    assert cheetah["ot"] == cheetah["vp"] == BenchLimits(mean=-2, warned=True)
 
 
 def test_unknown_tasks_and_missing_data_are_one_line(tmp_path: Path) -> None:

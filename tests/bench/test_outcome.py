@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.bench.learning import Case, Limits, cases, chosen
-from qipo_ray.bench.outcome import Demand, Outcome, outcome
+from qipo_ray.bench.learning import BenchLimits, Case, cases, chosen
+from qipo_ray.bench.outcome import BenchOutcome, Demand, outcome
 from qipo_ray.bench.table import met, plain, table
 from qipo_ray.config import config_hash
 from qipo_ray.leaderboard.formats.markdown import section
@@ -20,16 +20,16 @@ Make = Callable[..., Record]
 SHA = "a" * 64
 
 
-def case(limits: Limits) -> Case:
+def case(limits: BenchLimits) -> Case:
     (point,) = chosen("point")
     return replace(next(cases(point, (100, 101, 102), False)), limits=limits)
 
 
 @pytest.fixture
-def judged(make_record: Make) -> Callable[..., Outcome]:
+def judged(make_record: Make) -> Callable[..., BenchOutcome]:
     """The outcome of gains by seed, 100 and on, against limits."""
 
-    def make(limits: Limits, *gains: float | None, **changes: Any) -> Outcome:
+    def make(limits: BenchLimits, *gains: float | None, **changes: Any) -> BenchOutcome:
         line = case(limits)
         records = []
         for seed, gain in enumerate(gains, 100):
@@ -51,39 +51,50 @@ def judged(make_record: Make) -> Callable[..., Outcome]:
 @pytest.mark.parametrize(
     ("limits", "gains", "demand"),
     [
-        (Limits(each=40), (40.0, 60.0, 50.0), Demand("each seed ≥ +40", "+40.0", True)),
-        (Limits(each=40), (39.9, 60.0, 50.0), Demand("each seed ≥ +40", "+39.9", False)),
-        (Limits(each=-3), (-3.1, 60.0, 50.0), Demand("each seed ≥ -3", "-3.1", False)),
-        (Limits(mean=20), (0.0, 20.0, 40.0), Demand("mean ≥ +20", "+20.0", True)),
-        (Limits(mean=20), (0.0, 20.0, 39.0), Demand("mean ≥ +20", "+19.7", False)),
-        (Limits(mean=-2), (-2.0, -2.0, -2.5), Demand("mean ≥ -2", "-2.2", False)),
-        (Limits(within=12), (-12.0, -6.0, 11.0), Demand("each seed within ±12", "-12.0", True)),
-        (Limits(within=12), (13.0, -6.0, 0.0), Demand("each seed within ±12", "+13.0", False)),
-        (Limits(cpu_s=20), (1.0, 1.0, 1.0), Demand("≤ 20 CPU s", "20.0", True)),
-        (Limits(cpu_s=19), (1.0, 1.0, 1.0), Demand("≤ 19 CPU s", "20.0", False)),
-        (Limits(each=0), (1.0, None, 1.0), Demand("each seed ≥ +0", "+1.0", False)),
-        (Limits(mean=0), (None, None, None), Demand("mean ≥ +0", "no run", False)),
+        (BenchLimits(each=40), (40.0, 60.0, 50.0), Demand("each seed ≥ +40", "+40.0", True)),
+        (BenchLimits(each=40), (39.9, 60.0, 50.0), Demand("each seed ≥ +40", "+39.9", False)),
+        (BenchLimits(each=-3), (-3.1, 60.0, 50.0), Demand("each seed ≥ -3", "-3.1", False)),
+        (BenchLimits(mean=20), (0.0, 20.0, 40.0), Demand("mean ≥ +20", "+20.0", True)),
+        (BenchLimits(mean=20), (0.0, 20.0, 39.0), Demand("mean ≥ +20", "+19.7", False)),
+        (BenchLimits(mean=-2), (-2.0, -2.0, -2.5), Demand("mean ≥ -2", "-2.2", False)),
+        (
+            BenchLimits(within=12),
+            (-12.0, -6.0, 11.0),
+            Demand("each seed within ±12", "-12.0", True),
+        ),
+        (
+            BenchLimits(within=12),
+            (13.0, -6.0, 0.0),
+            Demand("each seed within ±12", "+13.0", False),
+        ),
+        (BenchLimits(cpu_s=20), (1.0, 1.0, 1.0), Demand("≤ 20 CPU s", "20.0", True)),
+        (BenchLimits(cpu_s=19), (1.0, 1.0, 1.0), Demand("≤ 19 CPU s", "20.0", False)),
+        (BenchLimits(each=0), (1.0, None, 1.0), Demand("each seed ≥ +0", "+1.0", False)),
+        (BenchLimits(mean=0), (None, None, None), Demand("mean ≥ +0", "no run", False)),
     ],
 )
 def test_a_demand_is_met_by_all_its_seeds_or_not(
-    judged: Callable[..., Outcome], limits: Limits, gains: tuple[float, ...], demand: Demand
+    judged: Callable[..., BenchOutcome],
+    limits: BenchLimits,
+    gains: tuple[float, ...],
+    demand: Demand,
 ) -> None:
     assert judged(limits, *gains).demands() == [demand]
 
 
 def test_seconds_that_were_not_counted_and_missing_warnings_are_not_met(
-    judged: Callable[..., Outcome],
+    judged: Callable[..., BenchOutcome],
 ) -> None:
-    (unknown,) = judged(Limits(cpu_s=30), 1.0, 1.0, 1.0, cpu_s=None).demands()
+    (unknown,) = judged(BenchLimits(cpu_s=30), 1.0, 1.0, 1.0, cpu_s=None).demands()
     assert (unknown.seen, unknown.met) == ("not counted", False)
-    (silent,) = judged(Limits(warned=True), 1.0, 1.0, 1.0).demands()
+    (silent,) = judged(BenchLimits(warned=True), 1.0, 1.0, 1.0).demands()
     assert (silent.seen, silent.met) == ("0 of 3", False)
-    (said,) = judged(Limits(warned=True), 1.0, 1.0, 1.0, warnings=["nothing: why"]).demands()
+    (said,) = judged(BenchLimits(warned=True), 1.0, 1.0, 1.0, warnings=["nothing: why"]).demands()
     assert (said.seen, said.met) == ("3 of 3", True)
 
 
 def test_only_own_finished_runs_count(make_record: Make) -> None:
-    line = case(Limits(each=0))
+    line = case(BenchLimits(each=0))
     own = {"config_hash": config_hash(line.config)}
     records = [
         make_record(50.0, seed=100, task="point") | own,
@@ -101,10 +112,10 @@ def test_only_own_finished_runs_count(make_record: Make) -> None:
     assert found.greedy == {} and found.warnings == {}  # a record older than the report
 
 
-def test_the_table_and_the_json_say_all(judged: Callable[..., Outcome]) -> None:
-    good = judged(Limits(each=40, cpu_s=30), 50.0, 60.0, 70.0, warnings=["little: so"])
-    bad = judged(Limits(mean=20), 1.0, None, 3.0)
-    free = judged(Limits(), 5.0)
+def test_the_table_and_the_json_say_all(judged: Callable[..., BenchOutcome]) -> None:
+    good = judged(BenchLimits(each=40, cpu_s=30), 50.0, 60.0, 70.0, warnings=["little: so"])
+    bad = judged(BenchLimits(mean=20), 1.0, None, 3.0)
+    free = judged(BenchLimits(), 5.0)
     shown = table([good, bad, free])
     rows = [dict(zip([c.key for c in shown.columns], row, strict=True)) for row in shown.rows]
     assert [row["met"] for row in rows] == ["yes", "NO", None]

@@ -106,7 +106,7 @@ def test_a_task_that_cannot_be_drawn_here_is_one_line(
     def broken(_: object) -> None:
         raise RuntimeError("no graphics")
 
-    monkeypatch.setattr("qipo_ray.evaluation.point.PointSimulator.picture", broken)
+    monkeypatch.setattr("qipo_ray.evaluation.point_env.PointVectorEnv.picture", broken)
     monkeypatch.setattr("qipo_ray.train.scoring.score_state", None)
     assert main(["evaluate", str(point_run), "--video", str(tmp_path / "out.gif")]) == 2
     assert "task 'point' cannot be drawn here" in capsys.readouterr().err

@@ -15,9 +15,9 @@ import torch
 
 from qipo_ray import __version__
 from qipo_ray.cli.main import main
-from qipo_ray.train import export as export_module
-from qipo_ray.train.finished import only_run
-from qipo_ray.train.policy import SnapshotPolicy
+from qipo_ray.deploy import export as export_module
+from qipo_ray.deploy.finished_run import only_run
+from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
 DRAWS = np.random.default_rng(1)
 INPUTS = [DRAWS.standard_normal((9, 2)).astype(np.float32) for _ in range(2)]
@@ -25,7 +25,7 @@ INPUTS = [DRAWS.standard_normal((9, 2)).astype(np.float32) for _ in range(2)]
 
 def wanted(results: Path) -> np.ndarray:
     run = only_run(results)
-    return SnapshotPolicy(run.config, run.state())(*map(torch.from_numpy, INPUTS)).numpy()
+    return CheckpointPolicy(run.config, run.state())(*map(torch.from_numpy, INPUTS)).numpy()
 
 
 def told(results: Path) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def test_a_file_that_acts_otherwise_is_not_written(
     text: str,
 ) -> None:
     run = only_run(point_run)
-    policy = SnapshotPolicy(run.config, run.state())
+    policy = CheckpointPolicy(run.config, run.state())
 
     def shifted(_: bytes) -> export_module.Run:
         return lambda observations, noise: policy(observations, noise) + off

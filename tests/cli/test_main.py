@@ -93,7 +93,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["qipo_ray"], "qipo-ray [OPTIONS] COMMAND"),
         (["qipo_ray.leaderboard"], "qipo-ray leaderboard [OPTIONS]"),
         (["qipo_ray.data"], "qipo-ray data [OPTIONS] COMMAND"),
-        (["qipo_ray.toy"], "qipo-ray toy [OPTIONS] [EXPERIMENT]"),
+        (["qipo_ray.validation"], "qipo-ray toy [OPTIONS] [EXPERIMENT]"),
     ],
 )
 def test_twins(twin: list[str], usage: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from qipo_ray.cli.main import main
 from qipo_ray.store.files import sealed, unsealed
 from qipo_ray.store.records import read_records
-from qipo_ray.train import runs
+from qipo_ray.sweep import train_runs as runs
 
 TINY = [
     "behaviour.width=16", "behaviour.updates=200", "critic.width=16", "critic.updates=100",

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from qipo_ray.cli.main import main
-from qipo_ray.toy import tilt
-from qipo_ray.toy.experiments import EXPERIMENTS
-from qipo_ray.toy.learner import Plan
-from qipo_ray.toy.runner import Cell
+from qipo_ray.validation import tilt
+from qipo_ray.validation.experiments import EXPERIMENTS
+from qipo_ray.validation.learner import TrainingPlan
+from qipo_ray.validation.runner import Cell
 
 
 def test_an_unknown_experiment_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +42,7 @@ def test_tables_are_shown_and_kept_and_nothing_is_done_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tiny(seeds: int) -> Iterator[Cell]:
-        return tilt.cells(seeds, Plan(updates=5, batch=64, weighed=64, width=16, blocks=1))
+        return tilt.cells(seeds, TrainingPlan(updates=5, batch=64, weighed=64, width=16, blocks=1))
 
     monkeypatch.setitem(EXPERIMENTS, "tilt", replace(EXPERIMENTS["tilt"], quick=tiny))
     command = ["toy", "tilt", "--quick", "--results", str(tmp_path)]

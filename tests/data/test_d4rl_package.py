@@ -205,7 +205,7 @@ def test_the_ant_of_antmaze(package) -> None:
 
     text = (package.root / "locomotion/assets/ant.xml").read_text(encoding="utf-8")
     theirs = mujoco.MjModel.from_xml_string(text)
-    ours = antmaze.AntmazeWorld("antmaze-umaze")._model
+    ours = antmaze.AntmazeEnv("antmaze-umaze")._model
     assert theirs.opt.timestep == ours.opt.timestep
     assert theirs.opt.integrator == ours.opt.integrator
     for name in (

@@ -23,12 +23,12 @@ import pytest
 
 from qipo_ray.data import http
 from qipo_ray.data.catalogue import Entry, entries, entry
-from qipo_ray.data.download import OVERLAP, Limits, fetch
+from qipo_ray.data.download import OVERLAP, DownloadLimits, fetch
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 
 CONTENT = random.Random(0).randbytes(600_000)
-QUICK = Limits(seconds=30, pause_s=0)
+QUICK = DownloadLimits(seconds=30, pause_s=0)
 
 Fault = Callable[[Any], None]  # called with the handler of one request
 
@@ -174,7 +174,7 @@ def test_stalls_are_ended(server, wanted: Entry, get, monkeypatch) -> None:
 @pytest.mark.parametrize("fault", [drip, drip_head, stall], ids=lambda fault: fault.__name__)
 def test_time_is_limited(fault: Fault, server, wanted: Entry, get) -> None:
     server.always, start = fault, time.monotonic()
-    line = refusal(get, wanted, limits=Limits(seconds=0.5, pause_s=0))
+    line = refusal(get, wanted, limits=DownloadLimits(seconds=0.5, pause_s=0))
     assert "took longer than 0.5 s" in line
     assert time.monotonic() - start < 5
 
@@ -341,10 +341,10 @@ CALL = """
 import sys
 from pathlib import Path
 from qipo_ray.data.catalogue import Entry
-from qipo_ray.data.download import Limits, fetch
+from qipo_ray.data.download import DownloadLimits, fetch
 origin, target, size, digest = sys.argv[1:]
 entry = Entry("task-v0", f"{origin}/file.hdf5", Path(target), int(size), digest)
-fetch(entry, limits=Limits(pause_s=0), origins=[origin])
+fetch(entry, limits=DownloadLimits(pause_s=0), origins=[origin])
 """
 
 

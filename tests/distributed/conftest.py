@@ -13,7 +13,7 @@ from qipo_ray.data.load import load
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.distributed.cluster import SETTINGS
 from qipo_ray.evaluation.generate import generate
-from qipo_ray.train.job import Run
+from qipo_ray.study.job import Run
 
 TINY = (
     "behaviour.width=16",
@@ -67,10 +67,10 @@ def cluster(private_home: None) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def results_of() -> Callable[[Path, Run], dict[str, str]]:
     """What a run's jobs made under a results folder: the hash of each final snapshot."""
-    from qipo_ray.store.artefacts import Artefacts
+    from qipo_ray.store.artefacts import ArtefactStore
 
     def results(root: Path, run: Run) -> dict[str, str]:
-        store, found = Artefacts(root), {}
+        store, found = ArtefactStore(root), {}
         for job in run.jobs:
             artefact = store.find(job.stage, job.key, job.length)
             assert artefact is not None, f"{job.stage} has no snapshot"

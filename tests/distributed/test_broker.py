@@ -11,11 +11,11 @@ import pytest
 from qipo_ray.distributed import broker as broker_module
 from qipo_ray.distributed.broker import GRACE_S, SILENT_S, Broker, Orders
 from qipo_ray.distributed.worker import Worker
-from qipo_ray.store.attempts import newest_attempt
-from qipo_ray.train.desk import EVERYONE, SETBACKS
-from qipo_ray.train.job import Job, Run
-from qipo_ray.train.report import Report
-from qipo_ray.train.results import Results
+from qipo_ray.store.fencing import newest_attempt
+from qipo_ray.study.job import Job, Run
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.train.job_queue import EVERYONE, SETBACKS
+from qipo_ray.train.job_store import JobStore
 
 MakeRun = Callable[..., Run]
 
@@ -38,16 +38,16 @@ async def run_out(broker: Broker, *workers: Worker) -> None:
             await turn(broker, worker)
 
 
-async def heard(broker: Broker, waiter: str, seen: int = 0) -> list[Report]:
-    return (await broker.news(waiter, broker.life, seen, 0.0)).reports
+async def heard(broker: Broker, subscriber: str, seen: int = 0) -> list[JobEvent]:
+    return (await broker.poll(subscriber, broker.life, seen, 0.0)).reports
 
 
-def ends(reports: list[Report]) -> list[tuple[str, str]]:
+def ends(reports: list[JobEvent]) -> list[tuple[str, str]]:
     return [(r.snapshot.stage, r.kind) for r in reports if r.lasting and r.kind != "score"]
 
 
 def attempts(root: Path, job: Job) -> int:
-    return newest_attempt(Results(root).artefacts.folder(job.stage, job.key))
+    return newest_attempt(JobStore(root).artefacts.folder(job.stage, job.key))
 
 
 WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
@@ -67,15 +67,15 @@ def test_two_workers_train_two_runs_and_each_waiter_hears_its_own(
     async def test() -> None:
         broker, one, two = Broker(tmp_path), make_run(), make_run(seed=1)
         workers = [Worker(name, tmp_path, 1, "cpu") for name in ("a", "b")]
-        await broker.want("one", one.jobs)
-        await broker.want("two", two.jobs)
+        await broker.submit("one", one.jobs)
+        await broker.submit("two", two.jobs)
         for worker in workers:
             await turn(broker, worker)
         running = (await broker.status())["running"]
         assert sorted(job["seed"] for jobs in running.values() for job in jobs) == [0, 1]
         await run_out(broker, *workers)
-        for waiter, run in (("one", one), ("two", two)):
-            reports = await heard(broker, waiter)
+        for subscriber, run in (("one", one), ("two", two)):
+            reports = await heard(broker, subscriber)
             assert {r.snapshot for r in reports} == {job.snapshot for job in run.jobs}
             assert ends(reports) == WHOLE
             scores = [(r.updates, r.score["episodes"]) for r in reports if r.score]
@@ -91,9 +91,9 @@ def test_equal_keys_train_once_for_two_waiters(make_run: MakeRun, tmp_path: Path
     async def test() -> None:
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
         one, two = make_run(), make_run("policy.beta=1")
-        await broker.want("one", one.jobs)
-        await broker.want("two", two.jobs)
-        await broker.want("two", two.jobs)
+        await broker.submit("one", one.jobs)
+        await broker.submit("two", two.jobs)
+        await broker.submit("two", two.jobs)
         await run_out(broker, worker)
         status = await broker.status()
         assert (status["trained"], status["reused"]) == (4, 2)
@@ -108,11 +108,11 @@ def test_what_the_store_knows_is_told_and_not_trained(make_run: MakeRun, tmp_pat
     async def test() -> None:
         run, worker = make_run(), Worker("a", tmp_path, 1, "cpu")
         first = Broker(tmp_path)
-        await first.want("one", run.jobs)
+        await first.submit("one", run.jobs)
         await run_out(first, worker)
         before = [r for r in await heard(first, "one") if r.lasting]
         second = Broker(tmp_path)
-        await second.want("one", run.jobs)
+        await second.submit("one", run.jobs)
         after = await heard(second, "one")
         assert {r.topic for r in after} == {r.topic for r in before} and ends(after) == WHOLE
         assert [r.score for r in after if r.score] == [r.score for r in before if r.score]
@@ -126,10 +126,10 @@ def test_a_job_that_another_waits_for_is_not_stopped(make_run: MakeRun, tmp_path
     async def test() -> None:
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
         one, two = make_run(), make_run("policy.beta=1")
-        await broker.want("one", one.jobs)
-        await broker.want("two", two.jobs)
+        await broker.submit("one", one.jobs)
+        await broker.submit("two", two.jobs)
         await turn(broker, worker)
-        await broker.forget("one")
+        await broker.cancel("one")
         assert (await turn(broker, worker)).stop == ()
         await run_out(broker, worker)
         assert ends(await heard(broker, "two")) == WHOLE
@@ -144,14 +144,14 @@ def test_cancelled_work_goes_on_where_it_was(make_run: MakeRun, tmp_path: Path) 
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
         run = make_run()
         behaviour = run.jobs[0]
-        await broker.want("one", run.jobs)
+        await broker.submit("one", run.jobs)
         await turn(broker, worker)
-        await broker.forget("one")
+        await broker.cancel("one")
         assert (await turn(broker, worker)).stop == (behaviour.key,)
         assert (await turn(broker, worker)) == Orders() and not worker.host.active
         assert broker.graph.entries == {}
-        assert Results(tmp_path).artefacts.lengths("behaviour", behaviour.key) == [100]
-        await broker.want("two", run.jobs)
+        assert JobStore(tmp_path).artefacts.lengths("behaviour", behaviour.key) == [100]
+        await broker.submit("two", run.jobs)
         await turn(broker, worker)
         first = next(r for r in worker.reports if r.kind == "progress")
         assert first.updates == 100
@@ -168,7 +168,7 @@ def test_a_worker_that_comes_back_gets_its_jobs_again_and_the_dead_one_is_sent_a
     async def test() -> None:
         broker, run = Broker(tmp_path), make_run()
         old = Worker("a", tmp_path, 1, "cpu")
-        await broker.want("one", run.jobs)
+        await broker.submit("one", run.jobs)
         await turn(broker, old)
         new = Worker("a", tmp_path, 1, "cpu")
         assert (await turn(broker, new)).admit == (run.jobs[0],)
@@ -188,7 +188,7 @@ def test_the_jobs_of_a_silent_worker_go_to_another(make_run: MakeRun, tmp_path: 
         nonlocal now
         broker, run = Broker(tmp_path, clock=lambda: now), make_run()
         silent, other = (Worker(name, tmp_path, 1, "cpu") for name in ("a", "b"))
-        await broker.want("one", run.jobs)
+        await broker.submit("one", run.jobs)
         await turn(broker, silent)
         now = SILENT_S
         await broker.beat("a", silent.incarnation)
@@ -215,12 +215,12 @@ def test_after_a_restart_running_jobs_stay_where_they_are(
         nonlocal now
         first, run = Broker(tmp_path, clock=lambda: now), make_run()
         busy, idle = (Worker(name, tmp_path, 1, "cpu") for name in ("a", "b"))
-        life = await first.want("one", run.jobs)
+        life = await first.submit("one", run.jobs)
         await turn(first, busy)
         second = Broker(tmp_path, restarted=True, clock=lambda: now)
-        news = await second.news("one", life, 99, 60.0)  # at once: wants are to be told again
+        news = await second.poll("one", life, 99, 60.0)  # at once: submits are to be told again
         assert news.life == second.life != life
-        await second.want("one", run.jobs)
+        await second.submit("one", run.jobs)
         assert (await turn(second, idle)).admit == ()  # the job may be in somebody's slot
         assert (await turn(second, busy)).stop == ()
         now = GRACE_S
@@ -239,7 +239,7 @@ def test_after_a_restart_jobs_that_nobody_wants_again_are_stopped(
     async def test() -> None:
         nonlocal now
         first, run, worker = Broker(tmp_path), make_run(), Worker("a", tmp_path, 1, "cpu")
-        await first.want("one", run.jobs)
+        await first.submit("one", run.jobs)
         await turn(first, worker)
         second = Broker(tmp_path, restarted=True, clock=lambda: now)
         orders = await second.pull(*worker.call)
@@ -258,7 +258,7 @@ def test_a_pack_takes_jobs_of_one_shape(make_run: MakeRun, tmp_path: Path) -> No
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 3, "cpu")
         runs = [make_run(), make_run("behaviour.width=24"), make_run(seed=1)]
         for run in runs:
-            await broker.want(f"{run.seed}-{run.config.behaviour.width}", run.jobs)
+            await broker.submit(f"{run.seed}-{run.config.behaviour.width}", run.jobs)
         assert [job.seed for job in (await turn(broker, worker)).admit] == [0, 1]
         await run_out(broker, worker)
         assert (await broker.status())["trained"] == 9
@@ -269,7 +269,7 @@ def test_a_pack_takes_jobs_of_one_shape(make_run: MakeRun, tmp_path: Path) -> No
 def test_a_job_that_kills_its_worker_fails_in_the_end(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, run = Broker(tmp_path), make_run()
-        await broker.want("one", run.jobs)
+        await broker.submit("one", run.jobs)
         for _ in range(SETBACKS):
             assert (await broker.pull(*Worker("a", tmp_path, 1, "cpu").call)).admit
         await broker.pull(*Worker("a", tmp_path, 1, "cpu").call)
@@ -284,7 +284,7 @@ def test_a_job_that_kills_its_worker_fails_in_the_end(make_run: MakeRun, tmp_pat
 def test_deaths_count_only_where_nothing_was_gained(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, run = Broker(tmp_path), make_run("behaviour.updates=600")
-        await broker.want("one", run.jobs)
+        await broker.submit("one", run.jobs)
         for _ in range(SETBACKS + 2):
             worker = Worker("a", tmp_path, 1, "cpu")
             await turn(broker, worker)
@@ -302,10 +302,10 @@ def test_a_damaged_snapshot_upstream_is_trained_again(make_run: MakeRun, tmp_pat
     async def test() -> None:
         broker, worker, run = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu"), make_run()
         behaviour, critic, _ = run.jobs
-        await broker.want("one", run.jobs)
+        await broker.submit("one", run.jobs)
         while (orders := await broker.pull(*worker.call)).admit != (critic,):
             worker.follow(orders)
-        folder = Results(tmp_path).artefacts.folder("behaviour", behaviour.key)
+        folder = JobStore(tmp_path).artefacts.folder("behaviour", behaviour.key)
         for path in folder.glob("*.pt"):
             path.write_bytes(b"damaged")
         worker.follow(orders)
@@ -324,7 +324,7 @@ def test_a_job_whose_data_changed_fails_with_all_that_build_on_it(
         run = make_run()
         gone = Run(run.task, run.config, 0, str(tmp_path / "gone.hdf5"), "a" * 64)
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
-        await broker.want("one", gone.jobs)
+        await broker.submit("one", gone.jobs)
         await run_out(broker, worker)
         reports = await heard(broker, "one")
         assert ends(reports) == [(s, "failed") for s in ("behaviour", "critic", "policy")]
@@ -337,9 +337,9 @@ def test_what_builds_on_a_diverged_job_is_lost_too(make_run: MakeRun, tmp_path: 
     async def test() -> None:
         run = make_run()
         note = {"updates": 100, "reason": "critic loss is nan at update 100"}
-        Results(tmp_path).artefacts.write_note("critic", run.jobs[1].key, "diverged", note)
+        JobStore(tmp_path).artefacts.write_note("critic", run.jobs[1].key, "diverged", note)
         broker = Broker(tmp_path)
-        await broker.want("one", run.jobs)
+        await broker.submit("one", run.jobs)
         reports = await heard(broker, "one")
         assert ends(reports) == [("critic", "diverged"), ("policy", "diverged")]
         assert {r.reason for r in reports} == {note["reason"]}
@@ -351,11 +351,11 @@ def test_what_builds_on_a_diverged_job_is_lost_too(make_run: MakeRun, tmp_path: 
 def test_closing_saves_and_sends_away(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, worker, run = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu"), make_run()
-        await broker.want("one", run.jobs)
+        await broker.submit("one", run.jobs)
         await turn(broker, worker)
         await broker.close()
         assert (await turn(broker, worker)).close and not worker.host.active
-        assert Results(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == [100]
+        assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == [100]
 
     check(test)
 
@@ -367,11 +367,11 @@ def test_news_and_idle_workers_wake_on_a_change(
 
     async def test() -> None:
         broker, worker, run = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu"), make_run()
-        life = await broker.want("one", [])
-        news = asyncio.create_task(broker.news("one", life, 0, 50.0))
+        life = await broker.submit("one", [])
+        news = asyncio.create_task(broker.poll("one", life, 0, 50.0))
         pull = asyncio.create_task(broker.pull(*worker.call))
         await asyncio.sleep(0)
-        await broker.want("one", run.jobs)
+        await broker.submit("one", run.jobs)
         worker.follow(await pull)
         assert not news.done()
         await broker.pull(*worker.call)

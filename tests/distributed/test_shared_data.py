@@ -15,8 +15,8 @@ from qipo_ray.data.locate import data_cache
 from qipo_ray.distributed import datasets
 from qipo_ray.distributed.datasets import at_hand, read_piece
 from qipo_ray.errors import UserError
+from qipo_ray.study.job import Job, Run
 from qipo_ray.train.dataset import data_key
-from qipo_ray.train.job import Job, Run
 
 pytestmark = pytest.mark.ray
 
@@ -73,7 +73,7 @@ def namespace(cluster: None, tmp_path: Path) -> Iterator[str]:
     """A broker's, and nothing else of a service."""
     import ray
 
-    from qipo_ray.distributed.service import _start_broker
+    from qipo_ray.distributed.ray_service import _start_broker
 
     name = f"test-{secrets.token_hex(4)}"
     broker = _start_broker(SimpleNamespace(root=tmp_path / "results", namespace=name))

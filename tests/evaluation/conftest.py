@@ -10,13 +10,13 @@ import pytest
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.evaluation.simulators import make_simulator
+from qipo_ray.evaluation.env import make_env
 
 
 def _record(task_id: str, episodes: int = 8, steps: int = 25, seed: int = 0) -> Dataset:
     """Episodes of random actions that change slowly; one that goes on ends with a timeout."""
     task, rng, live = get_task(task_id), np.random.default_rng(seed), np.array([0])
-    simulator = make_simulator(task)
+    simulator = make_env(task)
     rows: dict[str, list] = {key: [] for key in ("state", "action", "reward", "end", "cut")}
     for episode in range(episodes):
         state = simulator.reset([seed + episode])[0]

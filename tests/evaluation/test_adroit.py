@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qipo_ray.evaluation.adroit import AdroitWorld
+from qipo_ray.evaluation.adroit import AdroitEnv
 
 NAMES = ["AdroitHandPen-v1", "AdroitHandDoor-v1", "AdroitHandHammer-v1", "AdroitHandRelocate-v1"]
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def world(request):
-    world = AdroitWorld(request.param)
+    world = AdroitEnv(request.param)
     yield world
     world.close()
 
@@ -64,7 +64,7 @@ def test_rewards_are_d4rls(world) -> None:
 
 
 def test_a_dropped_pen_ends_the_episode() -> None:
-    world = AdroitWorld("AdroitHandPen-v1")
+    world = AdroitEnv("AdroitHandPen-v1")
     first = world.reset(0)
     for height, ends in ((0.05, True), (0.12, False)):
         # the pen lies on its side: its first joint moves it down
@@ -86,4 +86,4 @@ def test_a_recorded_start_is_taken_back(world) -> None:
 
 
 def test_success_takes_d4rls_number_of_steps() -> None:
-    assert [AdroitWorld(name).goal_steps for name in NAMES] == [21, 26, 26, 26]
+    assert [AdroitEnv(name).goal_steps for name in NAMES] == [21, 26, 26, 26]

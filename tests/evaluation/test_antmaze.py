@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from qipo_ray.data.tasks import get_task, task_ids
-from qipo_ray.evaluation.antmaze import MAZES, AntmazeWorld, centres
-from qipo_ray.evaluation.simulators import make_simulator
+from qipo_ray.evaluation.antmaze import MAZES, AntmazeEnv, centres
+from qipo_ray.evaluation.env import make_env
 
 NAMES = sorted(MAZES)
 
 
 @pytest.fixture(scope="module")
-def umaze() -> AntmazeWorld:
-    return AntmazeWorld("antmaze-umaze")
+def umaze() -> AntmazeEnv:
+    return AntmazeEnv("antmaze-umaze")
 
 
 def test_every_task_has_its_maze() -> None:
@@ -38,7 +38,7 @@ def test_d4rls_frame(name, start, goal, free) -> None:
     assert centres(name, "G").tolist() == [list(goal)]
     size = sum(map(len, MAZES[name]))
     assert size - len(centres(name, "#")) == free
-    box = AntmazeWorld(name)._model.geom("torso_geom")
+    box = AntmazeEnv(name)._model.geom("torso_geom")
     assert box.size[0] == 0.25  # compiles
 
 
@@ -116,7 +116,7 @@ def test_a_placed_ant_does_not_know_its_goal(umaze) -> None:
 
 
 def test_a_reset_forgets_everything() -> None:
-    used, fresh = (make_simulator(get_task("antmaze-umaze-v2")) for _ in range(2))
+    used, fresh = (make_env(get_task("antmaze-umaze-v2")) for _ in range(2))
     rng, live = np.random.default_rng(0), np.array([0])
     used.reset([5])
     for _ in range(50):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qipo_ray.evaluation.kitchen import ELEMENTS, KitchenWorld
+from qipo_ray.evaluation.kitchen import ELEMENTS, KitchenEnv
 
 MIXED = "kitchen-mixed"
 # D4RL's goals of the four things, by their positions in the observation.
@@ -19,7 +19,7 @@ GOALS = {
 
 @pytest.fixture(scope="module")
 def world():
-    world = KitchenWorld(MIXED)
+    world = KitchenEnv(MIXED)
     yield world
     world.close()
 

@@ -16,7 +16,7 @@ from qipo_ray.data.transitions import transitions
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.linear import FOLDER, Ladder
 from qipo_ray.evaluation.replay import replay
-from qipo_ray.train.policy import SnapshotPolicy
+from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
 pytestmark = pytest.mark.slow  # whole data sets
 
@@ -100,7 +100,7 @@ def test_a_clone_has_something_to_select_by(name: str, kind: str, made) -> None:
     pack.admit(Member(config, 0), {}, None)
     for _ in range(1000):
         pack.update()
-    policy = SnapshotPolicy(config, pack.state(0))
+    policy = CheckpointPolicy(config, pack.state(0))
     states = torch.from_numpy(np.repeat(rows.observations[::100], 16, axis=0))
     noise = torch.randn(len(states), data.action_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from qipo_ray.data.tasks import get_task
-from qipo_ray.evaluation.maze2d import MazeWorld, PointMass, start_state
+from qipo_ray.evaluation.env import make_env
+from qipo_ray.evaluation.maze2d import Maze2dEnv, PointMass, start_state
 from qipo_ray.evaluation.maze_controller import MazeController, next_cells
 from qipo_ray.evaluation.mazes import MAZES
 from qipo_ray.evaluation.rollout import rollout
 from qipo_ray.evaluation.score import normalised
-from qipo_ray.evaluation.simulators import make_simulator
 
 UMAZE = MAZES["maze2d-umaze"]
 NAMES = sorted(MAZES)
@@ -116,7 +116,7 @@ def test_starts_are_near_every_free_cell(name) -> None:
 
 
 def test_a_reset_starts_each_episode_from_its_own_seed() -> None:
-    simulator = make_simulator(get_task("maze2d-umaze"))
+    simulator = make_env(get_task("maze2d-umaze"))
     first = simulator.reset([5, 6])
     expected = [start_state(UMAZE, np.random.default_rng(seed)) for seed in (5, 6)]
     np.testing.assert_array_equal(first, np.float32(expected))
@@ -125,7 +125,7 @@ def test_a_reset_starts_each_episode_from_its_own_seed() -> None:
 
 
 def test_reward_belongs_to_the_state_reached() -> None:
-    world = MazeWorld("maze2d-umaze")
+    world = Maze2dEnv("maze2d-umaze")
     # One step outside of the radius of 0.5, moving in; then the other way round.
     for state, reward in (((1.0, 1.52, 0.0, -3.0), 1.0), ((1.0, 1.48, 0.0, 3.0), 0.0)):
         world.place(np.array(state))
@@ -135,7 +135,7 @@ def test_reward_belongs_to_the_state_reached() -> None:
 
 
 def test_a_dense_reward_falls_with_the_distance() -> None:
-    world = MazeWorld("maze2d-umaze-dense")
+    world = Maze2dEnv("maze2d-umaze-dense")
     world.place(np.array([1.0, 3.0, 0.0, 0.0]))
     moment = world.step(np.zeros(2))
     assert moment.reward == pytest.approx(np.exp(-np.hypot(*(moment.observation[:2] - 1))))

@@ -14,10 +14,10 @@ import pytest
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
+from qipo_ray.evaluation.env import make_env
 from qipo_ray.evaluation.maze2d import PointMass
 from qipo_ray.evaluation.mazes import MAZES
 from qipo_ray.evaluation.rollout import rollout
-from qipo_ray.evaluation.simulators import make_simulator
 
 
 def fixed_policy(state_size: int, action_size: int):
@@ -132,7 +132,7 @@ def test_a_task_whose_package_is_missing_is_refused_in_one_line(task_id, monkeyp
     monkeypatch.setitem(sys.modules, "gymnasium_robotics", None)
     monkeypatch.setattr(gymnasium, "registry", {})
     with pytest.raises(UserError, match=f"'{task_id}'.*qipo_ray\\[robotics\\]") as caught:
-        make_simulator(get_task(task_id))
+        make_env(get_task(task_id))
     assert "\n" not in str(caught.value)
 
 

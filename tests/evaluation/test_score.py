@@ -9,7 +9,7 @@ import pytest
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.evaluation.rollout import Rollouts
-from qipo_ray.evaluation.score import Protocol, env_seeds, env_seeds_text, normalised, score
+from qipo_ray.evaluation.score import EvalProtocol, env_seeds, env_seeds_text, normalised, score
 
 HOPPER = get_task("hopper-medium-v2")
 
@@ -47,7 +47,7 @@ def test_environment_seeds() -> None:
 
 
 def test_protocol_is_a_plain_dictionary() -> None:
-    protocol = Protocol(100, env_seeds_text(100), "midpoint", 10, 1, True, 0)
+    protocol = EvalProtocol(100, env_seeds_text(100), "midpoint", 10, 1, True, 0)
     assert asdict(protocol) == {
         "episodes": 100,
         "env_seeds": "1001..1100",

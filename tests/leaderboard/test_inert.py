@@ -18,12 +18,12 @@ from markdown_it import MarkdownIt
 
 from qipo_ray.cli.output import print_leaderboard
 from qipo_ray.leaderboard import By, Leaderboard, from_records
-from qipo_ray.leaderboard.figures import Picture, Room, intervals
-from qipo_ray.leaderboard.figures.canvas import blank, label
+from qipo_ray.leaderboard.figures import FigureGroup, Picture, intervals
+from qipo_ray.leaderboard.figures.drawing import blank, label
 from qipo_ray.leaderboard.figures.intervals import LONGEST_TICK
 from qipo_ray.leaderboard.formats.comma import guard
 from qipo_ray.leaderboard.huggingface import results_files
-from qipo_ray.leaderboard.report import Report
+from qipo_ray.leaderboard.sweep_report import SweepReport
 from qipo_ray.leaderboard.tables import clean
 from qipo_ray.store.records import validate
 
@@ -155,8 +155,8 @@ def test_html(
 def report_page(record: dict[str, Any], words: str, picture: Picture) -> str:
     """Return a report with one picture, whose every name is ``words``."""
     plan = {"space": {"policy.beta": {}}, "hash": words, "trials": words}
-    found = Report(Path(words.replace("/", "-")), (record,), plan)
-    found.__dict__["rooms"] = [Room(words, (picture,), words)]
+    found = SweepReport(Path(words.replace("/", "-")), (record,), plan)
+    found.__dict__["rooms"] = [FigureGroup(words, (picture,), words)]
     return found.html()
 
 

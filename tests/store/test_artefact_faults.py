@@ -1,4 +1,4 @@
-"""Artefacts when processes die, the disk fails, and several processes meet at every point."""
+"""ArtefactStore when processes die, the disk fails, and several processes meet at every point."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.store import Artefacts
+from qipo_ray.store import ArtefactStore
 
 JOB = ("critic", "0123456789abcdef")
 
@@ -22,25 +22,25 @@ def data(updates: int) -> bytes:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Artefacts:
-    return Artefacts(tmp_path)
+def store(tmp_path: Path) -> ArtefactStore:
+    return ArtefactStore(tmp_path)
 
 
-def fill(store: Artefacts, *lengths: int) -> int:
+def fill(store: ArtefactStore, *lengths: int) -> int:
     attempt = store.claim(*JOB)
     for updates in lengths:
         store.write(*JOB, updates, data(updates), attempt=attempt)
     return attempt
 
 
-def data_file(store: Artefacts, updates: int) -> Path:
+def data_file(store: ArtefactStore, updates: int) -> Path:
     found = store.find(*JOB, updates)
     assert found is not None
     return store.folder(*JOB) / found.file
 
 
 @pytest.mark.slow
-def test_every_crash_point_of_a_write(store: Artefacts, crash_points: Any) -> None:
+def test_every_crash_point_of_a_write(store: ArtefactStore, crash_points: Any) -> None:
     """Write, replace and prune: the newest state is the old or the new one, and work goes on."""
     attempt = fill(store, 100, 200, 300)
     assert store.keep(*JOB, 200)
@@ -65,7 +65,9 @@ def test_every_crash_point_of_a_write(store: Artefacts, crash_points: Any) -> No
 
 
 @pytest.mark.slow
-def test_after_any_crash_the_next_attempt_cleans_up(store: Artefacts, crash_points: Any) -> None:
+def test_after_any_crash_the_next_attempt_cleans_up(
+    store: ArtefactStore, crash_points: Any
+) -> None:
     length = 300
     fill(store, 100, 200)
     count = 0
@@ -88,7 +90,9 @@ def test_after_any_crash_the_next_attempt_cleans_up(store: Artefacts, crash_poin
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
-def test_an_error_at_any_point_leaves_old_or_new(store: Artefacts, disk: Any, code: int) -> None:
+def test_an_error_at_any_point_leaves_old_or_new(
+    store: ArtefactStore, disk: Any, code: int
+) -> None:
     failed: list[str] = []
 
     def fail(name: str, args: tuple[Any, ...]) -> None:
@@ -123,7 +127,7 @@ def test_an_error_at_any_point_leaves_old_or_new(store: Artefacts, disk: Any, co
 def test_keep_at_any_point_of_pruning_is_a_promise(tmp_path: Path, disk: Any) -> None:
     answers = []
     for n in range(1, 200):
-        store = Artefacts(tmp_path / str(n))
+        store = ArtefactStore(tmp_path / str(n))
         attempt = fill(store, 100, 200)
         answer: list[bool] = []
 
@@ -142,7 +146,7 @@ def test_keep_at_any_point_of_pruning_is_a_promise(tmp_path: Path, disk: Any) ->
 
 def test_pruning_at_any_point_of_keep(tmp_path: Path, disk: Any) -> None:
     for n in range(1, 200):
-        store = Artefacts(tmp_path / str(n))
+        store = ArtefactStore(tmp_path / str(n))
         attempt = fill(store, 100, 200)
 
         def prune(name: str, args: tuple[Any, ...], store: Any = store, a: int = attempt) -> None:
@@ -156,7 +160,7 @@ def test_pruning_at_any_point_of_keep(tmp_path: Path, disk: Any) -> None:
     assert n > 3
 
 
-def test_a_reader_at_any_point_of_a_write_sees_old_or_new(store: Artefacts, disk: Any) -> None:
+def test_a_reader_at_any_point_of_a_write_sees_old_or_new(store: ArtefactStore, disk: Any) -> None:
     attempt = fill(store, 100, 200)
     updates, seen = 200, set()
     for n in range(1, 100):
@@ -176,7 +180,7 @@ def test_a_reader_at_any_point_of_a_write_sees_old_or_new(store: Artefacts, disk
     assert not list(store.folder(*JOB).glob("*.corrupt"))
 
 
-def test_a_reader_goes_on_when_the_writer_prunes_under_it(store: Artefacts) -> None:
+def test_a_reader_goes_on_when_the_writer_prunes_under_it(store: ArtefactStore) -> None:
     attempt = fill(store, 100, 200)
     real, turns = Path.read_bytes, iter((300, 400, 500, 600))
 
@@ -199,7 +203,7 @@ def test_a_reader_goes_on_when_the_writer_prunes_under_it(store: Artefacts) -> N
 
 
 @pytest.mark.slow
-def test_killed_writers_leave_a_valid_store(store: Artefacts) -> None:
+def test_killed_writers_leave_a_valid_store(store: ArtefactStore) -> None:
     newest = 0
     dice = random.Random(1)
     for _ in range(15):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qipo_ray.store import Artefact, Artefacts
+from qipo_ray.store import ArtefactStore, CheckpointInfo
 from qipo_ray.store.files import sealed, unsealed
 
 JOB = ("critic", "0123456789abcdef")
@@ -22,28 +22,30 @@ def data(updates: int) -> bytes:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Artefacts:
-    return Artefacts(tmp_path)
+def store(tmp_path: Path) -> ArtefactStore:
+    return ArtefactStore(tmp_path)
 
 
-def fill(store: Artefacts, *lengths: int, job: tuple[str, str] = JOB, keep: bool = False) -> int:
+def fill(
+    store: ArtefactStore, *lengths: int, job: tuple[str, str] = JOB, keep: bool = False
+) -> int:
     attempt = store.claim(*job)
     for updates in lengths:
         store.write(*job, updates, data(updates), attempt=attempt, keep=keep)
     return attempt
 
 
-def data_file(store: Artefacts, updates: int, job: tuple[str, str] = JOB) -> Path:
+def data_file(store: ArtefactStore, updates: int, job: tuple[str, str] = JOB) -> Path:
     found = store.find(*job, updates)
     assert found is not None
     return store.folder(*job) / found.file
 
 
-def manifest(store: Artefacts, updates: int, job: tuple[str, str] = JOB) -> Path:
+def manifest(store: ArtefactStore, updates: int, job: tuple[str, str] = JOB) -> Path:
     return store.folder(*job) / f"{updates:09d}.json"
 
 
-def test_write_find_read(store: Artefacts) -> None:
+def test_write_find_read(store: ArtefactStore) -> None:
     attempt = store.claim(*JOB)
     written = store.write(*JOB, 300, data(300), attempt=attempt, seconds=1.5)
     assert store.find(*JOB, 300) == written
@@ -58,14 +60,14 @@ def test_write_find_read(store: Artefacts) -> None:
     assert fields["schema"] == 1
 
 
-def test_nothing_there(store: Artefacts, tmp_path: Path) -> None:
+def test_nothing_there(store: ArtefactStore, tmp_path: Path) -> None:
     assert store.find(*JOB, 1) is None and store.read(*JOB, 1) is None
     assert store.newest(*JOB) is None and store.lengths(*JOB) == []
     assert store.keep(*JOB, 1) is False and store.note(*JOB, "x") is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_newest_up_to_a_length(store: Artefacts) -> None:
+def test_newest_up_to_a_length(store: ArtefactStore) -> None:
     fill(store, 100, 200, 300, keep=True)
     for at_most, expected in ((None, 300), (299, 200), (200, 200), (100, 100)):
         found = store.newest(*JOB, at_most=at_most)
@@ -73,7 +75,7 @@ def test_newest_up_to_a_length(store: Artefacts) -> None:
     assert store.newest(*JOB, at_most=99) is None
 
 
-def test_two_newest_and_kept_stay(store: Artefacts) -> None:
+def test_two_newest_and_kept_stay(store: ArtefactStore) -> None:
     attempt = fill(store, 0, 100)
     store.write(*JOB, 200, data(200), attempt=attempt, keep=True)
     for updates in (300, 400, 500, 600):
@@ -85,7 +87,7 @@ def test_two_newest_and_kept_stay(store: Artefacts) -> None:
     assert kept is not None and kept.keep
 
 
-def test_keep_afterwards(store: Artefacts) -> None:
+def test_keep_afterwards(store: ArtefactStore) -> None:
     attempt = fill(store, 100, 200)
     assert store.keep(*JOB, 100) and store.keep(*JOB, 100)
     for updates in (300, 400, 500):
@@ -95,11 +97,11 @@ def test_keep_afterwards(store: Artefacts) -> None:
     assert store.keep(*JOB, 200) is False
     kept = store.find(*JOB, 100)
     assert kept is not None and kept.keep
-    again = store.write(*JOB, 100, b"anew", attempt=attempt)  # a rewrite keeps the promise
+    again = store.write(*JOB, 100, b"anew", attempt=attempt)  # a rewrite keeps the pin
     assert again.keep and store.read(*JOB, 100) == b"anew"
 
 
-def test_a_shorter_job_of_the_same_key_can_resume(store: Artefacts) -> None:
+def test_a_shorter_job_of_the_same_key_can_resume(store: ArtefactStore) -> None:
     fill(store, 500, 600)
     fill(store, 100)
     assert store.lengths(*JOB) == [100, 500, 600]
@@ -110,7 +112,7 @@ def test_a_shorter_job_of_the_same_key_can_resume(store: Artefacts) -> None:
 
 
 def test_pruning_counts_only_valid_snapshots(
-    store: Artefacts, caplog: pytest.LogCaptureFixture
+    store: ArtefactStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempt = fill(store, 100, 200)
     data_file(store, 200).write_bytes(b"rotten")
@@ -143,7 +145,7 @@ FAULTS: dict[str, Callable[[Path, Path], object]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_damaged_newest_is_set_aside_and_the_previous_used(
-    store: Artefacts, fault: str, caplog: pytest.LogCaptureFixture
+    store: ArtefactStore, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempt = fill(store, 100, 200)
     FAULTS[fault](data_file(store, 200), manifest(store, 200))
@@ -157,7 +159,7 @@ def test_damaged_newest_is_set_aside_and_the_previous_used(
 
 
 @pytest.mark.slow
-def test_no_flipped_bit_is_accepted(store: Artefacts) -> None:
+def test_no_flipped_bit_is_accepted(store: ArtefactStore) -> None:
     fill(store, 100, 200)
     good = store.find(*JOB, 200)
     folder = store.folder(*JOB)
@@ -183,7 +185,7 @@ def test_no_flipped_bit_is_accepted(store: Artefacts) -> None:
             (folder / name).write_bytes(content)
 
 
-def test_files_swapped_between_jobs_and_lengths(store: Artefacts) -> None:
+def test_files_swapped_between_jobs_and_lengths(store: ArtefactStore) -> None:
     fill(store, 100, 200)
     fill(store, 100, 200, job=OTHER)
     shutil.copy(manifest(store, 200, OTHER), manifest(store, 200))  # also right in itself
@@ -197,7 +199,9 @@ def test_files_swapped_between_jobs_and_lengths(store: Artefacts) -> None:
     assert found is not None and found[1] == data(100)
 
 
-def test_another_schema_is_left_alone(store: Artefacts, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_schema_is_left_alone(
+    store: ArtefactStore, caplog: pytest.LogCaptureFixture
+) -> None:
     attempt = fill(store, 100, 200)
     path, its_data = manifest(store, 200), data_file(store, 200)
     path.write_bytes(sealed({**unsealed(path.read_bytes()), "schema": 2}))
@@ -208,7 +212,7 @@ def test_another_schema_is_left_alone(store: Artefacts, caplog: pytest.LogCaptur
     assert path.exists() and its_data.read_bytes() == data(200)
 
 
-def test_notes(store: Artefacts, caplog: pytest.LogCaptureFixture) -> None:
+def test_notes(store: ArtefactStore, caplog: pytest.LogCaptureFixture) -> None:
     store.write_note(*JOB, "evaluation-300", {"mean": 1.5, "returns": [1, 2]})
     assert store.note(*JOB, "evaluation-300") == {"mean": 1.5, "returns": [1, 2]}
     store.write_note(*JOB, "evaluation-300", [None])
@@ -222,7 +226,7 @@ def test_notes(store: Artefacts, caplog: pytest.LogCaptureFixture) -> None:
         store.write_note(*JOB, "x", float("nan"))
 
 
-def test_names_and_numbers_are_checked(store: Artefacts, tmp_path: Path) -> None:
+def test_names_and_numbers_are_checked(store: ArtefactStore, tmp_path: Path) -> None:
     for stage, key in (
         ("../x", "a"),
         ("a", "../x"),
@@ -245,4 +249,4 @@ def test_names_and_numbers_are_checked(store: Artefacts, tmp_path: Path) -> None
     with pytest.raises(ValueError, match="seconds must be finite"):
         store.write(*JOB, 1, b"", attempt=attempt, seconds=float("nan"))
     assert dataclasses.is_dataclass(store.write(*JOB, 0, b"", attempt=attempt))
-    assert isinstance(store.find(*JOB, 0), Artefact) and store.read(*JOB, 0) == b""
+    assert isinstance(store.find(*JOB, 0), CheckpointInfo) and store.read(*JOB, 0) == b""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qipo_ray.leaderboard import from_records
-from qipo_ray.store.artefacts import Artefacts
+from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.records import SCHEMA, read_records
 from qipo_ray.store.rung_log import RungLog
@@ -67,7 +67,7 @@ def test_the_rung_log_of_schema_1(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_manifests_and_notes_of_schema_1() -> None:
     """The weights themselves, some megabytes, are not kept."""
-    artefacts = Artefacts(FIXTURES / "schema-1")
+    artefacts = ArtefactStore(FIXTURES / "schema-1")
     job = ("policy", "fecb84bc1d05d3a7")
     found = artefacts.find(*job, 267)
     assert found is not None and (found.bytes, found.keep) == (1435013, False)

@@ -21,14 +21,14 @@ from tensorboard.plugins.hparams.get_experiment import Handler as GetExperiment
 from tensorboard.plugins.hparams.list_session_groups import Handler as ListGroups
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from qipo_ray.study.search_spec import SearchSpec
+from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.hparams import HParams
-from qipo_ray.sweep.spec import Spec
-from qipo_ray.sweep.study import searched
-from qipo_ray.sweep.trial import Outcome, Source, Trial
-from qipo_ray.train import relay
-from qipo_ray.train.results import Results
-from qipo_ray.train.sinks import Shown
+from qipo_ray.sweep.task_study import searched
+from qipo_ray.tracking import dispatcher as thread
+from qipo_ray.tracking.loggers import LoggedRun
+from qipo_ray.train.job_store import JobStore
 
 SPACE = """\
 space:
@@ -45,7 +45,7 @@ PARAMS: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def search(make_spec: Callable[..., Spec], tmp_path: Path) -> Any:
+def search(make_spec: Callable[..., SearchSpec], tmp_path: Path) -> Any:
     """What dashboards ask of a search, with two trials that have not ended."""
     spec = make_spec(SPACE)
     trials = {
@@ -55,11 +55,11 @@ def search(make_spec: Callable[..., Spec], tmp_path: Path) -> Any:
     return SimpleNamespace(
         spec=spec,
         root=tmp_path,
-        results=Results(tmp_path),
+        results=JobStore(tmp_path),
         trials=trials,
         outcomes={},
         records={},
-        source=lambda task: Source("nowhere.hdf5", "a" * 64),
+        source=lambda task: DatasetRef("nowhere.hdf5", "a" * 64),
         value=lambda trial, rung: None if rung is None else 10.0 + trial.position,
     )
 
@@ -72,25 +72,25 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def test_the_sinks_of_ended_runs_are_closed(search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "SYNC_EVERY_S", 0.001)
+    monkeypatch.setattr(thread, "SYNC_EVERY_S", 0.001)
     opened: list[str] = []
     closed: list[str] = []
 
     class Kept:
-        def __init__(self, shown: Shown) -> None:
+        def __init__(self, shown: LoggedRun) -> None:
             self.name = "/".join(shown.place[1:])
             opened.append(self.name)
 
         def close(self) -> None:
             closed.append(self.name)
 
-    monkeypatch.setattr(relay, "TensorBoardSink", Kept)
+    monkeypatch.setattr(thread, "TensorBoardLogger", Kept)
     dashboard = Dashboard(search)
     first, second = search.trials.values()
     dashboard.follow_trial(first)
     dashboard.follow_trial(second)
     eventually(lambda: len(opened) == 4)
-    search.outcomes[first.id] = Outcome("pruned", 0)
+    search.outcomes[first.id] = TrialOutcome("pruned", 0)
     eventually(lambda: len(closed) == 2)
     dashboard.follow_trial(second)  # it is followed already
     dashboard.close()
@@ -108,8 +108,8 @@ def test_conditional_parameters_have_a_column_and_only_their_own_lines_a_value(
 ) -> None:
     page = HParams(search, search.root / "tensorboard")
     search.outcomes = {
-        "000000000000": Outcome("finished", 0),
-        "000000000001": Outcome("failed", None),
+        "000000000000": TrialOutcome("finished", 0),
+        "000000000001": TrialOutcome("failed", None),
     }
     score = {"last": {"normalised": 40.0}}
     for i, value in enumerate((40.0, 50.0)):
@@ -180,7 +180,7 @@ class OwnReader:
 
 
 def test_the_paper_s_form_outside_of_the_space_has_its_line(
-    make_spec: Callable[..., Spec], search: Any
+    make_spec: Callable[..., SearchSpec], search: Any
 ) -> None:
     """The description is written before any trial is known; the page filters by it."""
     outside = "paper: {behaviour.width: 32, behaviour.network: unet, policy.beta: 3}\n"
@@ -195,7 +195,7 @@ def test_the_paper_s_form_outside_of_the_space_has_its_line(
         other.id: replace(other, params=PARAMS[1] | {"policy.beta": 60.0,
                                                      "behaviour.predicts": "velocity"}),
     }  # fmt: skip
-    search.outcomes = {trial: Outcome("finished", 0) for trial in trials}
+    search.outcomes = {trial: TrialOutcome("finished", 0) for trial in trials}
     page.close()
     lines = OwnReader(search.root / "tensorboard").lines()
     assert set(lines) == set(trials)

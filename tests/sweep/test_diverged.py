@@ -13,9 +13,9 @@ import yaml
 from optuna.trial import FrozenTrial
 
 from qipo_ray.cli.main import main
-from qipo_ray.leaderboard.verify import verify
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
+from qipo_ray.verify import verify
 
 RATE = "policy.learning_rate"
 # So deep that a rate of 1 leads out of float32, but not in the three updates to the first rung.
@@ -42,7 +42,7 @@ def sweep(tiny_search: str, tmp_path: Path) -> Callable[[], Path]:
 
 
 def told(root: Path) -> list[FrozenTrial]:
-    """Return what Optuna was told, by the journal that mirrors it."""
+    """Return what Optuna was told, by the journal that views it."""
     file = optuna.storages.journal.JournalFileBackend(str(root / "study" / "point.journal"))
     return optuna.load_study(
         study_name="tiny point", storage=optuna.storages.JournalStorage(file)

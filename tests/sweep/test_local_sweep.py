@@ -24,23 +24,23 @@ from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.leaderboard import Leaderboard
-from qipo_ray.leaderboard.verify import verify
-from qipo_ray.store.artefacts import Artefacts
+from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.lease import Lease
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
-from qipo_ray.sweep.rule import replay
+from qipo_ray.study.asha import replay
+from qipo_ray.study.search_file import SearchSpec, load_search_file
+from qipo_ray.study.trial import DatasetRef, Trial
 from qipo_ray.sweep.run import Options, run_sweep
-from qipo_ray.sweep.search import Search
-from qipo_ray.sweep.space import Spec, load_spec
-from qipo_ray.sweep.trial import Source, Trial
-from qipo_ray.train import relay
-from qipo_ray.train.record import Occasion
+from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.tracking import dispatcher as thread
+from qipo_ray.train.run_record import RunContext
+from qipo_ray.verify import verify
 
 pytestmark = pytest.mark.slow  # one sweep of some seconds serves all
 
-OCCASION = Occasion("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
+OCCASION = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
 
 
 class Quiet:
@@ -73,13 +73,13 @@ def point(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def spec() -> Spec:
-    return load_spec(TINY)
+def spec() -> SearchSpec:
+    return load_search_file(TINY)
 
 
 @pytest.fixture(scope="module")
 def ended(
-    spec: Spec, sweep: Sweep, tmp_path_factory: pytest.TempPathFactory
+    spec: SearchSpec, sweep: Sweep, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Leaderboard, Quiet]:
     """An unbroken sweep; tests that go on from it work on a copy."""
     root = tmp_path_factory.mktemp("ended") / "R"
@@ -89,7 +89,7 @@ def ended(
 @pytest.fixture(scope="module")
 def sweep(point: Dataset) -> Sweep:
     def run(
-        spec: Spec, root: Path, *, extend: bool = False, services: tuple[str, ...] = ()
+        spec: SearchSpec, root: Path, *, extend: bool = False, services: tuple[str, ...] = ()
     ) -> tuple[Leaderboard, Quiet]:
         screen = Quiet()
         options = Options("local", extend, None, None, services)
@@ -112,7 +112,7 @@ def facts(root: Path) -> dict[str, object]:
 
 
 def test_a_sweep_ends_with_all_that_the_specification_asks(
-    spec: Spec, ended: tuple[Path, Leaderboard, Quiet]
+    spec: SearchSpec, ended: tuple[Path, Leaderboard, Quiet]
 ) -> None:
     root, board, screen = ended
     intents, records = read_intents(root), read_records(root)
@@ -157,7 +157,7 @@ def test_a_sweep_ends_with_all_that_the_specification_asks(
 
 
 def test_the_same_again_does_nothing_and_another_specification_is_refused(
-    spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+    spec: SearchSpec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
 ) -> None:
     root = tmp_path / "R"
     shutil.copytree(ended[0], root)
@@ -166,7 +166,7 @@ def test_the_same_again_does_nothing_and_another_specification_is_refused(
     assert screen.said == [f"nothing to do: the sweep at {root} is complete"]
 
     (tmp_path / "more.yaml").write_text(TINY.read_text().replace("trials: 6", "trials: 7"))
-    more = load_spec(tmp_path / "more.yaml")
+    more = load_search_file(tmp_path / "more.yaml")
     with pytest.raises(UserError, match="another specification: trials: 6 -> 7; add --extend"):
         sweep(more, root)
     assert facts(root) == before
@@ -179,14 +179,14 @@ def test_the_same_again_does_nothing_and_another_specification_is_refused(
 
 
 def test_an_extension_that_is_broken_off_leaves_nothing_wrong(
-    spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+    spec: SearchSpec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
 ) -> None:
     root = tmp_path / "R"
     shutil.copytree(ended[0], root)
     (tmp_path / "more.yaml").write_text(
         TINY.read_text().replace("trials: 6", "trials: 8").replace("[100, 101]", "[101, 102]")
     )
-    more = load_spec(tmp_path / "more.yaml")
+    more = load_search_file(tmp_path / "more.yaml")
     for seconds in (0.3, 1.0, 1.5, 2.0):
         _killed_after(seconds, lambda: sweep(more, root, extend=True))
         assert verify(root).faults == ()
@@ -198,19 +198,19 @@ def test_an_extension_that_is_broken_off_leaves_nothing_wrong(
 
 
 def test_an_extension_may_leave_a_task(
-    spec: Spec, point: Dataset, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+    spec: SearchSpec, point: Dataset, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
 ) -> None:
     """Its trials stay in the folder and are not gone on with."""
     root = tmp_path / "R"
     shutil.copytree(ended[0], root)
     next((root / "records").glob("*.json")).unlink()
     other = replace(spec, tasks=("maze2d-umaze",))
-    search = Search(other, root, 2, {"maze2d-umaze": point}, OCCASION, lambda words: None)
+    search = SearchState(other, root, 2, {"maze2d-umaze": point}, OCCASION, lambda words: None)
     assert search.trials == {} and search.trials_left == 6
 
 
 def test_a_score_that_comes_in_late_does_not_tear_a_row_apart(
-    spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+    spec: SearchSpec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
 ) -> None:
     """A worker may still score a run of the search while the confirm step has begun."""
     root = tmp_path / "R"
@@ -220,9 +220,9 @@ def test_a_score_that_comes_in_late_does_not_tear_a_row_apart(
     for record in chosen:
         (root / "records" / f"{record['id']}.json").unlink()
     scored = {(r["trial"], r["seed"], s["updates"]) for r in records for s in r["scores"]}
-    artefacts = Artefacts(root)
+    artefacts = ArtefactStore(root)
     for trial in (Trial.of(one) for one in read_intents(root)):
-        for run in trial.runs(Source("", chosen[0]["data"]["sha256"])):
+        for run in trial.runs(DatasetRef("", chosen[0]["data"]["sha256"])):
             for one in run.jobs[-1].evaluations:
                 if (trial.id, run.seed, one.updates) not in scored:
                     name = score_name(trial.config, one.updates, one.episodes)
@@ -285,7 +285,7 @@ def test_one_page_describes_all_parameters(ended: tuple[Path, Leaderboard, Quiet
 
 
 def test_the_books_of_a_sweep_balance_also_when_it_was_broken_off(
-    spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+    spec: SearchSpec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
 ) -> None:
     """Killed at five moments: every run is counted once, and nothing counts as wrong."""
     whole = verify(ended[0])
@@ -305,7 +305,7 @@ def test_the_books_of_a_sweep_balance_also_when_it_was_broken_off(
 
 
 def test_killed_sweeps_end_like_an_unbroken_one(
-    spec: Spec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+    spec: SearchSpec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
 ) -> None:
     """SIGKILL at random moments, six times; the same call again; equal facts at the end."""
     rng = random.Random(1)
@@ -329,7 +329,9 @@ def _killed_after(seconds: float, work: Callable[[], object]) -> None:
     os.waitpid(pid, 0)
 
 
-def test_a_second_driver_is_refused_at_once(spec: Spec, sweep: Sweep, tmp_path: Path) -> None:
+def test_a_second_driver_is_refused_at_once(
+    spec: SearchSpec, sweep: Sweep, tmp_path: Path
+) -> None:
     lease = Lease.take(tmp_path / "R")
     with pytest.raises(UserError, match=f"driven by process {os.getpid()}"):
         sweep(spec, tmp_path / "R")
@@ -337,7 +339,7 @@ def test_a_second_driver_is_refused_at_once(spec: Spec, sweep: Sweep, tmp_path: 
 
 
 def test_services_that_hang_or_fail_change_nothing(
-    spec: Spec,
+    spec: SearchSpec,
     sweep: Sweep,
     ended: tuple[Path, Leaderboard, Quiet],
     tmp_path: Path,
@@ -352,10 +354,10 @@ def test_services_that_hang_or_fail_change_nothing(
             over.wait(0 if name == "mlflow" else None)
             raise OSError("broken pipe")
 
-        return SimpleNamespace(open_sink=act, leave=lambda: None)
+        return SimpleNamespace(make_logger=act, leave=lambda: None)
 
-    monkeypatch.setattr(relay, "find_service", find)
-    monkeypatch.setattr(relay, "CLOSE_S", 1.0)
+    monkeypatch.setattr(thread, "find_service", find)
+    monkeypatch.setattr(thread, "CLOSE_S", 1.0)
     (tmp_path / "tensorboard").touch()
     sweep(spec, tmp_path, services=("wandb", "mlflow"))
     over.set()

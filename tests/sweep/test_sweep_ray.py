@@ -19,12 +19,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qipo_ray.cli.main import main
-from qipo_ray.leaderboard.verify import verify
 from qipo_ray.store.files import read_json
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
-from qipo_ray.sweep.rule import replay
+from qipo_ray.study.asha import replay
+from qipo_ray.verify import verify
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -20,14 +20,16 @@ from typing import Any
 from qipo_ray.config import Config, load_config
 from qipo_ray.data.load import load
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.store.artefacts import Artefacts
-from qipo_ray.train import engine, host, runs
-from qipo_ray.train.host import Host
-from qipo_ray.train.job import Job
-from qipo_ray.train.record import Occasion
-from qipo_ray.train.report import Report
+from qipo_ray.store.artefacts import ArtefactStore
+from qipo_ray.study.job import Job
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.sweep import train_runs as runs
+from qipo_ray.train import engine
+from qipo_ray.train import runner as host
+from qipo_ray.train.run_record import RunContext
+from qipo_ray.train.runner import JobRunner
 
-OCCASION = Occasion("kills", None, "single", None, "a test", "2026-01-01T00:00:00+00:00")
+OCCASION = RunContext("kills", None, "single", None, "a test", "2026-01-01T00:00:00+00:00")
 LOG_EVERY = 10  # updates
 STEP = 5  # updates between checkpoints
 PART = 4096  # most bytes of one write
@@ -74,17 +76,17 @@ def prepare() -> None:
     """Let jobs log, save and write in small steps, and the clock see what they do."""
     host.SAVE_EVERY_S = 0.0
     engine.LOG_EVERY = LOG_EVERY
-    admit, write = Host.admit, os.write
+    admit, write = JobRunner.admit, os.write
 
-    def stage_begins(self: Host, job: Job) -> list[Report]:
+    def stage_begins(self: JobRunner, job: Job) -> list[JobEvent]:
         clock.inside = set()
         clock.enter(job.stage)
         return admit(self, job)
 
-    Host.admit = stage_begins  # type: ignore[method-assign]
-    Host.step = functools.partialmethod(Host.step, STEP)  # type: ignore[assignment,method-assign]
-    Artefacts.write = timed(  # type: ignore[method-assign]
-        Artefacts.write, lambda self, stage, *_, **__: f"save {stage}"
+    JobRunner.admit = stage_begins  # type: ignore[method-assign]
+    JobRunner.step = functools.partialmethod(JobRunner.step, STEP)  # type: ignore[assignment,method-assign]
+    ArtefactStore.write = timed(  # type: ignore[method-assign]
+        ArtefactStore.write, lambda self, stage, *_, **__: f"save {stage}"
     )
     host.score_state = timed(host.score_state, lambda *_: "score")
     os.write = lambda file, part: write(file, part[:PART])

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from qipo_ray.train import host as host_module
+from qipo_ray.study.job import Job, Run
+from qipo_ray.train import runner as host_module
 from qipo_ray.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
-from qipo_ray.train.graph import JobGraph
-from qipo_ray.train.host import Host
-from qipo_ray.train.job import Job, Run
-from qipo_ray.train.local import execute
+from qipo_ray.train.job_graph import JobGraph
+from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.local_executor import execute
 from qipo_ray.train.machine import hardware
-from qipo_ray.train.results import Results
+from qipo_ray.train.runner import JobRunner
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def job(make_run: Callable[..., Run]) -> Job:
 
 def stopped(root: Path, job: Job, *updates: int) -> Checkpoint:
     """Train a job so far, with a checkpoint at each stop; return the last one."""
-    host = Host(root)
+    host = JobRunner(root)
     host.admit(job)
     for more in updates:
         host.step(more)
@@ -40,14 +40,14 @@ def stopped(root: Path, job: Job, *updates: int) -> Checkpoint:
 
 def put(root: Path, job: Job, checkpoint: Checkpoint | bytes, updates: int) -> None:
     """Write a sound file that says it is the job's."""
-    store = Host(root).artefacts
+    store = JobRunner(root).artefacts
     data = checkpoint if isinstance(checkpoint, bytes) else to_bytes(checkpoint)
     attempt = store.claim(job.stage, job.key)
     store.write(job.stage, job.key, updates, data, attempt=attempt)
 
 
 def end(root: Path, job: Job) -> bytes:
-    host = Host(root)
+    host = JobRunner(root)
     host.admit(job)
     while host.active:
         host.step()
@@ -69,7 +69,7 @@ def test_another_seeds_checkpoint_is_refused_by_name(
     other = replace(make_run(seed=5).jobs[0], evaluations=())
     put(tmp_path / "R", job, stopped(tmp_path / "other", other, 30), 30)
     with pytest.raises(CheckpointError, match=f"{other.key}.*{job.key}.*seed 5 instead of 0"):
-        Host(tmp_path / "R").admit(job)
+        JobRunner(tmp_path / "R").admit(job)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_each_part_of_the_identity_counts(
     found = stopped(tmp_path, job, 30)
     put(tmp_path, job, replace(found, job={**found.job, name: value}), 30)
     with pytest.raises(CheckpointError, match=f"another job: {name} {value!r} instead of"):
-        Host(tmp_path).admit(job)
+        JobRunner(tmp_path).admit(job)
 
 
 def test_other_lengths_and_stages_are_refused(job: Job, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_other_lengths_and_stages_are_refused(job: Job, tmp_path: Path) -> None:
     for name, value in {"updates": 20, "stage": "critic"}.items():
         put(tmp_path, job, replace(found, state={**found.state, name: value}), 30)
         with pytest.raises(CheckpointError, match=f"{name} {value!r} instead of"):
-            Host(tmp_path).admit(job)
+            JobRunner(tmp_path).admit(job)
 
 
 def test_another_normaliser_is_refused(job: Job, tmp_path: Path) -> None:
@@ -101,9 +101,9 @@ def test_another_normaliser_is_refused(job: Job, tmp_path: Path) -> None:
         normaliser = {**found.state["normaliser"], "scale": scale}
         put(tmp_path, job, replace(found, state={**found.state, "normaliser": normaliser}), 30)
         if factor < 1.001:
-            Host(tmp_path).admit(job)
+            JobRunner(tmp_path).admit(job)
     with pytest.raises(CheckpointError, match="normaliser.scale is not that of the data"):
-        Host(tmp_path).admit(job)
+        JobRunner(tmp_path).admit(job)
 
 
 def test_a_network_of_another_size_is_refused(
@@ -113,7 +113,7 @@ def test_a_network_of_another_size_is_refused(
     found = stopped(tmp_path / "wide", wide, 30)
     put(tmp_path / "R", job, replace(found, job={**found.job, "key": job.key}), 30)
     with pytest.raises(CheckpointError, match=r"weights.online is torch.float32 \(1, "):
-        Host(tmp_path / "R").admit(job)
+        JobRunner(tmp_path / "R").admit(job)
 
 
 def test_an_older_schema_is_refused_with_the_way_out(job: Job, tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_an_older_schema_is_refused_with_the_way_out(job: Job, tmp_path: Path) -
     torch.save({"schema": 1, **stopped(tmp_path, job, 30).state}, buffer)
     put(tmp_path, job, buffer.getvalue(), 30)
     with pytest.raises(CheckpointError) as refused:
-        Host(tmp_path).admit(job)
-    folder = Host(tmp_path).artefacts.folder(job.stage, job.key)
+        JobRunner(tmp_path).admit(job)
+    folder = JobRunner(tmp_path).artefacts.folder(job.stage, job.key)
     assert str(refused.value) == (
         f"checkpoint 30 in {folder} is refused: it has schema 1; this version reads 2; without "
         "that folder the same command trains it anew"
@@ -135,10 +135,10 @@ def test_another_number_of_threads_is_told_and_goes_on(
 ) -> None:
     stopped(tmp_path, job, 30)
     there = hardware("cpu") | {"threads": 8, "torch": "1.0"}
-    Host(tmp_path).admit(job)
+    JobRunner(tmp_path).admit(job)
     assert caplog.text == ""
     monkeypatch.setattr(host_module, "hardware", lambda device: there)
-    host = Host(tmp_path)
+    host = JobRunner(tmp_path)
     host.admit(job)
     assert "goes on from update 30 otherwise than it was saved (threads 1 then, 8 now; torch" in (
         caplog.text
@@ -157,7 +157,7 @@ def test_a_stream_of_another_kind_of_device_is_replaced_by_one_of_the_update(
     for found in (at_30, at_30, at_40):
         updates, root = found.state["updates"], tmp_path / f"R{len(ends)}"
         put(root, job, replace(found, state={**found.state, "generator": foreign}), updates)
-        host = Host(root)
+        host = JobRunner(root)
         host.admit(job)
         draws.append(host.engine.state(job.key)["generator"])
         ends.append(end(root, job))
@@ -172,7 +172,7 @@ def test_a_damaged_newest_checkpoint_costs_the_work_since_the_one_before(
     stopped(tmp_path / "R", job, 30, 40)
     (path,) = (tmp_path / "R").glob("artefacts/*/000000070-*.pt")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    host = Host(tmp_path / "R")
+    host = JobRunner(tmp_path / "R")
     (report,) = host.admit(job)
     assert report.updates == 30 and "000000070" in caplog.text
     assert end(tmp_path / "R", job) == unbroken
@@ -182,7 +182,7 @@ def test_a_damaged_newest_checkpoint_costs_the_work_since_the_one_before(
 def test_processes_that_are_all_refused_end_in_one_error(
     make_run: Callable[..., Run], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    graph = JobGraph(Results(tmp_path))
+    graph = JobGraph(JobStore(tmp_path))
     buffer = io.BytesIO()
     torch.save({"schema": 1}, buffer)
     for seed in (0, 1):

@@ -12,8 +12,8 @@ import torch
 from qipo_ray.agent import Tensors
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, transitions
+from qipo_ray.study.job import Run
 from qipo_ray.train.engine import Engine, Event
-from qipo_ray.train.job import Run
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 
 from qipo_ray.agent.pack import stream
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.store.artefacts import Artefacts
+from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.records import read_records
 from qipo_ray.train.checkpoint import from_bytes, to_bytes
 from qipo_ray.train.metrics import read_metrics
@@ -206,7 +206,7 @@ def test_the_comparison_sees_a_forgotten_stream(lives: Lives) -> None:
     root = lives.begin("policy")
     assert not lives.live(root, "policy", lives.moments["policy"] // 2)
     (folder,) = root.glob("artefacts/policy-*")
-    store, key = Artefacts(root), folder.name.removeprefix("policy-")
+    store, key = ArtefactStore(root), folder.name.removeprefix("policy-")
     newest = store.newest("policy", key)
     assert newest is not None and 0 < newest[0].updates < LENGTHS["policy"]
     checkpoint = from_bytes(newest[1])

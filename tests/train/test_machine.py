@@ -12,16 +12,16 @@ import torch
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.store.checks import judged
 from qipo_ray.store.record_schema import RECORD
-from qipo_ray.train import host
-from qipo_ray.train.graph import JobGraph
-from qipo_ray.train.host import Host
-from qipo_ray.train.job import Run
-from qipo_ray.train.local import execute
+from qipo_ray.study.job import Run
+from qipo_ray.train import runner as host
+from qipo_ray.train.job_graph import JobGraph
+from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.local_executor import execute
 from qipo_ray.train.machine import hardware
-from qipo_ray.train.record import Occasion, build_record
-from qipo_ray.train.results import Results
+from qipo_ray.train.run_record import RunContext, build_record
+from qipo_ray.train.runner import JobRunner
 
-OCCASION = Occasion("tiny", None, "single", None, "x", "2026-01-01T00:00:00+00:00")
+OCCASION = RunContext("tiny", None, "single", None, "x", "2026-01-01T00:00:00+00:00")
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def run(make_run: Callable[..., Run]) -> Run:
 
 
 def train(run: Run, root: Path) -> None:
-    graph = JobGraph(Results(root))
+    graph = JobGraph(JobStore(root))
     for job in run.jobs:
         graph.add(job, "test")
     execute(graph, root, 1, lambda report: None)
 
 
 def record_of(run: Run, data: Dataset, root: Path) -> dict[str, Any]:
-    record = build_record(run, data, Results(root), OCCASION)
+    record = build_record(run, data, JobStore(root), OCCASION)
     judged(RECORD)(record, "record")
     return record
 
@@ -62,7 +62,7 @@ def test_other_machines_that_had_a_share_are_named(
     there["threads"] = 4
     with monkeypatch.context() as patch:
         patch.setattr(host, "hardware", lambda device: there)
-        gpu = Host(tmp_path, slots=8)
+        gpu = JobRunner(tmp_path, slots=8)
         for job in run.jobs[:2]:
             gpu.admit(job)
             while gpu.active:
@@ -74,7 +74,7 @@ def test_other_machines_that_had_a_share_are_named(
 
 
 def test_a_job_that_goes_on_elsewhere_was_on_both(run: Run, tmp_path: Path) -> None:
-    results, job = Results(tmp_path), run.jobs[0]
+    results, job = JobStore(tmp_path), run.jobs[0]
     one, other = {"cpu": "one"}, {"cpu": "other"}
     for machine in (one, one, other, other, one):
         results.trains_on(job, machine)

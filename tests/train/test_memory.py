@@ -12,10 +12,10 @@ from qipo_ray.agent import Member, PolicyPack, Tensors
 from qipo_ray.config import Config
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, transitions
+from qipo_ray.study.job import Run
 from qipo_ray.train import memory
-from qipo_ray.train.job import Run
+from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.memory import Need, in_words, planned, shortage, support_needs
-from qipo_ray.train.results import Results
 
 CPU = torch.device("cpu")
 
@@ -31,7 +31,7 @@ def test_the_plan_is_what_a_set_holds(
     needs = support_needs(run.config, 2000, 2)
     rows = transitions(point, get_task("point"), "paper", 0.99)
     pack = PolicyPack(run.config, Tensors.of(rows, "standard", CPU))
-    upstream = {job.stage: Results(trained).state(job.snapshot) for job in make_run().jobs[:2]}
+    upstream = {job.stage: JobStore(trained).state(job.snapshot) for job in make_run().jobs[:2]}
     pack.admit(Member(run.config, 0), upstream, None)
     pack.update()
     held = pack.support[0]

@@ -19,10 +19,10 @@ import pytest
 import torch
 
 from qipo_ray.agent import State
+from qipo_ray.study.job import Job, Run
 from qipo_ray.train.checkpoint import CheckpointError, fresh_state
-from qipo_ray.train.host import Host
-from qipo_ray.train.job import Job, Run
-from qipo_ray.train.results import Results
+from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.runner import JobRunner
 
 pytestmark = pytest.mark.slow
 STAGES = ("behaviour", "critic", "policy")
@@ -69,16 +69,16 @@ class Saved:
         return finish(root, self.job)
 
 
-def newest(root: Path, stage: str) -> tuple[Results, str, int]:
+def newest(root: Path, stage: str) -> tuple[JobStore, str, int]:
     """Return the store, and the address of the only job of a stage."""
     (folder,) = root.glob(f"artefacts/{stage}-*")
-    results, key = Results(root), folder.name.removeprefix(f"{stage}-")
+    results, key = JobStore(root), folder.name.removeprefix(f"{stage}-")
     return results, key, results.artefacts.lengths(stage, key)[-1]
 
 
 def finish(root: Path, job: Job) -> Ends:
     """Train a job to its end; return its last checkpoint and its metrics."""
-    host = Host(root)
+    host = JobRunner(root)
     host.admit(job)
     while host.active:
         host.step()
@@ -101,7 +101,7 @@ def saved(
         finish(root, one)
     shutil.copytree(root, unbroken, dirs_exist_ok=True)
     ends = finish(unbroken, job)
-    host = Host(root)
+    host = JobRunner(root)
     host.admit(job)
     upstream = {one.stage: host.results.state(one) for one in job.upstream}
     fresh = fresh_state(job, job.stage, host._tensors(job), upstream)

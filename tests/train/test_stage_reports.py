@@ -12,17 +12,17 @@ from qipo_ray.config import STAGES
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.store import validate
-from qipo_ray.train import host as host_module
+from qipo_ray.study.job import Run
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.train import runner as host_module
 from qipo_ray.train.best_by_q import score_best_by_q
-from qipo_ray.train.job import Run
+from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.metrics import read_metrics
-from qipo_ray.train.record import Occasion, build_record
-from qipo_ray.train.report import Report
-from qipo_ray.train.results import Results
+from qipo_ray.train.run_record import RunContext, build_record
 from qipo_ray.train.stage_reports import lines_of, scalars_of
 
-Train = Callable[..., list[Report]]
-OCCASION = Occasion("train", None, "single", "tiny", "qipo-ray", "2026-01-01T00:00:00+00:00")
+Train = Callable[..., list[JobEvent]]
+OCCASION = RunContext("train", None, "single", "tiny", "qipo-ray", "2026-01-01T00:00:00+00:00")
 REPORT: dict[str, Any] = {
     "updates": 200, "rows": 512, "actions": 16, "action_std": 0.25, "q_std": 2.0,
     "disagreement": 1.0, "error": 8.0, "correlation": None, "q_mean": 70.0, "return_mean": None,
@@ -37,13 +37,13 @@ class Stop(Exception):
 
 def test_the_report_and_the_greedy_score_stand_beside_the_critic(run: Run, trained: Path) -> None:
     critic = run.jobs[1]
-    report = Results(trained).report(critic)
+    report = JobStore(trained).report(critic)
     assert report is not None and report["updates"] == 200 and report["rows"] == 512
     assert report["best_of"]["episodes"] == 3 and report["q_std"] > 0
-    behaviour, state = (Results(trained).state(job.snapshot) for job in run.jobs[:2])
+    behaviour, state = (JobStore(trained).state(job.snapshot) for job in run.jobs[:2])
     again = score_best_by_q(get_task("point"), run.config, behaviour, state, 3)
     assert again == report["best_of"]
-    assert Results(trained).report(run.jobs[0]) is None
+    assert JobStore(trained).report(run.jobs[0]) is None
 
 
 def test_a_search_goes_without_the_greedy_score(
@@ -52,7 +52,7 @@ def test_a_search_goes_without_the_greedy_score(
     searched = Run("point", run.config, 0, run.data, run.data_sha256, rungs=(150, 300))
     critic = searched.jobs[1]
     assert critic.key == run.jobs[1].key and critic.evaluations == ()
-    report = Results(trained).report(critic)
+    report = JobStore(trained).report(critic)
     assert report is not None and report["best_of"] is None
 
 
@@ -77,13 +77,13 @@ def test_broken_off_before_the_report_it_is_the_same_afterwards(
         patch.setattr(host_module, f"{stage}_report", stop)
         with pytest.raises(Stop):
             train(tmp_path, run, stages)
-    results = Results(tmp_path)
+    results = JobStore(tmp_path)
     assert results.artefacts.lengths(stage, job.key)[-1] == job.length
     assert not results.done(job)
     reports = train(tmp_path, run, stages)
     assert {r.updates for r in reports if r.snapshot.stage == stage} == {job.length}
     train(trained, run, stages)
-    assert results.report(job) == Results(trained).report(job)
+    assert results.report(job) == JobStore(trained).report(job)
     assert train(tmp_path, run, stages) == []
 
 
@@ -94,7 +94,7 @@ def test_a_policys_report_is_of_the_weights_that_are_scored(
     train(trained, run, 3)
     averaged = make_run("evaluation.weights=ema")
     assert averaged.jobs[2].key == run.jobs[2].key
-    results = Results(trained)
+    results = JobStore(trained)
     assert results.report(averaged.jobs[2]) is None and not results.done(averaged.jobs[2])
     train(trained, averaged, 3)
     one, other = (results.report(made.jobs[2]) for made in (run, averaged))
@@ -106,7 +106,7 @@ def test_the_record_holds_the_report_and_the_cpu_seconds(
     train: Train, point: Dataset, run: Run, trained: Path
 ) -> None:
     train(trained, run, 3)
-    results = Results(trained)
+    results = JobStore(trained)
     record = build_record(run, point, results, OCCASION)
     validate(record)
     assert record["critic_report"] == results.report(run.jobs[1]) is not None
@@ -131,7 +131,7 @@ def test_cpu_seconds_go_on_after_a_stop_and_stay_unknown_where_they_were(
     host.admit(job)
     host.step(50)
     host.stop(job.key)
-    artefacts = Results(tmp_path).artefacts
+    artefacts = JobStore(tmp_path).artefacts
     first = artefacts.find(job.stage, job.key, 50)
     assert first is not None and first.cpu_seconds is not None and first.cpu_seconds > 0
     host.admit(job)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qipo_ray.leaderboard.figures.canvas import Picture, looks
-from qipo_ray.leaderboard.figures.gallery import Room, gallery
+from qipo_ray.leaderboard.figures.drawing import Picture, looks
+from qipo_ray.leaderboard.figures.gallery import FigureGroup, gallery
 from qipo_ray.leaderboard.figures.intervals import intervals
 
-__all__ = ["Picture", "Room", "gallery", "intervals", "looks"]
+__all__ = ["Picture", "FigureGroup", "gallery", "intervals", "looks"]

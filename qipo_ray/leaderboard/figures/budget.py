@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures.canvas import (
+from qipo_ray.leaderboard.figures.drawing import (
     INK,
     MOST_PANELS,
     Picture,
@@ -18,13 +18,13 @@ from qipo_ray.leaderboard.figures.canvas import (
 )
 from qipo_ray.leaderboard.figures.series import Series, tasks_of
 from qipo_ray.leaderboard.statistics import expected_online_performance
-from qipo_ray.leaderboard.trials import Trial
+from qipo_ray.leaderboard.trial_results import TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def budget(trials: Sequence[Trial], series: Sequence[Series]) -> Picture | None:
+def budget(trials: Sequence[TrialResult], series: Sequence[Series]) -> Picture | None:
     """Return the score to expect of the best trial for a budget of episodes, task by task.
 
     ``series`` are the confirmed configurations of the same tasks: what selection came to.
@@ -55,7 +55,7 @@ def budget(trials: Sequence[Trial], series: Sequence[Series]) -> Picture | None:
     )
 
 
-def _panel(panel: Axes, trials: Sequence[Trial]) -> None:
+def _panel(panel: Axes, trials: Sequence[TrialResult]) -> None:
     curve = expected_online_performance(
         [float(trial.value) for trial in trials if trial.value is not None],
         [float(trial.episodes) for trial in trials],

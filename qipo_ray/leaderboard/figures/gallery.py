@@ -8,8 +8,8 @@ from typing import Any
 
 from qipo_ray.leaderboard.aggregate import generator
 from qipo_ray.leaderboard.figures.budget import budget
-from qipo_ray.leaderboard.figures.canvas import Picture, looks
 from qipo_ray.leaderboard.figures.curves import curves
+from qipo_ray.leaderboard.figures.drawing import Picture, looks
 from qipo_ray.leaderboard.figures.intervals import intervals
 from qipo_ray.leaderboard.figures.parallel import parallel
 from qipo_ray.leaderboard.figures.pareto import pareto
@@ -17,13 +17,13 @@ from qipo_ray.leaderboard.figures.profile import profile
 from qipo_ray.leaderboard.figures.series import series_of
 from qipo_ray.leaderboard.figures.slices import importance, slices
 from qipo_ray.leaderboard.rows import Record, Row, by_setting
-from qipo_ray.leaderboard.trials import Trial, trials_of
+from qipo_ray.leaderboard.trial_results import TrialResult, trial_results
 
 MOST_SEARCHES = 6  # tasks whose search gets pictures
 
 
 @dataclass(frozen=True)
-class Room:
+class FigureGroup:
     """Pictures that may hang side by side: of one source and protocol, or of one search."""
 
     title: str
@@ -33,14 +33,14 @@ class Room:
 
 def gallery(
     records: Sequence[Record], rows: Sequence[Row], space: Mapping[str, Any]
-) -> list[Room]:
+) -> list[FigureGroup]:
     """Return the pictures of unique records; data sources never share one.
 
     ``rows`` are those of the leaderboard, ``space`` the searched parameters of ``sweep.yaml``.
     """
-    trials = trials_of(records, space)
+    trials = trial_results(records, space)
     rooms = _reported(records, rows, trials)
-    searches: dict[tuple[str, str], list[Trial]] = {}
+    searches: dict[tuple[str, str], list[TrialResult]] = {}
     for trial in trials:
         searches.setdefault((trial.task, trial.source), []).append(trial)
     for number, ((task, source), some) in enumerate(searches.items(), start=1):
@@ -48,7 +48,7 @@ def gallery(
             rooms.append(_search(f"Search: {task} ({source})", some, number))
     more = [f"{task} ({source})" for task, source in [*searches][MOST_SEARCHES:]]
     if more:
-        rooms.append(Room("Further searches", (), _without_pictures(more)))
+        rooms.append(FigureGroup("Further searches", (), _without_pictures(more)))
     return [room for room in rooms if room.pictures or room.note]
 
 
@@ -61,9 +61,9 @@ def _without_pictures(searches: Sequence[str]) -> str:
 
 
 def _reported(
-    records: Sequence[Record], rows: Sequence[Row], trials: Sequence[Trial]
-) -> list[Room]:
-    rooms: list[Room] = []
+    records: Sequence[Record], rows: Sequence[Row], trials: Sequence[TrialResult]
+) -> list[FigureGroup]:
+    rooms: list[FigureGroup] = []
     every = series_of(records)
     for setting, some in by_setting(rows):
         series = [one for one in every if one.setting == setting]
@@ -77,13 +77,13 @@ def _reported(
             budget(searched, series),
         )
         title = f"Data source {setting.source}, {setting.episodes} episodes per run"
-        rooms.append(Room(title, _named(found, f"source{len(rooms) + 1}")))
+        rooms.append(FigureGroup(title, _named(found, f"source{len(rooms) + 1}")))
     return rooms
 
 
-def _search(title: str, trials: Sequence[Trial], number: int) -> Room:
+def _search(title: str, trials: Sequence[TrialResult], number: int) -> FigureGroup:
     found = (importance(trials, generator()), slices(trials), parallel(trials))
-    return Room(title, _named(found, f"search{number}"))
+    return FigureGroup(title, _named(found, f"search{number}"))
 
 
 def _named(found: Sequence[Picture | None], room: str) -> tuple[Picture, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qipo_ray.leaderboard.aggregate import row_estimates
-from qipo_ray.leaderboard.figures.canvas import (
+from qipo_ray.leaderboard.figures.drawing import (
     GREY,
     INK,
     MOST_PANELS,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures.canvas import INK, Picture, blank, label, left_out, styled
+from qipo_ray.leaderboard.figures.drawing import INK, Picture, blank, label, left_out, styled
 from qipo_ray.leaderboard.figures.scale import Scale
 from qipo_ray.leaderboard.importance import ranks
-from qipo_ray.leaderboard.trials import Trial
+from qipo_ray.leaderboard.trial_results import TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ MOST_AXES = 9
 WORST, BEST = (0.0, 0.447, 0.698), (0.902, 0.624, 0.0)  # the palette's blue and orange
 
 
-def parallel(trials: Sequence[Trial]) -> Picture | None:
+def parallel(trials: Sequence[TrialResult]) -> Picture | None:
     """Return one task's trials as lines from their parameters to their score; None without any."""
     scored = [trial for trial in trials if trial.value is not None]
     scales = Scale.of_all(scored)
@@ -57,7 +57,7 @@ def parallel(trials: Sequence[Trial]) -> Picture | None:
     )
 
 
-def _line(panel: Axes, trial: Trial, axes: Sequence[Scale], height: float) -> None:
+def _line(panel: Axes, trial: TrialResult, axes: Sequence[Scale], height: float) -> None:
     places = [s.place(trial.params[s.key]) if s.key in trial.params else np.nan for s in axes]
     colour = tuple((1 - height) * a + height * b for a, b in zip(WORST, BEST, strict=True))
     panel.plot(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures.canvas import (
+from qipo_ray.leaderboard.figures.drawing import (
     MOST_PANELS,
     PAPER,
     Look,

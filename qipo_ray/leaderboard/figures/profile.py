@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures.canvas import Look, Picture, blank, styled
+from qipo_ray.leaderboard.figures.drawing import Look, Picture, blank, styled
 from qipo_ray.leaderboard.figures.series import Series, tasks_of
 from qipo_ray.leaderboard.statistics import performance_profile
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qipo_ray.leaderboard.figures.canvas import label
-from qipo_ray.leaderboard.trials import Trial, Value
+from qipo_ray.leaderboard.figures.drawing import label
+from qipo_ray.leaderboard.trial_results import TrialResult, Value
 
 FEW = 6  # values that stand side by side at equal distances, numbers too
 DECADE = 10.0  # numbers that span this ratio are laid out by their logarithm
@@ -22,7 +22,7 @@ class Scale:
     values: tuple[Value, ...]  # distinct, in order
 
     @staticmethod
-    def of_all(trials: Sequence[Trial]) -> list[Scale]:
+    def of_all(trials: Sequence[TrialResult]) -> list[Scale]:
         """Return the axis of every parameter that has two values or more, by name."""
         found: dict[str, set[Value]] = {}
         for trial in trials:

@@ -7,25 +7,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from qipo_ray.leaderboard.figures.canvas import label
+from qipo_ray.leaderboard.figures.drawing import label
 from qipo_ray.leaderboard.labels import words
 from qipo_ray.leaderboard.rows import (
-    PAPER,
+    EvalSetting,
     Method,
     Record,
-    Setting,
     at,
     left_out_because,
     method_of,
 )
-from qipo_ray.leaderboard.trials import Trial
+from qipo_ray.leaderboard.trial_results import TrialResult
+from qipo_ray.study.selection import PAPER
 
 
 @dataclass(frozen=True)
 class Series:
     """The reported runs of one configuration on one task; they differ in the seed alone."""
 
-    setting: Setting
+    setting: EvalSetting
     task: str
     name: str  # as pictures label it; the same on every task of a method
     records: tuple[Record, ...]  # by seed
@@ -68,6 +68,6 @@ def series_of(records: Iterable[Record]) -> list[Series]:
     return sorted(found, key=lambda s: (s.setting, s.task, PAPER not in s.name, s.name))
 
 
-def tasks_of(items: Sequence[Series] | Sequence[Trial]) -> list[str]:
+def tasks_of(items: Sequence[Series] | Sequence[TrialResult]) -> list[str]:
     """Return the tasks, each once, in order."""
     return list(dict.fromkeys(item.task for item in items))

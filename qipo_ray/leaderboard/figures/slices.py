@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures.canvas import (
+from qipo_ray.leaderboard.figures.drawing import (
     GREY,
     INK,
     MOST_PANELS,
@@ -21,7 +21,7 @@ from qipo_ray.leaderboard.figures.canvas import (
 )
 from qipo_ray.leaderboard.figures.scale import Scale
 from qipo_ray.leaderboard.importance import associations
-from qipo_ray.leaderboard.trials import BROKEN, Trial
+from qipo_ray.leaderboard.trial_results import BROKEN, TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ _DRAWN = {  # by state: marker, colour, fill
 }
 
 
-def slices(trials: Sequence[Trial]) -> Picture | None:
+def slices(trials: Sequence[TrialResult]) -> Picture | None:
     """Return one task's scores against each searched parameter; None without scored trials."""
     scored = [trial for trial in trials if trial.value is not None]
     scales = Scale.of_all(scored)
@@ -57,7 +57,7 @@ def slices(trials: Sequence[Trial]) -> Picture | None:
     )
 
 
-def importance(trials: Sequence[Trial], generator: np.random.Generator) -> Picture | None:
+def importance(trials: Sequence[TrialResult], generator: np.random.Generator) -> Picture | None:
     """Return one task's rank associations as bars, with what chance gives; None without any."""
     found = associations(trials, generator)
     if not found:
@@ -90,7 +90,7 @@ def importance(trials: Sequence[Trial], generator: np.random.Generator) -> Pictu
     )
 
 
-def _panel(panel: Axes, trials: Sequence[Trial], scale: Scale) -> None:
+def _panel(panel: Axes, trials: Sequence[TrialResult], scale: Scale) -> None:
     for state, (marker, colour, fill) in _DRAWN.items():
         some = [t for t in trials if t.state == state and scale.key in t.params]
         panel.plot(

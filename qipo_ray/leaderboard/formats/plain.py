@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from qipo_ray import __version__
 from qipo_ray.leaderboard.formats.document import Document
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, plain
+from qipo_ray.version import __version__
 
 SCHEMA = 3  # of the document; 2 had no captions and notes, 1 no intervals and kinds of tables
 

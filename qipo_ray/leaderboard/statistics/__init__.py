@@ -10,14 +10,15 @@ from qipo_ray.leaderboard.statistics.bootstrap import (
     estimates_of_all,
     stratified_bootstrap,
 )
-from qipo_ray.leaderboard.statistics.compare import (
+from qipo_ray.leaderboard.statistics.paired_tests import (
     PairedTest,
     Runs,
     paired_test,
     probability_of_improvement,
     ranks,
 )
-from qipo_ray.leaderboard.statistics.point import (
+from qipo_ray.leaderboard.statistics.performance_profile import Profile, performance_profile
+from qipo_ray.leaderboard.statistics.point_estimates import (
     Scores,
     Statistic,
     iqm,
@@ -25,7 +26,6 @@ from qipo_ray.leaderboard.statistics.point import (
     median_of,
     optimality_gap,
 )
-from qipo_ray.leaderboard.statistics.profile import Profile, performance_profile
 from qipo_ray.leaderboard.statistics.selection import (
     SelectionCurve,
     expected_online_performance,

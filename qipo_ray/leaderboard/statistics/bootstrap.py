@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.leaderboard.statistics.point import Floats, Scores, Statistic, columns
+from qipo_ray.leaderboard.statistics.point_estimates import Floats, Scores, Statistic, columns
 
 RESAMPLES = 2000
 LEVEL = 0.95

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qipo_ray.leaderboard.statistics.bootstrap import LEVEL
-from qipo_ray.leaderboard.statistics.point import Floats
+from qipo_ray.leaderboard.statistics.point_estimates import Floats
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from qipo_ray.leaderboard.aggregate import family_of
-from qipo_ray.leaderboard.rows import Row, Setting
+from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import Table
 from qipo_ray.leaderboard.views.common import METRIC
-from qipo_ray.leaderboard.views.compare import comparison
+from qipo_ray.leaderboard.views.comparison import comparison
 from qipo_ray.leaderboard.views.config import by_config
 from qipo_ray.leaderboard.views.family import by_family
 from qipo_ray.leaderboard.views.task import by_task
@@ -18,14 +18,14 @@ By = Literal["task", "family", "config"]
 
 __all__ = ["METRIC", "By", "comparison", "views"]
 
-VIEWS: Mapping[By, Callable[[Setting, Sequence[Row]], Table]] = {
+VIEWS: Mapping[By, Callable[[EvalSetting, Sequence[Row]], Table]] = {
     "task": by_task,
     "family": by_family,
     "config": by_config,
 }
 
 
-def views(setting: Setting, rows: Sequence[Row], by: By | None) -> list[Table]:
+def views(setting: EvalSetting, rows: Sequence[Row], by: By | None) -> list[Table]:
     """Return the tables of one data source and protocol.
 
     Without ``by`` that is every task, and the families if one of them has several tasks.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from qipo_ray.leaderboard.aggregate import LESS_IS_BETTER, Aggregate, leaders
-from qipo_ray.leaderboard.rows import Row, Setting
+from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score
 
 METRIC = "D4RL-normalised score: 0 and 100 are the task's two reference returns, more is better"
@@ -45,7 +45,7 @@ STATISTIC_NOTE = (
 )
 
 
-def protocol(setting: Setting, rows: Iterable[Row]) -> str:
+def protocol(setting: EvalSetting, rows: Iterable[Row]) -> str:
     """Return the sentences that say how the numbers of a table were measured."""
     seeds = sorted({seed for row in rows for seed in row.seeds})
     actions = "one action" if setting.best_of == 1 else f"the best of {setting.best_of} actions"

@@ -11,7 +11,7 @@ from qipo_ray.leaderboard.aggregate import (
     leaders,
     row_estimates,
 )
-from qipo_ray.leaderboard.rows import Row, Setting
+from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Score, Table
 from qipo_ray.leaderboard.views.common import (
     BOLD,
@@ -31,7 +31,7 @@ NAMES = (Column("method", "method"), Column("name", "configuration"), DEPARTURES
 LAST = (Column("seeds", "seeds"), TASK_LIST, *PROTOCOL)
 
 
-def by_config(setting: Setting, rows: Sequence[Row]) -> Table:
+def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     """Return the table of one data source and protocol with a line for each configuration."""
     found, doubled = aggregates(rows, lambda task: EVERYTHING)
     tasks = sorted({row.method.task for one in found for row in one.rows})

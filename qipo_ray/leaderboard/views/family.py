@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from qipo_ray.leaderboard.aggregate import Aggregate, aggregates, family_of
-from qipo_ray.leaderboard.rows import Row, Setting
+from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import Cell, Column, Table
 from qipo_ray.leaderboard.views.common import (
     BOLD,
@@ -35,7 +35,7 @@ COLUMNS = (
 )
 
 
-def by_family(setting: Setting, rows: Sequence[Row]) -> Table:
+def by_family(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     """Return the table of one data source and protocol with aggregates per family."""
     found, doubled = aggregates(rows, family_of)
     lines: list[tuple[Cell, ...]] = []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from qipo_ray.leaderboard.aggregate import leaders, row_estimates
 from qipo_ray.leaderboard.labels import labels
-from qipo_ray.leaderboard.rows import Row, Setting
+from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.statistics import Estimate
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Noted, Score, Table
 from qipo_ray.leaderboard.views.common import (
@@ -37,7 +37,7 @@ COLUMNS = (
 )
 
 
-def by_task(setting: Setting, rows: Sequence[Row]) -> Table:
+def by_task(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     """Return the table of one data source and protocol with a line for every row."""
     estimated = row_estimates(rows)
     bold = _bold(rows, estimated)
@@ -100,7 +100,7 @@ def _task(row: Row, noted: Sequence[tuple[str, tuple[str, ...]]]) -> Cell:
     return Noted(task, noted.index((task, row.notes)) + 1) if row.notes else task
 
 
-def _notes(setting: Setting, rows: Sequence[Row]) -> tuple[str, ...]:
+def _notes(setting: EvalSetting, rows: Sequence[Row]) -> tuple[str, ...]:
     notes = [BOLD.format("task")]
     if any(row.gain for row in rows):
         notes.append("Gain: score minus that of behaviour cloning in the same run, per seed.")

@@ -12,8 +12,8 @@ import pytest
 
 from qipo_ray.leaderboard import from_records
 from qipo_ray.leaderboard.figures import Picture, gallery
-from qipo_ray.leaderboard.figures.canvas import INK, label, looks
 from qipo_ray.leaderboard.figures.curves import points
+from qipo_ray.leaderboard.figures.drawing import INK, label, looks
 from qipo_ray.leaderboard.figures.intervals import intervals
 from qipo_ray.leaderboard.figures.pareto import deals, front
 from qipo_ray.leaderboard.figures.series import series_of

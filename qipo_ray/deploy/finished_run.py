@@ -1,0 +1,99 @@
+"""Finished runs on storage: from a record's file, or from the results folder around many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.agent import State
+from qipo_ray.config import Config, from_dict
+from qipo_ray.errors import UserError
+from qipo_ray.store.records import read_record, read_records
+from qipo_ray.study.job import CheckpointRef
+from qipo_ray.train.job_store import JobStore
+
+EXPORTED = {".onnx": "onnxruntime.InferenceSession", ".pt2": "torch.export.load"}
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A finished run: its record, and the results folder that holds its snapshots."""
+
+    root: Path
+    record: dict[str, Any]
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration; ``UserError`` if this version cannot read it."""
+        return from_dict(self.record["config"], f"record {self.record['id']}")
+
+    def state(self) -> State:
+        """Return the final policy snapshot's state; ``UserError`` if it is gone or damaged."""
+        updates = self.record["reached"]["updates"]
+        snapshot = CheckpointRef("policy", self.record["jobs"]["policy"], updates)
+        return JobStore(self.root).state(snapshot)
+
+
+def finished_runs(path: Path) -> list[FinishedRun]:
+    """Return the finished runs of a results folder by id, or the one of a record's file.
+
+    ``UserError`` if there is none, or if the path is neither.
+    """
+    if path.is_file():
+        return [_of_file(path)]
+    folder = path / "records"
+    if not folder.is_dir():
+        below = sorted(str(found.parent) for found in path.glob("*/records"))
+        hint = f"; there are {', '.join(below)}" if below else ""
+        raise UserError(f"no results folder {path}: it has no records/{hint}")
+    root = path.resolve()
+    finished = [
+        FinishedRun(root, one) for one in read_records(folder) if one["state"] == "finished"
+    ]
+    if not finished:
+        raise UserError(f"no finished run in {path}")
+    return finished
+
+
+def only_run(path: Path) -> FinishedRun:
+    """Return the run of a record's file, or the one finished run of a results folder."""
+    found = finished_runs(path)
+    if len(found) > 1:
+        shown = [
+            f"{one.record['id']} ({one.record['task']} seed {one.record['seed']})" for one in found
+        ]
+        more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+        raise UserError(
+            f"{path} holds {len(found)} finished runs: {', '.join(shown[:5])}{more}; "
+            f"name one as {path / 'records' / 'ID.json'}"
+        )
+    return found[0]
+
+
+def _of_file(path: Path) -> FinishedRun:
+    """Return the run whose record is the file ``<results>/records/<id>.json``."""
+    if path.suffix in EXPORTED:
+        raise UserError(
+            f"{path} is an exported policy: {EXPORTED[path.suffix]} runs it; expected a record "
+            "file <results>/records/<id>.json or a results folder"
+        )
+    try:
+        record = read_record(path)
+    except OSError as problem:
+        raise UserError(f"{path}: {problem.strerror}; expected a record's file") from problem
+    except ValueError as problem:
+        raise UserError(f"{path}: no sound record ({problem})") from problem
+    if record["state"] != "finished":
+        raise UserError(
+            f"{path}: the run {record['state']} ({record['reason']}); only finished runs have a "
+            "final policy"
+        )
+    folder = path.resolve().parent
+    if folder.name != "records":
+        raise UserError(
+            f"{path} does not lie in <results>/records/: the results folder around a record "
+            "holds its policy"
+        )
+    return FinishedRun(folder.parent, record)

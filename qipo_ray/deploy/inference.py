@@ -1,0 +1,82 @@
+"""A trained policy to act with: numpy in, numpy out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from qipo_ray.agent import Diverged
+from qipo_ray.deploy.finished_run import only_run
+from qipo_ray.train.checkpoint_policy import CheckpointPolicy
+
+
+class LoadedPolicy:
+    """A trained policy with its own random stream; see ``act``."""
+
+    def __init__(self, policy: CheckpointPolicy, seed: int, task: str, record: str) -> None:
+        self.task = task
+        self.record = record  # id
+        self.state_dim, self.action_dim = policy.state_dim, policy.action_dim
+        self._policy, self._random = policy, np.random.default_rng(seed)
+
+    def act(self, observation: ArrayLike) -> NDArray[np.float32]:
+        """Return an action ``(A,)`` for an observation ``(S,)``, or ``(B, A)`` for ``(B, S)``.
+
+        Observations are as the task's simulator gives them, not normalised. One action is drawn
+        per observation, from noise. With ``sampler.clip`` actions lie in [-1, 1]; without, an
+        evaluation clips them when they are executed.
+
+        Reproducible: the k-th observation since loading meets the same noise for the same seed,
+        whether observations come one by one or in batches, and whatever they are; torch's and
+        numpy's own random streams are neither read nor moved. So equal observations in equal
+        batches give equal actions bit for bit on one machine with one number of torch threads and
+        the same versions of torch and numpy. Batches of other sizes, threads, machines or
+        versions round otherwise, and another version of numpy may draw otherwise.
+
+        Raises:
+            TypeError: for an observation that holds no real numbers.
+            ValueError: for another shape, or a number that is not finite in single precision.
+            Diverged: if the policy's action is not finite.
+        """
+        states = self._checked(observation)
+        batch = np.atleast_2d(states)
+        noise = self._random.standard_normal((len(batch), self.action_dim), dtype=np.float32)
+        with torch.no_grad():
+            drawn = self._policy(torch.from_numpy(batch), torch.from_numpy(noise))
+        actions: NDArray[np.float32] = drawn.numpy()
+        if not np.isfinite(actions).all():
+            raise Diverged("the policy returned an action that is not finite")
+        return actions[0] if states.ndim == 1 else actions
+
+    def _checked(self, observation: ArrayLike) -> NDArray[np.float32]:
+        """Return the observation as single-precision numbers ``(S,)`` or ``(B, S)``."""
+        size = self.state_dim
+        try:
+            given = np.asarray(observation)
+        except ValueError as problem:
+            raise ValueError(f"observation: no array ({problem})") from None
+        if given.dtype.kind not in "fiu":
+            raise TypeError(f"observation: expected real numbers, got the dtype {given.dtype}")
+        if given.ndim not in (1, 2) or given.shape[-1] != size:
+            raise ValueError(
+                f"observation: expected the shape ({size},) or (B, {size}) of {self.task}, "
+                f"got {given.shape}"
+            )
+        with np.errstate(over="ignore"):
+            states = np.ascontiguousarray(given, dtype=np.float32)
+        wrong = np.argwhere(~np.isfinite(states))
+        if len(wrong):
+            index = tuple(wrong[0].tolist())
+            raise ValueError(f"observation{list(index)} is {given[index]}, not a finite number")
+        return states
+
+
+def load_policy(path: str | os.PathLike[str], seed: int = 0) -> LoadedPolicy:
+    """Return the policy of a record's file, or of a results folder with one finished run."""
+    run = only_run(Path(path))
+    policy = CheckpointPolicy(run.config, run.state())
+    return LoadedPolicy(policy, seed, run.record["task"], run.record["id"])

@@ -1,0 +1,185 @@
+"""The training service on Ray, started once per sweep: a broker and Ray Train workers."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import secrets
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from qipo_ray.distributed.client import BROKER, Client
+from qipo_ray.distributed.cluster import Cluster
+from qipo_ray.distributed.resources import TRIALS_CPU, Resources, count_workers
+
+logger = logging.getLogger(__name__)
+
+FAILURES = 100  # deaths that one worker may have before the sweep is told
+CLOSE_S = 20.0  # for workers to save their jobs and leave; then they are ended
+
+
+class WorkerLost(RuntimeError):
+    """A worker died too often, or left while it was needed."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What each worker is started with."""
+
+    root: Path
+    namespace: str
+    cpus: float
+    gpus: float
+    slots: int
+
+
+class RayTrainingService:
+    """Workers that train what clients submit; a context manager that leaves nothing behind."""
+
+    def __init__(self, cluster: Cluster, plan: _Plan, workers: int) -> None:
+        # Here, for the threads below and the driver would import it at once, and Ray's modules
+        # import each other in a circle: one of the two would find half a module.
+        import ray.train.torch  # noqa: F401
+
+        self.cluster = cluster
+        self.namespace = plan.namespace
+        self.workers = workers
+        self.slots = workers * plan.slots  # jobs that train at once
+        self._closed = False
+        self._broker = _start_broker(plan)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="trainer")
+        self._trainers: list[Future[Any]] = [
+            self._pool.submit(_train, plan, f"worker-{i}") for i in range(workers)
+        ]
+
+    @classmethod
+    def start(
+        cls, root: Path, resources: Resources, address: str | None = None
+    ) -> RayTrainingService:
+        """Return the service with results under the absolute path ``root``.
+
+        It uses the cluster that this process is connected to, else that of ``address`` or
+        ``RAY_ADDRESS``, else one of its own on this machine. ``UserError`` if a head does not
+        answer or the resources can never fit. The workers are ready some seconds later.
+        """
+        cluster = Cluster.join(
+            address, lambda nodes, where: count_workers(resources, nodes, where)
+        )
+        # Imported here and now: in the trainers' threads, beside one another and beside the
+        # driver's own imports, they would meet modules that are half imported.
+        importlib.import_module("ray.train.torch")
+        importlib.import_module("ray.tune")
+        namespace = f"qipo-{secrets.token_hex(6)}"
+        plan = _Plan(root, namespace, resources.cpus, resources.gpus, resources.slots)
+        return cls(cluster, plan, cluster.workers)
+
+    def __enter__(self) -> RayTrainingService:
+        """Return the service."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the service."""
+        self.close()
+
+    def client(self) -> Client:
+        """Return a handle for a trial or the driver."""
+        return Client(self.namespace)
+
+    def check(self) -> None:
+        """Raise ``WorkerLost`` if a worker is gone for good."""
+        for i, trainer in enumerate(self._trainers):
+            if trainer.done():
+                cause = trainer.exception()
+                reason = f": {cause}" if cause else ""
+                raise WorkerLost(f"worker-{i} of {self.workers} ended early{reason}") from cause
+
+    def close(self) -> None:
+        """Let the workers save and leave, then end what this service started."""
+        import ray
+
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            ray.get(self._broker.close.remote(), timeout=CLOSE_S)
+            late = wait(self._trainers, CLOSE_S).not_done
+            if late:
+                logger.warning("%d workers did not leave in %.0f s", len(late), CLOSE_S)
+            ray.kill(self._broker)
+        except ray.exceptions.RayError as error:  # a lost head must not keep the driver
+            logger.warning("the service could not be closed in order: %s", error)
+        finally:
+            self.cluster.leave()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_broker(plan: _Plan) -> Any:
+    """Return the broker's actor: named, without CPU, started again whenever it dies.
+
+    It runs on the driver's machine, where the data files are.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from qipo_ray.distributed.broker import Broker
+    from qipo_ray.distributed.datasets import read_piece
+
+    class BrokerActor(Broker):
+        def __init__(self, root: Path) -> None:
+            context = ray.get_runtime_context()
+            super().__init__(root, restarted=context.was_current_actor_reconstructed)
+
+        async def piece(self, path: str, offset: int) -> bytes | None:
+            return await read_piece(path, offset)
+
+    ours = ray.get_runtime_context().get_node_id()
+
+    actor: Any = ray.remote(BrokerActor)
+    return actor.options(
+        name=BROKER,
+        namespace=plan.namespace,
+        num_cpus=0,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(ours, soft=True),
+        max_restarts=-1,
+        max_task_retries=-1,
+        max_concurrency=10_000,  # a waiting call is an open one
+    ).remote(plan.root)
+
+
+def _train(plan: _Plan, name: str) -> Any:
+    """Run one worker to its end."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    from qipo_ray.distributed.worker import train_loop
+
+    asked = {"CPU": max(plan.cpus - TRIALS_CPU, plan.cpus / 2)}
+    if plan.gpus:
+        asked["GPU"] = plan.gpus
+    trainer = TorchTrainer(
+        train_loop,
+        train_loop_config={
+            "name": name,
+            "namespace": plan.namespace,
+            "root": str(plan.root),
+            "slots": plan.slots,
+            "threads": max(1, int(plan.cpus)),
+        },
+        scaling_config=ScalingConfig(
+            num_workers=1, use_gpu=bool(plan.gpus), resources_per_worker=asked
+        ),
+        run_config=RunConfig(
+            name=f"{plan.namespace}-{name}",
+            storage_path=str(plan.root / "ray"),
+            failure_config=FailureConfig(max_failures=FAILURES),
+        ),
+    )
+    return trainer.fit()

@@ -1,0 +1,125 @@
+"""Two configurations side by side, and the ranks of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from qipo_ray.leaderboard.statistics.bootstrap import (
+    LEVEL,
+    RESAMPLES,
+    Estimate,
+    Interval,
+    bounds,
+    estimate,
+    repeated,
+    resampled,
+)
+from qipo_ray.leaderboard.statistics.point_estimates import (
+    Floats,
+    Scores,
+    columns,
+    mean_last,
+    mean_of,
+)
+
+Runs = Mapping[str, Mapping[int, float]]  # task -> seed -> normalised score
+EXACT_PAIRS = 12  # up to 2^12 sign patterns all are tried
+SIGN_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Whether one configuration beats another on the seeds that both have."""
+
+    difference: Estimate  # first minus second: mean over tasks of the mean over seeds
+    p_value: float  # two-sided; with n pairs never below 2 / 2^n
+    pairs: int
+    method: Literal["exact", "Monte Carlo"]
+
+
+def probability_of_improvement(
+    a: Scores,
+    b: Scores,
+    generator: np.random.Generator,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> Estimate:
+    """Return how probably a run of ``a`` beats one of ``b``, averaged over their common tasks.
+
+    A tie counts half. Raises ValueError where they share no task.
+    """
+    common = sorted(set(a) & set(b))
+    a, b = ({task: scores[task] for task in common} for scores in (a, b))
+    value = float(_improvement(a, b))
+    if not repeated(a, b):
+        return Estimate(value, None)
+
+    def draw(number: int) -> Floats:
+        first = resampled(a, generator, number)
+        return _improvement(first, resampled(b, generator, number))
+
+    width = sum(a[task].size * b[task].size for task in common)
+    low, high = bounds(draw, width, resamples, level)
+    return Estimate(value, Interval(float(low), float(high), level))
+
+
+def paired_test(
+    a: Runs,
+    b: Runs,
+    generator: np.random.Generator,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> PairedTest:
+    """Return the sign-flip permutation test of ``a`` against ``b`` on common tasks and seeds.
+
+    If neither is better, each pair's difference is as likely to have the other sign. All sign
+    patterns are tried for up to 12 pairs, random ones beyond. Raises ValueError without a pair.
+    """
+    differences = {
+        task: np.array([a[task][seed] - b[task][seed] for seed in sorted(seeds)])
+        for task in sorted(set(a) & set(b))
+        if (seeds := set(a[task]) & set(b[task]))
+    }
+    difference = estimate(differences, mean_of, generator, resamples, level)
+    shares = np.concatenate([array / array.size for array in columns(differences)])
+    exact = shares.size <= EXACT_PAIRS
+    signs = _all_signs(shares.size) if exact else _some_signs(shares.size, generator)
+    sums = np.abs(signs @ shares)
+    reached = int((sums >= abs(shares.sum()) - 1e-12 * np.abs(shares).sum()).sum())
+    # Drawn patterns miss the observed one, which is as probable as any: it counts once more.
+    p_value = reached / len(signs) if exact else (reached + 1) / (len(signs) + 1)
+    return PairedTest(difference, p_value, shares.size, "exact" if exact else "Monte Carlo")
+
+
+def ranks(values: Mapping[str, float]) -> dict[str, float]:
+    """Return each name's rank, 1 for the highest value; equal values share their mean rank."""
+    if not np.isfinite(list(values.values())).all():
+        raise ValueError("ranks: a value is not finite")
+    _, place, ties = np.unique(
+        [-value for value in values.values()], return_inverse=True, return_counts=True
+    )
+    middle = np.cumsum(ties) - (ties - 1) / 2
+    return {name: float(middle[i]) for name, i in zip(values, place, strict=True)}
+
+
+def _improvement(a: Scores, b: Scores) -> Floats:
+    """Return the mean over tasks of P(x > y) + P(x = y) / 2."""
+    per_task: list[Floats] = [
+        np.sign(x[..., :, None] - y[..., None, :]).mean(axis=(-2, -1))
+        for x, y in zip(columns(a), columns(b), strict=True)
+    ]
+    return 0.5 + 0.5 * mean_last(np.stack(per_task, axis=-1))
+
+
+def _all_signs(pairs: int) -> Floats:
+    """Return every pattern of signs, ``(2^pairs, pairs)``."""
+    return np.where((np.arange(2**pairs)[:, None] >> np.arange(pairs)) & 1, 1.0, -1.0)
+
+
+def _some_signs(pairs: int, generator: np.random.Generator) -> Floats:
+    """Return random patterns of signs, ``(SIGN_DRAWS, pairs)``."""
+    return np.where(generator.integers(0, 2, (SIGN_DRAWS, pairs), dtype=np.int8), 1.0, -1.0)

@@ -1,0 +1,76 @@
+"""The trials of a search, read from its records: what was tried, how far it came, what it cost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from qipo_ray.leaderboard.rows import Record, at
+from qipo_ray.study.selection import PAPER_ORIGIN
+
+Value = str | int | float | bool
+BROKEN = ("diverged", "failed")
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A configuration that the search tried on one task, over its search seeds."""
+
+    task: str
+    source: str
+    params: Mapping[str, Value]  # those that were searched, by dotted name; inactive ones absent
+    value: float | None  # mean normalised score at the last evaluation that it reached
+    rung: float  # the last one that it reached; -1 for none
+    state: str  # finished, pruned, diverged or failed
+    episodes: int  # of online evaluation, spent on it
+
+
+def trial_results(records: Iterable[Record], space: Mapping[str, Any]) -> list[TrialResult]:
+    """Return the trials of the search, by task, in the order in which they ended.
+
+    ``space`` is that of ``sweep.yaml``: the parameters, each with the condition of its search. The
+    paper's form is left out: it was not searched, and differs in more than the parameters.
+    """
+    groups: defaultdict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        if record["purpose"] == "search" and record["label"]["name"] != PAPER_ORIGIN:
+            groups[record["task"], record["data"]["sha256"], record["config_hash"]].append(record)
+    ordered = sorted(groups.values(), key=lambda some: (some[0]["task"], _ended(some)))
+    return [_trial(some, space) for some in ordered]
+
+
+def active(config: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Value]:
+    """Return the searched values of a configuration, without those whose ``when`` is not met."""
+    found: dict[str, Value] = {}
+    for key, line in space.items():
+        value = at(config, key.split("."))
+        conditions: Mapping[str, Any] = line.get("when", {})
+        met = all(at(config, above.split(".")) in some for above, some in conditions.items())
+        if value is not None and met:
+            found[key] = value
+    return found
+
+
+def _trial(records: Sequence[Record], space: Mapping[str, Any]) -> TrialResult:
+    first = records[0]
+    states = {record["state"] for record in records}
+    state = next((state for state in (*BROKEN, "pruned") if state in states), "finished")
+    reached = [record["scores"][-1]["normalised"] for record in records if record["scores"]]
+    known = [value for value in reached if value is not None]
+    rungs = [record["reached"]["rung"] for record in records]
+    return TrialResult(
+        task=first["task"],
+        source=first["data"]["source"],
+        params=active(first["config"], space),
+        value=fmean(known) if known and state not in BROKEN else None,
+        rung=min(-1.0 if rung is None else float(rung) for rung in rungs),
+        state=state,
+        episodes=sum(score["episodes"] for record in records for score in record["scores"]),
+    )
+
+
+def _ended(records: Sequence[Record]) -> str:
+    return max(str(record["provenance"]["ended"]) for record in records)

@@ -1,0 +1,250 @@
+"""The search file: from YAML to a ``SearchSpec``; every fault is one line with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.config import (
+    Config,
+    Document,
+    FieldError,
+    field_names,
+    load_config,
+    parse_yaml,
+    preset_names,
+    read_yaml,
+)
+from qipo_ray.config.evaluations import rung_updates
+from qipo_ray.config.values import show
+from qipo_ray.data.tasks import get_task
+from qipo_ray.errors import UserError, nearest
+from qipo_ray.study.parameter import Parameter, points
+from qipo_ray.study.parameter_reader import check_key, read_parameters
+from qipo_ray.study.search_file_schema import SearchFile, read_form
+from qipo_ray.study.search_spec import Resources, SearchSpec, changed
+
+__all__ = ["SearchSpec", "find_search_file", "load_search_file"]
+
+FOLDER = "search_spaces"
+MOST_CORNERS = 2000  # combinations of extreme values that loading tries on the settings
+
+
+def find_search_file(name_or_path: str | Path) -> Path:
+    """Return the path of a search file: one that exists, or one that comes with the program.
+
+    ``quickstart``, ``quickstart.yaml`` and ``search_spaces/quickstart.yaml`` name the same file
+    wherever the command runs. ``UserError`` with the nearest name if there is none.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    package = Path(__file__).resolve().parents[1]
+    folders = [package / FOLDER, package.parent / FOLDER]  # in a wheel; in a checkout
+    known = {file.stem: file for folder in reversed(folders) for file in folder.glob("*.yaml")}
+    named = path.name.removesuffix(".yaml")
+    if path.parent in (Path(), Path(FOLDER)) and named in known:
+        return known[named]
+    raise UserError(
+        f"no search file {str(name_or_path)!r}{nearest(named, known)}; give a path, or one of "
+        f"{', '.join(sorted(known)) or 'none that came with this program'}"
+    )
+
+
+def load_search_file(
+    path: str | Path,
+    *,
+    tasks: Sequence[str] | None = None,
+    sets: Sequence[str] = (),
+    trials: int | None = None,
+) -> SearchSpec:
+    """Return the specification in a search file; ``UserError`` with file and line of any fault.
+
+    ``tasks`` and ``trials`` replace those of the file; ``sets``, ``section.key=value``, change its
+    base.
+    """
+    document = read_yaml(Path(path))
+    if tasks is not None:
+        document = _replaced(document, "tasks", list(tasks), "--task")
+    if trials is not None:
+        document = _replaced(document, "trials", trials, "--trials")
+    file = read_form(document)
+    parameters = read_parameters(file.space, document)
+    base = _base(file, parameters, sets, document)
+    spec = SearchSpec(
+        name=file.name,
+        tasks=_tasks(file.tasks, document),
+        base=base,
+        paper=None if file.paper is None else _paper(base, file.paper, document),
+        parameters=parameters,
+        trials=file.trials,
+        search_seeds=tuple(file.seeds.search),
+        report_seeds=tuple(file.seeds.report),
+        shares=tuple(file.rungs.shares),
+        reduction=file.rungs.reduction,
+        top=file.confirm.top,
+        resources=Resources(**file.resources.model_dump()),
+        where=document.where,
+    )
+    _check_seeds(spec, document)
+    _check_shares(spec, document)
+    _check_size(spec, document)
+    _check_corners(spec, document)
+    return spec
+
+
+def _replaced(document: Document, key: str, value: Any, where: str) -> Document:
+    """Return the document with another value at a top key; its faults are found at ``where``."""
+    if not isinstance(document.value, dict):
+        return document
+    places = {path: place for path, place in document.places.items() if path[0] != key}
+    return Document({**document.value, key: value}, document.where, {**places, (key,): where})
+
+
+def _base(
+    file: SearchFile, parameters: Sequence[Parameter], sets: Sequence[str], document: Document
+) -> Config:
+    """Return the preset with the changes of the file, then those of the command line."""
+    searched = {parameter.key: parameter for parameter in parameters}
+    changes: dict[str, Any] = dict(file.changes)
+    places = {key: f"{document.place('set', key)}: set" for key in changes}
+    for text in sets:
+        key, equals, value = text.partition("=")
+        where = f"--set {text:.80}"
+        if not equals:
+            raise UserError(f"{where}: expected section.key=value, such as policy.beta=3")
+        changes[key], places[key] = parse_yaml(value, where).value, where
+    for key in changes:
+        if key not in field_names():
+            raise UserError(f"{places[key]}: unknown key {show(key)}{nearest(key, field_names())}")
+        if key in searched:
+            raise UserError(f"{places[key]}: {key} is searched ({searched[key].place})")
+    return _changed(_preset(file.preset, document), changes, places)
+
+
+def _preset(name: str, document: Document) -> Config:
+    """Return the configuration of a preset's name, or of a file beside the search file."""
+    if name in preset_names():
+        return load_config(name)
+    beside = Path(document.where).parent / name
+    if not beside.is_file():
+        raise UserError(
+            f"{document.place('preset')}: no preset or file {show(name)}"
+            f"{nearest(name, preset_names())}; presets: {', '.join(preset_names())}"
+        )
+    return load_config(beside)
+
+
+def _paper(base: Config, changes: Mapping[str, Any], document: Document) -> Config:
+    places = {key: document.place("paper", key) for key in changes}
+    for key in changes:
+        check_key(key, places[key], "paper")
+    return _changed(base, changes, {key: f"{place}: paper" for key, place in places.items()})
+
+
+def _changed(config: Config, changes: Mapping[str, Any], places: Mapping[str, str]) -> Config:
+    try:
+        return changed(config, changes)
+    except FieldError as problem:
+        first = next(key for key in problem.fields if key in changes)
+        raise UserError(f"{places[first]}: {problem}") from None
+
+
+def _tasks(tasks: Sequence[str], document: Document) -> tuple[str, ...]:
+    """Return the tasks, each known and given once."""
+    for i, task in enumerate(tasks):
+        place = document.place("tasks", str(i))
+        try:
+            get_task(task)
+        except UserError as problem:
+            raise UserError(f"{place}: {problem}") from None
+        if task in tasks[:i]:
+            raise UserError(f"{place}: task {show(task)} is given twice")
+    return tuple(tasks)
+
+
+def _check_seeds(spec: SearchSpec, document: Document) -> None:
+    for name, seeds in (("search", spec.search_seeds), ("report", spec.report_seeds)):
+        doubled = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+        if doubled is not None:
+            raise UserError(f"{document.place('seeds', name)}: seeds.{name} has {doubled} twice")
+    both = sorted({*spec.search_seeds} & {*spec.report_seeds})
+    if both:
+        raise UserError(
+            f"{document.place('seeds', 'report')}: seeds.report shares "
+            f"{', '.join(map(str, both))} with seeds.search; a configuration's score on a seed "
+            "that chose it is too good"
+        )
+
+
+def _check_shares(spec: SearchSpec, document: Document) -> None:
+    shares = spec.shares
+    rising = all(low < high for low, high in zip((0.0, *shares), shares, strict=False))
+    if not rising or shares[-1] != 1:
+        raise UserError(
+            f"{document.place('rungs', 'shares')}: rungs.shares must rise from above 0 to 1; got "
+            f"{', '.join(f'{share:.4g}' for share in shares)}"
+        )
+
+
+def _check_size(spec: SearchSpec, document: Document) -> None:
+    """Refuse a space of one point, and fewer trials than the grids need."""
+    finite = all(parameter.options is not None for parameter in spec.parameters)
+    one = finite and len(list(islice(points(spec.parameters), 2))) == 1
+    if not spec.parameters or (one and spec.trials > 1):
+        raise UserError(
+            f"{document.place('space')}: space has nothing to search: "
+            f"{'one configuration' if spec.parameters else 'it is empty'}"
+        )
+    grids = [parameter for parameter in spec.parameters if parameter.kind == "grid"]
+    if not grids:
+        return
+    outside = spec.paper is not None and spec.params_of(spec.paper) is None
+    needed = outside + sum(1 for _ in islice(points(grids), spec.trials + 1))
+    if needed > spec.trials:
+        paper = " and the paper's configuration" if outside else ""
+        raise UserError(
+            f"{document.place('trials')}: trials: {spec.trials} are too few for every point of "
+            f"the grid{paper}"
+        )
+
+
+def _check_corners(spec: SearchSpec, document: Document) -> None:
+    """Refuse values that the settings do not allow together, or that leave rungs no room."""
+    if spec.paper is not None:
+        _check_rungs(spec.paper, spec.shares, document.place("paper"))
+    for params in _corners(spec.parameters):
+        config = spec.configuration(params)
+        _check_rungs(config, spec.shares, document.place("space"))
+
+
+def _check_rungs(config: Config, shares: Sequence[float], place: str) -> None:
+    try:
+        rung_updates(config, shares)
+    except UserError as problem:
+        raise UserError(f"{place}: {problem}") from None
+
+
+def _corners(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
+    """Yield each option and bound beside the first ones of all others, then combinations."""
+    extremes = [replace(parameter, kind="choice") for parameter in parameters]
+
+    def lines() -> Iterator[dict[str, Any]]:
+        for chosen in extremes:
+            needed = {chosen.key}
+            for parameter in reversed(extremes):
+                if parameter.key in needed:
+                    needed.update(key for key, _ in parameter.when)
+            yield from points(
+                [
+                    parameter
+                    if parameter.key in needed
+                    else replace(parameter, values=parameter.values[:1])
+                    for parameter in extremes
+                ]
+            )
+
+    return chain(lines(), islice(points(extremes), MOST_CORNERS))

@@ -1,0 +1,163 @@
+"""A sweep's specification: what is searched, on which tasks and seeds, and how it is decided."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qipo_ray.config import Config, FieldError, to_dict
+from qipo_ray.config.values import show
+from qipo_ray.errors import UserError
+from qipo_ray.study.parameter import Parameter
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where a sweep trains; it does not change what is trained."""
+
+    workers: int | Literal["auto"]  # auto: one per CPU core or GPU
+    cpus: float  # per worker
+    gpus: float  # per worker
+    slots: int  # members per worker that train as one pack
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """The resolved contents of a search file."""
+
+    name: str  # of the sweep
+    tasks: tuple[str, ...]
+    base: Config
+    paper: Config | None  # the paper-form configuration, tried first and always confirmed
+    parameters: tuple[Parameter, ...]  # each after those that its `when` names
+    trials: int  # per task, the paper's among them
+    search_seeds: tuple[int, ...]
+    report_seeds: tuple[int, ...]
+    shares: tuple[float, ...]  # of the policy stage, rising to 1
+    reduction: int
+    top: int  # configurations to confirm, per task and path
+    resources: Resources
+    where: str  # the file's name, for messages
+
+    def configuration(self, params: Mapping[str, Any]) -> Config:
+        """Return the base with a value for every parameter that is active, and no other.
+
+        ``UserError`` with file, line and key for a value outside the space or the settings.
+        """
+        rest = dict(params)
+        values: dict[str, Any] = {}
+        for parameter in self.parameters:
+            if not parameter.active(values):
+                continue
+            title = f"{parameter.place}: space.{parameter.key}"
+            if parameter.key not in rest:
+                raise UserError(f"{title} has no value")
+            try:
+                values[parameter.key] = parameter.check(rest.pop(parameter.key))
+            except ValueError as problem:
+                raise UserError(f"{title} {problem}") from None
+        for key in rest:
+            raise UserError(f"{self.where}: {show(key)} is not searched beside {_flow(values)}")
+        try:
+            return changed(self.base, values)
+        except FieldError as problem:
+            places = {parameter.key: parameter.place for parameter in self.parameters}
+            place = next((places[key] for key in problem.fields if key in values), self.where)
+            raise UserError(f"{place}: {problem} (with {_flow(values)})") from None
+
+    def params_of(self, config: Config) -> dict[str, Any] | None:
+        """Return the values that give ``config``; None if it lies outside the space."""
+        settings = flat(config)
+        values: dict[str, Any] = {}
+        try:
+            for parameter in self.parameters:
+                if parameter.active(values):
+                    values[parameter.key] = parameter.check(settings[parameter.key])
+            return values if self.configuration(values) == config else None
+        except (ValueError, UserError):
+            return None
+
+    def document(self) -> dict[str, Any]:
+        """Return everything as plain data; ``paper`` as its differences from the base."""
+        return {
+            "name": self.name,
+            "tasks": list(self.tasks),
+            "base": to_dict(self.base),
+            "paper": None if self.paper is None else settings_between(self.base, self.paper),
+            "space": {parameter.key: parameter.document() for parameter in self.parameters},
+            "trials": self.trials,
+            "seeds": {"search": list(self.search_seeds), "report": list(self.report_seeds)},
+            "rungs": {"shares": list(self.shares), "reduction": self.reduction},
+            "confirm": {"top": self.top},
+            "resources": dataclasses.asdict(self.resources),
+        }
+
+    @property
+    def hash(self) -> str:
+        """Return 16 hex digits of all but the resources: a sweep may move to another machine."""
+        plain = {key: value for key, value in self.document().items() if key != "resources"}
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def changed(config: Config, changes: Mapping[str, Any]) -> Config:
+    """Return ``config`` with other values at dotted keys; ``FieldError`` if it refuses them."""
+    sections: dict[str, dict[str, Any]] = {}
+    for key, value in changes.items():
+        section, name = key.split(".")
+        sections.setdefault(section, {})[name] = value
+    parts = {
+        name: dataclasses.replace(getattr(config, name), **new) for name, new in sections.items()
+    }
+    return dataclasses.replace(config, **parts)
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """Return every setting by its dotted key."""
+    return {
+        f"{section}.{name}": value
+        for section, settings in to_dict(config).items()
+        for name, value in settings.items()
+    }
+
+
+def settings_between(base: Config, other: Config) -> dict[str, Any]:
+    """Return the settings of ``other`` that are not those of ``base``, by dotted key."""
+    before = flat(base)
+    return {key: value for key, value in flat(other).items() if value != before[key]}
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return a line per difference of two documents, the resources aside: ``trials: 8 -> 12``."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return [
+        f"{key}: {before.get(key, 'nothing')} -> {after.get(key, 'nothing')}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _leaves(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Yield dotted key and text of every value; a parameter's line is one value."""
+    for key, value in document.items():
+        if not above and key == "resources":
+            continue
+        if isinstance(value, Mapping) and above != "space.":
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", _flow(value)
+
+
+def _flow(value: Any) -> str:
+    """Return a value as YAML writes it on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "nothing"}[value]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,127 @@
+"""Which configurations a sweep confirms: a pure function of its trials and its rung log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from qipo_ray.config import PATHS, Config, stage_keys
+from qipo_ray.config.evaluations import score_name, scored_at
+
+PAPER = "paper form"  # name of the configuration that a sweep takes from the paper
+PAPER_ORIGIN = "paper"  # origin of the trial that the paper's form got
+Entry = Mapping[str, Any]
+
+
+class Tried(Protocol):
+    """What is asked of a trial here."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def origin(self) -> str:
+        """Where its configuration came from: ``paper``, ``search`` or ``grid``."""
+
+    @property
+    def config(self) -> Config:
+        """Its configuration."""
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The search seeds."""
+
+    @property
+    def rungs(self) -> Sequence[int]:
+        """The policy updates at which it is scored."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a trial came: its last rung with a value, and that value."""
+
+    rung: int
+    value: float
+    trial: str
+
+
+@dataclass(frozen=True)
+class SelectedConfig:
+    """A configuration to confirm, and how it was chosen."""
+
+    task: str
+    config: Config
+    name: str
+    trial: str | None
+    selection_episodes: int  # at the rungs in the log: those that decided
+
+
+def standings(entries: Iterable[Entry], ended: Collection[str]) -> list[Standing]:
+    """Return the trials of ``ended`` that have a value, best first: rungs reached, then value."""
+    last = {
+        entry["trial"]: Standing(entry["rung"], entry["value"], entry["trial"])
+        for entry in entries
+        if entry["value"] is not None and entry["trial"] in ended
+    }
+    return sorted(last.values(), key=lambda s: (s.rung, s.value), reverse=True)
+
+
+def select_configs(
+    task: str,
+    paper: Config | None,
+    top: int,
+    trials: Iterable[Tried],
+    entries: Iterable[Entry],
+    broken: Collection[str],
+) -> Iterator[SelectedConfig]:
+    """Yield the paper's configuration, then the ``top`` others of each path.
+
+    ``trials`` are all of the task, ``entries`` the rung log; ``broken`` trials diverged or failed.
+    Behaviour cloning needs no run of its own: every run scores the behaviour model that it builds
+    on. A path without a trial at the last rung is represented by the one that came furthest.
+    """
+    known = {trial.id: trial for trial in trials}
+    own = [entry for entry in entries if entry["trial"] in known]
+    if paper is not None:
+        its_trial = next((trial.id for trial in known.values() if trial.config == paper), None)
+        yield SelectedConfig(task, paper, PAPER, its_trial, 0)
+    tried = (known[entry["trial"]] for entry in own)
+    episodes = sum(len(trial.seeds) * trial.config.evaluation.episodes for trial in tried)
+    ranking = [known[one.trial] for one in standings(own, known.keys() - broken)]
+    for path in PATHS:
+        best = [
+            trial
+            for trial in ranking
+            if trial.config.behaviour.path == path and trial.origin != PAPER_ORIGIN
+        ]
+        for rank, trial in enumerate(best[:top], start=1):
+            name = f"search, best {rank}" if top > 1 else "search, best"
+            yield SelectedConfig(task, trial.config, name, trial.id, episodes)
+
+
+def spent_episodes(
+    task: str,
+    sha256: str,
+    trials: Iterable[Tried],
+    entries: Iterable[Entry],
+    noted: Callable[[str, str], bool],
+) -> int:
+    """Return the online evaluation episodes that the search of a task has spent.
+
+    Beside those that decided these are the episodes of seeds that ran ahead of a trial that was
+    stopped, and of trials that broke. ``noted(key, name)`` says whether a policy job left a note.
+    """
+    logged = {(entry["trial"], entry["rung"]) for entry in entries}
+    spent = 0
+    for trial in trials:
+        points = scored_at(trial.config, trial.rungs)["policy"]
+        for seed in trial.seeds:
+            key = stage_keys(trial.config, task, sha256, seed)["policy"]
+            for rung, (updates, episodes) in enumerate(points):
+                name = score_name(trial.config, updates, episodes)
+                made = (trial.id, rung) in logged or noted(key, name)
+                if made or noted(key, f"diverged-{name}"):  # broken off
+                    spent += episodes
+    return spent

@@ -1,0 +1,38 @@
+"""The policy of a snapshot as one function: observations and noise in, actions out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from qipo_ray.agent import ActionSampler, State
+from qipo_ray.agent.tensors import Normaliser
+from qipo_ray.config import Config
+from qipo_ray.nets import Stack
+
+
+class CheckpointPolicy(torch.nn.Module):
+    """The policy of one behaviour or policy snapshot, on the CPU; its weights are never trained.
+
+    All randomness comes in as noise: one action a state, no best-of-N (design 8).
+    """
+
+    def __init__(self, config: Config, state: State) -> None:
+        super().__init__()
+        self.normaliser = Normaliser(**state["normaliser"])
+        self.state_dim, self.action_dim = len(self.normaliser.mean), int(state["action_dim"])
+        self.sampler = ActionSampler(config, self.state_dim, self.action_dim)
+        stack = Stack(self.sampler.network.shapes, torch.device("cpu"), trainable=False)
+        # Departure D33: averages can be scored; the paper's code scores the online networks.
+        stack.append(state["weights"][config.evaluation.weights])
+        # Apart from one another: exporters write what shares memory as often as it is shared.
+        self.weights = {name: value.clone() for name, value in stack.params.items()}
+
+    def forward(self, observations: Tensor, noise: Tensor) -> Tensor:
+        """Return actions ``(B, A)`` for raw observations ``(B, S)`` and N(0, I) noise ``(B, A)``.
+
+        They are normalised and clipped as the configuration says.
+        """
+        states = self.normaliser(observations).unsqueeze(0)
+        actions: Tensor = self.sampler(self.weights, states, noise.unsqueeze(0))
+        return actions.squeeze(0)

@@ -1,0 +1,165 @@
+"""Which job may start next: the jobs that somebody waits for, and what they build on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
+
+from qipo_ray.config import STAGES
+from qipo_ray.study.job import CheckpointRef, EvalPoint, Job
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.train.job_store import JobStore
+
+
+@dataclass
+class _Entry:
+    """A wanted job, who waits for it, and whose slot it is in."""
+
+    job: Job
+    subscribers: set[str] = field(default_factory=set)
+    owner: str | None = None
+
+
+def _joined(one: Iterable[EvalPoint], other: Iterable[EvalPoint]) -> tuple[EvalPoint, ...]:
+    return tuple(sorted({*one, *other}, key=lambda e: (e.updates, e.episodes)))
+
+
+class JobGraph:
+    """Jobs by snapshot; equal snapshots are one job, whoever asks for them.
+
+    Jobs of one key run one at a time, the shortest first, so that a longer one continues it.
+    Earlier stages go first: they have the longest chains behind them.
+    """
+
+    def __init__(self, results: JobStore) -> None:
+        self.results = results
+        self.entries: dict[CheckpointRef, _Entry] = {}
+        self.done: set[CheckpointRef] = set()
+        self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that can never be done
+        self.trained = 0  # jobs that ended here
+        self.reused = 0  # requests that found their job wanted or done already
+
+    def add(self, job: Job, subscriber: str) -> None:
+        """Want a job; one of the same snapshot gets the union of their evaluations."""
+        entry = self.entries.get(job.snapshot)
+        if entry is None:
+            entry = self.entries[job.snapshot] = _Entry(job)
+            self._look_up(entry.job)
+            self.reused += job.snapshot in self.done
+        elif subscriber not in entry.subscribers:
+            evaluations = _joined(entry.job.evaluations, job.evaluations)
+            entry.job = replace(entry.job, evaluations=evaluations)
+            self.reused += 1
+            if job.snapshot in self.done:
+                self.done.discard(job.snapshot)
+                self._look_up(entry.job)
+        entry.subscribers.add(subscriber)
+
+    def _look_up(self, job: Job) -> None:
+        divergence = self.results.divergence(job)
+        if divergence is not None:
+            at, reason = divergence["updates"], divergence["reason"]
+            self.failed[job.snapshot] = JobEvent("diverged", job.snapshot, at, 0.0, reason=reason)
+        elif self.results.done(job):
+            self.done.add(job.snapshot)
+
+    def withdraw(self, subscriber: str) -> list[Job]:
+        """Forget a subscriber; return the running jobs that nobody waits for any more."""
+        abandoned = []
+        for snapshot, entry in list(self.entries.items()):
+            entry.subscribers.discard(subscriber)
+            if entry.subscribers or snapshot in self.done or snapshot in self.failed:
+                continue
+            if entry.owner is not None:
+                abandoned.append(entry.job)
+            else:
+                del self.entries[snapshot]
+        return abandoned
+
+    def failure(self, snapshot: CheckpointRef) -> JobEvent | None:
+        """Return the end of a job that can never be done, its own or that of one upstream."""
+        if snapshot in self.failed:
+            return self.failed[snapshot]
+        entry = self.entries.get(snapshot)
+        failures = (self.failure(s) for s in entry.job.upstream) if entry else iter(())
+        return next((failure for failure in failures if failure is not None), None)
+
+    def failure_reason(self, snapshot: CheckpointRef) -> str | None:
+        """Return why a job can never be done: it or one upstream diverged or failed. Else None."""
+        failure = self.failure(snapshot)
+        return None if failure is None else failure.reason
+
+    @property
+    def left(self) -> list[Job]:
+        """Jobs that are not done and can still be, in order of start."""
+        left = [
+            entry.job
+            for snapshot, entry in self.entries.items()
+            if snapshot not in self.done and self.failure_reason(snapshot) is None
+        ]
+        return sorted(left, key=lambda job: (STAGES.index(job.stage), job.length))
+
+    @property
+    def _busy(self) -> set[str]:
+        """Keys of the jobs in slots."""
+        return {s.key for s, entry in self.entries.items() if entry.owner is not None}
+
+    def start(self, owner: str, fits: Callable[[Job], bool] = lambda job: True) -> Job | None:
+        """Give ``owner`` the next job that is ready and fits, or None."""
+        busy = self._busy
+        for job in self.left:
+            entry = self.entries[job.snapshot]
+            ready = job.key not in busy and all(s in self.done for s in job.upstream)
+            if ready and entry.subscribers and fits(job):
+                entry.owner = owner
+                return job
+        return None
+
+    def adopt(self, job: Job, owner: str) -> bool:
+        """Note that ``owner`` has a job in a slot; False if it should not have it there."""
+        entry = self.entries.get(job.snapshot)
+        if entry is None:
+            entry = self.entries[job.snapshot] = _Entry(job)
+            self._look_up(job)
+        ended = job.snapshot in self.done or job.snapshot in self.failed
+        if entry.owner is None and not ended and job.key not in self._busy:
+            entry.owner = owner
+        return entry.owner == owner
+
+    def owned(self, owner: str) -> list[Job]:
+        """Return the jobs in an owner's slots."""
+        return [entry.job for entry in self.entries.values() if entry.owner == owner]
+
+    def release(self, owner: str, but: Collection[CheckpointRef] = ()) -> list[Job]:
+        """Take back an owner's jobs, all ``but`` some; they go on from their checkpoints."""
+        taken = [job for job in self.owned(owner) if job.snapshot not in but]
+        for job in taken:
+            self._free(job.snapshot)
+        return taken
+
+    def _free(self, snapshot: CheckpointRef) -> None:
+        """Take a job out of its slot, and cancel it if nobody waits for it."""
+        entry = self.entries[snapshot]
+        entry.owner = None
+        if not (entry.subscribers or snapshot in self.done or snapshot in self.failed):
+            del self.entries[snapshot]
+
+    def settle(self, report: JobEvent) -> bool:
+        """Note the end of a job; return whether the report was one.
+
+        A job that failed because something upstream is damaged waits until that is trained again.
+        """
+        if report.kind not in ("finished", "diverged", "dropped", "failed"):
+            return False
+        job = self.entries[report.snapshot].job
+        if report.kind == "failed":
+            known = self.done.intersection(job.upstream)
+            damaged = [s for s in known if not self.results.done(self.entries[s].job)]
+            self.done.difference_update(damaged)
+            if not damaged:
+                self.failed[job.snapshot] = report
+        elif report.kind != "dropped":
+            self.trained += 1
+            self._look_up(job)
+        self._free(job.snapshot)
+        return True

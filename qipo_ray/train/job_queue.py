@@ -1,0 +1,128 @@
+"""The queue: who waits for which jobs, and the news that each has not read yet.
+
+The broker on a cluster and the service in this process both work from it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
+
+from qipo_ray.study.job import CheckpointRef, Job
+from qipo_ray.study.job_events import JobEvent, Topic
+from qipo_ray.train.job_graph import JobGraph
+from qipo_ray.train.job_store import JobStore
+
+EVERYONE = "*"  # the subscriber who submits nothing and hears everything
+SETBACKS = 3  # in a row without an update gained: then a job has failed
+
+
+class Inbox:
+    """Events for one subscriber, in order: scores and ends once, of progress the newest."""
+
+    def __init__(self) -> None:
+        self._events: dict[Topic, tuple[int, JobEvent]] = {}
+
+    def put(self, serial: int, report: JobEvent) -> None:
+        """Add a report under a serial number higher than all before."""
+        topic = report.topic
+        if not report.lasting:
+            self._events.pop(topic, None)
+        self._events.setdefault(topic, (serial, report))
+
+    def since(self, seen: int) -> list[JobEvent]:
+        """Return the reports with a higher serial number than ``seen``."""
+        new = itertools.takewhile(lambda item: item[0] > seen, reversed(self._events.values()))
+        return [report for _, report in new][::-1]
+
+
+class JobQueue:
+    """A job graph with an inbox for each subscriber.
+
+    What the store knows already is told as if it had just happened. A job that diverged or failed
+    takes with it all that build on it, under the same reason.
+    """
+
+    def __init__(self, results: JobStore) -> None:
+        self.graph = JobGraph(results)
+        self.inboxes: dict[str, Inbox] = {EVERYONE: Inbox()}
+        self.serial = 0  # of the newest report
+        self._reached: dict[CheckpointRef, int] = {}  # most updates seen
+        self._setbacks: dict[CheckpointRef, tuple[int, int]] = {}  # how many, and at which update
+
+    def submit(self, subscriber: str, jobs: Iterable[Job]) -> None:
+        """Queue jobs for a subscriber, who is told what the store knows of them; idempotent."""
+        jobs = list(jobs)
+        self.inboxes.setdefault(subscriber, Inbox())
+        for job in jobs:
+            self.graph.add(job, subscriber)
+        for job in jobs:
+            self._notify_known(job)
+
+    def cancel(self, subscriber: str) -> list[Job]:
+        """Drop a subscriber; return the jobs in slots that nobody waits for any more."""
+        self.inboxes.pop(subscriber, None)
+        return self.graph.withdraw(subscriber)
+
+    def poll(self, subscriber: str, seen: int) -> tuple[int, list[JobEvent]]:
+        """Return the newest serial number and a subscriber's reports after ``seen``."""
+        inbox = self.inboxes.get(subscriber)
+        return self.serial, [] if inbox is None else inbox.since(seen)
+
+    def settle(self, report: JobEvent) -> None:
+        """Take in a report on a wanted job and pass it on."""
+        snapshot = report.snapshot
+        job = self.graph.entries[snapshot].job
+        self._reached[snapshot] = max(report.updates, self._reached.get(snapshot, 0))
+        ended = self.graph.settle(report)
+        if not ended or report.kind == "dropped":
+            self._notify(report)
+        elif snapshot in self.graph.failed:
+            for other in self.graph.entries:
+                self._notify_failure(other)
+        elif snapshot in self.graph.done:
+            self._notify_known(job)
+        elif report.kind != "failed":
+            self.set_back(job, "it ended, but its results are not in the store or are damaged")
+
+    def set_back(self, job: Job, reason: str) -> None:
+        """Note that a job stopped against its will; too often at one place and it has failed."""
+        at = self._reached.get(job.snapshot, 0)
+        count, before = self._setbacks.get(job.snapshot, (0, at))
+        count = count + 1 if at == before else 1
+        self._setbacks[job.snapshot] = (count, at)
+        if count >= SETBACKS and job.snapshot in self.graph.entries:
+            text = f"{reason}, {count} times at update {at}"
+            self.settle(JobEvent("failed", job.snapshot, at, 0.0, reason=text))
+
+    def _notify(self, report: JobEvent) -> None:
+        self.serial += 1
+        entry = self.graph.entries.get(report.snapshot)
+        for subscriber in (EVERYONE, *(entry.subscribers if entry else ())):
+            self.inboxes[subscriber].put(self.serial, report)
+
+    def _notify_known(self, job: Job) -> None:
+        """Tell the scores that are in the store, and the end of the job if it has come."""
+        results, snapshot = self.graph.results, job.snapshot
+        for evaluation in job.evaluations:
+            found = results.score(job, evaluation)
+            if found is not None:
+                at = evaluation.updates
+                self._notify(JobEvent("score", snapshot, at, self._seconds(job, at), score=found))
+        if snapshot in self.graph.done:
+            self._notify(
+                JobEvent("finished", snapshot, job.length, self._seconds(job, job.length))
+            )
+        self._notify_failure(snapshot)
+
+    def _seconds(self, job: Job, updates: int) -> float:
+        """Return the seconds of training up to a snapshot; 0 if that was pruned."""
+        artefact = self.graph.results.artefacts.find(job.stage, job.key, updates)
+        return 0.0 if artefact is None else artefact.seconds
+
+    def _notify_failure(self, snapshot: CheckpointRef) -> None:
+        failure = None if snapshot in self.graph.done else self.graph.failure(snapshot)
+        if failure is not None:
+            updates = failure.updates if snapshot == failure.snapshot else 0
+            self._notify(replace(failure, snapshot=snapshot, updates=updates))

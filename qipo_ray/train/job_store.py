@@ -1,0 +1,125 @@
+"""What the store knows of jobs: snapshots, scores, divergence, and where they were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.agent import State
+from qipo_ray.config.evaluations import score_name
+from qipo_ray.errors import UserError
+from qipo_ray.store.artefacts import ArtefactStore
+from qipo_ray.store.manifest import CheckpointInfo
+from qipo_ray.study.job import CheckpointRef, EvalPoint, Job
+from qipo_ray.study.job_events import Score
+from qipo_ray.train.checkpoint import Checkpoint, CheckpointError, check_job, from_bytes, identity
+
+TRAINED_ON = "trained-on"
+
+
+class JobStore:
+    """A reader of the store under ``root``; what is not there is None."""
+
+    def __init__(self, root: Path) -> None:
+        self.artefacts = ArtefactStore(root)
+
+    def score(self, job: Job, evaluation: EvalPoint) -> Score | None:
+        """Return the cached score, or None."""
+        name = score_name(job.config, evaluation.updates, evaluation.episodes)
+        return self.artefacts.note(job.stage, job.key, name)
+
+    def divergence(self, job: Job) -> dict[str, Any] | None:
+        """Return ``{updates, reason}`` if the job is known to diverge within its length."""
+        scores = (score_name(job.config, e.updates, e.episodes) for e in job.evaluations)
+        for name in ("diverged", *(f"diverged-{score}" for score in scores)):
+            note: dict[str, Any] | None = self.artefacts.note(job.stage, job.key, name)
+            if note is not None and note["updates"] <= job.length:
+                return note
+        return None
+
+    def done(self, job: Job) -> bool:
+        """Return whether the job's snapshot is there, whole, and all that is measured of it."""
+        if any(self.score(job, evaluation) is None for evaluation in job.evaluations):
+            return False
+        if job.stage != "behaviour" and self.report(job) is None:
+            return False
+        return self.artefacts.read(job.stage, job.key, job.length) is not None
+
+    def report(self, job: Job) -> dict[str, Any] | None:
+        """Return the report of a critic, with its greedy score, or of a policy, as records do.
+
+        None where there is none, as of a behaviour.
+        """
+        note: dict[str, Any] | None = self.artefacts.note(job.stage, job.key, _report_name(job))
+        if note is None or job.stage == "policy":
+            return note
+        best = next((self.score(job, one) for one in job.evaluations), None)
+        return {**note, "best_of": best}
+
+    def keep_report(self, job: Job, report: Mapping[str, Any]) -> None:
+        """Keep the report of a critic or a policy at its job's length."""
+        note = {"updates": job.length, **report}
+        self.artefacts.write_note(job.stage, job.key, _report_name(job), note)
+
+    def machines(self, job: Job) -> list[dict[str, Any]]:
+        """Return where the job was trained, in order: `machine.hardware`, and ``slots``."""
+        return self.artefacts.note(job.stage, job.key, TRAINED_ON) or []
+
+    def trains_on(self, job: Job, machine: dict[str, Any]) -> None:
+        """Note where the job is trained from now on."""
+        before = self.machines(job)
+        if before[-1:] != [machine]:
+            self.artefacts.write_note(job.stage, job.key, TRAINED_ON, [*before, machine])
+
+    def state(self, snapshot: CheckpointRef) -> State:
+        """Return a snapshot's state; ``UserError`` if it is missing, damaged or foreign."""
+        data = self.artefacts.read(snapshot.stage, snapshot.key, snapshot.updates)
+        if data is None:
+            raise UserError(
+                f"snapshot {snapshot.updates} of {snapshot.stage} {snapshot.key} is missing or "
+                "damaged; the same command trains it again"
+            )
+        return self._checked(data, snapshot, {"key": snapshot.key}).state
+
+    def resume_point(self, job: Job) -> tuple[Checkpoint, CheckpointInfo] | None:
+        """Return from where every missing score can be reached, and what the store says of it.
+
+        That is the newest valid snapshot at or before the first missing score. ``UserError`` if
+        it is not of this job, or of a version that is not read.
+        """
+        missing = [e.updates for e in job.evaluations if self.score(job, e) is None]
+        found = self.artefacts.newest(job.stage, job.key, at_most=min([job.length, *missing]))
+        if found is None:
+            return None
+        artefact, data = found
+        snapshot = CheckpointRef(job.stage, job.key, artefact.updates)
+        return self._checked(data, snapshot, identity(job)), artefact
+
+    def _checked(
+        self, data: bytes, snapshot: CheckpointRef, wanted: Mapping[str, Any]
+    ) -> Checkpoint:
+        """Return a checkpoint that is of this snapshot and of the job ``wanted``."""
+        with self.refusing(snapshot):
+            checkpoint = from_bytes(data)
+            check_job(checkpoint, {**wanted, "stage": snapshot.stage, "updates": snapshot.updates})
+        return checkpoint
+
+    @contextmanager
+    def refusing(self, snapshot: CheckpointRef) -> Iterator[None]:
+        """Let a ``CheckpointError`` say which checkpoint is refused, and what to do."""
+        try:
+            yield
+        except CheckpointError as error:
+            folder = self.artefacts.folder(snapshot.stage, snapshot.key)
+            raise CheckpointError(
+                f"checkpoint {snapshot.updates} in {folder} is refused: {error}; without that "
+                "folder the same command trains it anew"
+            ) from None
+
+
+def _report_name(job: Job) -> str:
+    """Return the name of a job's report: that of a policy is of the weights that are scored."""
+    name = f"{job.stage}-report-{job.length:09d}"
+    return f"{name}-{job.config.evaluation.weights}" if job.stage == "policy" else name

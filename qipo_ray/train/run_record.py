@@ -1,0 +1,207 @@
+"""The record of an ended run, built from the store: the same again after any resume."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from qipo_ray.config import config_hash, departures, path_label, to_dict
+from qipo_ray.data.tasks import get_task
+from qipo_ray.data.transitions import Dataset, behaviour_score
+from qipo_ray.evaluation.score import EvalProtocol, env_seeds_text
+from qipo_ray.store.fencing import newest_attempt
+from qipo_ray.store.records import SCHEMA, new_id
+from qipo_ray.study.job import Job, Run
+from qipo_ray.study.job_events import Score
+from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.machine import software
+from qipo_ray.train.metrics import read_metrics
+from qipo_ray.train.scoring import action_latency_ms
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Why and how a run was made: what its record says beside its results."""
+
+    sweep: str
+    trial: str | None
+    purpose: str  # search | confirm | single
+    name: str | None  # of the configuration, for the tables
+    command: str
+    started: str  # UTC ISO 8601
+    reused: frozenset[str] = frozenset()  # keys of jobs that were finished before
+    selection_episodes: int = 0
+
+
+def now() -> str:
+    """Return the time, UTC ISO 8601."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def record_id(run: Run, occasion: RunContext) -> str:
+    """Return the id of the run's record."""
+    return new_id(occasion.sweep, occasion.purpose, run.task, config_hash(run.config), run.seed)
+
+
+def build_record(
+    run: Run,
+    dataset: Dataset,
+    results: JobStore,
+    occasion: RunContext,
+    *,
+    state: str = "finished",
+    reason: str | None = None,
+    reached: int | None = None,
+    rung: int | None = None,
+) -> dict[str, Any]:
+    """Return the record of an ended run (schema 1).
+
+    ``reached`` are the policy updates it came to, its full length unless said otherwise.
+    """
+    behaviour, critic, policy = run.jobs
+    reached = policy.length if reached is None else reached
+    scores = [s for e in policy.evaluations if (s := results.score(policy, e)) is not None]
+    scores = [score for score in scores if score["updates"] <= reached]
+    finished = state == "finished"
+    machines = _trained_on(run, results)
+    ended = now()
+    return {
+        "schema": SCHEMA,
+        "id": record_id(run, occasion),
+        "sweep": occasion.sweep,
+        "trial": occasion.trial,
+        "purpose": occasion.purpose,
+        "task": run.task,
+        "seed": run.seed,
+        "state": state,
+        "reason": reason,
+        "attempt": max(1, newest_attempt(results.artefacts.folder(policy.stage, policy.key))),
+        "config": to_dict(run.config),
+        "config_hash": config_hash(run.config),
+        "label": {
+            "method": f"QIPO-{path_label(run.config)}",
+            "departures": list(departures(run.config)),
+            "name": occasion.name,
+        },
+        "jobs": {job.stage: job.key for job in run.jobs},
+        "reached": {"updates": reached, "rung": rung},
+        "scores": scores,
+        "final": _final(run, results, scores) if finished else _nothing(),
+        "behaviour_cloning": next(
+            (results.score(behaviour, evaluation) for evaluation in behaviour.evaluations), None
+        ),
+        "protocol": asdict(protocol(run, occasion)),
+        "data": _data(run, dataset),
+        "cost": _cost(run, results, occasion, ended),
+        "provenance": {
+            **software(),
+            "hardware": _hardware(machines),
+            "command": occasion.command,
+            "started": occasion.started,
+            "ended": ended,
+        },
+        "pack": _pack(policy, machines),
+        "critic_report": results.report(critic),
+        "policy_report": results.report(policy) if finished else None,
+        "health": {job.stage: _health(job, results, reached) for job in run.jobs},
+    }
+
+
+def _health(job: Job, results: JobStore, reached: int) -> dict[str, float | None] | None:
+    """Return the last metrics of a job in the run, None for one that is not finite."""
+    most = reached if job.stage == "policy" else job.length
+    rows = read_metrics(results.artefacts.folder(job.stage, job.key))
+    within = [row for row in rows if row["updates"] <= most]
+    return {k: v if math.isfinite(v) else None for k, v in within[-1].items()} if within else None
+
+
+def _nothing() -> dict[str, None]:
+    return {"last": None, "last3": None, "best": None, "action_latency_ms": None}
+
+
+def _final(run: Run, results: JobStore, scores: list[Score]) -> dict[str, Any]:
+    policy = run.jobs[-1]
+    return {
+        # Departure D32: the last checkpoint counts; the paper's code reports the best evaluation.
+        "last": scores[-1],
+        "last3": statistics.fmean(score["normalised"] for score in scores[-3:]),
+        "best": max(scores, key=lambda score: float(score["normalised"])),
+        "action_latency_ms": action_latency_ms(run.config, results.state(policy.snapshot)),
+    }
+
+
+def protocol(run: Run, occasion: RunContext) -> EvalProtocol:
+    """Return how the run's final score is measured."""
+    return EvalProtocol(
+        episodes=run.final_episodes,
+        env_seeds=env_seeds_text(run.final_episodes),
+        sampler=run.config.solver,
+        steps=run.config.sampler.evaluations,
+        best_of=1,
+        clip=run.config.sampler.clip,
+        selection_episodes=occasion.selection_episodes,
+    )
+
+
+def _data(run: Run, dataset: Dataset) -> dict[str, Any]:
+    task = get_task(run.task)
+    return {
+        "task": run.task,
+        "source": dataset.source,
+        "sha256": dataset.sha256,
+        "rows": dataset.rows,
+        "notes": [*task.notes, *dataset.notes],
+        "score": behaviour_score(dataset, task),
+    }
+
+
+def _cost(
+    run: Run, results: JobStore, occasion: RunContext, ended: str
+) -> dict[str, float | None]:
+    seconds, updates, reused = 0.0, 0, 0.0
+    cpu_seconds: list[float | None] = []  # of all three jobs; None: not counted
+    for job in run.jobs:
+        made = [n for n in results.artefacts.lengths(job.stage, job.key) if n <= job.length]
+        artefact = results.artefacts.find(job.stage, job.key, max(made)) if made else None
+        cpu_seconds.append(None if artefact is None else artefact.cpu_seconds)
+        if artefact is None:
+            continue
+        if job.key in occasion.reused:
+            reused += artefact.seconds
+        else:
+            seconds, updates = seconds + artefact.seconds, updates + artefact.updates
+    wall = datetime.fromisoformat(ended) - datetime.fromisoformat(occasion.started)
+    return {
+        "wall_s": wall.total_seconds(),
+        "device_s": seconds,
+        "updates_per_s": updates / seconds if seconds else None,
+        "reused_s": reused,
+        "cpu_s": None if None in cpu_seconds else sum(filter(None, cpu_seconds)),
+    }
+
+
+def _trained_on(run: Run, results: JobStore) -> list[dict[str, Any]]:
+    """Return the distinct machines of the run's jobs, the one that ended the policy first."""
+    told = [one for job in reversed(run.jobs) for one in reversed(results.machines(job))]
+    return [one for i, one in enumerate(told) if one not in told[:i]]
+
+
+def _hardware(machines: list[dict[str, Any]]) -> dict[str, Any] | str:
+    """Return the machine that the policy was finished on, and ``also`` others that had a share."""
+    if not machines:
+        return "unknown"  # of artefacts that are older than these notes, or a run that never began
+    first, *others = [{k: v for k, v in one.items() if k != "slots"} for one in machines]
+    also = [one for one in others if one != first]
+    return {**first, "also": also} if also else first
+
+
+def _pack(policy: Job, machines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the most members that the run can have trained beside, itself among them.
+
+    Of larger packs the composition changed as others came and left: it is not known.
+    """
+    size = max((one["slots"] for one in machines), default=1)
+    return {"size": size, "composition": [policy.key] if size == 1 else None}

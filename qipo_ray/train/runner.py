@@ -1,0 +1,280 @@
+"""The host: an engine with its store. It admits jobs, trains, saves, scores, and reports.
+
+The local executor's processes and the workers on a cluster run the same host.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qipo_ray.agent import Diverged, State, Tensors
+from qipo_ray.agent.critic_report import CriticReport, critic_report
+from qipo_ray.agent.policy_report import PolicyReport, policy_report
+from qipo_ray.config.evaluations import score_name
+from qipo_ray.data.tasks import get_task
+from qipo_ray.errors import UserError
+from qipo_ray.store.fencing import StaleToken
+from qipo_ray.study.job import CheckpointRef, Job
+from qipo_ray.study.job_events import EventKind, JobEvent, Score
+from qipo_ray.train.best_by_q import score_best_by_q
+from qipo_ray.train.checkpoint import Checkpoint, check_form, fresh_state, identity, to_bytes
+from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
+from qipo_ray.train.engine import LOG_EVERY, Engine, Event
+from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.machine import hardware, moved
+from qipo_ray.train.memory import shortage, support_needs
+from qipo_ray.train.metrics import MetricsLog
+from qipo_ray.train.scoring import score_state
+
+logger = logging.getLogger(__name__)
+
+SAVE_EVERY_S = 10.0  # wall seconds between checkpoints; a kill loses at most this much work
+
+
+@dataclass
+class _Active:
+    """A job in this host: its attempt number, machine, training seconds, log, and last save.
+
+    ``cpu_seconds`` are the process's own, of all its threads; None where they were not counted
+    from the start.
+    """
+
+    job: Job
+    attempt: int
+    machine: dict[str, Any]
+    seconds: float
+    cpu_seconds: float | None
+    log: MetricsLog
+    saved: float
+
+
+class JobRunner:
+    """An engine with N slots whose jobs live in the store under ``root``."""
+
+    def __init__(
+        self, root: Path, slots: int = 1, device: str = "cpu", at_hand: AtHand = on_disk
+    ) -> None:
+        self.results = JobStore(root)
+        self.artefacts = self.results.artefacts
+        self.engine = Engine(slots)
+        self.device = torch.device(device)
+        self.active: dict[str, _Active] = {}
+        self.at_hand = at_hand
+        self._data: tuple[str, Tensors] | None = None
+
+    def admit(self, job: Job) -> list[JobEvent]:
+        """Start or continue a job in a free slot; return what is already due.
+
+        ``UserError`` if a checkpoint that it needs is missing, damaged or not its own, or if its
+        support sets cannot fit into memory.
+        """
+        states = {snapshot: self.results.state(snapshot) for snapshot in job.upstream}
+        upstream = {snapshot.stage: state for snapshot, state in states.items()}
+        attempt = self.artefacts.claim(job.stage, job.key)
+        checkpoint, before = self.results.resume_point(job) or (None, None)
+        seconds, cpu_seconds = (before.seconds, before.cpu_seconds) if before else (0.0, 0.0)
+        machine = {**hardware(str(self.device)), "slots": self.engine.slots}
+        state = None
+        if checkpoint is not None:
+            state = checkpoint.state
+            states[replace(job.snapshot, updates=state["updates"])] = state
+            _warn_if_moved(job, checkpoint, machine)
+        data = self._tensors(job)
+        self._check_room(job, data)
+        self._check_states(job, data, states)
+        self.engine.admit(job, data, upstream, state)
+        self.results.trains_on(job, machine)
+        updates = self.engine.updates(job.key)
+        log = MetricsLog(self.artefacts.folder(job.stage, job.key), updates)
+        self.active[job.key] = _Active(
+            job, attempt, machine, seconds, cpu_seconds, log, time.monotonic()
+        )
+        reports = [self._report("progress", job, updates)]
+        if updates >= job.length:
+            reports += self._handle(Event("finished", job, updates))
+        elif any(e.updates == updates for e in job.evaluations):
+            reports += self._handle(Event("mark", job, updates))
+        return reports
+
+    def _tensors(self, job: Job) -> Tensors:
+        key = data_key(job)
+        if self._data is None or self._data[0] != key:
+            self._data = (key, tensors_of(job, self.device, self.at_hand))
+        return self._data[1]
+
+    def _check_room(self, job: Job, data: Tensors) -> None:
+        """Refuse a job whose support sets cannot fit into memory."""
+        need = support_needs(job.config, data.rows, data.action_dim, self.device.type).get(
+            job.stage
+        )
+        sets = 1 + (self.engine.pack.pending_sets() if self.engine.pack else 0)
+        if need is not None and (problem := shortage(need, sets, self.device)) is not None:
+            raise UserError(problem)
+
+    def _check_states(
+        self, job: Job, data: Tensors, states: Mapping[CheckpointRef, State]
+    ) -> None:
+        """Refuse states that have not the form in which a job of their stage starts."""
+        upstream: dict[str, State] = {}
+        for snapshot, state in states.items():
+            fresh = fresh_state(job, snapshot.stage, data, upstream)
+            with self.results.refusing(snapshot):
+                check_form(state, fresh)
+            upstream[snapshot.stage] = state
+
+    def step(self, updates: int = LOG_EVERY) -> list[JobEvent]:
+        """Train all jobs for at most ``updates``; save, score and free slots as they fall due."""
+        start, cpu_start = time.monotonic(), time.process_time()
+        events = self.engine.advance(updates)
+        share = (time.monotonic() - start) / len(self.active)
+        cpu_share = (time.process_time() - cpu_start) / len(self.active)
+        for active in self.active.values():
+            active.seconds += share
+            if active.cpu_seconds is not None:
+                active.cpu_seconds += cpu_share
+        reports = [report for event in events for report in self._handle(event)]
+        for active in list(self.active.values()):
+            if time.monotonic() - active.saved > SAVE_EVERY_S:
+                try:
+                    self.save(active.job)
+                except StaleToken as error:
+                    reports.append(self._overtaken(active.job, error))
+        return reports
+
+    def _overtaken(self, job: Job, error: StaleToken) -> JobEvent:
+        """Leave a job to the process that took it over."""
+        updates = self.engine.updates(job.key)
+        report = self._report("dropped", job, updates, reason=str(error))
+        self._drop(job.key)
+        return report
+
+    def save(self, job: Job, *, keep: bool = False) -> State:
+        """Write a snapshot of a job in a slot and return its state."""
+        active = self.active[job.key]
+        state = self.engine.state(job.key)
+        self.artefacts.write(
+            job.stage,
+            job.key,
+            state["updates"],
+            to_bytes(Checkpoint(state, identity(job), active.machine)),
+            attempt=active.attempt,
+            seconds=active.seconds,
+            cpu_seconds=active.cpu_seconds,
+            keep=keep,
+        )
+        active.saved = time.monotonic()
+        return state
+
+    def stop(self, key: str) -> JobEvent:
+        """Save a job, take it out of its slot, and say so; it can go on later, anywhere."""
+        job = self.active[key].job
+        try:
+            updates = self.save(job)["updates"]
+        except StaleToken as error:
+            return self._overtaken(job, error)
+        report = self._report("dropped", job, updates)
+        self._drop(key)
+        return report
+
+    def _drop(self, key: str) -> None:
+        self.engine.drop(key)
+        del self.active[key]
+
+    def _handle(self, event: Event) -> list[JobEvent]:
+        try:
+            return self._respond(event)
+        except StaleToken as error:
+            return [self._overtaken(event.job, error)]
+
+    def _respond(self, event: Event) -> list[JobEvent]:
+        job = event.job
+        if event.kind == "metrics":
+            self.active[job.key].log.append(event.updates, event.metrics)
+            return [self._report("progress", job, event.updates, metrics=event.metrics)]
+        if event.kind == "diverged":
+            return [self._diverged(job, event.updates, event.reason)]
+        state = self.save(job, keep=event.kind == "finished")
+        if event.kind == "finished" and job.stage != "behaviour":
+            self._measure(job, state)
+        reports = self._scores(job, state)
+        if event.kind == "finished" and job.key in self.active:
+            reports.append(self._report("finished", job, event.updates))
+            self._drop(job.key)
+        return reports
+
+    def _measure(self, job: Job, state: State) -> None:
+        """Keep the report of a critic or policy that has come to its length, if there is none."""
+        if self.results.report(job) is not None:
+            return
+        data, behaviour = self._tensors(job), self.results.state(job.upstream[0])
+        measured: CriticReport | PolicyReport
+        if job.stage == "critic":
+            measured = critic_report(job.config, data, behaviour, state, job.seed)
+        else:
+            critic = self.results.state(job.upstream[1])
+            measured = policy_report(job.config, data, behaviour, critic, state, job.seed)
+        self.results.keep_report(job, measured.plain())
+
+    def _score(self, job: Job, state: State, episodes: int) -> Score:
+        task = get_task(job.task)
+        if job.stage == "critic":
+            behaviour = self.results.state(job.upstream[0])
+            return score_best_by_q(task, job.config, behaviour, state, episodes)
+        return score_state(task, job.config, state, episodes)
+
+    def _scores(self, job: Job, state: State) -> list[JobEvent]:
+        reports: list[JobEvent] = []
+        for evaluation in job.evaluations:
+            if evaluation.updates != state["updates"]:
+                continue
+            found = self.results.score(job, evaluation)
+            if found is None:
+                name = score_name(job.config, evaluation.updates, evaluation.episodes)
+                try:
+                    found = self._score(job, state, evaluation.episodes)
+                except Diverged as error:
+                    note = f"diverged-{name}"  # of this sampler: the weights may be fine
+                    return [*reports, self._diverged(job, state["updates"], str(error), note)]
+                self.artefacts.write_note(job.stage, job.key, name, found)
+            reports.append(self._report("score", job, evaluation.updates, score=found))
+        return reports
+
+    def _diverged(self, job: Job, updates: int, reason: str, name: str = "diverged") -> JobEvent:
+        note = {"updates": updates, "reason": reason}
+        self.artefacts.write_note(job.stage, job.key, name, note)
+        report = self._report("diverged", job, updates, reason=reason)
+        self._drop(job.key)
+        return report
+
+    def _report(
+        self,
+        kind: EventKind,
+        job: Job,
+        updates: int,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        score: Score | None = None,
+        reason: str = "",
+    ) -> JobEvent:
+        seconds = self.active[job.key].seconds
+        return JobEvent(kind, job.snapshot, updates, seconds, metrics or {}, score, reason)
+
+
+def _warn_if_moved(job: Job, checkpoint: Checkpoint, machine: Mapping[str, Any]) -> None:
+    """Say so if a job may not end bit for bit as on the machine that saved it."""
+    if changes := moved(checkpoint.machine, machine):
+        logger.warning(
+            "%s %s goes on from update %d otherwise than it was saved (%s): its last bits may "
+            "differ from an unbroken one's",
+            job.stage,
+            job.key,
+            checkpoint.state["updates"],
+            changes,
+        )

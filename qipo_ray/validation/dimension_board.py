@@ -1,0 +1,170 @@
+"""The outcome of growing dimensions: one table for actions, one for states, one picture."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from qipo_ray.validation.dimension import FORMS
+from qipo_ray.validation.experiment_report import ExperimentReport, ExperimentTable
+from qipo_ray.validation.panels import Line, Panel, chart, over_seeds
+from qipo_ray.validation.runner import Result
+from qipo_ray.validation.states import ESTIMATORS
+
+NAMES = {
+    "plain": "none (beta = 0)",
+    "batch": "batch",
+    "drawn": "drawn",
+    "support 16": "support, M = 16",
+    "support 64": "support, M = 64",
+    "1 of 64": "1 of 64 drawn",
+}
+STATES_SHARE = {"support 16": 16, "support 64": 64}  # actions of a state in a batch, if not 1
+
+
+def report(results: Sequence[Result]) -> ExperimentReport:
+    """Return both tables and the picture from the cells' results."""
+    return ExperimentReport(
+        (_actions(results), _states(results)), (), {"dimension.png": _picture(results)}
+    )
+
+
+def _actions(results: Sequence[Result]) -> ExperimentTable:
+    lines = []
+    for path, _, estimators in FORMS:
+        for estimator in estimators:
+            for dim in _dims(results, "action"):
+                some = _of(results, "action", dim, estimator, path)
+                blank = estimator == "plain" and path == "trig"  # the exact field is 0
+                lines.append(
+                    (
+                        path,
+                        NAMES[estimator],
+                        str(dim),
+                        "–" if blank else f"{_percent(some, _relative)} %",
+                        _mean(some, "field_along_rms", 3),
+                        _mean(some, "field_across_rms", 3),
+                        f"{_percent(some, lambda r: r['mean_along'])} %",
+                        _mean(some, "mean_across_rms", 3),
+                        _mean(some, "ess", 0),
+                        str(len(some)),
+                    )
+                )
+    return ExperimentTable(
+        "Dimension of the action, equal tilt (beta |c| = 1)",
+        (
+            "path", "weights", "d", "field, relative", "along c", "per other direction",
+            "mean short by", "mean off, per other direction", "effective samples", "seeds",
+        ),
+        tuple(lines),
+        labels=2,
+        note=(
+            "Velocity against the closed form under the tilted path: relative L2, then RMS error "
+            "along the tilt and in each other direction. Mean of the samples: how far it falls "
+            "short along the tilt, in percent of the tilt, and its error in each other direction. "
+            "drawn: the batch drawn by weight from one four times as large; its effective samples "
+            "are of that."
+        ),
+    )  # fmt: skip
+
+
+def _states(results: Sequence[Result]) -> ExperimentTable:
+    lines = []
+    for estimator in ESTIMATORS:
+        for dim in _dims(results, "state"):
+            some = _of(results, "state", dim, estimator)
+            lines.append(
+                (
+                    NAMES[estimator],
+                    str(dim),
+                    f"{_percent(some, _relative)} %",
+                    f"{_percent(some, lambda r: r['mean_along'])} %",
+                    _mean(some, "mean", 3),
+                    _mean(some, "ess", 0),
+                    str(some[0]["batch"] // STATES_SHARE.get(estimator, 1)),
+                    str(len(some)),
+                )
+            )
+    return ExperimentTable(
+        "Dimension of the state, actions of 4 dimensions",
+        (
+            "weights", "state", "field, relative", "mean short by", "mean, RMS error",
+            "effective samples", "states an update", "seeds",
+        ),
+        tuple(lines),
+        note=(
+            "Every row costs the same number of network passes. At fresh states of p: relative L2 "
+            "error of the velocity under the tilted path, how far the conditional mean falls "
+            "short along the tilt, and its RMS error (the tilt has length 1, the actions "
+            "deviation 1). The batch estimator weighs pairs, so it tilts the states, too."
+        ),
+    )  # fmt: skip
+
+
+def _picture(results: Sequence[Result]) -> bytes:
+    """Return a PNG: field and mean over the action's dimension, the mean over the state's."""
+    dims, states = _dims(results, "action"), _dims(results, "state")
+    forms = [
+        ("ot", "plain", "ot, no tilt", 0),
+        ("ot", "batch", "ot, batch", 1),
+        ("ot", "drawn", "ot, drawn", 2),
+        ("trig", "batch", "trig, batch", 3),
+    ]
+
+    def lines(of: Callable[[Result], float]) -> list[Line]:
+        return [
+            over_seeds(
+                label,
+                dims,
+                [[of(r) for r in _of(results, "action", dim, name, path)] for dim in dims],
+                look,
+            )
+            for path, name, label, look in forms
+        ]
+
+    conditional = [
+        over_seeds(
+            NAMES[name],
+            states,
+            [[r["mean"] for r in _of(results, "state", dim, name)] for dim in states],
+            look,
+        )
+        for look, name in enumerate(ESTIMATORS)
+    ]
+    return chart(
+        [
+            Panel("velocity, whole", "action dimension", "relative L2 error",
+                  lines(_relative), ticks=dims),
+            Panel("velocity along the tilt", "action dimension", "RMS error",
+                  lines(lambda r: r["field_along_rms"]), ticks=dims),
+            Panel("conditional mean of 4 actions", "state dimension", "RMS error",
+                  conditional, ticks=states),
+        ]
+    )  # fmt: skip
+
+
+def _of(
+    results: Sequence[Result], kind: str, dim: int, estimator: str, path: str | None = None
+) -> list[Result]:
+    return [
+        r
+        for r in results
+        if (r["kind"], r["dim"], r["estimator"], r.get("path")) == (kind, dim, estimator, path)
+    ]
+
+
+def _dims(results: Sequence[Result], kind: str) -> list[int]:
+    return sorted({r["dim"] for r in results if r["kind"] == kind})
+
+
+def _relative(result: Result) -> float:
+    error: float = result["field"] / result["wanted"]
+    return error
+
+
+def _percent(some: Sequence[Result], of: Callable[[Result], float]) -> str:
+    return f"{100 * statistics.fmean(map(of, some)):.1f}"
+
+
+def _mean(some: Sequence[Result], name: str, digits: int) -> str:
+    return f"{statistics.fmean(r[name] for r in some):.{digits}f}"

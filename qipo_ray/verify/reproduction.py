@@ -1,0 +1,152 @@
+"""How to get a record's number again: the command, and what differs between there and here."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.config import Config, from_dict, load_config, override, preset_names, to_dict
+from qipo_ray.leaderboard.provenance import HARDWARE, hardware_of, hardware_text
+
+Record = Mapping[str, Any]
+SOFTWARE = {"version": "qipo_ray", "python": "Python", "commit": "commit"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `train` is told, and the score that it should come to."""
+
+    task: str
+    seed: int
+    config: Config
+    preset: str  # the nearest one
+    sets: tuple[str, ...]  # what differs from it, as --set takes it
+    device: str  # that the record was trained on: cpu, cuda, ...
+    expected: Mapping[str, Any] | None  # the recorded score; None for a run that has none
+    state: str  # that it ended in
+    reason: str | None
+
+    def command(self, results: Path, data: Path | None = None, device: str | None = None) -> str:
+        """Return the command line."""
+        parts = ["qipo-ray", "train", "--task", self.task, "--preset", self.preset]
+        parts += [part for one in self.sets for part in ("--set", one)]
+        parts += ["--seeds", str(self.seed), "--results", str(results)]
+        parts += ["--data", str(data)] if data else []
+        device = device or self.device
+        return shlex.join(parts + (["--device", device] if device != "cpu" else []))
+
+
+def recipe(record: Record) -> Recipe:
+    """Return how to make a record's number.
+
+    A run of a search is scored at its rungs, over few episodes, and may have been stopped: its
+    recipe ends where it ended and is scored there alone, which changes no weight.
+    """
+    config = from_dict(record["config"], f"record {record['id']}")
+    updates = record["reached"]["updates"]
+    if record["purpose"] == "search" and updates:
+        rounds = -(-updates // config.policy.renew_every)
+        episodes = config.evaluation.episodes
+        config = override(
+            config,
+            [
+                f"policy.rounds={rounds}",
+                f"evaluation.every={updates}",
+                f"evaluation.final_episodes={episodes}",
+            ],
+        )
+    preset, sets = nearest_preset(config)
+    scores = [score for score in record["scores"] if score["updates"] == updates]
+    return Recipe(
+        task=record["task"],
+        seed=record["seed"],
+        config=config,
+        preset=preset,
+        sets=sets,
+        device=hardware_of(record["provenance"]).get("device") or "cpu",
+        expected=record["final"]["last"] or (scores[-1] if scores else None),
+        state=record["state"],
+        reason=record["reason"],
+    )
+
+
+def nearest_preset(config: Config) -> tuple[str, tuple[str, ...]]:
+    """Return the preset with the fewest other settings, and those as ``section.key=value``."""
+    found = {name: _differences(load_config(name), config) for name in preset_names()}
+    name = min(found, key=lambda one: len(found[one]))
+    return name, found[name]
+
+
+def _differences(base: Config, config: Config) -> tuple[str, ...]:
+    before, after = to_dict(base), to_dict(config)
+    return tuple(
+        f"{section}.{key}={_yaml(value)}"
+        for section, settings in after.items()
+        for key, value in settings.items()
+        if value != before[section][key]
+    )
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# ---- what differs here
+
+
+def differences(
+    record: Record, machine: Mapping[str, Any], data_sha256: str | None
+) -> Iterator[str]:
+    """Yield a line for everything here that is not as it was where the record was made.
+
+    ``machine`` is what the provenance of a record made here would hold; ``data_sha256`` is None
+    where the data set is not here.
+    """
+    then = record["provenance"]
+    for key, name in SOFTWARE.items():
+        if then[key] != machine[key]:
+            yield f"{name}: {_text(then[key])} there, {_text(machine[key])} here"
+    for where, dirty in (("there", then["dirty"]), ("here", machine["dirty"])):
+        if dirty:
+            yield f"the source had changes {where} that its commit does not hold"
+    wanted = record["data"]["sha256"]
+    if data_sha256 is None:
+        yield f"the data set of {record['task']} is not here (SHA-256 {wanted[:12]}...)"
+    elif data_sha256 != wanted:
+        yield f"data: SHA-256 {wanted[:12]}... there, {data_sha256[:12]}... here"
+    yield from inexact(record, machine)
+
+
+def inexact(record: Record, machine: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for everything that lets the same source round otherwise here than there.
+
+    Where there is none, the number is the same to the last bit.
+    """
+    then = record["provenance"]
+    names: Sequence[str] = sorted({*then["packages"], *machine["packages"]})
+    for name in names:
+        old, new = (one["packages"].get(name, "none") for one in (then, machine))
+        if old != new:
+            yield f"{name}: {old} there, {new} here"
+    there, here = hardware_of(then), hardware_of(machine)
+    if unknown := [name for key, name in HARDWARE.items() if key not in there]:
+        yield f"not recorded there: {', '.join(unknown)}; here: {hardware_text(here)}"
+    for key, name in HARDWARE.items():
+        if key in there and there[key] != here.get(key):
+            yield f"{name}: {_text(there[key])} there, {_text(here.get(key))} here"
+    for other in there.get("also", []):
+        yield f"trained there on more than one machine, also on {hardware_text(other)}"
+    if "cpu" != here.get("device") == there.get("device"):
+        yield f"device: {here['device']} does not round the same twice"
+    if record["pack"]["size"] > 1:
+        yield (
+            f"pack: trained in one of up to {record['pack']['size']} there, alone here: the same "
+            "weights but for rounding"
+        )
+
+
+def _text(value: object) -> str:
+    return "unknown" if value in (None, "", {}) else str(value)

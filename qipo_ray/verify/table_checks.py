@@ -1,0 +1,194 @@
+"""The tables that were written, held to those that the records give."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.leaderboard.board import from_records
+from qipo_ray.leaderboard.formats.plain import SCHEMA
+from qipo_ray.verify.audit import Audit, reason
+from qipo_ray.verify.record_checks import TOLERANCE
+from qipo_ray.version import __version__
+
+NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
+SCORE = re.compile(r"(-?\d+\.\d+) ± (\d+\.\d+)")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What ``leaderboard.json`` says of the tables beside it; None where it does not say."""
+
+    ours: bool  # written by this version of the program
+    version: str | None
+    records: frozenset[str] | None  # ids of those that the tables were made of
+
+
+def check_tables(found: Audit, *, complete: bool) -> None:
+    """Rebuild the tables from the records that they name, and note where they differ.
+
+    Tables that are older than some records are compared with the others. Of tables that another
+    version wrote only the scores are compared. While a driver is at work nothing is a fault.
+    """
+    folder = found.root / "leaderboard"
+    stamp = _stamp(folder / "leaderboard.json")
+    here = {record["id"] for record in found.records}
+    named = here if stamp.records is None else stamp.records
+    say = found.fault if found.driver is None else found.remark
+    if gone := sorted(named - here):
+        words = f"made of {len(named)} records, of which {len(gone)} are not here: {gone[0]}"
+        say(folder / "leaderboard.json", words)
+        return
+    if here - named:
+        words = f"older than {len(here - named)} records; the sweep's end, or {_anew(found)}"
+        found.remark(folder, f"{words}, writes them anew")
+    rebuilt = _Rebuilt(found, [named, here] if here - named else [named])
+    scores: dict[str, int] = {}  # that were compared in tables of another version
+    for suffix in rebuilt.documents(0):
+        path = folder / f"leaderboard.{suffix}"
+        try:
+            written = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if path.is_symlink():
+                say(path, "a link that leads nowhere")
+            elif complete:
+                what = "not written yet, though all runs have ended; run the sweep again"
+                found.remark(path, what)
+        except (ValueError, OSError) as problem:
+            say(path, f"cannot be read: {reason(problem)}")
+        else:
+            difference = rebuilt.difference(suffix, written, stamp)
+            if difference is not None:
+                say(path, f"not what the records give: {difference}")
+            elif not stamp.ours:
+                scores[path.name] = sum(_scores(suffix, written).values())
+    if scores:
+        listed = ", ".join(f"{count} in {name}" for name, count in scores.items())
+        words = f"written by {stamp.version or 'another version of qipo_ray'}: the scores"
+        words += f" ({listed}) are in the records, nothing else was compared; {_anew(found)}"
+        found.remark(folder, f"{words} writes them anew")
+
+
+class _Rebuilt:
+    """The tables of some sets of records, each made when it is asked for.
+
+    The first are those that the JSON table names. It is written last: where that was broken off,
+    the other tables may be of all records that are here.
+    """
+
+    def __init__(self, found: Audit, sets: Sequence[Collection[str]]) -> None:
+        self._found, self._sets = found, sets
+        self._documents: dict[int, dict[str, str]] = {}
+
+    def documents(self, number: int) -> dict[str, str]:
+        """Return the tables of a set by suffix."""
+        if number not in self._documents:
+            some = (one for one in self._found.records if one["id"] in self._sets[number])
+            self._documents[number] = from_records(some).documents()
+        return self._documents[number]
+
+    def difference(self, suffix: str, written: str, stamp: Stamp) -> str | None:
+        """Return what a table says that no set of records gives, or None."""
+        compare = first_difference if stamp.ours else partial(_other_scores, suffix)
+        first = None
+        for number in range(len(self._sets)):
+            difference = compare(written, self.documents(number)[suffix])
+            if difference is None:
+                return None
+            first = first or difference
+        return first
+
+
+def _anew(found: Audit) -> str:
+    return f"qipo-ray leaderboard {found.root} --output {found.root / 'leaderboard'}"
+
+
+def _stamp(path: Path) -> Stamp:
+    """Return what the JSON table says; that of this version if there is none to be read."""
+    try:
+        document: Any = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return Stamp(True, None, None)
+    if not isinstance(document, dict):
+        return Stamp(True, None, None)
+    version, records = document.get("version"), document.get("records")
+    if not isinstance(records, list) or not all(isinstance(one, str) for one in records):
+        records = None
+    ours = version == __version__ and document.get("schema") == SCHEMA
+    name = f"qipo_ray {version}" if isinstance(version, str) and version != __version__ else None
+    return Stamp(ours, name, None if records is None else frozenset(records))
+
+
+def first_difference(written: str, rebuilt: str) -> str | None:
+    """Return the first line that differs, or None; numbers may differ in their last digits."""
+    lines = zip_longest(written.splitlines(), rebuilt.splitlines(), fillvalue="nothing")
+    for number, (old, new) in enumerate(lines, start=1):
+        if old != new and not _close(old, new):
+            at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
+            start = max(0, at - 20)
+            return f"line {number}: {old[start : at + 40]!r}, not {new[start : at + 40]!r}"
+    return None
+
+
+def _close(old: str, new: str) -> bool:
+    """Return whether two lines are equal but for rounding."""
+    if NUMBER.split(old) != NUMBER.split(new):
+        return False
+    pairs = zip(NUMBER.findall(old), NUMBER.findall(new), strict=True)
+    return all(math.isclose(float(a), float(b), rel_tol=TOLERANCE) for a, b in pairs)
+
+
+def _other_scores(suffix: str, written: str, rebuilt: str) -> str | None:
+    """Return a score, mean ± deviation, that no row of the rebuilt table has, or None."""
+    try:
+        old, new = _scores(suffix, written), _scores(suffix, rebuilt)
+    except (ValueError, RecursionError, csv.Error) as problem:
+        return reason(problem)
+    if new and not old:
+        return "it holds no score"
+    return next((f"{mean} ± {std}" for mean, std in sorted(old - new)), None)
+
+
+def _scores(suffix: str, text: str) -> Counter[tuple[str, str]]:
+    """Return the scores in a table, of any version: each a mean with its deviation."""
+    if suffix == "json":
+        pairs = _pairs(json.loads(text))
+    elif suffix == "csv":
+        pairs = (
+            (value, row.get(name.removesuffix("_mean") + "_std"))
+            for row in csv.DictReader(io.StringIO(text))
+            for name, value in row.items()
+            if isinstance(name, str) and name.endswith("_mean")
+        )
+    else:
+        plain = text.replace(r"$\pm$", "±").replace("$-$", "-")
+        return Counter(SCORE.findall(plain))
+    found: Counter[tuple[str, str]] = Counter()
+    for mean, std in pairs:
+        try:
+            found[f"{float(mean):.6g}", f"{float(std):.6g}"] += 1
+        except (TypeError, ValueError):
+            continue  # no number, or a score of one seed, which has no deviation
+    return found
+
+
+def _pairs(tree: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the scores in a JSON document."""
+    if isinstance(tree, Mapping):
+        if "mean" in tree and "std" in tree:
+            yield tree["mean"], tree["std"]
+        for item in tree.values():
+            yield from _pairs(item)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _pairs(item)

@@ -1,0 +1,270 @@
+"""The service on a real cluster: Ray Train workers, and what happens when something dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from qipo_ray.distributed.client import Client, broker_of
+from qipo_ray.distributed.ray_service import RayTrainingService
+from qipo_ray.errors import UserError
+from qipo_ray.store.files import read_json
+from qipo_ray.study.job import Job, Run
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.training_service import LocalTrainingService
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context"),  # its own defaults
+]
+
+MakeRun = Callable[..., Run]
+LIMIT_S = 120.0
+TWO = SimpleNamespace(workers=2, cpus=1.0, gpus=0.0, slots=1)
+LONG = ("policy.renew_every=1500", "evaluation.every=500")  # 3,000 updates, several seconds
+WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def service(cluster: None, root: Path) -> Iterator[RayTrainingService]:
+    with RayTrainingService.start(root, TWO) as service:
+        yield service
+
+
+@pytest.fixture
+def client(service: RayTrainingService) -> Client:
+    return service.client()
+
+
+def hear(
+    client: Client,
+    subscriber: str,
+    until: Callable[[list[JobEvent]], bool],
+    service: RayTrainingService,
+) -> list[JobEvent]:
+    """Collect news until a condition holds, within the time limit."""
+    reports: list[JobEvent] = []
+    end = time.monotonic() + LIMIT_S
+    while not until(reports):
+        assert time.monotonic() < end, f"{subscriber}: {reports[-3:]}, {client.status()}"
+        service.check()
+        reports += client.poll(subscriber)
+    return reports
+
+
+def ended(run: Run) -> Callable[[list[JobEvent]], bool]:
+    return lambda reports: any(r.topic == ("end", run.jobs[-1].snapshot) for r in reports)
+
+
+def reached(job: Job, updates: int) -> Callable[[list[JobEvent]], bool]:
+    return lambda reports: any(
+        r.snapshot == job.snapshot and r.kind == "progress" and r.updates >= updates
+        for r in reports
+    )
+
+
+def ends(reports: list[JobEvent]) -> list[tuple[str, str]]:
+    return [(r.snapshot.stage, r.kind) for r in reports if r.lasting and r.kind != "score"]
+
+
+def claims(root: Path, job: Job) -> list[int]:
+    """The process ids of a job's attempts, in order."""
+    folder = JobStore(root).artefacts.folder(job.stage, job.key)
+    return [read_json(path)["pid"] for path in sorted(folder.glob("attempt-*"))]
+
+
+def alone(root: Path, run: Run) -> None:
+    """Train a run in this process, undisturbed."""
+    with LocalTrainingService(root) as local:
+        local.submit("alone", run.jobs)
+        reports: list[JobEvent] = []
+        while not ended(run)(reports):
+            reports += local.poll("alone")
+
+
+def test_two_workers_train_two_runs(
+    service: RayTrainingService, client: Client, root: Path, make_run: MakeRun
+) -> None:
+    runs = [make_run(*LONG, seed=seed) for seed in (0, 1)]
+    for run in runs:
+        client.submit(f"run {run.seed}", run.jobs)
+    for run in runs:
+        assert ends(hear(client, f"run {run.seed}", ended(run), service)) == WHOLE
+    assert len({pid for run in runs for job in run.jobs for pid in claims(root, job)}) == 2
+
+
+def test_a_killed_worker_comes_back_and_its_job_goes_on(
+    service: RayTrainingService,
+    client: Client,
+    root: Path,
+    make_run: MakeRun,
+    results_of: Callable[[Path, Run], dict[str, str]],
+    tmp_path: Path,
+) -> None:
+    runs = [make_run(*LONG, seed=seed) for seed in (10, 11)]
+    policy = runs[0].jobs[-1]
+    for run in runs:
+        client.submit(f"run {run.seed}", run.jobs)
+    before = hear(client, "run 10", reached(policy, 600), service)
+    os.kill(claims(root, policy)[0], signal.SIGKILL)
+    after = hear(client, "run 10", ended(runs[0]), service)
+    assert ends(before) + ends(after) == WHOLE
+    assert min(r.updates for r in after if r.snapshot == policy.snapshot) >= 500
+    assert len(claims(root, policy)) == 2  # here or on the other worker
+    assert ends(hear(client, "run 11", ended(runs[1]), service)) == WHOLE
+    alone(tmp_path, runs[0])
+    assert results_of(root, runs[0]) == results_of(tmp_path, runs[0])
+    end = time.monotonic() + LIMIT_S
+    submits = make_run(*LONG, seed=12), make_run(*LONG, seed=13)
+    for run in submits:  # both workers are needed: the dead one is back
+        client.submit(f"run {run.seed}", run.jobs)
+    while sum(map(len, client.status()["running"].values())) < 2:
+        assert time.monotonic() < end
+        client.poll("run 12")
+    for run in submits:
+        assert ends(hear(client, f"run {run.seed}", ended(run), service)) == WHOLE
+
+
+def test_equal_keys_train_once_for_two_waiters(
+    service: RayTrainingService, client: Client, root: Path, make_run: MakeRun
+) -> None:
+    run = make_run(seed=20)
+    client.submit("one", run.jobs)
+    other = Client(client.namespace)
+    other.submit("two", run.jobs)
+    assert ends(hear(client, "one", ended(run), service)) == WHOLE
+    assert ends(hear(other, "two", ended(run), service)) == WHOLE
+    assert [len(claims(root, job)) for job in run.jobs] == [1, 1, 1]
+
+
+def test_a_job_that_nobody_waits_for_leaves_its_slot(
+    service: RayTrainingService, client: Client, root: Path, make_run: MakeRun
+) -> None:
+    run = make_run("behaviour.updates=1000000", seed=30)
+    behaviour = run.jobs[0]
+    client.submit("one", run.jobs)
+    hear(client, "one", reached(behaviour, 100), service)
+    client.cancel("one")
+    everyone = Client(client.namespace)
+    dropped = ("dropped", behaviour.snapshot)
+    hear(everyone, "*", lambda rs: any((r.kind, r.snapshot) == dropped for r in rs), service)
+    assert not any(client.status()["running"].values())
+    assert JobStore(root).artefacts.lengths("behaviour", behaviour.key) != []
+
+
+def test_a_killed_broker_comes_back_and_all_ends_once(
+    service: RayTrainingService,
+    client: Client,
+    root: Path,
+    make_run: MakeRun,
+    results_of: Callable[[Path, Run], dict[str, str]],
+    tmp_path: Path,
+) -> None:
+    import ray
+
+    runs = [make_run(*LONG, seed=seed) for seed in (40, 41)]
+    policy = runs[0].jobs[-1]
+    for run in runs:
+        client.submit(f"run {run.seed}", run.jobs)
+    before = hear(client, "run 40", reached(policy, 100), service)
+    heard: list[JobEvent] = []
+    waiting = threading.Thread(  # a second client, in the middle of a call when the broker dies
+        target=lambda: heard.extend(hear(client, "run 41", ended(runs[1]), service))
+    )
+    waiting.start()
+    ray.kill(broker_of(client.namespace), no_restart=False)
+    assert ends(before) + ends(hear(client, "run 40", ended(runs[0]), service)) == WHOLE
+    waiting.join(LIMIT_S)
+    assert ends(heard) == WHOLE
+    assert [len(claims(root, job)) for run in runs for job in run.jobs] == [1] * 6
+    alone(tmp_path, runs[0])
+    assert results_of(root, runs[0]) == results_of(tmp_path, runs[0])
+
+
+def test_resources_that_never_fit_are_refused(cluster: None, tmp_path: Path) -> None:
+    nine = SimpleNamespace(workers=9, cpus=1.0, gpus=0.0, slots=1)
+    with pytest.raises(UserError, match="9 workers x 1 CPUs = 9 CPUs, but the cluster has 3 CPUs"):
+        RayTrainingService.start(tmp_path, nine)
+    assert list(tmp_path.iterdir()) == []
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from qipo_ray.distributed.ray_service import RayTrainingService
+one = SimpleNamespace(workers=1, cpus=1.0, gpus=0.0, slots=1)
+with RayTrainingService.start(Path(sys.argv[1]), one) as service:
+    client = service.client()
+    while not client.status()["slots"]:
+        service.check()
+        client.poll("*")
+"""
+
+
+def marked(mark: str) -> list[str]:
+    """The processes that carry a mark in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_a_cluster_of_its_own_is_gone_after_close(tmp_path: Path) -> None:
+    mark = f"QIPO_TEST_MARK={tmp_path}"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        env=os.environ | {"QIPO_TEST_MARK": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    end = time.monotonic() + 10
+    while marked(mark):
+        assert time.monotonic() < end, marked(mark)
+        time.sleep(0.1)
+
+
+def test_after_close_no_actor_is_left(
+    service: RayTrainingService, client: Client, make_run: MakeRun
+) -> None:
+    """The last test on the shared service: it closes it in mid-training."""
+    import ray
+    from ray.util.state import list_actors
+
+    run = make_run("behaviour.updates=1000000", seed=50)
+    client.submit("one", run.jobs)
+    hear(client, "one", reached(run.jobs[0], 100), service)
+    start = time.monotonic()
+    service.close()
+    assert time.monotonic() - start < 20
+    ours = {"BrokerActor", "TrainController", "RayTrainWorker"}
+    address = ray.get_runtime_context().gcs_address
+    end = time.monotonic() + LIMIT_S
+    while left := [
+        actor
+        for actor in list_actors(address=address)
+        if actor.class_name in ours and actor.state != "DEAD"
+    ]:
+        assert time.monotonic() < end, left

@@ -1,0 +1,81 @@
+"""Every check of a data file can fail, and a sound file passes all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qipo_ray.data.tasks import get_task
+from qipo_ray.evaluation.data_checks import check
+
+TASK = get_task("hopper-medium-v2")
+
+
+@pytest.fixture(scope="module")
+def data(recorded):
+    return recorded("hopper-medium-v2")
+
+
+def verdicts(data, task=TASK) -> dict[str, str]:
+    return {one.name: one.verdict for one in check(data, task)}
+
+
+def test_a_sound_file(data) -> None:
+    assert verdicts(data) == {
+        "hash": "note",
+        "contents": "ok",
+        "actions": "ok",
+        "ends": "ok",
+        "replay": "ok",
+        "rewards": "ok",
+    }
+
+
+def test_the_published_hash(data) -> None:
+    assert verdicts(replace(data, sha256=TASK.sha256))["hash"] == "ok"
+    assert verdicts(replace(data, path=Path(TASK.filename)))["hash"] == "WRONG"
+    assert verdicts(replace(data, source="d4rl"))["hash"] == "WRONG"
+    unknown = get_task("hopper-medium")
+    (first, *_) = check(data, unknown)
+    assert first.verdict == "note" and data.sha256 in first.words
+
+
+def test_actions_out_of_bounds(data) -> None:
+    actions = data.actions.copy()
+    actions[3, 0] = 1.2
+    assert verdicts(replace(data, actions=actions))["actions"] == "WRONG"
+
+
+def test_episodes_that_never_end(data) -> None:
+    never = np.zeros(data.rows, bool)
+    assert verdicts(replace(data, terminals=never, timeouts=never))["ends"] == "WRONG"
+
+
+def test_episodes_that_are_too_long(data) -> None:
+    late = np.zeros(data.rows, bool)
+    late[-1] = True
+    found = check(replace(data, terminals=late, timeouts=~late & False), replace(TASK, horizon=50))
+    assert [one.verdict for one in found if one.name == "ends"] == ["ok", "note"]
+
+
+def test_next_observations_of_other_rows(data) -> None:
+    following = np.append(data.observations[1:], data.observations[:1], axis=0)
+    assert verdicts(replace(data, next_observations=following))["next rows"] == "ok"
+    assert verdicts(replace(data, next_observations=following[::-1]))["next rows"] == "WRONG"
+
+
+def test_rewards_of_another_task(data) -> None:
+    found = verdicts(replace(data, rewards=data.rewards[::-1].copy()))
+    assert (found["replay"], found["rewards"]) == ("ok", "WRONG")
+
+
+def test_a_foreign_file_is_named(data) -> None:
+    mixed = np.random.default_rng(0).permutation(data.rows)
+    foreign = replace(data, observations=data.observations[mixed])
+    (line,) = [one for one in check(foreign, TASK) if one.name == "replay"]
+    assert line.verdict == "WRONG" and "not of Hopper-v4" in line.words
+    # The published file is beyond doubt: then it is the simulator that differs.
+    assert verdicts(replace(foreign, sha256=TASK.sha256))["replay"] == "note"

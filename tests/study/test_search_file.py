@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import qipo_ray
+from qipo_ray.config import load_config
+from qipo_ray.errors import UserError
+from qipo_ray.study.search_file import find_search_file, load_search_file
+from qipo_ray.study.search_spec import Resources, SearchSpec, changed
+
+SPACES = Path(qipo_ray.__file__).parents[1] / "search_spaces"
+
+
+@pytest.mark.parametrize("path", sorted(SPACES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_files_that_ship_are_sound(path: Path) -> None:
+    spec = load_search_file(path)
+    assert spec.name == path.stem
+    assert spec.paper is not None and len(spec.report_seeds) >= 3 and spec.trials >= 8
+    assert {"behaviour.path", "policy.beta"} <= {p.key for p in spec.parameters}
+
+
+def test_the_quickstart_has_the_paper_s_form() -> None:
+    spec = load_search_file(find_search_file("quickstart"))
+    assert spec.paper is not None and spec.paper.policy.sampler == "ema"
+    assert spec.paper.policy.beta == 3 and spec.paper.critic.returns_updates == 0
+    assert spec.tasks == ("maze2d-umaze",) and spec.params_of(spec.paper) is None
+
+
+def test_what_is_left_out_has_a_sensible_value(make_spec: Callable[..., SearchSpec]) -> None:
+    spec = make_spec()
+    assert spec.shares == (1 / 9, 1 / 3, 1.0) and (spec.reduction, spec.top) == (3, 1)
+    assert spec.resources == Resources("auto", 1.0, 0.0, 1)
+    assert spec.paper is None and spec.base == load_config("quickstart")
+
+
+def test_everything_in_the_file_arrives(make_spec: Callable[..., SearchSpec]) -> None:
+    spec = make_spec("""\
+        set: {evaluation.episodes: 7}
+        paper: {policy.beta: 3}
+        rungs: {shares: [1/4, 0.5, 1], reduction: 2}
+        confirm: {top: 2}
+        resources: {workers: 3, cpus: 2, gpus: 0.5, slots: 8}
+        space:
+          sampler.evaluations: {choice: [6, 10], when: {behaviour.path: [ot]}}
+          behaviour.path: {choice: [ot, vp]}
+        """)
+    assert spec.base.evaluation.episodes == 7
+    assert spec.paper == changed(spec.base, {"policy.beta": 3.0})
+    assert (spec.shares, spec.reduction, spec.top) == ((0.25, 0.5, 1.0), 2, 2)
+    assert spec.resources == Resources(3, 2.0, 0.5, 8)
+    assert [p.key for p in spec.parameters] == ["behaviour.path", "sampler.evaluations"]
+    assert spec.parameters[1].when == (("behaviour.path", ("ot",)),)
+
+
+def test_the_command_line_changes_tasks_trials_and_base(
+    make_spec: Callable[..., SearchSpec],
+) -> None:
+    spec = make_spec(
+        tasks=["hopper-medium-v2"], trials=3, sets=["critic.updates=70", "critic.updates=80"]
+    )
+    assert (spec.tasks, spec.trials, spec.base.critic.updates) == (("hopper-medium-v2",), 3, 80)
+
+
+def test_the_preset_may_be_a_file_beside_it(tmp_path: Path, write_file: Callable) -> None:
+    (tmp_path / "mine.yaml").write_text("preset: quickstart\npolicy: {support_size: 4}\n")
+    path = write_file()
+    path.write_text(path.read_text().replace("preset: quickstart", "preset: mine.yaml"))
+    assert load_search_file(path).base.policy.support_size == 4
+
+
+FAULTS = {  # extra lines (the file's own five go before), then the line that the user sees
+    "trails: 3": "6: unknown key 'trails' (did you mean 'trials'?)",
+    "confirm: {tops: 1}": "6: unknown key 'confirm.tops' (did you mean 'top'?)",
+    "confirm: {top: 0}": "6: confirm.top must be greater than or equal to 1; got 0",
+    "confirm: 3": "6: confirm must be a valid dictionary",
+    "rungs: {shares: [1/9, 1/0]}": "6: rungs.shares.1 must be a number or a fraction",
+    "rungs: {shares: [1/3, 1/9, 1]}": "6: rungs.shares must rise from above 0 to 1; got 0.3333",
+    "rungs: {shares: [1/3, 1/2]}": "6: rungs.shares must rise from above 0 to 1",
+    "rungs: {shares: [0, 1]}": "6: rungs.shares must rise from above 0 to 1",
+    "rungs: {reduction: 1}": "6: rungs.reduction must be greater than or equal to 2; got 1",
+    "resources: {workers: many}": "6: resources.workers must be a whole number of at least 1, or",
+    "resources: {gpus: -1}": "6: resources.gpus must be greater than or equal to 0",
+    "set: {policy.betta: 3}": "6: set: unknown key 'policy.betta' (did you mean 'policy.beta'?)",
+    "set: {critic.width: 0}": "6: set: critic.width must be a whole number at least 1",
+    "set: {policy.beta: 3}": "6: set: policy.beta is searched (",
+    "paper: {policy.beta: -3}": "6: paper: policy.beta must be a finite number at least 0",
+    "paper: {evaluation.episodes: 3}": "6: paper: evaluation.episodes says how runs are measured",
+    "paper: {policy.renew_every: 1, policy.rounds: 1}": "6: a policy stage of 1 updates is too",
+}
+
+
+@pytest.mark.parametrize("lines", FAULTS)
+def test_a_fault_is_one_line_with_its_place(make_spec: Callable, lines: str) -> None:
+    space = "\nspace: {behaviour.path: {choice: [ot, vp]}, policy.beta: {uniform: [1, 2]}}\n"
+    with pytest.raises(UserError) as caught:
+        make_spec(lines + space)
+    assert f"search.yaml:{FAULTS[lines]}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+SPACE_FAULTS = {
+    "{}": "6: space has nothing to search: it is empty",
+    "{behaviour.path: {choice: [ot]}}": "6: space has nothing to search: one configuration",
+    "{policy.betta: {choice: [1, 2]}}": "6: space: unknown key 'policy.betta' (did you mean",
+    "{evaluation.episodes: {choice: [1, 2]}}": "6: space: evaluation.episodes says how runs are",
+    "{policy.beta: 3}": "6: space.policy.beta must be a mapping such as",
+    "{policy.beta: {chioce: [1]}}": "6: space.policy.beta: unknown key 'chioce' (did you mean",
+    "{policy.beta: {when: {behaviour.path: ot}}}": "6: space.policy.beta needs one of choice,",
+    "{policy.beta: {choice: [1], grid: [2]}}": "needs one of choice, grid, int, uniform, loguni",
+    "{policy.beta: {choice: []}}": "6: space.policy.beta.choice must be a list of values",
+    "{policy.beta: {choice: [1, x]}}": "6: space.policy.beta.choice must be a finite number",
+    "{policy.beta: {choice: [1, 1.0]}}": "6: space.policy.beta.choice has 1.0 twice",
+    "{policy.beta: {uniform: [2, 1]}}": "6: space.policy.beta.uniform must be its lowest and",
+    "{policy.beta: {uniform: [1, 2, 3]}}": "6: space.policy.beta.uniform must be its lowest",
+    "{policy.beta: {uniform: [-1, 2]}}": "6: space.policy.beta.uniform must be a finite number",
+    "{policy.beta: {loguniform: [0, 2]}}": "6: space.policy.beta.loguniform: the lowest value",
+    "{policy.beta: {int: [1, 2]}}": "6: space.policy.beta.int: policy.beta is not one",
+    "{policy.rounds: {uniform: [1, 2]}}": "policy.rounds is a whole number; use int",
+    "{behaviour.path: {uniform: [ot, vp]}}": "behaviour.path is no number; use choice",
+    "{behaviour.path: {choice: [ot, vq]}}": "must be one of ot, vp, trig; got 'vq'",
+    "{policy.rounds: {choice: [1, 2], when: {behaviour.path: ot}}}": (
+        "6: space.policy.rounds.when: 'behaviour.path' is not searched beside it"
+    ),
+    "{policy.rounds: {choice: [1, 2], when: ot}}": "6: space.policy.rounds.when must be a mapping",
+    "{behaviour.path: {choice: [ot, vp]}, "
+    "policy.rounds: {int: [1, 2], when: {behaviour.path: x}}}": (
+        "6: space.policy.rounds.when: behaviour.path is never 'x'; it is one of ot, vp"
+    ),
+    "{policy.beta: {uniform: [1, 2]}, policy.rounds: {int: [1, 2], when: {policy.beta: 1}}}": (
+        "policy.beta must be a choice or a grid"
+    ),
+    "{behaviour.path: {choice: [ot, vp]}, "
+    "policy.rounds: {grid: [1, 2], when: {behaviour.path: ot}}}": (
+        "behaviour.path must be a grid too"
+    ),
+    "{policy.rounds: {choice: [1, 2], when: {policy.renew_every: 300}}, "
+    "policy.renew_every: {choice: [300, 600], when: {policy.rounds: 1}}}": (
+        "6: space.policy.rounds: its 'when' leads back to itself"
+    ),
+    "{policy.loss_actions: {choice: [0, 18]}}": "6: policy.loss_actions must be at most 17",
+    "{policy.support_size: {choice: [8, 16]}, policy.loss_actions: {choice: [0, 12]}}": (
+        "must be at most 9 (support_size, plus one with data_action); got 12 (with"
+    ),
+    "{policy.renew_every: {choice: [1, 300]}, policy.rounds: {int: [1, 3]}}": (
+        "6: a policy stage of 1 updates is too short for 3 rungs at 1/9, 1/3, 1 of it"
+    ),
+    "{policy.beta: {grid: [1, 2, 3, 4]}, policy.rounds: {grid: [1, 2, 3, 4]}}": (
+        "4: trials: 12 are too few for every point of the grid"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("space", SPACE_FAULTS)
+def test_a_fault_of_the_space_is_one_line(make_spec: Callable, space: str) -> None:
+    with pytest.raises(UserError) as caught:
+        make_spec(f"space: {space}\n")
+    assert "search.yaml:" in str(caught.value) and "\n" not in str(caught.value)
+    assert SPACE_FAULTS[space] in str(caught.value)
+
+
+SEEDS = {
+    "{search: [0, 1], report: [1, 2]}": "5: seeds.report shares 1 with seeds.search",
+    "{search: [0, 0], report: [1]}": "5: seeds.search has 0 twice",
+    "{search: [0], report: [1, 2, 1]}": "5: seeds.report has 1 twice",
+    "{search: [], report: [1]}": "5: seeds.search must",
+    "{search: [-1], report: [1]}": "5: seeds.search.0 must be greater than or equal to 0",
+    "{search: [true], report: [1]}": "5: seeds.search.0 must be a valid integer; got True",
+    "{search: [0]}": "5: missing key 'seeds.report'",
+}
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
+def test_seeds_are_checked(write_file: Callable[..., Path], seeds: str) -> None:
+    path = write_file()
+    path.write_text(path.read_text().replace("{search: [0], report: [100, 101]}", seeds))
+    with pytest.raises(UserError) as caught:
+        load_search_file(path)
+    assert f"search.yaml:{SEEDS[seeds]}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"tasks": ["hoper-medium-v2"]}, "--task: unknown task 'hoper-medium-v2' (did you mean"),
+        ({"tasks": ["point", "point"]}, "--task: task 'point' is given twice"),
+        ({"trials": 0}, "--trials: trials must be greater than or equal to 1; got 0"),
+        ({"sets": ["policy.betta=3"]}, "--set policy.betta=3: unknown key 'policy.betta'"),
+        ({"sets": ["critic.width=x"]}, "--set critic.width=x: critic.width must be a whole"),
+        ({"sets": ["policy.beta=3"]}, "--set policy.beta=3: policy.beta is searched ("),
+        ({"sets": ["policy"]}, "--set policy: expected section.key=value"),
+    ],
+)
+def test_faults_of_the_command_line_name_the_option(
+    make_spec: Callable, options: dict, text: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        make_spec(**options)
+    assert str(caught.value).startswith(text)
+
+
+@pytest.mark.parametrize("text", ["", "3", "[1]", "name: a", "a: [", "name: A/b\ntasks: [point]"])
+def test_what_is_no_search_file_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"x\.yaml") as caught:
+        load_search_file(tmp_path / "x.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_tasks_and_presets_have_a_line(write_file: Callable[..., Path]) -> None:
+    path = write_file()
+    text = path.read_text()
+    for old, new, expected in (
+        ("[point]", "[piont]", ":2: unknown task 'piont' (did you mean 'point'?)"),
+        ("preset: quickstart", "preset: quickstat", ":3: no preset or file 'quickstat' (did you"),
+    ):
+        path.write_text(text.replace(old, new))
+        with pytest.raises(UserError) as caught:
+            load_search_file(path)
+        assert expected in str(caught.value)
+
+
+def test_find_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("quickstart", "quickstart.yaml", "search_spaces/quickstart.yaml"):
+        assert find_search_file(name) == SPACES / "quickstart.yaml"
+    (tmp_path / "quickstart.yaml").write_text("mine")
+    assert find_search_file("quickstart.yaml") == Path("quickstart.yaml")
+    with pytest.raises(UserError, match=r"'quickstat' \(did you mean 'quickstart'\?\)"):
+        find_search_file("quickstat")
+    with pytest.raises(UserError, match="no search file 'elsewhere/quickstart.yaml'"):
+        find_search_file("elsewhere/quickstart.yaml")
+
+
+def test_find_spec_in_an_installed_package(tmp_path: Path) -> None:
+    package = Path(qipo_ray.__file__).parent
+    installed = tmp_path / "site" / "qipo_ray"
+    shutil.copytree(package, installed, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SPACES, installed / "search_spaces")
+    code = "from qipo_ray.study import search_file as s; print(s.find_search_file('antmaze'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(installed / "search_spaces" / "antmaze.yaml")
+
+
+def test_the_readmes_search_file_loads(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (block,) = [part for part in readme.split("```") if part.startswith("yaml\nname: my_space")]
+    file = tmp_path / "my_space.yaml"
+    file.write_text(block.removeprefix("yaml\n"))
+    spec = load_search_file(file)
+    assert spec.trials == 40 and len(spec.report_seeds) == 5

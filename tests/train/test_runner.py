@@ -1,0 +1,325 @@
+"""The host: saves, scores, goes on after kills bit for bit, and trains nothing twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.agent import Diverged, PolicyPack
+from qipo_ray.errors import UserError
+from qipo_ray.study.job import Run
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.train import memory
+from qipo_ray.train import runner as host_module
+from qipo_ray.train.job_graph import JobGraph
+from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.local_executor import execute
+from qipo_ray.train.metrics import read_metrics
+from qipo_ray.train.runner import JobRunner
+
+Contents = Callable[[Path], dict[str, bytes]]
+
+
+def train(root: Path, *runs: Run, processes: int = 1) -> list[JobEvent]:
+    """Execute runs and return all reports."""
+    graph = JobGraph(JobStore(root))
+    for run in runs:
+        for job in run.jobs:
+            graph.add(job, str(run.seed))
+    reports: list[JobEvent] = []
+    execute(graph, root, processes, reports.append)
+    return reports
+
+
+def ended(reports: list[JobEvent]) -> list[tuple[str, int]]:
+    return [(r.snapshot.stage, r.snapshot.updates) for r in reports if r.kind == "finished"]
+
+
+@pytest.mark.slow
+def test_a_run_trains_its_stages_in_order_and_only_once(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = make_run()
+    reports = train(tmp_path, run)
+    assert ended(reports) == [("behaviour", 200), ("critic", 200), ("policy", 300)]
+    scores = [(r.snapshot.stage, r.updates, r.score["episodes"]) for r in reports if r.score]
+    assert scores == [
+        ("behaviour", 200, 5), ("critic", 200, 3),
+        ("policy", 100, 3), ("policy", 200, 3), ("policy", 300, 5),
+    ]  # fmt: skip
+    assert train(tmp_path, run) == []
+
+
+@pytest.mark.slow
+def test_equal_keys_are_trained_once(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    """Another beta shares behaviour and critic; another seed shares nothing."""
+    reports = train(tmp_path, make_run(), make_run("policy.beta=1"), make_run(seed=1))
+    stages = sorted(stage for stage, _ in ended(reports))
+    assert stages == ["behaviour"] * 2 + ["critic"] * 2 + ["policy"] * 3
+
+
+@pytest.mark.slow
+def test_a_longer_job_continues_a_shorter_one(
+    make_run: Callable[..., Run], tmp_path: Path, snapshot_bytes: Contents
+) -> None:
+    """Three rounds after two are one training, and end where three rounds at once end."""
+    short, long = make_run("policy.rounds=2"), make_run("policy.rounds=3")
+    assert short.jobs[2].key == long.jobs[2].key
+    train(tmp_path / "a", short)
+    reports = train(tmp_path / "a", long)
+    assert ended(reports) == [("policy", 450)]
+    assert min(r.updates for r in reports) == 300  # where the shorter one ended
+    train(tmp_path / "b", long)
+    one, other = snapshot_bytes(tmp_path / "a"), snapshot_bytes(tmp_path / "b")
+    name = f"policy-{long.jobs[2].key}/000000450"
+    assert one[name] == other[name]
+
+
+@pytest.mark.slow
+def test_a_score_between_snapshots_is_reached_again(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    """A job that is done, asked for an unknown earlier score, goes back and gets it."""
+    train(tmp_path, make_run())
+    again = make_run("evaluation.every=140")
+    reports = train(tmp_path, again)
+    assert [r.updates for r in reports if r.kind == "score" and r.snapshot.stage == "policy"] == [
+        140, 280, 300,
+    ]  # fmt: skip
+
+
+def _kill_at(root: Path, run: Run, count: int) -> None:
+    """Train in a forked child that dies by SIGKILL at its report number ``count``."""
+    pid = os.fork()
+    if pid == 0:
+        seen = 0
+
+        def listen(report: JobEvent) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == count:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        graph = JobGraph(JobStore(root))
+        for job in run.jobs:
+            graph.add(job, "run")
+        try:
+            execute(graph, root, 1, listen)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_bit_for_bit_equal(
+    make_run: Callable[..., Run], tmp_path: Path, snapshot_bytes: Contents
+) -> None:
+    """SIGKILL at three reports, checkpoints at marks alone; test_kills.py has many, anywhere."""
+    run = make_run()
+    train(tmp_path / "unbroken", run)
+    for count in (2, 5, 4):
+        _kill_at(tmp_path / "broken", run, count)
+    train(tmp_path / "broken", run)
+    assert snapshot_bytes(tmp_path / "broken") == snapshot_bytes(tmp_path / "unbroken")
+
+
+@pytest.mark.slow
+def test_processes_give_what_one_process_gives(
+    make_run: Callable[..., Run],
+    tmp_path: Path,
+    snapshot_bytes: Contents,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """This process checkpoints at every step, the others by the clock."""
+    runs = [make_run(seed=0), make_run(seed=1)]
+    monkeypatch.setattr(host_module, "SAVE_EVERY_S", 0.0)
+    train(tmp_path / "one", *runs)
+    train(tmp_path / "two", *runs, processes=2)
+    assert snapshot_bytes(tmp_path / "one") == snapshot_bytes(tmp_path / "two")
+
+
+@pytest.mark.slow
+def test_a_damaged_snapshot_is_trained_again(
+    make_run: Callable[..., Run], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = make_run()
+    train(tmp_path, run)
+    (path,) = tmp_path.glob(f"artefacts/critic-{run.jobs[1].key}/*.pt")
+    before = path.read_bytes()
+    path.write_bytes(before[:-10] + b"\0" * 10)
+    assert ended(train(tmp_path, run)) == [("critic", 200)]
+    assert "bytes do not match the manifest" in caplog.text
+    (path,) = tmp_path.glob(f"artefacts/critic-{run.jobs[1].key}/*.pt")
+    assert path.read_bytes() == before
+
+
+def test_divergence_is_known_and_not_tried_again(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = make_run()
+    key = run.jobs[1].key
+    results = JobStore(tmp_path)
+    results.artefacts.write_note("critic", key, "diverged", {"updates": 100, "reason": "inf"})
+    reports = train(tmp_path, run)
+    assert ended(reports) == [("behaviour", 200)]
+    graph = JobGraph(results)
+    for one in run.jobs:
+        graph.add(one, "run")
+    assert (
+        graph.failure_reason(run.jobs[2].snapshot) == "inf"
+    )  # the policy waits for a lost critic
+    assert graph.left == []
+
+
+def test_the_host_notes_a_divergence(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    host = JobRunner(tmp_path)
+    job = make_run().jobs[0]
+    host.admit(job)
+    host.engine._pack._stacks["online"].stack.flat.fill_(float("nan"))  # type: ignore[attr-defined]
+    reports = host.step()
+    assert [r.kind for r in reports] == ["diverged"] and not host.active
+    note = JobStore(tmp_path).divergence(job)
+    assert note is not None and note["updates"] == 100
+
+
+def test_a_stopped_job_is_saved_and_goes_on(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    job = make_run().jobs[0]
+    host = JobRunner(tmp_path)
+    host.admit(job)
+    host.step(70)
+    assert host.stop(job.key).kind == "dropped" and not host.active
+    assert [r.updates for r in JobRunner(tmp_path).admit(job)] == [70]
+
+
+@pytest.mark.slow
+def test_metrics_stand_once_whatever_was_written(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    """Rows after the snapshot, and half a row, are forgotten when the job goes on."""
+    run = make_run()
+    train(tmp_path, run)
+    folder = tmp_path / "artefacts" / f"policy-{run.jobs[2].key}"
+    log = folder / "metrics.csv"
+    whole = log.read_text()
+    log.write_text(whole.splitlines()[0] + "\n100" + ",1" * 5)
+    train(tmp_path, make_run("policy.rounds=3"))
+    updates = [int(line.split(",")[0]) for line in log.read_text().splitlines()[1:]]
+    assert updates == sorted(set(updates)) and updates[-1] == 400
+
+
+@pytest.mark.slow
+def test_a_set_that_does_not_fit_is_refused_and_harms_no_other(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sets that are still to come count, too."""
+    one, other = make_run(), make_run(seed=1)
+    graph = JobGraph(JobStore(tmp_path))
+    for run in (one, other):
+        graph.add(run.jobs[0], "run")
+    execute(graph, tmp_path, 1, lambda report: None)
+    host = JobRunner(tmp_path, slots=2)
+    need = memory.support_needs(one.config, 2000, 2)["critic"]
+    monkeypatch.setattr(memory, "_free", lambda device: need.bytes(1))
+    host.admit(make_run("critic.returns_updates=0").jobs[1])
+    with pytest.raises(UserError, match=r"^critic support .*, 2 times, and .* are free on cpu: "):
+        host.admit(make_run("critic.returns_updates=0", seed=1).jobs[1])
+    host.step(10)
+    assert [active.job.seed for active in host.active.values()] == [0]
+    host.admit(make_run("critic.returns_updates=0", seed=1).jobs[1])  # the first set is there
+    monkeypatch.setattr(memory, "_free", lambda device: 100)
+    with pytest.raises(UserError, match="critic.pool to at most 0"):
+        JobRunner(tmp_path).admit(make_run("critic.returns_updates=0", seed=0).jobs[1])
+
+
+def test_other_data_under_the_same_path_is_refused(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    job = replace(make_run().jobs[0], data_sha256="0" * 64)
+    with pytest.raises(UserError, match="changed since the run was planned"):
+        JobRunner(tmp_path).admit(job)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["_losses", "_after"])
+def test_an_interrupt_in_mid_update_leaves_no_torn_state(
+    make_run: Callable[..., Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    snapshot_bytes: Contents,
+    place: str,
+) -> None:
+    """Ctrl-C between the draws, the step and the averages: continued, the end is the same."""
+    run = make_run()
+    train(tmp_path / "unbroken", run)
+    whole, calls = getattr(PolicyPack, place), 0
+
+    def interrupted(pack: PolicyPack) -> object:
+        nonlocal calls
+        calls += 1
+        result = whole(pack)
+        if calls == 137:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(PolicyPack, place, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", run)
+    train(tmp_path / "broken", run)
+    one, other = snapshot_bytes(tmp_path / "unbroken"), snapshot_bytes(tmp_path / "broken")
+    assert (
+        one[f"policy-{run.jobs[2].key}/000000300"] == other[f"policy-{run.jobs[2].key}/000000300"]
+    )
+
+
+@pytest.mark.slow
+def test_spoilt_metrics_harm_nothing(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    """A second header, half a line, too many fields, no numbers: all left out."""
+    run = make_run()
+    train(tmp_path, run)
+    log = tmp_path / "artefacts" / f"behaviour-{run.jobs[0].key}" / "metrics.csv"
+    header, *rows = log.read_text().splitlines()
+    spoilt = [header, header, rows[0], rows[0] + ",7", "x,y", "", rows[1], rows[0], "1"]
+    log.write_text("\n".join(spoilt))
+    assert [row["updates"] for row in read_metrics(log.parent)] == [100, 200]
+    train(tmp_path, make_run("behaviour.updates=300"))
+    assert [row["updates"] for row in read_metrics(log.parent)] == [100, 200, 300]
+
+
+def test_a_policy_that_cannot_be_scored_condemns_its_sampler_alone(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run()
+
+    def unfinite(*arguments: object) -> None:
+        raise Diverged("step 3: an action that is not finite")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host_module, "score_state", unfinite)
+        reports = train(tmp_path, run)
+    assert [(r.kind, r.snapshot.stage) for r in reports if r.kind != "progress"] == [
+        ("diverged", "behaviour")
+    ]
+    assert JobStore(tmp_path).divergence(run.jobs[0]) is not None
+    other = make_run("sampler.evaluations=6")
+    assert other.jobs[0].key == run.jobs[0].key
+    assert JobStore(tmp_path).divergence(other.jobs[0]) is None
+
+
+def test_weights_that_are_not_finite_are_no_result(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    """Also in a stage that ends between two lines of metrics."""
+    host = JobRunner(tmp_path)
+    job = make_run("behaviour.updates=150").jobs[0]
+    host.admit(job)
+    host.step(120)
+    host.engine._pack._stacks["online"].stack.flat[0, 0] = float("inf")
+    (report,) = host.step(100)
+    assert report.kind == "diverged" and "not finite at update 150" in report.reason
+    assert JobStore(tmp_path).artefacts.lengths("behaviour", job.key) == []

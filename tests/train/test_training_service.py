@@ -1,0 +1,113 @@
+"""The service in this process: the jobs that are wanted, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.study.job import Run
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.train.job_queue import EVERYONE
+from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.training_service import LocalTrainingService, TrainingService
+
+MakeRun = Callable[..., Run]
+
+
+def hear_out(service: TrainingService, subscriber: str, run: Run) -> list[JobEvent]:
+    """Ask for news until the run's policy has ended."""
+    reports: list[JobEvent] = []
+    while not any(r.topic == ("end", run.jobs[-1].snapshot) for r in reports):
+        reports += service.poll(subscriber)
+    return reports
+
+
+def ends(reports: list[JobEvent]) -> list[tuple[str, str]]:
+    return [(r.snapshot.stage, r.kind) for r in reports if r.lasting and r.kind != "score"]
+
+
+WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
+
+
+@pytest.mark.slow
+def test_a_run_is_trained_and_told(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    with LocalTrainingService(tmp_path) as service:
+        service.submit("one", run.jobs)
+        reports = hear_out(service, "one", run)
+        assert ends(reports) == ends(service.poll(EVERYONE)) == WHOLE
+        scores = [(r.updates, r.score["episodes"]) for r in reports if r.score]
+        assert scores == [(200, 5), (200, 3), (100, 3), (200, 3), (300, 5)]
+        assert service.poll("one") == []
+
+
+@pytest.mark.slow
+def test_equal_jobs_are_trained_once(make_run: MakeRun, tmp_path: Path) -> None:
+    one, two = make_run(), make_run("policy.beta=1")
+    with LocalTrainingService(tmp_path) as service:
+        service.submit("one", one.jobs)
+        service.submit("two", two.jobs)
+        assert ends(hear_out(service, "two", two)) == WHOLE
+        assert ends(hear_out(service, "one", one)) == WHOLE
+        assert (service.queue.graph.trained, service.queue.graph.reused) == (4, 2)
+
+
+@pytest.mark.slow
+def test_a_job_that_nobody_waits_for_is_saved_and_goes_on_later(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run()
+    behaviour = run.jobs[0]
+    with LocalTrainingService(tmp_path) as service:
+        service.submit("one", run.jobs)
+        while not any(r.updates == 100 for r in service.poll("one")):
+            pass
+        service.cancel("one")
+        assert not service.host.active and service.poll("one") == []
+        assert JobStore(tmp_path).artefacts.lengths("behaviour", behaviour.key) == [100]
+        service.submit("two", run.jobs)
+        assert service.poll("two")[0].updates == 100
+        assert ends(hear_out(service, "two", run)) == WHOLE
+
+
+def test_leaving_saves_the_job_in_hand(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    with LocalTrainingService(tmp_path) as service:
+        service.submit("one", run.jobs)
+        while not any(r.updates == 100 for r in service.poll("one")):
+            pass
+    assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == [100]
+
+
+@pytest.mark.slow
+def test_a_step_that_was_broken_off_is_never_saved(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C may come between the weights and the count of an update."""
+    run = make_run()
+    with LocalTrainingService(tmp_path) as service:
+        service.submit("one", run.jobs)
+        service.poll("one")
+
+        def interrupted(updates: int) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(service.host.engine, "advance", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            service.poll("one")
+    assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == []
+    with LocalTrainingService(tmp_path) as again:
+        again.submit("one", run.jobs)
+        assert ends(hear_out(again, "one", run)) == WHOLE
+
+
+def test_a_job_that_cannot_be_trained_fails(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    gone = Run(run.task, run.config, 0, str(tmp_path / "gone.hdf5"), "a" * 64)
+    with LocalTrainingService(tmp_path) as service:
+        service.submit("one", gone.jobs)
+        reports = hear_out(service, "one", gone)
+    assert ends(reports) == [(stage, "failed") for stage in ("behaviour", "critic", "policy")]
+    assert all("does not exist" in r.reason for r in reports)
