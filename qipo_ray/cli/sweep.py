@@ -122,7 +122,7 @@ class _Screen:
         self.live = live
         self.progress = SweepProgress(slots=os.cpu_count() or 1)
 
-    def line(self, words: str) -> None:
+    def message(self, words: str) -> None:
         """Print a line that stays."""
         self.live.line(words)
 
@@ -130,9 +130,9 @@ class _Screen:
         """Take in how many jobs train at once."""
         self.progress.slots = count
 
-    def heard(self, search: SearchState, reports: Sequence[JobEvent]) -> None:
+    def take(self, search: SearchState, reports: Sequence[JobEvent]) -> None:
         """Take in news of jobs and move the bar."""
-        self.progress.heard(reports)
+        self.progress.take(reports)
         where = f"{len(search.outcomes)} trials ended"
         if reports:
             last = reports[-1]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qipo_ray.config import Config
     from qipo_ray.data.transitions import Dataset
     from qipo_ray.study.job_events import JobEvent
-    from qipo_ray.sweep.train_runs import RunPlan
+    from qipo_ray.sweep.train_runs import TrainPlan
 
 
 def train(
@@ -106,7 +106,7 @@ def train_missing(
     services: Sequence[str] = (),
 ) -> None:
     """Train what is missing of a configuration over seeds, with a view of how far it is."""
-    from qipo_ray.sweep.train_runs import plan, train_runs
+    from qipo_ray.sweep.train_runs import plan_runs, train_runs
     from qipo_ray.train.run_record import RunContext, now
 
     occasion = RunContext(
@@ -117,7 +117,7 @@ def train_missing(
         command=out.invoked.command,
         started=now(),
     )
-    todo = plan(dataset, config, seeds, root, occasion)
+    todo = plan_runs(dataset, config, seeds, root, occasion)
     if todo.missing:
         workers = min(jobs, len(todo.missing))  # a run is a chain of jobs
         _check_memory(config, dataset, workers, device)
@@ -154,15 +154,14 @@ def read_seeds(text: str) -> list[int]:
 
 
 @contextmanager
-def _screen(todo: RunPlan, workers: int) -> Iterator[Callable[[JobEvent], None]]:
+def _screen(todo: TrainPlan, workers: int) -> Iterator[Callable[[JobEvent], None]]:
     """Yield a listener that shows progress with an ETA, and each stage's end as a line."""
     from qipo_ray.train.job_progress import Progress
+    from qipo_ray.train.job_store import JobStore
     from qipo_ray.train.stage_reports import lines_of
 
-    jobs = [entry.job for entry in todo.graph.entries.values()]
-    of = {job.snapshot: job for job in jobs}
-    done = todo.graph.done
-    progress = Progress(jobs, done, workers)
+    jobs, done, job_store = todo.jobs, todo.done, JobStore(todo.root)
+    progress = Progress(jobs.values(), done, workers)
     out.remark(
         f"{len(todo.missing)} runs, {len(jobs)} jobs ({len(done)} done before), "
         f"{workers} processes"
@@ -171,7 +170,7 @@ def _screen(todo: RunPlan, workers: int) -> Iterator[Callable[[JobEvent], None]]
 
         def tell(report: JobEvent) -> None:
             progress.note(report)
-            stage, seed = report.snapshot.stage, of[report.snapshot].seed
+            stage, seed = report.snapshot.stage, jobs[report.snapshot].seed
             where = f"seed {seed} {stage} {report.updates:,}/{report.snapshot.updates:,}"
             if report.kind == "progress":
                 live.update(progress.share, progress.seconds_left, where)
@@ -181,7 +180,7 @@ def _screen(todo: RunPlan, workers: int) -> Iterator[Callable[[JobEvent], None]]
                 live.line(f"{where}: diverged: {report.reason}")
             elif report.kind == "finished":
                 live.line(f"{where}: done in {report.seconds:.0f} s of training")
-                found = todo.graph.results.report(of[report.snapshot])
+                found = job_store.report(jobs[report.snapshot])
                 for words in lines_of(stage, found) if found else ():
                     live.line(f"seed {seed} {stage} report: {words}")
 

@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from qipo_ray.study.job import CheckpointRef, Job
+from qipo_ray.study.job import CheckpointRef, Job, fits_pack
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.train.job_queue import EVERYONE, JobQueue
+from qipo_ray.train.job_queue import JobQueue
 from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.training_service import EVERYONE
 
 SILENT_S = 60.0  # a worker that was not heard of for so long is taken for gone
 IDLE_S = 2.0  # an idle worker's call waits so long for a job
@@ -99,30 +100,6 @@ class Broker:
         while not reports and await self._changes(end):
             serial, reports = self.queue.poll(subscriber, seen)
         return PollResult(self.life, serial, reports)
-
-    async def status(self) -> dict[str, Any]:
-        """Return counts for the screen, and the jobs that each worker trains."""
-        self._release_silent()
-        running = {
-            name: [
-                {
-                    "stage": j.stage,
-                    "key": j.key,
-                    "task": j.task,
-                    "seed": j.seed,
-                    "length": j.length,
-                }
-                for j in self.graph.owned(name)
-            ]
-            for name in sorted(self.workers)
-        }
-        return {
-            "queued": len(self.graph.left) - sum(map(len, running.values())),
-            "running": running,
-            "slots": sum(worker.slots for worker in self.workers.values()),
-            "trained": self.graph.trained,
-            "reused": self.graph.reused,
-        }
 
     # ---- for workers
 
@@ -207,7 +184,7 @@ class Broker:
             return Orders(stop=stop)
         here = list(active)
         while len(here) < len(active) + free_slots:
-            job = self.graph.start(worker, lambda job: _fits(job, here))
+            job = self.graph.start(worker, lambda job: fits_pack(job, here))
             if job is None:
                 break
             here.append(job)
@@ -235,10 +212,3 @@ class Broker:
         except asyncio.TimeoutError:
             return False
         return True
-
-
-def _fits(job: Job, others: Sequence[Job]) -> bool:
-    """Return whether a job can train in one pack with others."""
-    return all(job.key != other.key for other in others) and (
-        not others or job.shape == others[0].shape
-    )

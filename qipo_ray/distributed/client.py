@@ -67,8 +67,3 @@ class Client:
         for known in (self._wanted, self._life, self._seen, self._told):
             known.pop(subscriber, None)
         self._call("cancel", subscriber)
-
-    def status(self) -> dict[str, Any]:
-        """Return the broker's counts for the screen."""
-        status: dict[str, Any] = self._call("status")
-        return status

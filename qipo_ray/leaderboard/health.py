@@ -10,7 +10,7 @@ from statistics import fmean
 
 from qipo_ray.leaderboard.figures.series import Series, series_of
 from qipo_ray.leaderboard.rows import Record
-from qipo_ray.leaderboard.trial_results import BROKEN
+from qipo_ray.study.trial import BROKEN
 
 FEW_SEEDS = 5  # fewer than that, and an interval over seeds is too narrow
 WIDE = 15.0  # normalised points: a standard deviation over seeds that hides most differences

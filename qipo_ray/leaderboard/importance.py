@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qipo_ray.leaderboard.trial_results import BROKEN, TrialResult, Value
+from qipo_ray.leaderboard.trial_results import TrialResult, Value
+from qipo_ray.study.trial import BROKEN
 
 SHUFFLES = 500
 MOST_GROUPS = 4  # a number with more values is cut at its quartiles

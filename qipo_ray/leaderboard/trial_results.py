@@ -10,9 +10,9 @@ from typing import Any
 
 from qipo_ray.leaderboard.rows import Record, at
 from qipo_ray.study.selection import PAPER_ORIGIN
+from qipo_ray.study.trial import BROKEN, TrialState
 
 Value = str | int | float | bool
-BROKEN = ("diverged", "failed")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TrialResult:
     params: Mapping[str, Value]  # those that were searched, by dotted name; inactive ones absent
     value: float | None  # mean normalised score at the last evaluation that it reached
     rung: float  # the last one that it reached; -1 for none
-    state: str  # finished, pruned, diverged or failed
+    state: TrialState
     episodes: int  # of online evaluation, spent on it
 
 
@@ -57,7 +57,8 @@ def active(config: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Val
 def _trial(records: Sequence[Record], space: Mapping[str, Any]) -> TrialResult:
     first = records[0]
     states = {record["state"] for record in records}
-    state = next((state for state in (*BROKEN, "pruned") if state in states), "finished")
+    worst_first = (*BROKEN, TrialState.PRUNED)
+    state = next((state for state in worst_first if state in states), TrialState.FINISHED)
     reached = [record["scores"][-1]["normalised"] for record in records if record["scores"]]
     known = [value for value in reached if value is not None]
     rungs = [record["reached"]["rung"] for record in records]

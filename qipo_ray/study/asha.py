@@ -54,23 +54,20 @@ def arrivals(
 
 
 def replay(
-    entries: Sequence[Mapping[str, Any]], rungs: Mapping[str, int], reduction: int
-) -> dict[str, int | None]:
-    """Return for every trial of ``rungs`` the rung that the rule stopped it at, or None.
+    entries: Iterable[Mapping[str, Any]], reduction: int
+) -> dict[tuple[str, int], Decision]:
+    """Return what the rule says of every log entry, by trial and rung, from those before it.
 
-    ``rungs`` says how many rungs each trial has. An entry is judged by those before it, as it was
-    when it arrived; entries of trials that are not in ``rungs`` are compared with, not judged.
+    That is what it said when the entry arrived. The last rung of a trial stops nobody: which one
+    that is, its intent tells.
     """
-    stopped: dict[str, int | None] = dict.fromkeys(rungs)
-    reached: dict[tuple[str, int], list[tuple[str, float | None]]] = {}
+    decisions = {}
+    rungs: dict[tuple[str, int], list[tuple[str, float | None]]] = {}
     for entry in entries:
-        trial, rung = entry["trial"], entry["rung"]
-        values = reached.setdefault((entry["task"], rung), [])
-        values.append((trial, entry["value"]))
-        judged = trial in rungs and stopped[trial] is None and rung < rungs[trial] - 1
-        if judged and decide(values, reduction).stop:
-            stopped[trial] = rung
-    return stopped
+        values = rungs.setdefault((entry["task"], entry["rung"]), [])
+        values.append((entry["trial"], entry["value"]))
+        decisions[entry["trial"], entry["rung"]] = decide(values, reduction)
+    return decisions
 
 
 def _finite(value: float | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,13 @@ class Job:
             part["sampler"] = sections["sampler"]
             part["critic"] = {k: sections["critic"][k] for k in names}
         return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fits_pack(job: Job, others: Sequence[Job]) -> bool:
+    """Return whether a job can train in one pack with others."""
+    return all(job.key != other.key for other in others) and (
+        not others or job.shape == others[0].shape
+    )
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
-"""What a host says of its jobs. Light to import: a report is read by many thin processes."""
+"""Events of jobs, as runners report them. Light to import: many thin processes read them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from qipo_ray.study.job import CheckpointRef
@@ -15,7 +14,7 @@ Topic = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class JobEvent:
-    """News of a job: where it is, its metrics or score, and the seconds it was trained for.
+    """What happened to a job: how far it is, a score, or its end, after so many seconds.
 
     ``dropped``: it left its slot and can go on from its checkpoint. ``failed``: it cannot be
     trained here, for a reason that is not in its numbers.
@@ -25,18 +24,27 @@ class JobEvent:
     snapshot: CheckpointRef  # the job's; ``updates`` is its length
     updates: int
     seconds: float
-    metrics: Mapping[str, float] = field(default_factory=dict)
     score: Score | None = None
     reason: str = ""
 
     @property
+    def ended(self) -> bool:
+        """Whether the job is over: done, or never to be."""
+        return self.kind in ("finished", "diverged", "failed")
+
+    @property
+    def leaves_slot(self) -> bool:
+        """Whether the job is in its worker's slot no more."""
+        return self.ended or self.kind == "dropped"
+
+    @property
     def lasting(self) -> bool:
         """Whether it stays true: a score or an end, not where the job is just now."""
-        return self.kind not in ("progress", "dropped")
+        return self.ended or self.kind == "score"
 
     @property
     def topic(self) -> Topic:
-        """What it is news of: of two lasting reports on one topic, the second adds nothing."""
+        """What it is about: of two lasting events on one topic, the second adds nothing."""
         if self.score is not None:
             return ("score", self.snapshot, self.updates, self.score["episodes"])
         return ("end" if self.lasting else "place", self.snapshot)

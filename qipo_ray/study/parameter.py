@@ -24,7 +24,7 @@ class Parameter:
     place: str = field(compare=False)  # file and line
 
     @classmethod
-    def of(cls, key: str, document: object, place: str) -> Parameter:
+    def from_document(cls, key: str, document: object, place: str) -> Parameter:
         """Return the parameter that ``document()`` gave; ``ValueError`` if it never did."""
         line = document if isinstance(document, Mapping) else {}
         kinds = [kind for kind in KINDS if kind in line]

@@ -1,160 +1,134 @@
-"""The specification in a sweep's folder, as `verify` reads it: checked before anything is counted.
+"""The specification in a sweep's folder: what a sweep was planned to do, as its own file says.
 
-``sweep.yaml`` is the one in force; ``specifications/`` holds those that ``--extend`` replaced.
+``sweep.yaml`` is the one in force; ``specifications/`` holds those that ``--extend`` replaced. A
+sweep, its resumes and ``verify`` all read it here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qipo_ray.config import Config, config_hash, from_dict
+from qipo_ray.config import from_dict
 from qipo_ray.errors import UserError
-from qipo_ray.store.checks import (
-    COUNT,
-    HEX16,
-    MAPPING,
-    NAME,
-    PLAIN,
-    SHA256,
-    Fields,
-    Many,
-    Maybe,
-    judged,
-    number,
-)
-from qipo_ray.study.parameter import Parameter, points
-from qipo_ray.verify.audit import Audit, names, reason
+from qipo_ray.study.parameter import Parameter
+from qipo_ray.study.search_spec import Resources, SearchSpec
 
 FILE = "sweep.yaml"
 EARLIER = "specifications"
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 UNHASHED = ("hash", "data", "resources")
+ANY_RESOURCES = Resources("auto", 1.0, 0.0, 1)  # where it trained says nothing of its results
 
-_check = judged(
-    Fields(
-        {
-            "hash": HEX16,
-            "name": NAME,
-            "tasks": Many(NAME),
-            "base": MAPPING,
-            "paper": Maybe(MAPPING),
-            "space": MAPPING,
-            "trials": number(1, whole=True),
-            "seeds": Fields({"search": Many(COUNT), "report": Many(COUNT)}),
-            "rungs": Fields({"shares": Many(number(0)), "reduction": number(2, whole=True)}),
-            "confirm": Fields({"top": COUNT}),
-            "resources": PLAIN,
-            "data": MAPPING,
-        }
-    )
-)
-_check_sha256 = judged(SHA256)
+_Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")]
+_Seed = Annotated[int, Field(ge=0)]
 
 
-class OtherSettings(ValueError):
+class UnknownSettings(ValueError):
     """A sound specification with settings that this version of the program does not know."""
 
 
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class _Seeds(_Part):
+    search: list[_Seed]
+    report: list[_Seed]
+
+
+class _Rungs(_Part):
+    shares: list[Annotated[float, Field(ge=0)]]
+    reduction: Annotated[int, Field(ge=2)]
+
+
+class _Confirm(_Part):
+    top: Annotated[int, Field(ge=0)]
+
+
+class _SpecDocument(_Part):
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    name: _Name
+    tasks: list[_Name]
+    base: dict[str, Any]
+    paper: dict[str, Any] | None
+    space: dict[str, Any]
+    trials: Annotated[int, Field(ge=1)]
+    seeds: _Seeds
+    rungs: _Rungs
+    confirm: _Confirm
+    resources: Any
+    data: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+
+
 @dataclass(frozen=True)
-class Specification:
-    """What a sweep was to do."""
+class SavedSpec:
+    """A specification as it stands in a sweep's folder."""
 
-    name: str
-    tasks: tuple[str, ...]
-    base: Mapping[str, Mapping[str, Any]]
-    paper: Config | None
-    space: tuple[Parameter, ...]
-    trials: int  # per task
-    search_seeds: tuple[int, ...]
-    report_seeds: tuple[int, ...]
-    shares: tuple[float, ...]
-    top: int
+    spec: SearchSpec  # its resources are not those of the file
     data: Mapping[str, str]  # SHA-256 by task
-
-    def settings(self, params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Return the base with other values at dotted keys."""
-        return _changed(self.base, params)
-
-    @property
-    def finite(self) -> bool:
-        """Whether the space has a last point."""
-        return all(parameter.options is not None for parameter in self.space)
-
-    def exhausted_by(self, tried: Iterable[str]) -> bool:
-        """Return whether trials with these configurations' hashes leave nothing to try."""
-        if not self.finite:
-            return False
-        known = set(tried)
-        try:
-            configs = (from_dict(self.settings(params), FILE) for params in points(self.space))
-            return all(config_hash(config) in known for config in configs)
-        except UserError:
-            return False
+    document: Mapping[str, Any]  # the file's contents
 
 
-def specifications(found: Audit) -> tuple[Specification | None, list[Specification]]:
-    """Return the specification in force, None if it cannot be read, and those before it."""
-    path = found.root / FILE
-    now = _read_or_say(found, path) if os.path.lexists(path) else None
-    if now is None and not os.path.lexists(path) and (found.intents or found.entries):
-        found.fault(path, "missing, though there are trials; the runs cannot be counted")
-    folder = found.root / EARLIER
-    kept = [name for name in names(found, folder) if name.endswith(".yaml") and name[0] != "."]
-    earlier = (_read_or_say(found, folder / name) for name in kept)
-    return now, [one for one in earlier if one is not None]
+def read_spec(path: Path) -> SavedSpec:
+    """Return the specification in a file; ``ValueError`` says in one line what is wrong.
 
-
-def _read_or_say(found: Audit, path: Path) -> Specification | None:
-    try:
-        return read(path)
-    except OtherSettings as problem:
-        found.remark(path, f"its runs cannot be counted: {problem}")
-    except (ValueError, OSError) as problem:
-        found.fault(path, f"damaged, so its runs cannot be counted: {reason(problem)}")
-    return None
-
-
-def read(path: Path) -> Specification:
-    """Return the specification in a file; ``ValueError`` says in one line what is wrong."""
+    ``UnknownSettings`` for a sound one of another version of the program. The specification
+    keeps the hash that the file names, also where a later version would hash it otherwise.
+    """
     document = _document(path)
-    _check(document, "sweep")
-    for task in document["tasks"]:
-        _check_sha256(document["data"].get(task), f"sweep.data.{task}")
     try:
-        base = document["base"]
-        from_dict(base, "sweep.base")
-        changes = document["paper"]
-        paper = None if changes is None else from_dict(_changed(base, changes), "sweep.paper")
-        space = [Parameter.of(key, line, FILE) for key, line in document["space"].items()]
+        fields = _SpecDocument.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"sweep.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    for task in fields.tasks:
+        if task not in fields.data:
+            raise ValueError(f"sweep.data.{task}: missing")
+    try:
+        base = from_dict(fields.base, "sweep.base")
+        paper = None
+        if fields.paper is not None:
+            paper = from_dict(_with_changes(fields.base, fields.paper), "sweep.paper")
+        space = fields.space.items()
+        parameters = tuple(Parameter.from_document(key, line, FILE) for key, line in space)
     except UserError as problem:
-        raise OtherSettings(str(problem)) from None
-    return Specification(
-        name=document["name"],
-        tasks=tuple(dict.fromkeys(document["tasks"])),
+        raise UnknownSettings(str(problem)) from None
+    spec = SearchSpec(
+        name=fields.name,
+        tasks=tuple(dict.fromkeys(fields.tasks)),
         base=base,
         paper=paper,
-        space=tuple(space),
-        trials=document["trials"],
-        search_seeds=tuple(document["seeds"]["search"]),
-        report_seeds=tuple(document["seeds"]["report"]),
-        shares=tuple(document["rungs"]["shares"]),
-        top=document["confirm"]["top"],
-        data=document["data"],
+        parameters=parameters,
+        trials=fields.trials,
+        search_seeds=tuple(fields.seeds.search),
+        report_seeds=tuple(fields.seeds.report),
+        shares=tuple(fields.rungs.shares),
+        reduction=fields.rungs.reduction,
+        top=fields.confirm.top,
+        resources=ANY_RESOURCES,
+        source=FILE,
+        saved_hash=fields.hash,
     )
+    return SavedSpec(spec, fields.data, document)
+
+
+def spec_document(spec: SearchSpec, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a sweep's folder holds of a specification and its data (SHA-256 by task)."""
+    return {"hash": spec.hash, **spec.document(), "data": dict(data)}
 
 
 def _document(path: Path) -> dict[str, Any]:
     """Return what a file holds, if that matches the hash in its first line."""
-    if path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"larger than {MOST_BYTES:,} bytes")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES:,} bytes")
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(document, dict):
@@ -170,10 +144,8 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _changed(
-    base: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Return settings with other values at dotted keys."""
+def _with_changes(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings with other values at dotted keys."""
     sections = {name: dict(settings) for name, settings in base.items()}
     for key, value in changes.items():
         section, _, name = key.partition(".")

@@ -87,7 +87,7 @@ def load_search_file(
         reduction=file.rungs.reduction,
         top=file.confirm.top,
         resources=Resources(**file.resources.model_dump()),
-        where=document.where,
+        source=document.where,
     )
     _check_seeds(spec, document)
     _check_shares(spec, document)
@@ -192,9 +192,8 @@ def _check_shares(spec: SearchSpec, document: Document) -> None:
 
 def _check_size(spec: SearchSpec, document: Document) -> None:
     """Refuse a space of one point, and fewer trials than the grids need."""
-    finite = all(parameter.options is not None for parameter in spec.parameters)
-    one = finite and len(list(islice(points(spec.parameters), 2))) == 1
-    if not spec.parameters or (one and spec.trials > 1):
+    single = spec.finite and len(list(islice(points(spec.parameters), 2))) == 1
+    if not spec.parameters or (single and spec.trials > 1):
         raise UserError(
             f"{document.place('space')}: space has nothing to search: "
             f"{'one configuration' if spec.parameters else 'it is empty'}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from qipo_ray.config import Config, FieldError, to_dict
+from qipo_ray.config import Config, FieldError, config_hash, to_dict
 from qipo_ray.config.values import show
 from qipo_ray.errors import UserError
-from qipo_ray.study.parameter import Parameter
+from qipo_ray.study.parameter import Parameter, points
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,23 @@ class SearchSpec:
     reduction: int
     top: int  # configurations to confirm, per task and path
     resources: Resources
-    where: str  # the file's name, for messages
+    source: str  # the file's name, for messages
+    saved_hash: str | None = field(default=None, compare=False)  # in the sweep's folder
+
+    @property
+    def finite(self) -> bool:
+        """Whether the space has a last point."""
+        return all(parameter.options is not None for parameter in self.parameters)
+
+    def exhausted_by(self, hashes: Collection[str]) -> bool:
+        """Return whether trials with these configurations' hashes leave nothing to try."""
+        if not self.finite:
+            return False
+        try:
+            configs = (self.configuration(params) for params in points(self.parameters))
+            return all(config_hash(config) in hashes for config in configs)
+        except UserError:
+            return False
 
     def configuration(self, params: Mapping[str, Any]) -> Config:
         """Return the base with a value for every parameter that is active, and no other.
@@ -61,12 +77,12 @@ class SearchSpec:
             except ValueError as problem:
                 raise UserError(f"{title} {problem}") from None
         for key in rest:
-            raise UserError(f"{self.where}: {show(key)} is not searched beside {_flow(values)}")
+            raise UserError(f"{self.source}: {show(key)} is not searched beside {_flow(values)}")
         try:
             return changed(self.base, values)
         except FieldError as problem:
             places = {parameter.key: parameter.place for parameter in self.parameters}
-            place = next((places[key] for key in problem.fields if key in values), self.where)
+            place = next((places[key] for key in problem.fields if key in values), self.source)
             raise UserError(f"{place}: {problem} (with {_flow(values)})") from None
 
     def params_of(self, config: Config) -> dict[str, Any] | None:
@@ -98,7 +114,13 @@ class SearchSpec:
 
     @property
     def hash(self) -> str:
-        """Return 16 hex digits of all but the resources: a sweep may move to another machine."""
+        """Return 16 hex digits of all but the resources: a sweep may move to another machine.
+
+        A sweep keeps the hash that its folder names: a setting that came later, at the value that
+        means what was before, does not make it another.
+        """
+        if self.saved_hash is not None:
+            return self.saved_hash
         plain = {key: value for key, value in self.document().items() if key != "resources"}
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,15 +1,37 @@
-"""A trial: one configuration over the search seeds, compared with others at its rungs."""
+"""A trial: one configuration over the search seeds, and how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import Enum
+from typing import Any
 
 from qipo_ray.config import Config, from_dict
 from qipo_ray.study.job import Run
 
-State = Literal["finished", "pruned", "diverged", "failed"]
+
+class TrialState(str, Enum):
+    """How a trial, or a single run, stands; the value is what intents, logs and records hold."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    PRUNED = "pruned"  # stopped by the rule, at a rung
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+    def __str__(self) -> str:
+        """Return the value, as f-strings and JSON show it."""
+        return self.value
+
+    @property
+    def broken(self) -> bool:
+        """Whether it ended without a result that counts."""
+        return self in BROKEN
+
+
+BROKEN = (TrialState.DIVERGED, TrialState.FAILED)
+ENDED = (TrialState.FINISHED, TrialState.PRUNED, *BROKEN)  # states of a record
 
 
 @dataclass(frozen=True)
@@ -26,16 +48,18 @@ class Trial:
 
     id: str
     task: str
-    position: int
-    origin: str
-    params: Mapping[str, Any]
+    position: int  # in the task's study, from 0
+    origin: str  # paper | grid | search
+    params: Mapping[str, Any]  # searched settings by dotted key
     config: Config
+    config_hash: str  # as the intent names it
     seeds: tuple[int, ...]
     rungs: tuple[int, ...]  # policy updates
+    written: str  # UTC ISO 8601
 
     @classmethod
-    def of(cls, intent: Mapping[str, Any]) -> Trial:
-        """Return the trial of an intent."""
+    def from_intent(cls, intent: Mapping[str, Any]) -> Trial:
+        """Return the trial of an intent; ``UserError`` if its configuration cannot be read."""
         return cls(
             id=intent["id"],
             task=intent["task"],
@@ -43,14 +67,16 @@ class Trial:
             origin=intent["origin"],
             params=intent["params"],
             config=from_dict(intent["config"], f"trial {intent['id']}"),
+            config_hash=intent["config_hash"],
             seeds=tuple(intent["seeds"]),
             rungs=tuple(intent["rungs"]),
+            written=intent["written"],
         )
 
-    def runs(self, source: DatasetRef) -> tuple[Run, ...]:
-        """Return one run a seed."""
+    def runs(self, dataset: DatasetRef) -> tuple[Run, ...]:
+        """Return one run per seed."""
         return tuple(
-            Run(self.task, self.config, seed, source.path, source.sha256, self.rungs)
+            Run(self.task, self.config, seed, dataset.path, dataset.sha256, self.rungs)
             for seed in self.seeds
         )
 
@@ -59,6 +85,6 @@ class Trial:
 class TrialOutcome:
     """How a trial ended; ``rung`` is the last that it reached, None if it reached none."""
 
-    state: State
+    state: TrialState
     rung: int | None
     reason: str | None = None

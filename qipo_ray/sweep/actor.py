@@ -12,18 +12,18 @@ from qipo_ray.distributed.client import Client
 from qipo_ray.store.intents import read_intent
 from qipo_ray.study.asha import Decision
 from qipo_ray.study.trial import DatasetRef, Trial
-from qipo_ray.sweep.trial_runner import drive
+from qipo_ray.sweep.trial_runner import run_trial
 
 
-def run_trial(
-    config: Mapping[str, Any], root: str, sources: Mapping[str, DatasetRef], namespace: str
+def trial_actor(
+    config: Mapping[str, Any], root: str, datasets: Mapping[str, DatasetRef], namespace: str
 ) -> None:
     """Wait for the jobs of one trial and report its rungs, then how it ended."""
-    trial = Trial.of(read_intent(Path(root), config["trial"]))
+    trial = Trial.from_intent(read_intent(Path(root), config["trial"]))
 
     def report(rung: int, updates: int, value: float) -> Decision:
         tune.report({"rung": rung, "updates": updates, "value": value})
         return Decision(False, "the scheduler decides, and ends this trial from outside")
 
-    outcome = drive(trial, sources[trial.task], Client(namespace), report)
-    tune.report({"ended": outcome.state, "rung": outcome.rung, "reason": outcome.reason})
+    outcome = run_trial(trial, datasets[trial.task], Client(namespace), report)
+    tune.report({"ended": outcome.state.value, "rung": outcome.rung, "reason": outcome.reason})

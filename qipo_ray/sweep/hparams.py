@@ -9,7 +9,7 @@ from typing import Any
 
 from tensorboard.plugins.hparams import summary_v2
 
-from qipo_ray.study.trial import Trial, TrialOutcome
+from qipo_ray.study.trial import ENDED, Trial, TrialOutcome
 from qipo_ray.sweep.search_state import SearchState
 from qipo_ray.sweep.task_study import searched
 from qipo_ray.tracking.tensorboard_logger import EventFile, Page, scalars
@@ -33,13 +33,13 @@ class HParams(Page):
     def __init__(self, search: SearchState, folder: Path) -> None:
         super().__init__(folder)
         self.search, self.folder = search, folder
-        self.shown: set[str] = set()
+        self.written: set[str] = set()
         self.events.add((0, _description(search)))
 
     def sync(self) -> None:
         """Write the lines of the trials that ended since the last call."""
         for trial, outcome in list(self.search.outcomes.items()):
-            if trial not in self.shown:
+            if trial not in self.written:
                 self._write(self.search.trials[trial], outcome, None)
 
     def close(self) -> None:
@@ -50,13 +50,13 @@ class HParams(Page):
                 self._write(self.search.trials[trial], self.search.outcomes[trial], mean)
 
     def _write(self, trial: Trial, outcome: TrialOutcome, confirmed: float | None) -> None:
-        about = {TASK: trial.task, ORIGIN: trial.origin, STATE: outcome.state}
+        labels = {TASK: trial.task, ORIGIN: trial.origin, STATE: outcome.state.value}
         values = {CONFIRMED: confirmed, LAST_RUNG: self.search.value(trial, outcome.rung)}
-        known = {tag: value for tag, value in values.items() if value is not None}
+        scores = {tag: value for tag, value in values.items() if value is not None}
         events = EventFile(self.folder / trial.task / trial.id)
-        session = summary_v2.hparams_pb({**trial.params, **about}, trial_id=trial.id)
-        events.add((0, session), (0, scalars(known)))
-        self.shown.add(trial.id)
+        session = summary_v2.hparams_pb({**trial.params, **labels}, trial_id=trial.id)
+        events.add((0, session), (0, scalars(scores)))
+        self.written.add(trial.id)
 
 
 def _description(search: SearchState) -> Any:
@@ -67,20 +67,20 @@ def _description(search: SearchState) -> Any:
     """
     spec = search.spec
     values: dict[str, list[Any]] = {p.key: list(p.values) for p in spec.parameters}
-    others = [trial.params for trial in search.trials.values()]
+    searched_params = [trial.params for trial in search.trials.values()]
     if spec.paper is not None:
-        others.append(searched(spec, spec.paper))
-    for params in others:
+        searched_params.append(searched(spec, spec.paper))
+    for params in searched_params:
         for key, value in params.items():
             values.setdefault(key, []).append(value)
     values[TASK] = list(search.spec.tasks)
     values[ORIGIN] = ["paper", "search", "grid"]
-    values[STATE] = ["finished", "pruned", "diverged", "failed"]
+    values[STATE] = [state.value for state in ENDED]
     return summary_v2.hparams_config_pb(
-        hparams=[summary_v2.HParam(key, _domain(some)) for key, some in values.items()],
+        hparams=[summary_v2.HParam(key, _domain(options)) for key, options in values.items()],
         metrics=[
-            summary_v2.Metric(tag, display_name=name, description=what)
-            for tag, (name, what) in METRICS.items()
+            summary_v2.Metric(tag, display_name=name, description=text)
+            for tag, (name, text) in METRICS.items()
         ],
     )
 

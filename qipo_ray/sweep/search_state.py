@@ -1,4 +1,4 @@
-"""The search of one sweep: what was tried, what comes next, and how each trial ended.
+"""The state of one sweep's search: what was tried, what comes next, and how each trial ended.
 
 Everything is written before it is acted on, and rebuilt from what was written: intents, rung log
 and records. The Optuna study and the stopping rule hold nothing that is not there.
@@ -12,24 +12,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.config import Config, config_hash, to_dict
+from qipo_ray.config import config_hash, to_dict
 from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.leaderboard.trial_results import BROKEN
 from qipo_ray.store.intents import INTENT_SCHEMA, read_intents, trial_id, write_intent
-from qipo_ray.store.records import read_records, write_record
+from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
 from qipo_ray.study.asha import Decision, arrivals, decide
+from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
-from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome
-from qipo_ray.sweep.task_study import Study
-from qipo_ray.train.job_store import JobStore
-from qipo_ray.train.run_record import RunContext, build_record, now, record_id
+from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
+from qipo_ray.sweep.run_recorder import PlannedRun, RunRecorder
+from qipo_ray.sweep.task_study import End, Study, Suggestion
+from qipo_ray.train.run_record import RunContext, now
 
 
 class SearchState:
-    """The driver's book of a sweep; one driver writes it, under its lease's attempt number."""
+    """What the driver knows of a sweep; one driver writes it, under its lease's attempt number."""
 
     def __init__(
         self,
@@ -37,71 +37,70 @@ class SearchState:
         root: Path,
         attempt: int,
         datasets: Mapping[str, Dataset],
-        occasion: RunContext,
-        say: Callable[[str], None],
+        context: RunContext,
+        message: Callable[[str], None],
     ) -> None:
+        """Rebuild the state from the folder ``root``; ``message`` gets a line for each end."""
         self.spec, self.root, self.attempt = spec, root, attempt
-        self.datasets, self.occasion, self.say = datasets, occasion, say
-        self.results = JobStore(root)
+        self.datasets, self.context, self.message = datasets, context, message
         self.log = RungLog(root / "rungs.jsonl")
         self.entries = self.log.fence(attempt)
-        own = (one for one in read_intents(root) if one["task"] in spec.tasks)
-        self.trials = {one["id"]: Trial.of(one) for one in own}
-        self.records = {record["id"]: record for record in read_records(root)}
-        self.outcomes = self._known_outcomes()
+        intents = [intent for intent in read_intents(root) if intent["task"] in spec.tasks]
+        self.trials = {intent["id"]: Trial.from_intent(intent) for intent in intents}
+        records = {record["id"]: record for record in read_records(root)}
+        self.recorder = RunRecorder(root, datasets, records)
+        self.outcomes = self._recorded_outcomes()
         self.resumed = deque(t for t in self.trials.values() if t.id not in self.outcomes)
-        self.exhausted: set[str] = set()
+        self.exhausted: set[str] = set()  # tasks without a further configuration
         self.studies = {task: self._study(task) for task in spec.tasks}
 
-    # ---- what the store knows
+    @property
+    def records(self) -> dict[str, dict[str, Any]]:
+        """All records of the sweep by id."""
+        return self.recorder.records
 
-    def _known_outcomes(self) -> dict[str, TrialOutcome]:
+    # ---- what the store holds
+
+    def _recorded_outcomes(self) -> dict[str, TrialOutcome]:
         """Return how the trials ended whose records are all there."""
         outcomes = {}
         for trial in self.trials.values():
-            records = [self.records.get(i) for i in self._record_ids(trial)]
-            if all(record is not None for record in records):
-                one: dict[str, Any] = records[0] or {}
-                rung = one["reached"]["rung"]
-                outcomes[trial.id] = TrialOutcome(one["state"], rung, one["reason"])
+            records = [self.recorder.records.get(p.record_id) for p in self._planned(trial)]
+            first = records[0] if records else None
+            if first is not None and None not in records:
+                rung, reason = first["reached"]["rung"], first["reason"]
+                outcomes[trial.id] = TrialOutcome(TrialState(first["state"]), rung, reason)
         return outcomes
 
-    def _record_ids(self, trial: Trial) -> list[str]:
-        runs = trial.runs(self.source(trial.task))
-        return [record_id(run, self._occasion(trial)) for run in runs]
-
-    def _occasion(self, trial: Trial) -> RunContext:
-        return replace(self.occasion, purpose="search", trial=trial.id, name=trial.origin)
+    def _planned(self, trial: Trial) -> list[PlannedRun]:
+        """Return the runs of a trial, one per search seed."""
+        context = replace(self.context, purpose="search", trial=trial.id, name=trial.origin)
+        return [PlannedRun(run, context) for run in trial.runs(self.dataset_ref(trial.task))]
 
     def _study(self, task: str) -> Study:
         study = Study(self.spec, task, self.root / "study" / f"{task}.journal")
-        intents = [one for one in read_intents(self.root) if one["task"] == task]
-        ended = {}
-        for one in intents:
-            outcome = self.outcomes.get(one["id"])
-            if outcome is not None:
-                ended[one["id"]] = self._told(self.trials[one["id"]], outcome)
-        study.restore(intents, [e for e in self.entries if e["task"] == task], ended)
+        trials = [trial for trial in self.trials.values() if trial.task == task]
+        entries = [entry for entry in self.entries if entry["task"] == task]
+        ended = {t.id: self._end(t, self.outcomes[t.id]) for t in trials if t.id in self.outcomes}
+        study.restore(trials, entries, ended)
         return study
 
-    def _told(self, trial: Trial, outcome: TrialOutcome) -> tuple[str, float | None, int | None]:
-        """Return what Optuna is told of an ended trial: diverged and failed ones alike FAIL."""
-        if outcome.state in BROKEN:
-            return "failed", None, outcome.rung
+    def _end(self, trial: Trial, outcome: TrialOutcome) -> End:
         return outcome.state, self.value(trial, outcome.rung), outcome.rung
 
     def value(self, trial: Trial, rung: int | None) -> float | None:
         """Return a trial's logged value at a rung."""
-        found = (e["value"] for e in self.entries if (e["trial"], e["rung"]) == (trial.id, rung))
-        return next(found, None)
+        key = (trial.id, rung)
+        values = (e["value"] for e in self.entries if (e["trial"], e["rung"]) == key)
+        return next(values, None)
 
     def reached(self, trial: Trial) -> int | None:
         """Return the last rung that a trial has a logged value at."""
-        rungs = [e["rung"] for e in self.entries if e["trial"] == trial.id]
+        rungs = [entry["rung"] for entry in self.entries if entry["trial"] == trial.id]
         return max(rungs) if rungs else None
 
-    def source(self, task: str) -> DatasetRef:
-        """Return the data of a task."""
+    def dataset_ref(self, task: str) -> DatasetRef:
+        """Return the data of a task, as every machine finds it."""
         dataset = self.datasets[task]
         return DatasetRef(str(dataset.path.resolve()), dataset.sha256)
 
@@ -123,36 +122,34 @@ class SearchState:
         for task in sorted(self.spec.tasks, key=self._count):
             if task not in self.exhausted and self._count(task) < self.spec.trials:
                 suggestion = self.studies[task].ask()
-                if suggestion is None:
-                    self.exhausted.add(task)
-                    self.say(f"{task}: the search space holds no further configuration")
-                else:
-                    return self._intend(
-                        task, suggestion.params, suggestion.config, suggestion.origin
-                    )
+                if suggestion is not None:
+                    return self._intend(task, suggestion)
+                self.exhausted.add(task)
+                self.message(f"{task}: the search space holds no further configuration")
         return None
 
     def _count(self, task: str) -> int:
         return sum(trial.task == task for trial in list(self.trials.values()))
 
-    def _intend(self, task: str, params: Mapping[str, Any], config: Config, origin: str) -> Trial:
-        number = config_hash(config)
+    def _intend(self, task: str, suggestion: Suggestion) -> Trial:
+        """Return a new trial once its intent is durable."""
+        number = config_hash(suggestion.config)
         intent = {
             "schema": INTENT_SCHEMA,
             "id": trial_id(self.spec.name, task, number),
             "sweep": self.spec.name,
             "task": task,
             "position": self._count(task),
-            "params": dict(params),
-            "config": to_dict(config),
+            "params": dict(suggestion.params),
+            "config": to_dict(suggestion.config),
             "config_hash": number,
             "seeds": list(self.spec.search_seeds),
-            "rungs": list(rung_updates(config, self.spec.shares)),
-            "origin": origin,
+            "rungs": list(rung_updates(suggestion.config, self.spec.shares)),
+            "origin": suggestion.origin,
             "written": now(),
         }
         write_intent(self.root, intent)
-        trial = Trial.of(intent)
+        trial = Trial.from_intent(intent)
         self.trials[trial.id] = trial
         return trial
 
@@ -176,81 +173,84 @@ class SearchState:
             self.studies[trial.task].report(trial.id, rung, value)
         if rung == len(trial.rungs) - 1:
             return Decision(False, f"{value:.1f} at the last rung")
-        then = arrivals(self.entries, trial.task, rung)
-        place = [name for name, _ in then].index(trial.id)
-        share = f"rung {rung + 1} of {len(trial.rungs)}"
-        return decide(then[: place + 1], self.spec.reduction, share)
+        values = arrivals(self.entries, trial.task, rung)
+        arrival = [name for name, _ in values].index(trial.id)
+        label = f"rung {rung + 1} of {len(trial.rungs)}"
+        return decide(values[: arrival + 1], self.spec.reduction, label)
 
-    def ended(self, trial: Trial, outcome: TrialOutcome) -> None:
-        """Write the records of a trial that ended and tell the study; once is enough."""
+    def end_trial(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Write the records of a trial that ended and tell its study; once is enough."""
         if trial.id in self.outcomes:
             return
-        for run in trial.runs(self.source(trial.task)):
-            occasion = self._occasion(trial)
-            if record_id(run, occasion) in self.records:
-                continue
-            record = build_record(
-                run,
-                self.datasets[trial.task],
-                self.results,
-                occasion,
-                state=outcome.state,
-                reason=outcome.reason,
-                reached=0 if outcome.rung is None else trial.rungs[outcome.rung],
-                rung=outcome.rung,
-            )
-            write_record(self.root, record)
-            self.records[record["id"]] = record
+        reached = 0 if outcome.rung is None else trial.rungs[outcome.rung]
+        for planned in self._planned(trial):
+            if planned.record_id not in self.records:
+                self.recorder.write(planned, outcome.state, outcome.reason, reached, outcome.rung)
         self.outcomes[trial.id] = outcome
-        self.studies[trial.task].tell(trial.id, *self._told(trial, outcome))
-        self.say(self._line(trial, outcome))
+        state, value, rung = self._end(trial, outcome)
+        self.studies[trial.task].tell(trial.id, state, value, rung)
+        self.message(self._summary(trial, outcome, value))
 
-    def _line(self, trial: Trial, outcome: TrialOutcome) -> str:
-        done = sum(self.trials[i].task == trial.task for i in self.outcomes)
-        value = self.value(trial, outcome.rung)
+    def _summary(self, trial: Trial, outcome: TrialOutcome, value: float | None) -> str:
+        ended = sum(self.trials[name].task == trial.task for name in self.outcomes)
         score = "no score" if value is None else f"score {value:.1f}"
         settings = ", ".join(
-            f"{key.split('.')[-1]}={_short(v)}" for key, v in trial.params.items()
+            f"{key.split('.')[-1]}={_short(setting)}" for key, setting in trial.params.items()
         )
         reason = f" ({outcome.reason})" if outcome.reason else ""
         return (
-            f"{trial.task} {done}/{self.spec.trials} {outcome.state.upper()} {score}: "
+            f"{trial.task} {ended}/{self.spec.trials} {outcome.state.upper()} {score}: "
             f"{trial.origin} {settings}{reason}"
         )
 
-    # ---- what it found
+    # ---- the confirm step
 
     def select_configs(self) -> list[SelectedConfig]:
-        """Return what is to be confirmed of each task, by what is known now."""
-        broken = {t for t, outcome in self.outcomes.items() if outcome.state in BROKEN}
-        chosen: list[SelectedConfig] = []
+        """Return what is to be confirmed of each task, by all that is in the store now."""
+        broken = {name for name, outcome in self.outcomes.items() if outcome.state.broken}
+        selected: list[SelectedConfig] = []
         for task in self.spec.tasks:
             trials = [trial for trial in self.trials.values() if trial.task == task]
-            paper, top = self.spec.paper, self.spec.top
-            found = list(select_configs(task, paper, top, trials, self.entries, broken))
-            spent = spent_episodes(
-                task, self.source(task).sha256, trials, self.entries, self._noted
-            )
-            chosen += [self._paid(one, spent) for one in found]
-        return chosen
+            sha256 = self.dataset_ref(task).sha256
+            spent = spent_episodes(task, sha256, trials, self.entries, self._scored)
+            selected += [
+                self._with_episodes(config, spent)
+                for config in select_configs(
+                    task, self.spec.paper, self.spec.top, trials, self.entries, broken
+                )
+            ]
+        return selected
 
-    def _noted(self, key: str, name: str) -> bool:
-        return self.results.artefacts.note("policy", key, name) is not None
+    def _scored(self, key: str, name: str) -> bool:
+        return self.recorder.job_store.artefacts.note("policy", key, name) is not None
 
-    def _paid(self, choice: SelectedConfig, spent: int) -> SelectedConfig:
-        """Return a choice with the episodes that were spent on the search, if it was one of it.
+    def _with_episodes(self, selected: SelectedConfig, spent: int) -> SelectedConfig:
+        """Return a selected configuration with the episodes that its search has spent.
 
         Where a score came in late it keeps the number of its first record: a row has one.
         """
-        least = choice.selection_episodes
+        least = selected.selection_episodes
+        if not least:
+            return selected
         numbers = {
             record["protocol"]["selection_episodes"]
-            for record in self.records.values()
-            if (record["purpose"], record["task"]) == ("confirm", choice.task)
-            and record["config_hash"] == config_hash(choice.config)
+            for record in self.recorder.records.values()
+            if (record["purpose"], record["task"]) == ("confirm", selected.task)
+            and record["config_hash"] == config_hash(selected.config)
         }
-        known = [number for number in numbers if least <= number <= spent]
-        return replace(choice, selection_episodes=min(known, default=spent)) if least else choice
+        recorded = [number for number in numbers if least <= number <= spent]
+        return replace(selected, selection_episodes=min(recorded, default=spent))
+
+    def end_run(self, planned: PlannedRun, event: JobEvent) -> None:
+        """Write the record of a confirmed run that ended."""
+        state, reason = TrialState(event.kind), event.reason or None
+        record = self.recorder.write(planned, state, reason, event.updates)
+        last = record["final"]["last"]
+        score = f"score {last['normalised']:.1f}" if last else event.reason
+        self.message(
+            f"{planned.run.task} confirmed {record['label']['method']} ({planned.context.name}), "
+            f"seed {planned.run.seed}: {score}"
+        )
 
 
 def _short(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +12,52 @@ import yaml
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.store.files import write_bytes
-from qipo_ray.study.saved_spec import EARLIER, FILE
+from qipo_ray.study.saved_spec import EARLIER, FILE, SavedSpec, read_spec, spec_document
 from qipo_ray.study.search_spec import SearchSpec, differences
 
 
 def settle_specification(
     spec: SearchSpec, root: Path, datasets: Mapping[str, Dataset], *, extend: bool
-) -> None:
-    """Write ``<root>/sweep.yaml``, or check that it says the same as ``spec``.
+) -> SearchSpec:
+    """Return the specification to go on with: ``spec``, with the hash of the sweep's folder.
 
-    With ``extend`` another specification takes its place; trials and records stay, and it is kept
-    in ``specifications/``. Where it trains (``resources``) may always differ. ``UserError`` lists
-    the differences.
+    It is written to ``<root>/sweep.yaml``, or held to what stands there. With ``extend`` another
+    one takes its place; trials and records stay, and the old one is kept in ``specifications/``.
+    Where it trains (``resources``) may always differ. ``UserError`` lists the differences.
     """
     path = root / FILE
     data = {task: dataset.sha256 for task, dataset in datasets.items()}
-    document = {"hash": spec.hash, **spec.document(), "data": data}
+    document = spec_document(spec, data)
     if path.exists():
-        old = yaml.safe_load(path.read_text())
-        _check_data(path, old["data"], data)
-        if old["hash"] != spec.hash and not extend:
-            changes = "; ".join(differences(_plain(old), _plain(document)))
+        saved = _read(path)
+        _check_data(path, saved.data, data)
+        changed = replace(saved.spec, saved_hash=None).hash != spec.hash
+        if changed and not extend:
+            changes = "; ".join(differences(saved.spec.document(), spec.document()))
             raise UserError(
                 f"{path} is another specification: {changes}; add --extend to go on with the new "
                 "one, or choose another name"
             )
-        if old["hash"] != spec.hash:  # what it planned stays known
-            write_bytes(root / EARLIER / f"{old['hash']}.yaml", path.read_bytes())
-    write_bytes(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode())
+        if changed:  # what it planned stays known
+            write_bytes(root / EARLIER / f"{saved.spec.hash}.yaml", path.read_bytes())
+        else:
+            spec = replace(spec, saved_hash=saved.spec.hash)
+            document = {**saved.document, "resources": document["resources"], "data": data}
+    _write(path, document)
+    return spec
+
+
+def _read(path: Path) -> SavedSpec:
+    try:
+        return read_spec(path)
+    except ValueError as problem:
+        text = " ".join(str(problem).split())
+        raise UserError(f"{path}: cannot be read: {text:.200}; choose another name") from None
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    text = yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)
+    write_bytes(path, text.encode())
 
 
 def _check_data(path: Path, old: Mapping[str, str], new: Mapping[str, str]) -> None:
@@ -49,7 +68,3 @@ def _check_data(path: Path, old: Mapping[str, str], new: Mapping[str, str]) -> N
                 f"{path}: the data of {task} have SHA-256 {sha256[:12]}..., the sweep was made "
                 f"with {old[task][:12]}...; choose another name"
             )
-
-
-def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in ("hash", "data")}

@@ -24,11 +24,11 @@ class SweepProgress:
         self.seconds: dict[CheckpointRef, float] = {}  # of ended jobs
         self.confirming: set[CheckpointRef] | None = None
 
-    def heard(self, reports: Iterable[JobEvent]) -> None:
-        """Take in news."""
-        for report in reports:
-            if report.kind in ("finished", "dropped"):
-                self.seconds[report.snapshot] = report.seconds
+    def take(self, events: Iterable[JobEvent]) -> None:
+        """Take in events of jobs."""
+        for event in events:
+            if event.kind in ("finished", "dropped"):
+                self.seconds[event.snapshot] = event.seconds
 
     def begin_confirm(self, jobs: Sequence[Job]) -> None:
         """Take in the jobs of the confirm step."""
@@ -51,10 +51,10 @@ class SweepProgress:
     def _means(self) -> dict[str, float] | None:
         means = {}
         for stage in STAGES:
-            found = [value for s, value in self.seconds.items() if s.stage == stage]
-            if not found:
+            seconds = [value for ref, value in self.seconds.items() if ref.stage == stage]
+            if not seconds:
                 return None
-            means[stage] = statistics.fmean(found)
+            means[stage] = statistics.fmean(seconds)
         return means
 
     def _expected_runs(self, search: SearchState) -> int:

@@ -1,4 +1,4 @@
-"""The study of one task: which configuration comes next, and what is known of those before.
+"""The study of one task: which configuration comes next, in the light of those before.
 
 A study is its facts: what was asked, in which order, and how each trial ended. For every question
 an Optuna study is built anew from them, in memory, so that a sweep that was broken off asks on
@@ -11,15 +11,16 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from qipo_ray.config import Config, config_hash, from_dict
+from qipo_ray.config import Config, config_hash
 from qipo_ray.store.intents import trial_id
 from qipo_ray.study.parameter import points
 from qipo_ray.study.search_spec import SearchSpec, flat
-from qipo_ray.sweep.tpe import DashboardJournal, Sampler, State, TrialFacts
+from qipo_ray.study.trial import Trial, TrialState
+from qipo_ray.sweep.tpe import DashboardJournal, TPESampler, TrialFacts
 
-End = tuple[str, float | None, int | None]  # finished | pruned | failed, value, rung
+End = tuple[TrialState, float | None, int | None]  # state, value, rung
 TRIES = 20  # times that the sampler may repeat itself before the points left are walked
 
 
@@ -39,32 +40,31 @@ class Study:
         """Begin without facts; ``journal`` is written anew with the first one."""
         self.spec, self.task = spec, task
         self._facts: dict[str, TrialFacts] = {}  # by trial id, in the order they were asked for
-        self._mirror = None if journal is None else DashboardJournal(journal, spec, task)
+        self._journal = None if journal is None else DashboardJournal(journal, spec, task)
 
     def restore(
         self,
-        intents: Iterable[Mapping[str, Any]],
+        trials: Iterable[Trial],
         entries: Iterable[Mapping[str, Any]],
         ended: Mapping[str, End],
-    ) -> list[Suggestion]:
-        """Take in the store's facts; return the trials without an end, to be started again.
+    ) -> list[Trial]:
+        """Take in what the store holds; return the trials without an end, to be started again.
 
         ``entries`` are the rung log's; ``ended`` says per trial how it ended, as ``tell`` takes
         it. What belongs to other tasks is left aside.
         """
-        own = [intent for intent in intents if intent["task"] == self.task]
         running = []
-        for intent in sorted(own, key=lambda intent: int(intent["position"])):
-            config = from_dict(intent["config"], f"intent {intent['id']}")
-            self._add(intent["id"], self.spec.params_of(config))
-            if intent["id"] not in ended:
-                running.append(Suggestion(dict(intent["params"]), config, intent["origin"]))
+        for trial in sorted(trials, key=lambda trial: trial.position):
+            if trial.task == self.task:
+                self._add(trial.id, self.spec.params_of(trial.config))
+                if trial.id not in ended:
+                    running.append(trial)
         for entry in entries:
             if entry["trial"] in self._facts:
                 self.report(entry["trial"], entry["rung"], entry["value"])
-        for trial in self._facts:
-            if trial in ended:
-                self.tell(trial, *ended[trial])
+        for name in self._facts:
+            if name in ended:
+                self.tell(name, *ended[name])
         return running
 
     def ask(self) -> Suggestion | None:
@@ -88,21 +88,25 @@ class Study:
             self._copy(trial)
 
     def tell(
-        self, trial: str, state: str, value: float | None = None, rung: int | None = None
+        self,
+        trial: str,
+        state: TrialState,
+        value: float | None = None,
+        rung: int | None = None,
     ) -> None:
-        """Note how a trial ended: ``finished``, ``pruned`` at a rung, or ``failed``; once counts.
+        """Note how a trial ended, pruned ones at a rung; the first end counts.
 
-        One that ended without a finite value failed, whatever it is called.
+        One that diverged, or ended without a finite value, failed as far as Optuna is concerned.
         """
-        fact = self._facts[trial]
-        if fact.state != "running":
+        facts = self._facts[trial]
+        if facts.state != TrialState.RUNNING:
             return
-        if state == "failed" or value is None or not math.isfinite(value):
-            fact.state = "failed"
+        if state.broken or value is None or not math.isfinite(value):
+            facts.state = TrialState.FAILED
         else:
-            fact.state, fact.value = cast(State, state), value
+            facts.state, facts.value = state, value
             if rung is not None:
-                fact.at_rungs.setdefault(rung, value)
+                facts.at_rungs.setdefault(rung, value)
         self._copy(trial)
 
     def _id(self, config: Config) -> str:
@@ -113,8 +117,8 @@ class Study:
         self._copy(trial)
 
     def _copy(self, trial: str) -> None:
-        if self._mirror is not None:
-            self._mirror.show(trial, self._facts[trial])
+        if self._journal is not None:
+            self._journal.show(trial, self._facts[trial])
 
     def _next(self) -> Suggestion | None:
         """Return an untried configuration; it is not yet a fact."""
@@ -132,9 +136,9 @@ class Study:
         grids = [parameter for parameter in self.spec.parameters if parameter.kind == "grid"]
         keys = {parameter.key for parameter in grids}
         tried = [
-            {key: value for key, value in fact.params.items() if key in keys}
-            for fact in self._facts.values()
-            if fact.params is not None
+            {key: value for key, value in facts.params.items() if key in keys}
+            for facts in self._facts.values()
+            if facts.params is not None
         ]
         return [point for point in points(grids) if point not in tried] if grids else []
 
@@ -142,19 +146,19 @@ class Study:
         self, fixed: Mapping[str, Any], origin: Literal["grid", "search"]
     ) -> Suggestion | None:
         """Return Optuna's suggestion around ``fixed``; None if it knows only tried ones."""
-        advice = Sampler(self.spec, self.task, self._facts.values())
+        sampler = TPESampler(self.spec, self.task, self._facts.values())
         for _ in range(TRIES):
-            params, tell = advice.ask(fixed)
+            params, tell = sampler.ask(fixed)
             config = self.spec.configuration(params)
-            known = self._facts.get(self._id(config))
-            if known is None:
+            facts = self._facts.get(self._id(config))
+            if facts is None:
                 return Suggestion(params, config, origin)
-            tell(known)
+            tell(facts)
         return None
 
     def _left_over(self) -> Suggestion | None:
         """Return the first untried configuration of a finite space."""
-        if any(parameter.options is None for parameter in self.spec.parameters):
+        if not self.spec.finite:
             return None
         for params in points(self.spec.parameters):
             config = self.spec.configuration(params)

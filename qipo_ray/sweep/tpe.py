@@ -1,4 +1,4 @@
-"""Optuna, behind two small classes; the only module that knows it."""
+"""Optuna, behind two small classes; no other module imports it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from qipo_ray.store.files import make_folder
 from qipo_ray.study.parameter import Parameter
 from qipo_ray.study.search_spec import SearchSpec
+from qipo_ray.study.trial import TrialState
 
 if TYPE_CHECKING:
     import optuna
 
 logger = logging.getLogger(__name__)
 
-State = Literal["running", "finished", "pruned", "failed"]
 MOST_RANDOM = 10  # first trials that are drawn at random, as in Optuna; fewer in a short search
 
 
@@ -28,23 +28,23 @@ class TrialFacts:
     """A trial that was asked for, and how it stands."""
 
     params: dict[str, Any] | None  # None: outside the space, so unknown to Optuna
-    state: State = "running"
+    state: TrialState = TrialState.RUNNING
     value: float | None = None
     at_rungs: dict[int, float] = field(default_factory=dict)
 
 
-class Sampler:
-    """What Optuna suggests in the light of some facts; each question has a seed of its own."""
+class TPESampler:
+    """Suggests configurations in the light of earlier trials; each question has its own seed."""
 
-    def __init__(self, spec: SearchSpec, task: str, facts: Iterable[TrialFacts]) -> None:
+    def __init__(self, spec: SearchSpec, task: str, trials: Iterable[TrialFacts]) -> None:
         """Build a study in memory from the facts inside the space."""
         self._spec, self._task = spec, task
         self._study = _empty(spec.name, None)
         self._count = self._asked = 0
-        for fact in facts:
+        for facts in trials:
             self._count += 1
-            if fact.params is not None:
-                self._study.add_trial(_frozen(spec, fact, {}))
+            if facts.params is not None:
+                self._study.add_trial(_frozen(spec, facts, {}))
 
     def ask(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[TrialFacts], None]]:
         """Return a suggestion around ``fixed``, and what to call with what is known of it."""
@@ -54,8 +54,8 @@ class Sampler:
             self._study.enqueue_trial(dict(fixed))
         trial = self._study.ask()
 
-        def tell(known: TrialFacts) -> None:
-            _update(trial, known, known.at_rungs)
+        def tell(facts: TrialFacts) -> None:
+            _update(trial, facts, facts.at_rungs)
 
         return _draw(trial, self._spec.parameters), tell
 
@@ -76,10 +76,10 @@ class DashboardJournal:
         self._broken = False
         self._try(self._open)
 
-    def show(self, trial: str, fact: TrialFacts) -> None:
+    def show(self, trial: str, facts: TrialFacts) -> None:
         """Bring the journal's picture of a trial up to date."""
-        if fact.params is not None:
-            self._try(lambda: self._show(trial, fact))
+        if facts.params is not None:
+            self._try(lambda: self._show(trial, facts))
 
     def _try(self, act: Callable[[], None]) -> None:
         if self._broken:
@@ -99,17 +99,17 @@ class DashboardJournal:
             old.unlink(missing_ok=True)
         self._study = _empty(self._name, JournalStorage(JournalFileBackend(str(self._journal))))
 
-    def _show(self, trial: str, fact: TrialFacts) -> None:
+    def _show(self, trial: str, facts: TrialFacts) -> None:
         import optuna
 
         assert self._study is not None
         if trial not in self._numbers:
             self._numbers[trial] = len(self._numbers)
             self._shown[trial] = set()
-            self._study.add_trial(_frozen(self._spec, TrialFacts(fact.params), {"trial": trial}))
+            self._study.add_trial(_frozen(self._spec, TrialFacts(facts.params), {"trial": trial}))
         stored = self._study.get_trials(deepcopy=False)[self._numbers[trial]]
-        new = {rung: v for rung, v in fact.at_rungs.items() if rung not in self._shown[trial]}
-        _update(optuna.Trial(self._study, stored._trial_id), fact, new)
+        new = {rung: v for rung, v in facts.at_rungs.items() if rung not in self._shown[trial]}
+        _update(optuna.Trial(self._study, stored._trial_id), facts, new)
         self._shown[trial].update(new)
 
 
@@ -169,36 +169,39 @@ def _draw(trial: optuna.Trial, parameters: Sequence[Parameter]) -> dict[str, Any
     return params
 
 
-def _frozen(spec: SearchSpec, fact: TrialFacts, notes: dict[str, Any]) -> optuna.trial.FrozenTrial:
+def _frozen(
+    spec: SearchSpec, facts: TrialFacts, notes: dict[str, Any]
+) -> optuna.trial.FrozenTrial:
     """Return a trial as Optuna stores it: stopped ones PRUNED with their value at each rung."""
     import optuna
 
-    params = fact.params or {}
+    params = facts.params or {}
     return optuna.trial.create_trial(
-        state=_state(fact),
-        value=fact.value,
+        state=_state(facts),
+        value=facts.value,
         params=params,
         distributions={p.key: _distribution(p) for p in spec.parameters if p.key in params},
-        intermediate_values=dict(fact.at_rungs),
+        intermediate_values=dict(facts.at_rungs),
         user_attrs=notes,
     )
 
 
-def _state(fact: TrialFacts) -> optuna.trial.TrialState:
-    from optuna.trial import TrialState
+def _state(facts: TrialFacts) -> optuna.trial.TrialState:
+    import optuna
 
+    states = optuna.trial.TrialState
     return {
-        "running": TrialState.RUNNING,
-        "finished": TrialState.COMPLETE,
-        "pruned": TrialState.PRUNED,
-        "failed": TrialState.FAIL,
-    }[fact.state]
+        TrialState.RUNNING: states.RUNNING,
+        TrialState.FINISHED: states.COMPLETE,
+        TrialState.PRUNED: states.PRUNED,
+        TrialState.FAILED: states.FAIL,
+    }[facts.state]
 
 
-def _update(trial: optuna.Trial, fact: TrialFacts, new: Mapping[int, float]) -> None:
+def _update(trial: optuna.Trial, facts: TrialFacts, new: Mapping[int, float]) -> None:
     """Tell Optuna's running trial new values at rungs, and its end if it came."""
     for rung, value in sorted(new.items()):
         trial.report(value, rung)
-    if fact.state != "running":
-        finished = fact.state == "finished"
-        trial.study.tell(trial.number, fact.value if finished else None, _state(fact))
+    if facts.state != TrialState.RUNNING:
+        finished = facts.state == TrialState.FINISHED
+        trial.study.tell(trial.number, facts.value if finished else None, _state(facts))

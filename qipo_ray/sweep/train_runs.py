@@ -1,4 +1,7 @@
-"""Runs of one configuration over seeds, from a data set to records: the `train` command's work."""
+"""Runs of one configuration over seeds, from a data set to records: the `train` command's work.
+
+It is the confirm step with a configuration that the user gives, on this machine.
+"""
 
 from __future__ import annotations
 
@@ -11,48 +14,52 @@ from qipo_ray.config import Config, config_hash
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.store.driver import driving
-from qipo_ray.store.records import read_records, write_record
-from qipo_ray.study.job import Run
+from qipo_ray.store.records import read_records
+from qipo_ray.study.job import CheckpointRef, Job, Run
 from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.trial import TrialState
+from qipo_ray.sweep.confirm import train_to_end
+from qipo_ray.sweep.run_recorder import PlannedRun, RunRecorder
 from qipo_ray.tracking.dispatcher import LogDispatcher
 from qipo_ray.tracking.loggers import LoggedRun
-from qipo_ray.train.job_graph import JobGraph
 from qipo_ray.train.job_store import JobStore
-from qipo_ray.train.local_executor import execute
-from qipo_ray.train.run_record import RunContext, build_record, record_id
+from qipo_ray.train.local_service import LocalTrainingService
+from qipo_ray.train.run_record import RunContext
+from qipo_ray.train.training_service import ObservedService
 
 
 @dataclass(frozen=True)
-class RunPlan:
-    """What is to be done: runs without a record, and the graph of their jobs."""
+class TrainPlan:
+    """What is to be trained: runs without a record, and their jobs."""
 
     root: Path
     dataset: Dataset
-    occasion: RunContext
-    runs: tuple[Run, ...]  # all
-    missing: tuple[Run, ...]  # those without a record
-    graph: JobGraph
+    runs: tuple[PlannedRun, ...]  # all
+    missing: tuple[PlannedRun, ...]  # those without a record
+    jobs: dict[CheckpointRef, Job]  # of the missing runs
+    done: frozenset[CheckpointRef]  # jobs that are in the store
 
 
-def plan(
-    dataset: Dataset, config: Config, seeds: Sequence[int], root: Path, occasion: RunContext
-) -> RunPlan:
+def plan_runs(
+    dataset: Dataset, config: Config, seeds: Sequence[int], root: Path, context: RunContext
+) -> TrainPlan:
     """Return the plan of a configuration over ``seeds`` with results under ``root``."""
+    data = str(dataset.path.resolve())
     runs = tuple(
-        Run(dataset.task_id, config, seed, str(dataset.path.resolve()), dataset.sha256)
+        PlannedRun(Run(dataset.task_id, config, seed, data, dataset.sha256), context)
         for seed in seeds
     )
     folder = root / "records"  # those of this folder alone: it may contain other results
-    known = {one["id"]: one for one in read_records(folder)} if folder.exists() else {}
-    missing = tuple(run for run in runs if record_id(run, occasion) not in known)
-    for run in runs:
-        _check_data(known.get(record_id(run, occasion)), run, root)
-    graph = JobGraph(JobStore(root))
-    for run in missing:
-        for job in run.jobs:
-            graph.add(job, f"seed {run.seed}")
-    reused = frozenset(snapshot.key for snapshot in graph.done)
-    return RunPlan(root, dataset, replace(occasion, reused=reused), runs, missing, graph)
+    records = {r["id"]: r for r in read_records(folder)} if folder.exists() else {}
+    for planned in runs:
+        _check_data(records.get(planned.record_id), planned.run, root)
+    missing = tuple(planned for planned in runs if planned.record_id not in records)
+    jobs = {job.snapshot: job for planned in missing for job in planned.run.jobs}
+    job_store = JobStore(root)
+    done = frozenset(ref for ref, job in jobs.items() if job_store.done(job))
+    context = replace(context, reused=frozenset(ref.key for ref in done))
+    missing = tuple(replace(planned, context=context) for planned in missing)
+    return TrainPlan(root, dataset, runs, missing, jobs, done)
 
 
 def _check_data(record: dict[str, Any] | None, run: Run, root: Path) -> None:
@@ -65,64 +72,45 @@ def _check_data(record: dict[str, Any] | None, run: Run, root: Path) -> None:
 
 
 def train_runs(
-    plan: RunPlan,
+    plan: TrainPlan,
     processes: int,
-    listen: Callable[[JobEvent], None],
+    on_event: Callable[[JobEvent], None],
     device: str = "cpu",
     services: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Train what the plan lacks, write its records and event files, and return the records.
 
     A run that diverged gets a record with state ``diverged`` and the reason. ``services`` show
-    the runs beside TensorBoard. ``LeaseHeld`` if another process trains in the same folder.
+    the runs beside TensorBoard. ``LeaseHeld`` if another process trains in the same folder,
+    ``UserError`` if a job cannot be trained here.
     """
+    recorder = RunRecorder(plan.root, {plan.dataset.task_id: plan.dataset}, {})
+
+    def record(planned: PlannedRun, event: JobEvent) -> None:
+        if event.kind == "failed":
+            raise UserError(event.reason)
+        recorder.write(planned, TrialState(event.kind), event.reason or None, event.updates)
+
     with driving(plan.root):
-        return _carry_out(plan, processes, listen, device, services)
+        dispatcher = LogDispatcher(plan.root, services)
+        for planned in plan.missing:
+            dispatcher.follow(_logged(plan, planned))
+
+        def observe(events: list[JobEvent]) -> None:
+            dispatcher.take(events)
+            for event in events:
+                on_event(event)
+
+        try:
+            with LocalTrainingService(plan.root, processes, device) as service:
+                train_to_end(plan.missing, ObservedService(service, observe), record)
+        finally:
+            dispatcher.close()
+    return [recorder.records[planned.record_id] for planned in plan.missing]
 
 
-def _carry_out(
-    plan: RunPlan,
-    processes: int,
-    listen: Callable[[JobEvent], None],
-    device: str,
-    services: Sequence[str],
-) -> list[dict[str, Any]]:
-    relays = LogDispatcher(plan.root, services)
-    for run in plan.missing:
-        relays.follow(_shown(plan, run))
-
-    def told(report: JobEvent) -> None:
-        relays.heard([report])
-        listen(report)
-
-    try:
-        execute(plan.graph, plan.root, processes, told, device)
-        return [_record(plan, run) for run in plan.missing]
-    finally:
-        relays.close()
-
-
-def _shown(plan: RunPlan, run: Run) -> LoggedRun:
+def _logged(plan: TrainPlan, planned: PlannedRun) -> LoggedRun:
     """Return a run's name: unlike a record's id, it tells runs on other data apart."""
-    name = f"{plan.occasion.name}-{config_hash(run.config)[:8]}-data-{run.data_sha256[:8]}"
+    run, context = planned.run, planned.context
+    name = f"{context.name}-{config_hash(run.config)[:8]}-data-{run.data_sha256[:8]}"
     return LoggedRun(plan.root, (run.task, name, f"seed-{run.seed}"), run)
-
-
-def _record(plan: RunPlan, run: Run) -> dict[str, Any]:
-    graph, policy = plan.graph, run.jobs[-1]
-    reason = graph.failure_reason(policy.snapshot)
-    if reason is None:
-        record = build_record(run, plan.dataset, graph.results, plan.occasion)
-    else:
-        failed = graph.results.divergence(policy)
-        record = build_record(
-            run,
-            plan.dataset,
-            graph.results,
-            plan.occasion,
-            state="diverged",
-            reason=reason,
-            reached=failed["updates"] if failed else 0,
-        )
-    write_record(plan.root, record)
-    return record

@@ -4,74 +4,97 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qipo_ray.study.asha import Decision
-from qipo_ray.study.job import Run
+from qipo_ray.study.job import CheckpointRef, Run
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.study.trial import DatasetRef, State, Trial, TrialOutcome
+from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
 
 if TYPE_CHECKING:
     from qipo_ray.train.training_service import TrainingService
 
+Decide = Callable[[int, int, float], Decision]  # (rung, updates, value)
 
-class Rungs:
+
+class RungScores:
     """Collects the scores of a trial's runs until a rung has one from every seed."""
 
     def __init__(self, trial: Trial, runs: tuple[Run, ...]) -> None:
         self.trial = trial
         self.policies = {run.jobs[-1].snapshot for run in runs}
-        self.scores: dict[int, dict[Any, float]] = {updates: {} for updates in trial.rungs}
+        self.scores: dict[int, dict[CheckpointRef, float]] = {u: {} for u in trial.rungs}
         self.reached = -1
 
-    def take(self, report: JobEvent) -> list[tuple[int, int, float]]:
-        """Take in a report; return the rungs that it completes, as (rung, updates, mean score).
+    def take(self, event: JobEvent) -> list[tuple[int, int, float]]:
+        """Return the rungs that an event completes, as (rung, updates, mean score).
 
         The value of a rung is the mean normalised score over the search seeds.
         """
-        if report.score is None or report.snapshot not in self.policies:
+        if event.score is None or event.snapshot not in self.policies:
             return []
-        if report.updates in self.scores:
-            self.scores[report.updates][report.snapshot] = float(report.score["normalised"])
+        if event.updates in self.scores:
+            self.scores[event.updates][event.snapshot] = float(event.score["normalised"])
         complete = []
         for rung, updates in enumerate(self.trial.rungs):
-            found = self.scores[updates]
-            if rung == self.reached + 1 and len(found) == len(self.policies):
+            scores = self.scores[updates]
+            if rung == self.reached + 1 and len(scores) == len(self.policies):
                 self.reached = rung
-                complete.append((rung, updates, statistics.fmean(found.values())))
+                complete.append((rung, updates, statistics.fmean(scores.values())))
         return complete
 
 
-def drive(
-    trial: Trial,
-    source: DatasetRef,
-    service: TrainingService,
-    decide: Callable[[int, int, float], Decision],
-) -> TrialOutcome:
-    """Ask the service for the trial's jobs and wait until it ends; return how it ended.
+class TrialRunner:
+    """A trial in the hands of a training service, from its first job to its outcome.
 
-    ``decide(rung, updates, value)`` is told of each rung once, in order, and says whether the
-    trial stops there. All jobs are withdrawn at the end, whatever it is.
+    ``decide(rung, updates, value)`` is asked at each rung once, in order, whether the trial stops
+    there. The jobs are withdrawn at the end, whatever it is, and by ``close``.
     """
-    runs = trial.runs(source)
-    rungs = Rungs(trial, runs)
-    last = len(trial.rungs) - 1
-    service.submit(trial.id, [job for run in runs for job in run.jobs])
+
+    def __init__(
+        self, trial: Trial, dataset: DatasetRef, service: TrainingService, decide: Decide
+    ) -> None:
+        """Submit the trial's jobs."""
+        runs = trial.runs(dataset)
+        self.trial, self._service, self._decide = trial, service, decide
+        self._rungs = RungScores(trial, runs)
+        service.submit(trial.id, [job for run in runs for job in run.jobs])
+
+    def advance(self) -> TrialOutcome | None:
+        """Poll the service once; return how the trial ended, None while it goes on."""
+        for event in self._service.poll(self.trial.id):
+            outcome = self._outcome(event)
+            if outcome is not None:
+                self.close()
+                return outcome
+        return None
+
+    def close(self) -> None:
+        """Withdraw the trial's jobs."""
+        self._service.cancel(self.trial.id)
+
+    def _outcome(self, event: JobEvent) -> TrialOutcome | None:
+        if event.kind in ("diverged", "failed"):
+            reached = self._rungs.reached if self._rungs.reached >= 0 else None
+            return TrialOutcome(TrialState(event.kind), reached, event.reason)
+        for rung, updates, value in self._rungs.take(event):
+            decision = self._decide(rung, updates, value)
+            if decision.stop:
+                return TrialOutcome(TrialState.PRUNED, rung, decision.reason)
+            if rung == len(self.trial.rungs) - 1:
+                return TrialOutcome(TrialState.FINISHED, rung)
+        return None
+
+
+def run_trial(
+    trial: Trial, dataset: DatasetRef, service: TrainingService, decide: Decide
+) -> TrialOutcome:
+    """Return how a trial ended, after waiting for it."""
+    runner = TrialRunner(trial, dataset, service, decide)
     try:
         while True:
-            for report in service.poll(trial.id):
-                if report.kind in ("diverged", "failed"):
-                    state: State = "diverged" if report.kind == "diverged" else "failed"
-                    return TrialOutcome(state, _reached(rungs), report.reason)
-                for rung, updates, value in rungs.take(report):
-                    decision = decide(rung, updates, value)
-                    if decision.stop:
-                        return TrialOutcome("pruned", rung, decision.reason)
-                    if rung == last:
-                        return TrialOutcome("finished", rung)
-    finally:
-        service.cancel(trial.id)
-
-
-def _reached(rungs: Rungs) -> int | None:
-    return rungs.reached if rungs.reached >= 0 else None
+            if (outcome := runner.advance()) is not None:
+                return outcome
+    except BaseException:
+        runner.close()
+        raise

@@ -1,8 +1,8 @@
 """Ray Tune around the search: thin trials that wait on the broker, and the rule as a scheduler.
 
-Tune asks ``_Suggest`` for trials, runs each as an actor of 0.01 CPU, and tells ``_Rule`` of every
-rung. Its own files are a cache that nobody reads: a resumed sweep starts a new Tuner from the
-store.
+Tune asks ``_TrialSource`` for trials, runs each as an actor of 0.01 CPU, and tells
+``_AshaScheduler`` of every rung. Its own files are a cache that nobody reads: a resumed sweep
+starts a new Tuner from the store.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import os
 from typing import Any
 
-# Tune reads these when it is imported: our screen and our TensorBoard take the place of its own,
+# Tune reads these when it is imported: our screen and our TensorBoard replace its own,
 # Ctrl-C is the driver's, and what Tune keeps of its state is not worth a pause.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -24,8 +24,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from qipo_ray.distributed.client import Client
-from qipo_ray.study.trial import Trial, TrialOutcome
-from qipo_ray.sweep.actor import run_trial
+from qipo_ray.study.trial import Trial, TrialOutcome, TrialState
+from qipo_ray.sweep.actor import trial_actor
 from qipo_ray.sweep.search_state import SearchState
 
 # Tune looks in vain for the files of the loggers that are switched off, and says so at length.
@@ -42,16 +42,16 @@ def run_trials(search: SearchState, client: Client, at_once: int, follow: Any) -
         return
     name = f"tune-{search.attempt:06d}"
     trainable = tune.with_parameters(
-        run_trial,
+        trial_actor,
         root=str(search.root),
-        sources={task: search.source(task) for task in search.spec.tasks},
+        datasets={task: search.dataset_ref(task) for task in search.spec.tasks},
         namespace=client.namespace,
     )
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": ACTOR_CPUS}),
         tune_config=tune.TuneConfig(
-            search_alg=_Suggest(search, follow),
-            scheduler=_Rule(search, client),
+            search_alg=_TrialSource(search, follow),
+            scheduler=_AshaScheduler(search, client),
             num_samples=left,
             max_concurrent_trials=at_once,
             reuse_actors=True,
@@ -66,14 +66,14 @@ def run_trials(search: SearchState, client: Client, at_once: int, follow: Any) -
     tuner.fit()
 
 
-class _Live:
-    """What Tune must not write into its snapshots: it lives in this process alone."""
+class _NotSaved:
+    """Keeps Tune from writing an object into its snapshots: it lives in this process alone."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
-class _Suggest(_Live, Searcher):
+class _TrialSource(_NotSaved, Searcher):
     """Hands the search's trials to Tune."""
 
     def __init__(self, search: SearchState, follow: Any) -> None:
@@ -99,32 +99,38 @@ class _Suggest(_Live, Searcher):
         """Nothing: a resumed sweep starts a new Tuner."""
 
 
-class _Rule(_Live, FIFOScheduler):
+class _AshaScheduler(_NotSaved, FIFOScheduler):
     """The stopping rule and the book-keeping, where Tune tells of results and ends."""
 
     def __init__(self, search: SearchState, client: Client) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.search, self.client = search, client
 
-    def _of(self, trial: Any) -> Trial:
+    def _trial(self, trial: Any) -> Trial:
         return self.search.trials[trial.config["trial"]]
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        ours = self._of(trial)
+        searched = self._trial(trial)
         if "ended" in result:
-            outcome = TrialOutcome(result["ended"], result["rung"], result["reason"])
-            self.search.ended(ours, outcome)
+            outcome = TrialOutcome(TrialState(result["ended"]), result["rung"], result["reason"])
+            self.search.end_trial(searched, outcome)
             return str(TrialScheduler.CONTINUE)
-        decision = self.search.at_rung(ours, result["rung"], result["updates"], result["value"])
+        decision = self.search.at_rung(
+            searched, result["rung"], result["updates"], result["value"]
+        )
         if not decision.stop:
             return str(TrialScheduler.CONTINUE)
         # Tune does not promise that a stopped function runs its `finally`: withdraw its jobs here.
-        self.client.cancel(ours.id)
-        self.search.ended(ours, TrialOutcome("pruned", result["rung"], decision.reason))
+        self.client.cancel(searched.id)
+        self.search.end_trial(
+            searched, TrialOutcome(TrialState.PRUNED, result["rung"], decision.reason)
+        )
         return str(TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        ours = self._of(trial)
-        self.client.cancel(ours.id)
+        searched = self._trial(trial)
+        self.client.cancel(searched.id)
         reason = f"the trial's process failed {MAX_FAILURES + 1} times"
-        self.search.ended(ours, TrialOutcome("failed", self.search.reached(ours), reason))
+        self.search.end_trial(
+            searched, TrialOutcome(TrialState.FAILED, self.search.reached(searched), reason)
+        )

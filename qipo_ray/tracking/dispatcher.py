@@ -177,12 +177,12 @@ class LogDispatcher:
     def _view(self, shown: LoggedRun, make_logger: LoggerFactory) -> LogView:
         return RunLogger(shown.run, JobStore(self.root), make_logger(shown))
 
-    def heard(self, reports: Iterable[JobEvent]) -> None:
+    def take(self, events: Iterable[JobEvent]) -> None:
         """Take in news of jobs."""
         keys: set[Hashable] = {PAGE}
         with self._lock:
-            for report in reports:
-                keys |= self._places.get(report.snapshot, set())
+            for event in events:
+                keys |= self._places.get(event.snapshot, set())
         for thread, _ in self.dispatcher:
             thread.changed(keys)
 

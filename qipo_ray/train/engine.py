@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from qipo_ray.agent import PACKS, Diverged, Member, Pack, State, Tensors
-from qipo_ray.study.job import Job
+from qipo_ray.study.job import Job, fits_pack
 
 LOG_EVERY = 100  # updates between metrics; a multiple of the absolute update, whatever the job
 
@@ -40,9 +40,7 @@ class Engine:
 
     def fits(self, job: Job) -> bool:
         """Return whether a slot is free for a job of this shape."""
-        if len(self.jobs) >= self.slots or any(job.key == other.key for other in self.jobs):
-            return False
-        return not self.jobs or job.shape == self.jobs[0].shape
+        return len(self.jobs) < self.slots and fits_pack(job, self.jobs)
 
     def admit(
         self, job: Job, data: Tensors, upstream: Mapping[str, State], state: State | None = None

@@ -36,8 +36,6 @@ class JobGraph:
         self.entries: dict[CheckpointRef, _Entry] = {}
         self.done: set[CheckpointRef] = set()
         self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that can never be done
-        self.trained = 0  # jobs that ended here
-        self.reused = 0  # requests that found their job wanted or done already
 
     def add(self, job: Job, subscriber: str) -> None:
         """Want a job; one of the same snapshot gets the union of their evaluations."""
@@ -45,11 +43,9 @@ class JobGraph:
         if entry is None:
             entry = self.entries[job.snapshot] = _Entry(job)
             self._look_up(entry.job)
-            self.reused += job.snapshot in self.done
         elif subscriber not in entry.subscribers:
             evaluations = _joined(entry.job.evaluations, job.evaluations)
             entry.job = replace(entry.job, evaluations=evaluations)
-            self.reused += 1
             if job.snapshot in self.done:
                 self.done.discard(job.snapshot)
                 self._look_up(entry.job)
@@ -159,7 +155,6 @@ class JobGraph:
             if not damaged:
                 self.failed[job.snapshot] = report
         elif report.kind != "dropped":
-            self.trained += 1
             self._look_up(job)
         self._free(job.snapshot)
         return True

@@ -13,8 +13,8 @@ from qipo_ray.study.job import CheckpointRef, Job
 from qipo_ray.study.job_events import JobEvent, Topic
 from qipo_ray.train.job_graph import JobGraph
 from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.training_service import EVERYONE
 
-EVERYONE = "*"  # the subscriber who submits nothing and hears everything
 SETBACKS = 3  # in a row without an update gained: then a job has failed
 
 

@@ -197,7 +197,7 @@ class JobRunner:
         job = event.job
         if event.kind == "metrics":
             self.active[job.key].log.append(event.updates, event.metrics)
-            return [self._report("progress", job, event.updates, metrics=event.metrics)]
+            return [self._report("progress", job, event.updates)]
         if event.kind == "diverged":
             return [self._diverged(job, event.updates, event.reason)]
         state = self.save(job, keep=event.kind == "finished")
@@ -259,12 +259,11 @@ class JobRunner:
         job: Job,
         updates: int,
         *,
-        metrics: Mapping[str, float] | None = None,
         score: Score | None = None,
         reason: str = "",
     ) -> JobEvent:
         seconds = self.active[job.key].seconds
-        return JobEvent(kind, job.snapshot, updates, seconds, metrics or {}, score, reason)
+        return JobEvent(kind, job.snapshot, updates, seconds, score, reason)
 
 
 def _warn_if_moved(job: Job, checkpoint: Checkpoint, machine: Mapping[str, Any]) -> None:

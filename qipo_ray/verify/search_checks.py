@@ -9,13 +9,15 @@ from statistics import fmean
 
 from qipo_ray.config.evaluations import rung_updates, scored_at
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard.trial_results import BROKEN
 from qipo_ray.store import intents
-from qipo_ray.study.saved_spec import Specification
+from qipo_ray.study import asha
+from qipo_ray.study.asha import Decision
+from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import PAPER_ORIGIN
+from qipo_ray.study.trial import BROKEN, Trial, TrialState
 from qipo_ray.verify.audit import Audit
 from qipo_ray.verify.record_checks import TOLERANCE
-from qipo_ray.verify.sweep_plan import Record, SweepPlan, Trial
+from qipo_ray.verify.sweep_plan import Record, SweepPlan
 
 Logged = Mapping[str, Mapping[int, float | None]]  # value by trial and rung
 
@@ -23,7 +25,7 @@ Logged = Mapping[str, Mapping[int, float | None]]  # value by trial and rung
 def check_search(plan: SweepPlan, found: Audit) -> None:
     """Note what does not fit in the books of the search."""
     for trial in plan.trials.values():
-        problems = [_unplanned(trial, spec) for spec in (plan.spec, *plan.earlier)]
+        problems = [_unplanned(trial, saved.spec) for saved in (plan.saved, *plan.earlier)]
         if None not in problems:
             path = found.root / intents.FOLDER / f"{trial.id}.json"
             found.fault(path, f"the sweep did not plan this trial: {problems[0]}")
@@ -40,11 +42,15 @@ def check_search(plan: SweepPlan, found: Audit) -> None:
             runs[record["trial"]].append(record)
             for problem in _problems(record, plan.trials[record["trial"]], logged):
                 found.fault(found.record_path(record["id"]), problem)
+    reductions = {saved.spec.reduction for saved in (plan.saved, *plan.earlier)}
+    replays = [asha.replay(found.entries, reduction) for reduction in reductions]
     for name, records in runs.items():
         _check_trial(plan.trials[name], records, logged[name], found)
+        if (breach := _against_rule(plan.trials[name], records, replays)) is not None:
+            found.fault(found.root / intents.FOLDER / f"{name}.json", breach)
 
 
-def _unplanned(trial: Trial, spec: Specification) -> str | None:
+def _unplanned(trial: Trial, spec: SearchSpec) -> str | None:
     """Return why a specification would not make a trial, or None."""
     if trial.task not in spec.tasks:
         return f"{trial.task} is none of its tasks"
@@ -55,13 +61,18 @@ def _unplanned(trial: Trial, spec: Specification) -> str | None:
             return f"rungs at {_listed(trial.rungs)} updates are not its shares of the stage"
     except UserError as problem:
         return str(problem)
+    keys = {parameter.key for parameter in spec.parameters}
+    unknown = sorted(trial.params.keys() - keys)
     if trial.origin == PAPER_ORIGIN:
-        same = trial.config == spec.paper
+        planned = spec.paper
     else:
-        same = trial.settings == spec.settings(trial.params)
-    if not same:
+        params = {key: value for key, value in trial.params.items() if key in keys}
+        try:
+            planned = spec.configuration(params)
+        except UserError:  # a value outside of the space, or none where one is due
+            planned = None
+    if planned != trial.config:
         return "its configuration is not the base with its parameters"
-    unknown = sorted(trial.params.keys() - {parameter.key for parameter in spec.space})
     return f"{', '.join(unknown)} is not searched" if unknown else None
 
 
@@ -147,6 +158,29 @@ def _check_trial(
         if not math.isclose(mean, value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
             what = f"rung {rung + 1} of trial {trial.id}: {value}, records say {mean}"
             found.fault(log, what)
+
+
+def _against_rule(
+    trial: Trial, records: Sequence[Record], replays: Sequence[Mapping[tuple[str, int], Decision]]
+) -> str | None:
+    """Return where a trial did not end as the stopping rule says, None if it did.
+
+    ``replays`` are what the rule says with each reduction that the sweep has had; a trial that
+    broke is not judged.
+    """
+    ends = {(record["state"], record["reached"]["rung"]) for record in records}
+    state, reached = ends.pop()
+    if ends or state in BROKEN or reached not in range(len(trial.rungs)):
+        return None  # other checks have more to say of it
+    for rung in range(int(reached) + 1):
+        decisions = [replay[trial.id, rung] for replay in replays if (trial.id, rung) in replay]
+        stopped = state == TrialState.PRUNED and rung == reached
+        if rung == len(trial.rungs) - 1 or not decisions:
+            continue
+        if all(decision.stop != stopped for decision in decisions):
+            verb = "stopped" if stopped else "went on"
+            return f"it {verb} at rung {rung + 1}, against the rule: {decisions[0].reason}"
+    return None
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from qipo_ray.config import Config, config_hash
+from qipo_ray.config import config_hash
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard.trial_results import BROKEN
 from qipo_ray.store import intents
 from qipo_ray.store.records import new_id
-from qipo_ray.study.saved_spec import Specification
+from qipo_ray.study.saved_spec import SavedSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
+from qipo_ray.study.trial import BROKEN, Trial
 from qipo_ray.verify.audit import Audit
 from qipo_ray.verify.config_cache import Configs
 
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What an intent says."""
-
-    id: str
-    task: str
-    origin: str
-    params: Mapping[str, Any]
-    settings: Mapping[str, Mapping[str, Any]]
-    config: Config
-    config_hash: str
-    seeds: tuple[int, ...]
-    rungs: tuple[int, ...]  # policy updates
-    written: datetime
 
 
 @dataclass(frozen=True)
@@ -69,12 +53,12 @@ class SweepPlan:
 
     def __init__(
         self,
-        spec: Specification,
-        earlier: Sequence[Specification],
+        saved: SavedSpec,
+        earlier: Sequence[SavedSpec],
         found: Audit,
         configs: Configs,
     ) -> None:
-        self.spec, self.earlier = spec, earlier
+        self.saved, self.spec, self.earlier = saved, saved.spec, earlier
         self.trials = {trial.id: trial for trial in _trials(found, configs)}
         self.entries, self.notes = found.entries, found.notes
         self.records = {record["id"]: record for record in found.records}
@@ -88,7 +72,7 @@ class SweepPlan:
 
     def data(self, task: str) -> set[str]:
         """Return the SHA-256 of a task's data, as the specifications name it."""
-        return {one.data[task] for one in (self.spec, *self.earlier) if task in one.data}
+        return {one.data[task] for one in (self.saved, *self.earlier) if task in one.data}
 
     def search_id(self, trial: Trial, seed: int) -> str:
         """Return the id of a run's record."""
@@ -110,7 +94,7 @@ class SweepPlan:
         for task in self.spec.tasks:
             own = [trial.config_hash for trial in self.trials.values() if trial.task == task]
             left = max(0, self.spec.trials - len(own))
-            count[task] = 0 if left and self.spec.exhausted_by(own) else left
+            count[task] = 0 if left and self.spec.exhausted_by(set(own)) else left
         return count
 
     @cached_property
@@ -132,26 +116,27 @@ class SweepPlan:
     def confirmed(self, task: str) -> list[Planned]:
         """Return what is confirmed of a task by all that is known now."""
         own = [trial for trial in self.trials.values() if trial.task == task]
-        return self._chosen(self.spec, task, own)
+        return self._chosen(self.saved, task, own)
 
     def confirmed_before(self, record: Record) -> list[Planned]:
         """Return what a specification that was replaced confirmed when a record was made."""
         ended = moment(record["provenance"]["ended"])
         task = record["task"]
-        then = [t for t in self.trials.values() if t.task == task and t.written <= ended]
+        then = [t for t in self.trials.values() if t.task == task and moment(t.written) <= ended]
         return [
             planned
-            for spec in self.earlier
-            if task in spec.tasks and record["seed"] in spec.report_seeds
-            for planned in self._chosen(spec, task, then)
+            for saved in self.earlier
+            if task in saved.spec.tasks and record["seed"] in saved.spec.report_seeds
+            for planned in self._chosen(saved, task, then)
         ]
 
-    def _chosen(self, spec: Specification, task: str, trials: Sequence[Trial]) -> list[Planned]:
+    def _chosen(self, saved: SavedSpec, task: str, trials: Sequence[Trial]) -> list[Planned]:
         """Return the select_configs among the first trials of a task."""
-        known = (id(spec), task, len(trials))
+        known = (id(saved), task, len(trials))
+        spec = saved.spec
         if known not in self._confirmed:
             found = select_configs(task, spec.paper, spec.top, trials, self.entries, self.broken)
-            spent = spent_episodes(task, spec.data[task], trials, self.entries, self._noted)
+            spent = spent_episodes(task, saved.data[task], trials, self.entries, self._noted)
             self._confirmed[known] = [
                 Planned(one, config_hash(one.config), spent) for one in found
             ]
@@ -178,18 +163,5 @@ def _trials(found: Audit, configs: Configs) -> list[Trial]:
             continue
         if known.hash != intent["config_hash"]:
             found.fault(path, "its configuration does not have the hash that it names")
-        trials.append(
-            Trial(
-                id=intent["id"],
-                task=intent["task"],
-                origin=intent["origin"],
-                params=intent["params"],
-                settings=intent["config"],
-                config=known.config,
-                config_hash=intent["config_hash"],
-                seeds=tuple(intent["seeds"]),
-                rungs=tuple(intent["rungs"]),
-                written=moment(intent["written"]),
-            )
-        )
+        trials.append(replace(Trial.from_intent(intent), config=known.config))
     return trials

@@ -10,7 +10,7 @@ from typing import Any
 
 from qipo_ray.errors import UserError
 from qipo_ray.store.records import gc_paused
-from qipo_ray.study.saved_spec import FILE, specifications
+from qipo_ray.study.saved_spec import FILE
 from qipo_ray.verify.artefact_checks import check_evidence
 from qipo_ray.verify.audit import Audit, Finding, audit
 from qipo_ray.verify.config_cache import Configs
@@ -18,6 +18,7 @@ from qipo_ray.verify.confirm_checks import check_confirmed
 from qipo_ray.verify.record_checks import check_records
 from qipo_ray.verify.run_counts import OPEN, accounts
 from qipo_ray.verify.search_checks import check_search
+from qipo_ray.verify.specifications import specifications
 from qipo_ray.verify.sweep_plan import SweepPlan
 from qipo_ray.verify.table_checks import check_tables
 

@@ -17,7 +17,7 @@ LINES: dict[str, dict[str, Any]] = {
 
 
 def test_a_document_comes_back() -> None:
-    found = [Parameter.of(key, line, "here") for key, line in LINES.items()]
+    found = [Parameter.from_document(key, line, "here") for key, line in LINES.items()]
     assert {one.key: one.document() for one in found} == LINES
     finite = [one for one in found if one.options is not None]
     assert len(list(points(finite))) == (2 + 1) * 3
@@ -39,4 +39,4 @@ def test_a_document_comes_back() -> None:
 )
 def test_what_is_no_parameter_is_refused(line: Any) -> None:
     with pytest.raises(ValueError, match="policy.beta: no (parameter|bounds)"):
-        Parameter.of("policy.beta", line, "here")
+        Parameter.from_document("policy.beta", line, "here")

@@ -101,7 +101,7 @@ def test_the_document_is_whole_and_the_hash_leaves_resources_out(
 
 def test_the_hash_does_not_depend_on_the_file_s_name(make_spec: Callable[..., SearchSpec]) -> None:
     spec = make_spec()
-    assert replace(spec, where="/elsewhere.yaml").hash == spec.hash
+    assert replace(spec, source="/elsewhere.yaml").hash == spec.hash
     assert make_spec().hash == spec.hash
 
 

@@ -22,11 +22,11 @@ from tensorboard.plugins.hparams.list_session_groups import Handler as ListGroup
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from qipo_ray.study.search_spec import SearchSpec
-from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome
+from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.hparams import HParams
 from qipo_ray.sweep.task_study import searched
-from qipo_ray.tracking import dispatcher as thread
+from qipo_ray.tracking import dispatcher
 from qipo_ray.tracking.loggers import LoggedRun
 from qipo_ray.train.job_store import JobStore
 
@@ -49,7 +49,9 @@ def search(make_spec: Callable[..., SearchSpec], tmp_path: Path) -> Any:
     """What dashboards ask of a search, with two trials that have not ended."""
     spec = make_spec(SPACE)
     trials = {
-        f"{i:012d}": Trial(f"{i:012d}", "point", i, "search", params, spec.base, (0, 1), (100,))
+        f"{i:012d}": Trial(
+            f"{i:012d}", "point", i, "search", params, spec.base, "b" * 16, (0, 1), (100,), ""
+        )
         for i, params in enumerate(PARAMS)
     }
     return SimpleNamespace(
@@ -59,7 +61,7 @@ def search(make_spec: Callable[..., SearchSpec], tmp_path: Path) -> Any:
         trials=trials,
         outcomes={},
         records={},
-        source=lambda task: DatasetRef("nowhere.hdf5", "a" * 64),
+        dataset_ref=lambda task: DatasetRef("nowhere.hdf5", "a" * 64),
         value=lambda trial, rung: None if rung is None else 10.0 + trial.position,
     )
 
@@ -72,7 +74,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def test_the_sinks_of_ended_runs_are_closed(search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thread, "SYNC_EVERY_S", 0.001)
+    monkeypatch.setattr(dispatcher, "SYNC_EVERY_S", 0.001)
     opened: list[str] = []
     closed: list[str] = []
 
@@ -84,13 +86,13 @@ def test_the_sinks_of_ended_runs_are_closed(search: Any, monkeypatch: pytest.Mon
         def close(self) -> None:
             closed.append(self.name)
 
-    monkeypatch.setattr(thread, "TensorBoardLogger", Kept)
+    monkeypatch.setattr(dispatcher, "TensorBoardLogger", Kept)
     dashboard = Dashboard(search)
     first, second = search.trials.values()
     dashboard.follow_trial(first)
     dashboard.follow_trial(second)
     eventually(lambda: len(opened) == 4)
-    search.outcomes[first.id] = TrialOutcome("pruned", 0)
+    search.outcomes[first.id] = TrialOutcome(TrialState.PRUNED, 0)
     eventually(lambda: len(closed) == 2)
     dashboard.follow_trial(second)  # it is followed already
     dashboard.close()
@@ -108,8 +110,8 @@ def test_conditional_parameters_have_a_column_and_only_their_own_lines_a_value(
 ) -> None:
     page = HParams(search, search.root / "tensorboard")
     search.outcomes = {
-        "000000000000": TrialOutcome("finished", 0),
-        "000000000001": TrialOutcome("failed", None),
+        "000000000000": TrialOutcome(TrialState.FINISHED, 0),
+        "000000000001": TrialOutcome(TrialState.FAILED, None),
     }
     score = {"last": {"normalised": 40.0}}
     for i, value in enumerate((40.0, 50.0)):
@@ -195,7 +197,7 @@ def test_the_paper_s_form_outside_of_the_space_has_its_line(
         other.id: replace(other, params=PARAMS[1] | {"policy.beta": 60.0,
                                                      "behaviour.predicts": "velocity"}),
     }  # fmt: skip
-    search.outcomes = {trial: TrialOutcome("finished", 0) for trial in trials}
+    search.outcomes = {trial: TrialOutcome(TrialState.FINISHED, 0) for trial in trials}
     page.close()
     lines = OwnReader(search.root / "tensorboard").lines()
     assert set(lines) == set(trials)

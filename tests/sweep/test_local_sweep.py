@@ -34,7 +34,7 @@ from qipo_ray.study.search_file import SearchSpec, load_search_file
 from qipo_ray.study.trial import DatasetRef, Trial
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.sweep.search_state import SearchState
-from qipo_ray.tracking import dispatcher as thread
+from qipo_ray.tracking import dispatcher
 from qipo_ray.train.run_record import RunContext
 from qipo_ray.verify import verify
 
@@ -49,13 +49,13 @@ class Quiet:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def line(self, words: str) -> None:
+    def message(self, words: str) -> None:
         self.said.append(words)
 
     def slots(self, count: int) -> None:
         self.said.append(f"{count} slots")
 
-    def heard(self, search: object, reports: object) -> None:
+    def take(self, search: object, events: object) -> None:
         """Nothing."""
 
     def confirming(self, jobs: object) -> None:
@@ -124,9 +124,10 @@ def test_a_sweep_ends_with_all_that_the_specification_asks(
         (one["id"], seed) for one in intents for seed in (0, 1)
     }
     entries = RungLog(root / "rungs.jsonl").read()
-    stopped = replay(entries, {one["id"]: 3 for one in intents}, spec.reduction)
+    decisions = replay(entries, spec.reduction)
     for record in search:
-        rung = stopped[record["trial"]]
+        stops = (r for r in (0, 1) if (d := decisions.get((record["trial"], r))) and d.stop)
+        rung = next(stops, None)
         assert record["state"] == ("finished" if rung is None else "pruned")
         assert record["reached"]["rung"] == (2 if rung is None else rung)
     assert {r["state"] for r in search} == {"finished", "pruned"}
@@ -221,7 +222,7 @@ def test_a_score_that_comes_in_late_does_not_tear_a_row_apart(
         (root / "records" / f"{record['id']}.json").unlink()
     scored = {(r["trial"], r["seed"], s["updates"]) for r in records for s in r["scores"]}
     artefacts = ArtefactStore(root)
-    for trial in (Trial.of(one) for one in read_intents(root)):
+    for trial in (Trial.from_intent(one) for one in read_intents(root)):
         for run in trial.runs(DatasetRef("", chosen[0]["data"]["sha256"])):
             for one in run.jobs[-1].evaluations:
                 if (trial.id, run.seed, one.updates) not in scored:
@@ -356,8 +357,8 @@ def test_services_that_hang_or_fail_change_nothing(
 
         return SimpleNamespace(make_logger=act, leave=lambda: None)
 
-    monkeypatch.setattr(thread, "find_service", find)
-    monkeypatch.setattr(thread, "CLOSE_S", 1.0)
+    monkeypatch.setattr(dispatcher, "find_service", find)
+    monkeypatch.setattr(dispatcher, "CLOSE_S", 1.0)
     (tmp_path / "tensorboard").touch()
     sweep(spec, tmp_path, services=("wandb", "mlflow"))
     over.set()

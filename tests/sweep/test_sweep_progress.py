@@ -29,9 +29,9 @@ def ended(stage: str, key: str, seconds: float) -> JobEvent:
 def test_the_rest_is_expected_to_cost_what_the_first_part_did() -> None:
     progress = SweepProgress(slots=2)
     assert progress.seconds_left(search(0, 4)) is None
-    progress.heard([ended("behaviour", "a", 4.0), ended("critic", "b", 6.0)])
+    progress.take([ended("behaviour", "a", 4.0), ended("critic", "b", 6.0)])
     assert progress.seconds_left(search(0, 4)) is None  # no policy has ended yet
-    progress.heard([ended("policy", "c", 10.0)])
+    progress.take([ended("policy", "c", 10.0)])
     # one trial ended, three to come; 3 configurations on 2 report seeds of 20 s each
     assert progress.seconds_left(search(1, 3)) == pytest.approx(OVERHEAD * (30 + 120) / 2)
     assert progress.share(search(1, 3)) == pytest.approx(1 / (4 + 6))
@@ -39,13 +39,13 @@ def test_the_rest_is_expected_to_cost_what_the_first_part_did() -> None:
 
 def test_in_the_confirm_step_the_jobs_are_known() -> None:
     progress = SweepProgress(slots=1)
-    progress.heard([ended("behaviour", "a", 4.0), ended("critic", "b", 6.0)])
-    progress.heard([ended("policy", "c", 10.0)])
+    progress.take([ended("behaviour", "a", 4.0), ended("critic", "b", 6.0)])
+    progress.take([ended("policy", "c", 10.0)])
     jobs: Any = [
         SimpleNamespace(snapshot=CheckpointRef(stage, key, 10))
         for stage, key in (("behaviour", "x"), ("policy", "y"), ("policy", "z"))
     ]
     progress.begin_confirm(jobs)
     assert progress.seconds_left(search(4, 0)) == pytest.approx(OVERHEAD * 24)
-    progress.heard([ended("policy", "y", 10.0)])
+    progress.take([ended("policy", "y", 10.0)])
     assert progress.share(search(4, 0)) == pytest.approx((4 + 1) / (4 + 2))

@@ -2,19 +2,20 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState as OptunaState
 
 from qipo_ray.config import config_hash, to_dict
 from qipo_ray.store.intents import trial_id
 from qipo_ray.study.search_spec import SearchSpec
-from qipo_ray.sweep.task_study import Study, Suggestion
-from qipo_ray.sweep.tpe import Sampler, TrialFacts
+from qipo_ray.study.trial import Trial, TrialState
+from qipo_ray.sweep.task_study import End, Study, Suggestion
+from qipo_ray.sweep.tpe import TPESampler, TrialFacts
 
 CONDITIONAL = """\
 paper: {policy.beta: 3}
@@ -43,7 +44,11 @@ class Store:
     def __init__(self) -> None:
         self.intents: list[dict[str, Any]] = []
         self.entries: list[dict[str, Any]] = []
-        self.ended: dict[str, tuple[str, float | None, int | None]] = {}
+        self.ended: dict[str, End] = {}
+
+
+def trials_of(intents: Iterable[dict[str, Any]]) -> list[Trial]:
+    return [Trial.from_intent(intent) for intent in intents]
 
 
 def identity(study: Study, suggestion: Suggestion) -> str:
@@ -64,7 +69,11 @@ def advance(study: Study, store: Store, steps: int, parallel: int = 3) -> None:
                         "position": len(store.intents),
                         "params": suggestion.params,
                         "config": to_dict(suggestion.config),
+                        "config_hash": config_hash(suggestion.config),
+                        "seeds": [0],
+                        "rungs": [1, 2, 3],
                         "origin": suggestion.origin,
+                        "written": "",
                     }
                 )
                 continue
@@ -77,8 +86,8 @@ def advance(study: Study, store: Store, steps: int, parallel: int = 3) -> None:
             value = draw.gauss(50, 10)
             store.entries.append({"trial": trial, "rung": rung, "value": value})
             study.report(trial, rung, value)
-            store.ended[trial] = (kind, value, rung)
-        store.ended.setdefault(trial, ("failed", None, None))
+            store.ended[trial] = (TrialState(kind), value, rung)
+        store.ended.setdefault(trial, (TrialState.FAILED, None, None))
         study.tell(trial, *store.ended[trial])
 
 
@@ -93,9 +102,9 @@ def test_a_study_that_was_broken_off_asks_on_as_it_would_have(
     advance(Study(spec, "point"), whole, 40)
     advance(Study(spec, "point"), parts, cut)
     again = Study(spec, "point")
-    running = again.restore(list(reversed(parts.intents)), parts.entries, parts.ended)
+    running = again.restore(trials_of(reversed(parts.intents)), parts.entries, parts.ended)
     expected = [one["params"] for one in parts.intents if one["id"] not in parts.ended]
-    assert [suggestion.params for suggestion in running] == expected
+    assert [trial.params for trial in running] == expected
     advance(again, parts, 40 - cut)
     assert parts.intents == whole.intents and parts.ended == whole.ended
 
@@ -120,7 +129,7 @@ def test_no_configuration_comes_twice_and_a_small_space_is_walked_to_its_end(
     seen = []
     while (suggestion := study.ask()) is not None:
         seen.append(suggestion.config)
-        study.tell(identity(study, suggestion), "finished", 10.0 * len(seen), 2)
+        study.tell(identity(study, suggestion), TrialState.FINISHED, 10.0 * len(seen), 2)
     assert len(set(seen)) == len(seen) == 6
     assert study.ask() is None
 
@@ -136,7 +145,7 @@ def test_settings_of_equal_effect_are_one_trial(make_spec: Callable[..., SearchS
     solvers = []
     while (suggestion := study.ask()) is not None:
         solvers.append(suggestion.config.solver)
-        study.tell(identity(study, suggestion), "finished", 1.0, 2)
+        study.tell(identity(study, suggestion), TrialState.FINISHED, 1.0, 2)
     assert sorted(solvers) == ["heun", "midpoint"]
 
 
@@ -165,35 +174,35 @@ def test_it_learns(make_spec: Callable[..., SearchSpec]) -> None:
         params = suggestion.params
         value = 50.0 * (params["behaviour.path"] == "vp") + params["policy.beta"]
         seen.append(value)
-        study.tell(identity(study, suggestion), "finished", value, 2)
+        study.tell(identity(study, suggestion), TrialState.FINISHED, value, 2)
     assert statistics.fmean(seen[-15:]) > statistics.fmean(seen[:10]) + 10
     assert max(seen) > 105
 
 
 def facts(study: Study) -> list[optuna.trial.FrozenTrial]:
-    return Sampler(study.spec, study.task, study._facts.values())._study.trials
+    return TPESampler(study.spec, study.task, study._facts.values())._study.trials
 
 
 def test_optuna_is_told_the_truth(make_spec: Callable[..., SearchSpec]) -> None:
     study = Study(make_spec(CONDITIONAL), "point")
     asked = [study.ask() for _ in range(6)]
     trials = [identity(study, suggestion) for suggestion in asked if suggestion]
-    study.tell(trials[0], "finished", 99.0, 2)  # the paper's: outside of the space
+    study.tell(trials[0], TrialState.FINISHED, 99.0, 2)  # the paper's: outside of the space
     study.report(trials[1], 0, 20.0)
     study.report(trials[1], 0, 77.0)
     study.report(trials[1], 1, float("nan"))
-    study.tell(trials[1], "pruned", 20.0, 0)
-    study.tell(trials[1], "finished", 90.0, 2)  # too late
-    study.tell(trials[2], "failed")
-    study.tell(trials[3], "finished", 60.0, 2)
-    study.tell(trials[4], "pruned", None, 0)
+    study.tell(trials[1], TrialState.PRUNED, 20.0, 0)
+    study.tell(trials[1], TrialState.FINISHED, 90.0, 2)  # too late
+    study.tell(trials[2], TrialState.FAILED)
+    study.tell(trials[3], TrialState.FINISHED, 60.0, 2)
+    study.tell(trials[4], TrialState.PRUNED, None, 0)
     told = facts(study)
     assert [trial.state for trial in told] == [
-        TrialState.PRUNED,
-        TrialState.FAIL,
-        TrialState.COMPLETE,
-        TrialState.FAIL,
-        TrialState.RUNNING,
+        OptunaState.PRUNED,
+        OptunaState.FAIL,
+        OptunaState.COMPLETE,
+        OptunaState.FAIL,
+        OptunaState.RUNNING,
     ]
     assert told[0].intermediate_values == {0: 20.0} and told[0].value == 20.0
     assert told[2].value == 60.0
@@ -203,16 +212,16 @@ def test_optuna_is_told_the_truth(make_spec: Callable[..., SearchSpec]) -> None:
 @pytest.mark.parametrize(
     "known",
     [
-        TrialFacts({}, "finished", 5.0, {0: 1.0, 2: 5.0}),
-        TrialFacts({}, "pruned", 1.0, {0: 1.0}),
-        TrialFacts({}, "failed"),
-        TrialFacts({}, "running"),
+        TrialFacts({}, TrialState.FINISHED, 5.0, {0: 1.0, 2: 5.0}),
+        TrialFacts({}, TrialState.PRUNED, 1.0, {0: 1.0}),
+        TrialFacts({}, TrialState.FAILED),
+        TrialFacts({}, TrialState.RUNNING),
     ],
 )
 def test_what_is_known_of_a_repeated_one_is_told(
     make_spec: Callable[..., SearchSpec], known: TrialFacts
 ) -> None:
-    advice = Sampler(make_spec(SMALL), "point", [])
+    advice = TPESampler(make_spec(SMALL), "point", [])
     params, tell = advice.ask({"behaviour.path": "vp", "policy.rounds": 2})
     assert params == {"behaviour.path": "vp", "policy.rounds": 2}
     tell(known)
@@ -230,7 +239,7 @@ def test_an_edited_space_keeps_the_old_trials_it_cannot_hold(
     advance(Study(make_spec(SMALL), "point"), store, 12)
     wider = make_spec("space: {behaviour.path: {choice: [ot]}, policy.rounds: {int: [1, 4]}}\n")
     study = Study(wider, "point")
-    study.restore(store.intents, store.entries, store.ended)
+    study.restore(trials_of(store.intents), store.entries, store.ended)
     left = study.ask()
     assert left is not None and left.params["policy.rounds"] in (1, 2, 3, 4)
     inside = [one for one in store.intents if one["params"]["behaviour.path"] == "ot"]
@@ -242,7 +251,10 @@ def test_other_tasks_are_left_aside(make_spec: Callable[..., SearchSpec]) -> Non
     spec = make_spec(tasks=["point", "maze2d-umaze"])
     advance(Study(spec, "point"), store, 5)
     study = Study(spec, "maze2d-umaze")
-    assert study.restore(store.intents, store.entries, store.ended) == [] and facts(study) == []
+    assert (
+        study.restore(trials_of(store.intents), store.entries, store.ended) == []
+        and facts(study) == []
+    )
 
 
 def test_tasks_have_searches_of_their_own(make_spec: Callable[..., SearchSpec]) -> None:
@@ -259,7 +271,7 @@ def test_the_journal_mirrors_the_facts(
     advance(Study(spec, "point", path), store, 9)
     path.with_name("point.journal.lock").symlink_to(path)  # of a process that was killed
     study = Study(spec, "point", path)
-    study.restore(store.intents, store.entries, store.ended)
+    study.restore(trials_of(store.intents), store.entries, store.ended)
     advance(study, store, 20)
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
     mirrored = optuna.load_study(study_name="little point", storage=storage).trials

@@ -16,9 +16,8 @@ from qipo_ray.store.driver import driving
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.sweep.train_runs import plan, train_runs
+from qipo_ray.sweep.train_runs import plan_runs, train_runs
 from qipo_ray.tracking.tensorboard_logger import LAYOUT
-from qipo_ray.train.job_graph import JobGraph
 from qipo_ray.train.job_progress import Progress
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.run_record import RunContext
@@ -52,7 +51,7 @@ def test_runs_end_in_records_that_hold_what_was_measured(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
     config = configure()
-    todo = plan(point, config, [0, 1], tmp_path, OCCASION)
+    todo = plan_runs(point, config, [0, 1], tmp_path, OCCASION)
     records = train_runs(todo, 1, lambda report: None)
     assert read_records(tmp_path) == sorted(records, key=lambda record: str(record["id"]))
     record = records[0]
@@ -64,7 +63,7 @@ def test_runs_end_in_records_that_hold_what_was_measured(
     assert record["final"]["best"]["normalised"] == best
     assert record["behaviour_cloning"]["episodes"] == 5
     assert record["reached"] == {"updates": 300, "rung": None}
-    again = plan(point, config, [0, 1], tmp_path, OCCASION)
+    again = plan_runs(point, config, [0, 1], tmp_path, OCCASION)
     assert again.missing == () and len(again.runs) == 2
 
 
@@ -80,9 +79,9 @@ def test_a_run_that_was_stopped_shows_each_step_once(
 
     config = configure()
     with pytest.raises(Stop):
-        train_runs(plan(point, config, [0], tmp_path, OCCASION), 1, interrupt)
-    todo = plan(point, config, [0], tmp_path, OCCASION)
-    assert len(todo.graph.done) == 2
+        train_runs(plan_runs(point, config, [0], tmp_path, OCCASION), 1, interrupt)
+    todo = plan_runs(point, config, [0], tmp_path, OCCASION)
+    assert len(todo.done) == 2
     (record,) = train_runs(todo, 1, lambda report: None)
     assert record["cost"]["reused_s"] > 0
     (folder,) = (tmp_path / "tensorboard").glob("point/tiny-*/seed-0")
@@ -106,15 +105,14 @@ def test_a_diverged_run_is_recorded_with_its_reason(
     run = make_run()
     note = {"updates": 100, "reason": "critic loss is nan at update 100"}
     JobStore(tmp_path).artefacts.write_note("critic", run.jobs[1].key, "diverged", note)
-    (record,) = train_runs(plan(point, configure(), [0], tmp_path, OCCASION), 1, lambda r: None)
+    (record,) = train_runs(
+        plan_runs(point, configure(), [0], tmp_path, OCCASION), 1, lambda r: None
+    )
     assert record["state"] == "diverged" and record["reason"] == note["reason"]
     assert record["final"]["last"] is None and record["reached"]["updates"] == 0
 
 
-def test_progress_counts_updates_and_expects_an_end(
-    make_run: Callable[..., Run], tmp_path: Path
-) -> None:
-    graph = JobGraph(JobStore(tmp_path))
+def test_progress_counts_updates_and_expects_an_end(make_run: Callable[..., Run]) -> None:
     jobs = make_run().jobs  # 200, 200, 300 updates
     time = 0.0
     progress = Progress(jobs, [jobs[0].snapshot], 1, clock=lambda: time)
@@ -126,23 +124,22 @@ def test_progress_counts_updates_and_expects_an_end(
     assert progress.seconds_left == pytest.approx(0.1 * (100 + 300))
     progress.note(JobEvent("diverged", jobs[1].snapshot, 150, 9.0))
     assert progress.share == pytest.approx(400 / 700)
-    assert graph.left == []
 
 
 @pytest.mark.slow
 def test_other_data_in_the_same_folder_are_refused(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
-    train_runs(plan(point, configure(), [0], tmp_path, OCCASION), 1, lambda report: None)
+    train_runs(plan_runs(point, configure(), [0], tmp_path, OCCASION), 1, lambda report: None)
     other = replace(point, sha256="f" * 64)
     with pytest.raises(UserError, match="holds this run on other data"):
-        plan(other, configure(), [0], tmp_path, OCCASION)
+        plan_runs(other, configure(), [0], tmp_path, OCCASION)
 
 
 def test_one_command_trains_in_a_folder_at_a_time(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
-    todo = plan(point, configure(), [0], tmp_path, OCCASION)
+    todo = plan_runs(point, configure(), [0], tmp_path, OCCASION)
     with driving(tmp_path), pytest.raises(UserError, match="is driven by process"):
         train_runs(todo, 1, lambda report: None)
     assert not list(tmp_path.glob("artefacts/*"))
@@ -153,5 +150,5 @@ def test_results_inside_of_results_are_others(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
     inner = tmp_path / "inner"
-    train_runs(plan(point, configure(), [0], inner, OCCASION), 1, lambda report: None)
-    assert len(plan(point, configure(), [0], tmp_path, OCCASION).missing) == 1
+    train_runs(plan_runs(point, configure(), [0], inner, OCCASION), 1, lambda report: None)
+    assert len(plan_runs(point, configure(), [0], tmp_path, OCCASION).missing) == 1

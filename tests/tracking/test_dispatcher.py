@@ -18,7 +18,7 @@ from qipo_ray.data.transitions import Dataset
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.sweep.train_runs import _shown, plan, train_runs
+from qipo_ray.sweep.train_runs import _logged, plan_runs, train_runs
 from qipo_ray.tracking import dispatcher as relay_module
 from qipo_ray.tracking.dispatcher import LogDispatcher, LoggerThread
 from qipo_ray.tracking.loggers import LoggedRun, LogRow
@@ -215,7 +215,7 @@ def service(monkeypatch: pytest.MonkeyPatch, act: Callable[[str], None]) -> None
 
 
 def train(point: Dataset, config: Config, root: Path, *services: str) -> list[dict[str, object]]:
-    todo = plan(point, config, [0], root, OCCASION)
+    todo = plan_runs(point, config, [0], root, OCCASION)
     train_runs(todo, 1, lambda report: None, services=services)
     return read_records(root)
 
@@ -273,7 +273,7 @@ def test_tensorboard_that_turns_unwritable_costs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """While the run trains its event file becomes a full disk."""
-    todo = plan(point, configure(), [0], tmp_path, OCCASION)
+    todo = plan_runs(point, configure(), [0], tmp_path, OCCASION)
 
     def fill(report: JobEvent) -> None:
         found = list((tmp_path / "tensorboard").glob("point/*/*/events*"))
@@ -293,9 +293,9 @@ def test_two_data_files_are_two_series(
 ) -> None:
     """Same task, configuration and seed, both broken off: neither takes the other's folder."""
     places = {
-        _shown(plan(one, configure(), [0], tmp_path, OCCASION), run).folder
+        _logged(plan_runs(one, configure(), [0], tmp_path, OCCASION), run).folder
         for one in (point, replace(point, sha256="f" * 64))
-        for run in plan(one, configure(), [0], tmp_path, OCCASION).runs
+        for run in plan_runs(one, configure(), [0], tmp_path, OCCASION).runs
     }
     assert len(places) == 2
 

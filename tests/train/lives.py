@@ -94,9 +94,9 @@ def prepare() -> None:
 
 def live(root: Path, dataset: Dataset, config: Config) -> None:
     """Train a run, as ``qipo-ray train`` does."""
-    todo = runs.plan(dataset, config, [0], root, OCCASION)
+    todo = runs.plan_runs(dataset, config, [0], root, OCCASION)
     sys.setprofile(clock.tick)
-    runs.carry_out(todo, 1, lambda report: None)
+    runs.train_runs(todo, 1, lambda report: None)
     sys.setprofile(None)
 
 

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from fixtures.tiny_runs import train_jobs
 
 from qipo_ray.study.job import Job, Run
 from qipo_ray.train import runner as host_module
 from qipo_ray.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
-from qipo_ray.train.job_graph import JobGraph
-from qipo_ray.train.job_store import JobStore
-from qipo_ray.train.local_executor import execute
 from qipo_ray.train.machine import hardware
 from qipo_ray.train.runner import JobRunner
 
@@ -182,13 +180,14 @@ def test_a_damaged_newest_checkpoint_costs_the_work_since_the_one_before(
 def test_processes_that_are_all_refused_end_in_one_error(
     make_run: Callable[..., Run], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    graph = JobGraph(JobStore(tmp_path))
     buffer = io.BytesIO()
+    jobs = []
     torch.save({"schema": 1}, buffer)
     for seed in (0, 1):
         first = make_run(seed=seed).jobs[0]
-        graph.add(first, "test")
+        jobs.append(first)
         put(tmp_path, first, buffer.getvalue(), 30)
-    with pytest.raises(CheckpointError, match="schema 1"):
-        execute(graph, tmp_path, 2, lambda report: None)
+    events = train_jobs(tmp_path, jobs, processes=2)
+    assert [event.kind for event in events] == ["failed", "failed"]
+    assert all("schema 1" in event.reason for event in events)
     assert "Traceback" not in capfd.readouterr().err

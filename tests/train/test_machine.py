@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from fixtures.tiny_runs import train_jobs
 
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.store.checks import judged
 from qipo_ray.store.record_schema import RECORD
 from qipo_ray.study.job import Run
 from qipo_ray.train import runner as host
-from qipo_ray.train.job_graph import JobGraph
 from qipo_ray.train.job_store import JobStore
-from qipo_ray.train.local_executor import execute
 from qipo_ray.train.machine import hardware
 from qipo_ray.train.run_record import RunContext, build_record
 from qipo_ray.train.runner import JobRunner
@@ -32,10 +31,7 @@ def run(make_run: Callable[..., Run]) -> Run:
 
 
 def train(run: Run, root: Path) -> None:
-    graph = JobGraph(JobStore(root))
-    for job in run.jobs:
-        graph.add(job, "test")
-    execute(graph, root, 1, lambda report: None)
+    train_jobs(root, run.jobs)
 
 
 def record_of(run: Run, data: Dataset, root: Path) -> dict[str, Any]:

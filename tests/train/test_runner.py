@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fixtures.tiny_runs import train_jobs
 
 from qipo_ray.agent import Diverged, PolicyPack
 from qipo_ray.errors import UserError
@@ -18,7 +19,6 @@ from qipo_ray.train import memory
 from qipo_ray.train import runner as host_module
 from qipo_ray.train.job_graph import JobGraph
 from qipo_ray.train.job_store import JobStore
-from qipo_ray.train.local_executor import execute
 from qipo_ray.train.metrics import read_metrics
 from qipo_ray.train.runner import JobRunner
 
@@ -26,18 +26,15 @@ Contents = Callable[[Path], dict[str, bytes]]
 
 
 def train(root: Path, *runs: Run, processes: int = 1) -> list[JobEvent]:
-    """Execute runs and return all reports."""
-    graph = JobGraph(JobStore(root))
-    for run in runs:
-        for job in run.jobs:
-            graph.add(job, str(run.seed))
-    reports: list[JobEvent] = []
-    execute(graph, root, processes, reports.append)
-    return reports
+    """Train runs and return all events."""
+    return train_jobs(root, [job for run in runs for job in run.jobs], processes)
 
 
-def ended(reports: list[JobEvent]) -> list[tuple[str, int]]:
-    return [(r.snapshot.stage, r.snapshot.updates) for r in reports if r.kind == "finished"]
+def ended(events: list[JobEvent]) -> list[tuple[str, int]]:
+    """Return the jobs that were trained to their end, not found done."""
+    trained = {event.snapshot for event in events if event.kind == "progress"}
+    finished = [e.snapshot for e in events if e.kind == "finished" and e.snapshot in trained]
+    return [(ref.stage, ref.updates) for ref in finished]
 
 
 @pytest.mark.slow
@@ -52,7 +49,7 @@ def test_a_run_trains_its_stages_in_order_and_only_once(
         ("behaviour", 200, 5), ("critic", 200, 3),
         ("policy", 100, 3), ("policy", 200, 3), ("policy", 300, 5),
     ]  # fmt: skip
-    assert train(tmp_path, run) == []
+    assert ended(train(tmp_path, run)) == []
 
 
 @pytest.mark.slow
@@ -105,11 +102,8 @@ def _kill_at(root: Path, run: Run, count: int) -> None:
             if seen == count:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        graph = JobGraph(JobStore(root))
-        for job in run.jobs:
-            graph.add(job, "run")
         try:
-            execute(graph, root, 1, listen)
+            train_jobs(root, run.jobs, on_event=listen)
         finally:
             os._exit(0)
     _, status = os.waitpid(pid, 0)
@@ -219,10 +213,7 @@ def test_a_set_that_does_not_fit_is_refused_and_harms_no_other(
 ) -> None:
     """Sets that are still to come count, too."""
     one, other = make_run(), make_run(seed=1)
-    graph = JobGraph(JobStore(tmp_path))
-    for run in (one, other):
-        graph.add(run.jobs[0], "run")
-    execute(graph, tmp_path, 1, lambda report: None)
+    train_jobs(tmp_path, [run.jobs[0] for run in (one, other)])
     host = JobRunner(tmp_path, slots=2)
     need = memory.support_needs(one.config, 2000, 2)["critic"]
     monkeypatch.setattr(memory, "_free", lambda device: need.bytes(1))
@@ -303,8 +294,8 @@ def test_a_policy_that_cannot_be_scored_condemns_its_sampler_alone(
         patch.setattr(host_module, "score_state", unfinite)
         reports = train(tmp_path, run)
     assert [(r.kind, r.snapshot.stage) for r in reports if r.kind != "progress"] == [
-        ("diverged", "behaviour")
-    ]
+        ("diverged", stage) for stage in ("behaviour", "critic", "policy")
+    ]  # what builds on it ends with it
     assert JobStore(tmp_path).divergence(run.jobs[0]) is not None
     other = make_run("sampler.evaluations=6")
     assert other.jobs[0].key == run.jobs[0].key

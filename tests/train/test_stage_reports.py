@@ -127,7 +127,7 @@ def test_cpu_seconds_go_on_after_a_stop_and_stay_unknown_where_they_were(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     job = make_run(seed=9).jobs[0]
-    host = host_module.Host(tmp_path)
+    host = host_module.JobRunner(tmp_path)
     host.admit(job)
     host.step(50)
     host.stop(job.key)

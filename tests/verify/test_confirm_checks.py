@@ -217,7 +217,7 @@ def test_a_space_that_is_used_up_asks_for_no_more(
     made = open_books(tmp_path / "books")
     (made.root / "sweep.yaml").unlink()
     made.specify(SMALL)
-    searched = {3.0: [10.0, 30.0], 10.0: [9.0, 29.0], 20.0: [12.0, 40.0], 30.0: [5.0]}
+    searched = {3.0: [10.0, 30.0], 10.0: [11.0, 29.0], 20.0: [12.0, 40.0], 30.0: [5.0]}
     left = []
     for beta, values in searched.items():
         made.search(beta, values)
@@ -250,7 +250,7 @@ def test_a_continuum_that_is_used_up_asks_for_no_more(
     (made.root / "sweep.yaml").unlink()
     made.specify(SMALL.replace("choice: [10, 20, 30]", "uniform: [19.99, 20.0]"))
     made.search(3.0, [10.0, 30.0])
-    made.search(19.99, [9.0, 29.0])
+    made.search(19.99, [11.0, 29.0])
     made.search(20.0, [12.0, 40.0])
     counts = verify(made.root).counts
     assert counts is not None and counts["never started"] == 37 * 2

@@ -148,3 +148,32 @@ def test_a_torn_log_is_found_at_any_length(root: Path, faults: Faults) -> None:
     assert (
         "check sum" in words[0] and words[1] == f"rung 2 of trial {trial(root, 10.0)} is missing"
     )
+
+
+def against_the_rule(books: Any, faults: Faults, beta: float, values: list[float]) -> list[str]:
+    """Return what is said of one more trial with these values at its rungs."""
+    books.search(beta, values)
+    path = f"trials/{books.trial(beta)}.json"
+    return [what for where, what in faults(books.root) if where == path and "the rule" in what]
+
+
+def test_a_trial_that_went_on_where_the_rule_stops_it(books: Any, faults: Faults) -> None:
+    (what,) = against_the_rule(books, faults, 44.0, [1.0, 50.0])
+    assert what.startswith("it went on at rung 1, against the rule: 1 at this rung is below ")
+
+
+def test_a_trial_that_was_stopped_where_the_rule_lets_it_go_on(books: Any, faults: Faults) -> None:
+    (what,) = against_the_rule(books, faults, 44.0, [99.0])
+    assert what.startswith("it stopped at rung 1, against the rule: 99 at this rung reaches ")
+
+
+def test_a_trial_that_ended_as_the_rule_says(books: Any, faults: Faults) -> None:
+    assert against_the_rule(books, faults, 44.0, [99.0, 1.0]) == []
+    assert against_the_rule(books, faults, 45.0, [2.0]) == []
+
+
+def test_a_reduction_that_was_extended_away_may_have_decided(books: Any, faults: Faults) -> None:
+    """With half of the trials going on, 12 at the first rung stops where a third did not."""
+    text = (books.root.parent / "search.yaml").read_text()
+    books.specify(text.replace("reduction: 3", "reduction: 9").replace("trials: 4", "trials: 6"))
+    assert not [what for _, what in faults(books.root) if "the rule" in what]

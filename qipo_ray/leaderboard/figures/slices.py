@@ -21,7 +21,8 @@ from qipo_ray.leaderboard.figures.drawing import (
 )
 from qipo_ray.leaderboard.figures.scale import Scale
 from qipo_ray.leaderboard.importance import associations
-from qipo_ray.leaderboard.trial_results import BROKEN, TrialResult
+from qipo_ray.leaderboard.trial_results import TrialResult
+from qipo_ray.study.trial import BROKEN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from qipo_ray.study.saved_spec import read
+from qipo_ray.study.saved_spec import read_spec
 from qipo_ray.verify import verify
 
 Faults = Callable[[Path], list[tuple[str, str]]]
@@ -131,9 +131,10 @@ def test_settings_of_another_version_are_a_remark(root: Path) -> None:
 
 
 def test_what_is_read(root: Path) -> None:
-    spec = read(root / "sweep.yaml")
+    saved = read_spec(root / "sweep.yaml")
+    spec = saved.spec
     assert (spec.name, spec.tasks, spec.trials, spec.top) == ("books", ("point",), 4, 1)
     assert (spec.search_seeds, spec.report_seeds) == ((0, 1), (100, 101))
     assert spec.paper is not None and spec.paper.policy.beta == 3.0
-    assert spec.settings({"policy.beta": 7})["policy"]["beta"] == 7
-    assert not spec.exhausted_by(["0" * 16])  # a continuum never is
+    assert spec.configuration({"policy.beta": 7}).policy.beta == 7 and saved.data["point"]
+    assert not spec.exhausted_by({"0" * 16})  # a continuum never is

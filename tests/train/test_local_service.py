@@ -1,7 +1,9 @@
-"""The service in this process: the jobs that are wanted, one after another."""
+"""The service on this machine: in this process, and in processes that are killed."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import pytest
 
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.train.job_queue import EVERYONE
 from qipo_ray.train.job_store import JobStore
-from qipo_ray.train.training_service import LocalTrainingService, TrainingService
+from qipo_ray.train.local_service import LocalTrainingService
+from qipo_ray.train.local_workers import ProcessWorker
+from qipo_ray.train.training_service import EVERYONE, TrainingService
 
 MakeRun = Callable[..., Run]
 
@@ -51,7 +54,7 @@ def test_equal_jobs_are_trained_once(make_run: MakeRun, tmp_path: Path) -> None:
         service.submit("two", two.jobs)
         assert ends(hear_out(service, "two", two)) == WHOLE
         assert ends(hear_out(service, "one", one)) == WHOLE
-        assert (service.queue.graph.trained, service.queue.graph.reused) == (4, 2)
+        assert len(ends(service.poll(EVERYONE))) == 4
 
 
 @pytest.mark.slow
@@ -65,7 +68,7 @@ def test_a_job_that_nobody_waits_for_is_saved_and_goes_on_later(
         while not any(r.updates == 100 for r in service.poll("one")):
             pass
         service.cancel("one")
-        assert not service.host.active and service.poll("one") == []
+        assert service.workers[0].job is None and service.poll("one") == []
         assert JobStore(tmp_path).artefacts.lengths("behaviour", behaviour.key) == [100]
         service.submit("two", run.jobs)
         assert service.poll("two")[0].updates == 100
@@ -94,7 +97,7 @@ def test_a_step_that_was_broken_off_is_never_saved(
         def interrupted(updates: int) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(service.host.engine, "advance", interrupted)
+        monkeypatch.setattr(service.workers[0]._runner.engine, "advance", interrupted)
         with pytest.raises(KeyboardInterrupt):
             service.poll("one")
     assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == []
@@ -111,3 +114,76 @@ def test_a_job_that_cannot_be_trained_fails(make_run: MakeRun, tmp_path: Path) -
         reports = hear_out(service, "one", gone)
     assert ends(reports) == [(stage, "failed") for stage in ("behaviour", "critic", "policy")]
     assert all("does not exist" in r.reason for r in reports)
+
+
+def kill(service: LocalTrainingService, number: int) -> None:
+    worker = service.workers[number]
+    assert isinstance(worker, ProcessWorker) and worker._process.pid is not None
+    os.kill(worker._process.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_killed_process_comes_back_and_its_job_goes_on(
+    make_run: MakeRun, tmp_path: Path, snapshot_bytes: Callable[[Path], dict[str, bytes]]
+) -> None:
+    run = make_run()
+    with LocalTrainingService(tmp_path / "killed", processes=2) as service:
+        service.submit("one", run.jobs)
+        while not any(r.snapshot.stage == "policy" for r in service.poll("one")):
+            pass
+        owners = [i for i, worker in enumerate(service.workers) if worker.job is not None]
+        kill(service, owners[0])
+        assert ends(hear_out(service, "one", run))[-1] == ("policy", "finished")
+    with LocalTrainingService(tmp_path / "whole") as service:
+        service.submit("one", run.jobs)
+        hear_out(service, "one", run)
+    assert snapshot_bytes(tmp_path / "killed") == snapshot_bytes(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_job_that_kills_every_process_fails_with_a_reason(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run("behaviour.updates=1000000")
+    with LocalTrainingService(tmp_path, processes=2) as service:
+        service.submit("one", run.jobs)
+        events: list[JobEvent] = []
+        while not any(event.ended for event in events):
+            events = service.poll("one")
+            if service.workers[0].job is not None and not any(event.ended for event in events):
+                kill(service, 0)
+    assert events[0].kind == "failed"
+    assert events[0].reason == "its process ended with code -9, 3 times at update 0"
+
+
+@pytest.mark.slow
+def test_leaving_saves_the_jobs_of_all_processes_and_ends_them(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    runs = [make_run("behaviour.updates=1000000", seed=seed) for seed in (0, 1)]
+    with LocalTrainingService(tmp_path, processes=2) as service:
+        waiting = set()
+        for run in runs:
+            service.submit(str(run.seed), run.jobs)
+            waiting.add(run.jobs[0].snapshot)
+        while waiting:
+            for event in [*service.poll("0"), *service.poll("1")]:
+                if event.updates >= 100:
+                    waiting.discard(event.snapshot)
+        workers = service.workers
+    assert not any(isinstance(w, ProcessWorker) and w._process.is_alive() for w in workers)
+    for run in runs:
+        assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) != []
+
+
+@pytest.mark.slow
+def test_a_cancelled_job_leaves_its_process(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run("behaviour.updates=1000000")
+    with LocalTrainingService(tmp_path, processes=2) as service:
+        service.submit("one", run.jobs)
+        while not any(event.updates >= 100 for event in service.poll("one")):
+            pass
+        service.cancel("one")
+        assert all(worker.job is None for worker in service.workers)
+        assert service.queue.graph.entries == {}
+    assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) != []

@@ -1,0 +1,119 @@
+"""How a sweep is carried out, on this machine or on a Ray cluster: search, then confirm."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qipo_ray.store.background import background
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.search_spec import Resources
+from qipo_ray.sweep.confirm import confirm, confirm_runs
+from qipo_ray.sweep.dashboard import Dashboard
+from qipo_ray.sweep.memory_plan import memory_line
+from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.sweep.trial_runner import TrialRunner
+from qipo_ray.train.local_service import LocalTrainingService
+from qipo_ray.train.training_service import EVERYONE, ObservedService, TrainingService
+
+if TYPE_CHECKING:
+    from qipo_ray.sweep.run import Screen
+
+
+class SweepRun:
+    """A sweep under way: its search, and the dashboards and the screen that follow it."""
+
+    def __init__(
+        self, search: SearchState, dashboard: Dashboard, screen: Screen, at_once: int | None
+    ) -> None:
+        """Take ``at_once``, the number of trials in flight; None: enough to fill the slots."""
+        self.search, self.dashboard, self.screen = search, dashboard, screen
+        self._at_once = at_once
+
+    def on_this_machine(self) -> None:
+        """Run the sweep here, without Ray: one job per process at a time."""
+        processes = count_processes(self.search.spec.resources)
+        with LocalTrainingService(self.search.root, processes) as service:
+            self._show_size(service.slots)
+            observed = ObservedService(service, self._observe)
+            self._run_trials(observed, self._trials_at_once(service.slots))
+            self._confirm(observed)
+
+    def on_ray(self, address: str | None) -> None:
+        """Run the sweep on a cluster: the training service, Tune for the search, then confirm."""
+        from qipo_ray.distributed.ray_service import RayTrainingService
+
+        self.screen.message("starting the training service")
+        resources = self.search.spec.resources
+        with RayTrainingService.start(self.search.root, resources, address) as service:
+            from qipo_ray.sweep.tune import run_trials  # Ray reads its environment when imported
+
+            leave_on_sigterm()  # Ray has put its own handler in place
+            self._show_size(service.slots)
+            observer = service.client()
+
+            def observe(over: threading.Event) -> None:
+                while not over.is_set():
+                    service.check()
+                    self._observe(observer.poll(EVERYONE))
+
+            with background(observe):
+                client = service.client()
+                at_once = self._trials_at_once(service.slots)
+                run_trials(self.search, client, at_once, self.dashboard.follow_trial)
+                self._confirm(client)
+
+    def _observe(self, events: list[JobEvent]) -> None:
+        self.dashboard.take(events)
+        self.screen.take(self.search, events)
+
+    def _show_size(self, slots: int) -> None:
+        """Say how many jobs train at once, and what memory that takes."""
+        self.screen.slots(slots)
+        for dataset in self.search.datasets.values():
+            self.screen.message(memory_line(self.search.spec, dataset, slots))
+
+    def _trials_at_once(self, slots: int) -> int:
+        return self._at_once or math.ceil(slots / len(self.search.spec.search_seeds))
+
+    def _run_trials(self, service: TrainingService, at_once: int) -> None:
+        """Run the search to its end, several trials at once."""
+        running: list[TrialRunner] = []
+        while True:
+            while len(running) < at_once and (trial := self.search.next_trial()) is not None:
+                self.dashboard.follow_trial(trial)
+                dataset = self.search.dataset_ref(trial.task)
+                decide = partial(self.search.at_rung, trial)
+                running.append(TrialRunner(trial, dataset, service, decide))
+            if not running:
+                return
+            for runner in list(running):
+                if (outcome := runner.advance()) is not None:
+                    self.search.end_trial(runner.trial, outcome)
+                    running.remove(runner)
+
+    def _confirm(self, service: TrainingService) -> None:
+        runs = confirm_runs(self.search)
+        self.dashboard.follow_confirm(runs)
+        self.screen.confirming([job for planned in runs for job in planned.run.jobs])
+        confirm(self.search, runs, service)
+
+
+def count_processes(resources: Resources) -> int:
+    """Return the number of processes on this machine: the workers asked for, or one per core."""
+    if resources.workers != "auto":
+        return resources.workers
+    return max(1, int(len(os.sched_getaffinity(0)) / resources.cpus))
+
+
+def leave_on_sigterm() -> None:
+    """Make SIGTERM end this process in order; what is durable is all that a resume needs."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
