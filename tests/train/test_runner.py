@@ -85,9 +85,8 @@ def test_a_score_between_snapshots_is_reached_again(
     train(tmp_path, make_run())
     again = make_run("evaluation.every=140")
     reports = train(tmp_path, again)
-    assert [r.updates for r in reports if r.kind == "score" and r.snapshot.stage == "policy"] == [
-        140, 280, 300,
-    ]  # fmt: skip
+    scores = [r.updates for r in reports if r.kind == "score" and r.snapshot.stage == "policy"]
+    assert scores == [140, 280]  # that at 300 is in the store
 
 
 def _kill_at(root: Path, run: Run, count: int) -> None:
