@@ -1,10 +1,8 @@
-"""``python -m qipo_ray.bench``, the twin of ``qipo-ray bench``."""
+"""``python -m qipo_ray.bench``: the same as ``python -m qipo_ray bench``."""
 
-from __future__ import annotations
-
+import runpy
 import sys
 
-from qipo_ray.cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["bench", *sys.argv[1:]]))
+    sys.argv.insert(1, "bench")
+    runpy.run_module("qipo_ray", run_name="__main__")

@@ -1,4 +1,5 @@
-"""The ``qipo-ray`` command: one module per verb.
+"""The ``qipo-ray`` command: ``verbs`` is its table, ``options`` what each verb may be given.
 
-Verb modules import heavy packages inside their functions, so that ``--help`` answers at once.
+The module of a verb's name does its work. It is imported when the verb is run, so that ``--help``
+answers at once.
 """

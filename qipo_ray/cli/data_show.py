@@ -4,47 +4,32 @@ from __future__ import annotations
 
 import json as json_format
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import Any
 
 from qipo_ray.cli import output as out
+from qipo_ray.cli.data_files import open_data
+from qipo_ray.data.picture import histogram
+from qipo_ray.data.picture import picture as drawn
+from qipo_ray.data.tasks import Task, get_task
+from qipo_ray.data.transitions import Dataset, behaviour_score
 from qipo_ray.errors import UserError
-
-if TYPE_CHECKING:
-    from qipo_ray.data.tasks import Task
-    from qipo_ray.data.transitions import Dataset
 
 BAR = 40  # characters of the longest bar
 
 
-def show(
-    what: Annotated[
-        str, typer.Argument(metavar="FILE|TASK", help="A data file, or a task's own.")
-    ],
-    task: Annotated[
-        str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
-    ] = None,
-    picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="SVG", help="Draw it into this file, too.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
-) -> None:
-    """Show what a data file holds: rows, episodes, returns and their histogram, source."""
-    from qipo_ray.cli.data_files import open_data
-    from qipo_ray.data.picture import histogram
-
-    dataset, known = open_data(what, task)
-    facts = _facts(dataset, known)
+def show(source: str, task: str | None, picture: Path | None, json: bool) -> None:
+    """Print the facts of a data file and its histogram of returns; draw it if asked to."""
+    dataset, file_task = open_data(source, task)
+    facts = _facts(dataset, file_task)
     counts, borders = histogram(dataset.episode_returns())
     if picture is not None:
-        _draw(picture, dataset, known)
+        _draw(picture, dataset, file_task)
     if json:
         facts["histogram"] = {"counts": counts.tolist(), "borders": borders.tolist()}
         out.write(json_format.dumps(facts, indent=2, allow_nan=False))
         return
     for key, value in facts.items():
-        out.write(f"{key.replace('_', ' '):<18}{_words(value)}")
+        out.write(f"{key.replace('_', ' '):<18}{_text(value)}")
     out.write("episodes by return, from")
     for border, count in zip(borders.tolist(), counts.tolist(), strict=False):
         bar = "█" * -(-BAR * count // int(counts.max()))
@@ -52,21 +37,16 @@ def show(
 
 
 def _draw(path: Path, dataset: Dataset, task: Task) -> None:
-    from qipo_ray.data.picture import picture
-
     if path.exists():
         raise UserError(f"{path} exists; remove it first, or choose another --picture")
     try:
-        path.write_text(picture(dataset, task), encoding="utf-8")
+        path.write_text(drawn(dataset, task), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
     out.remark(f"wrote {path}")
 
 
 def _facts(dataset: Dataset, task: Task) -> dict[str, Any]:
-    from qipo_ray.data.tasks import get_task
-    from qipo_ray.data.transitions import behaviour_score
-
     # A real file read under a name without version is no generated data.
     twin = task.twin_of is not None and dataset.source != "generated"
     remarks = get_task(str(task.twin_of)).notes if twin else task.notes
@@ -91,7 +71,7 @@ def _facts(dataset: Dataset, task: Task) -> dict[str, Any]:
     }
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
     """Return a fact as people read it."""
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "–"

@@ -4,52 +4,40 @@ from __future__ import annotations
 
 import json as json_format
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
 from qipo_ray.cli import output as out
+from qipo_ray.cli.data_files import open_data
+from qipo_ray.evaluation.data_checks import check
 
 WRONG = 1  # exit code
 
 
-def verify(
-    what: Annotated[
-        str, typer.Argument(metavar="FILE|TASK", help="A data file, or a task's own.")
-    ],
-    task: Annotated[
-        str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
-) -> None:
-    """Check a data file: hash, contents, actions, episode ends, and a replay in the simulator.
-
-    The simulator is set to recorded states and given the recorded actions; rows that it does not
-    lead to come from somewhere else. One line for each check, exit code 1 if one is WRONG.
-    """
-    from qipo_ray.cli.data_files import open_data
-    from qipo_ray.evaluation.data_checks import check
-
-    dataset, known = open_data(what, task)
+def verify(source: str, task: str | None, json: bool) -> None:
+    """Print the checks of a data file; leave with exit code 1 if one is WRONG."""
+    dataset, file_task = open_data(source, task)
     with out.progress(f"replaying {dataset.path.name}") as report:
-        checks = check(dataset, known, report)
-    wrong = [one for one in checks if one.verdict == "WRONG"]
+        checks = check(dataset, file_task, report)
+    wrong = [result for result in checks if result.verdict == "WRONG"]
     if json:
         document = {
             "file": str(dataset.path),
-            "task": known.id,
+            "task": file_task.id,
             "sha256": dataset.sha256,
             "source": dataset.source,
             "wrong": len(wrong),
-            "checks": [asdict(one) for one in checks],
+            "checks": [asdict(result) for result in checks],
         }
         out.write(json_format.dumps(document, indent=2))
     else:
-        for one in checks:
-            out.write(f"{one.verdict:<6}{one.name:<11}{one.words}")
+        for result in checks:
+            out.write(f"{result.verdict:<6}{result.name:<11}{result.words}")
         for note in dataset.notes:
             out.write(f"{'note':<6}{'reading':<11}{note}")
-        found = f"WRONG: {', '.join(one.name for one in wrong)}" if wrong else "nothing is wrong"
-        out.write(f"{dataset.path.name}, task {known.id}, source {dataset.source}: {found}")
+        names = ", ".join(result.name for result in wrong)
+        verdict = f"WRONG: {names}" if wrong else "nothing is wrong"
+        label = f"{dataset.path.name}, task {file_task.id}, source {dataset.source}"
+        out.write(f"{label}: {verdict}")
     if wrong:
         raise typer.Exit(WRONG)

@@ -5,69 +5,41 @@ from __future__ import annotations
 import json as json_format
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
-import typer
+import torch
 
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check_file
+from qipo_ray.config import Config, override
+from qipo_ray.data.tasks import get_task
+from qipo_ray.deploy.finished_run import FinishedRun, finished_runs
 from qipo_ray.errors import UserError, nearest
-
-if TYPE_CHECKING:
-    from qipo_ray.config import Config
-    from qipo_ray.deploy.finished_run import FinishedRun
-    from qipo_ray.evaluation.film import Film
+from qipo_ray.evaluation.film import Film, check_pictures
+from qipo_ray.evaluation.score import FIRST_SEED, env_seeds_text
+from qipo_ray.store.files import write_bytes
+from qipo_ray.train.scoring import NOISE_SEED, score_state
 
 
 def evaluate(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A results folder, or one record's file.")
-    ],
-    record: Annotated[
-        str | None, typer.Option("--record", metavar="ID", help="Only this run of the folder.")
-    ] = None,
-    episodes: Annotated[
-        int | None, typer.Option("--episodes", min=1, help="As recorded if not given.")
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            min=0,
-            help="The first environment seed, of --episodes in a row, and that of the actions' "
-            "noise; as recorded if not given.",
-        ),
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="sampler.solver, sampler.evaluations, sampler.clip or evaluation.weights.",
-        ),
-    ] = None,
-    video: Annotated[
-        Path | None,
-        typer.Option("--video", metavar="GIF", help="Draw the first episode of a single run."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    run: Path,
+    record: str | None,
+    episodes: int | None,
+    seed: int | None,
+    changes: list[str] | None,
+    video: Path | None,
+    json: bool,
 ) -> None:
-    """Roll out the final policy of each finished run again; records stay as they are.
-
-    With no option the scores equal the recorded ones. Seeds whose distance is less than --episodes
-    share environments.
-    """
-    import torch
-
+    """Print the scores of finished runs beside the recorded ones, and write the video."""
     torch.set_num_threads(1)  # as in training: other numbers of threads round otherwise
     runs = _chosen(run, record)
     film = None if video is None else _film(video, runs)
     rows = []
     with out.live("evaluating") as live:
-        for i, one in enumerate(runs):
-            where = f"{one.record['task']} seed {one.record['seed']}"
-            live.update(i / len(runs), None, where)
-            rows.append(_score(one, episodes, seed, changes or [], film))
+        for i, finished in enumerate(runs):
+            label = f"{finished.record['task']} seed {finished.record['seed']}"
+            live.update(i / len(runs), None, label)
+            rows.append(_score(finished, episodes, seed, changes or [], film))
     if video is not None and film is not None:
         _write(video, film)
     if json:
@@ -79,23 +51,18 @@ def evaluate(
     )
 
 
-def _chosen(path: Path, wanted: str | None) -> list[FinishedRun]:
-    from qipo_ray.deploy.finished_run import finished_runs
-
-    found = finished_runs(path)
-    if wanted is None:
-        return found
-    known = [one.record["id"] for one in found]
-    if wanted not in known:
-        raise UserError(f"no finished run {wanted!r} in {path}{nearest(wanted, known)}")
-    return [found[known.index(wanted)]]
+def _chosen(path: Path, record_id: str | None) -> list[FinishedRun]:
+    runs = finished_runs(path)
+    if record_id is None:
+        return runs
+    ids = [run.record["id"] for run in runs]
+    if record_id not in ids:
+        raise UserError(f"no finished run {record_id!r} in {path}{nearest(record_id, ids)}")
+    return [runs[ids.index(record_id)]]
 
 
 def _film(path: Path, runs: list[FinishedRun]) -> Film:
     """Return an empty film, once it is sure that one can be made and written."""
-    from qipo_ray.data.tasks import get_task
-    from qipo_ray.evaluation.film import Film, check_pictures
-
     if path.suffix != ".gif":
         raise UserError(f"--video {path}: expected a name that ends in .gif")
     check_file(path)
@@ -110,8 +77,6 @@ def _film(path: Path, runs: list[FinishedRun]) -> Film:
 
 
 def _write(path: Path, film: Film) -> None:
-    from qipo_ray.store.files import write_bytes
-
     try:
         write_bytes(path, film.gif())
     except OSError as error:
@@ -126,10 +91,6 @@ def _score(
     changes: list[str],
     film: Film | None,
 ) -> dict[str, Any]:
-    from qipo_ray.data.tasks import get_task
-    from qipo_ray.evaluation.score import FIRST_SEED, env_seeds_text
-    from qipo_ray.train.scoring import NOISE_SEED, score_state
-
     record = run.record
     config = _changed(run.config, changes)
     count = episodes or record["protocol"]["episodes"]
@@ -156,8 +117,6 @@ def _score(
 
 def _changed(config: Config, changes: list[str]) -> Config:
     """Return the configuration with settings that change how a policy is used, not trained."""
-    from qipo_ray.config import override
-
     allowed = (
         "sampler.solver", "sampler.evaluations", "sampler.clip", "evaluation.weights",
     )  # fmt: skip

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json as json_format
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qipo_ray.cli import output as out
+from qipo_ray.config import ExplainedSetting, Plain, config_hash, departures, load_config
+from qipo_ray.config import explain as explained
 
-if TYPE_CHECKING:
-    from qipo_ray.config import ExplainedSetting, Plain
 
-
-def explain(preset: str, changes: Sequence[str], json: bool) -> None:
+def explain(preset: str, changes: list[str] | None, json: bool, **_: object) -> None:
     """Print all settings that a run would have; nothing is read but the configuration."""
-    from qipo_ray.config import config_hash, departures, load_config
-    from qipo_ray.config import explain as explained
-
-    config, settings = load_config(preset, changes), explained(preset, changes)
+    config, settings = load_config(preset, changes or []), explained(preset, changes or [])
     left = departures(config)
     if json:
         content = {
@@ -35,23 +30,23 @@ def explain(preset: str, changes: Sequence[str], json: bool) -> None:
 
 
 def _entry(setting: ExplainedSetting) -> dict[str, Any]:
-    said = {"value": setting.paper, "source": setting.note.source}
+    paper = {"value": setting.paper, "source": setting.note.source}
     return {
         "key": setting.key,
         "value": setting.value,
         "from": setting.origin,
-        "paper": None if setting.paper is None else said,
+        "paper": None if setting.paper is None else paper,
         "meaning": setting.note.text,
     }
 
 
 def _cells(setting: ExplainedSetting) -> list[str]:
-    other = setting.paper is not None and setting.paper != setting.value
-    said = f"{_word(setting.paper)} ({setting.note.source})" if other else ""
-    return [setting.key, _word(setting.value), setting.origin, said, setting.note.text]
+    differs = setting.paper is not None and setting.paper != setting.value
+    paper = f"{_text(setting.paper)} ({setting.note.source})" if differs else ""
+    return [setting.key, _text(setting.value), setting.origin, paper, setting.note.text]
 
 
-def _word(value: Plain | None) -> str:
+def _text(value: Plain | None) -> str:
     """Return a value as a file has it: ``true``, ``600,000``, ``1e-4``."""
     if isinstance(value, bool):
         return str(value).lower()

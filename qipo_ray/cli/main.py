@@ -1,4 +1,4 @@
-"""The command line: the verbs, and one place where a user's mistake becomes one line."""
+"""The command line: the one place where a user's mistake becomes one line and an exit code."""
 
 from __future__ import annotations
 
@@ -7,26 +7,13 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated, TextIO
+from typing import TextIO
 
 import typer
 
-from qipo_ray.cli import (
-    bench,
-    data,
-    evaluate,
-    export,
-    leaderboard,
-    output,
-    report,
-    reproduce,
-    sweep,
-    toy,
-    train,
-    verify,
-)
+from qipo_ray.cli import invocation
+from qipo_ray.cli.verbs import app
 from qipo_ray.errors import UserError
-from qipo_ray.version import __version__
 
 USER_MISTAKE = 2  # exit codes
 INTERRUPTED = 130
@@ -34,41 +21,6 @@ PIPE_CLOSED = 141
 
 # What typer raises for unknown options, verbs and values; it has no public name of its own.
 _UsageError: type[BaseException] = typer.BadParameter.__mro__[1]
-
-app = typer.Typer(
-    name="qipo-ray",
-    help="QIPO: offline reinforcement learning with energy-weighted diffusion and flow policies.",
-    no_args_is_help=True,
-)
-app.add_typer(data.app, name="data")
-app.command("sweep")(sweep.sweep)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("export")(export.export)
-app.command("toy")(toy.toy)
-app.add_typer(bench.app, name="bench")
-app.command("leaderboard")(leaderboard.leaderboard)
-app.command("report")(report.report)
-app.command("verify")(verify.verify)
-app.command("reproduce")(reproduce.reproduce)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"qipo-ray {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version."
-        ),
-    ] = False,
-) -> None:
-    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,12 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ``error: ...`` on stderr. 130: interrupted.
     """
     command = typer.main.get_command(app)
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    output.invoked.command = shlex.join(["qipo-ray", *given])
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    invocation.command = shlex.join(["qipo-ray", *argv])
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            code = command.main(args=given, prog_name="qipo-ray", standalone_mode=False)
+            code = command.main(args=argv, prog_name="qipo-ray", standalone_mode=False)
             sys.stdout.flush()
     except UserError as error:
         return _fail(str(error))
@@ -100,17 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _usage_message(error: BaseException) -> str:
-    """Return typer's own words and where to read more; nothing where it printed the help."""
-    words: str = getattr(error, "format_message", lambda: str(error))()
+    """Return typer's own message and where to read more; nothing where it printed the help."""
+    message: str = getattr(error, "format_message", lambda: str(error))()
     context = getattr(error, "ctx", None)
-    if not words or context is None:
-        return words
-    return f"{words.rstrip('.')} (see `{context.command_path} --help`)"
+    if not message or context is None:
+        return message
+    return f"{message.rstrip('.')} (see `{context.command_path} --help`)"
 
 
-def _fail(words: str) -> int:
-    if words:
-        sys.stderr.write(f"error: {' '.join(words.splitlines())}\n")
+def _fail(message: str) -> int:
+    if message:
+        sys.stderr.write(f"error: {' '.join(message.splitlines())}\n")
     return USER_MISTAKE
 
 

@@ -7,73 +7,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-    from qipo_ray.leaderboard import Column, Leaderboard, Table
-    from qipo_ray.leaderboard.tables import Cell
+from qipo_ray.cli.text_table import laid_out
 
 PIPE_WIDTH = 140  # columns, where stdout is no terminal and COLUMNS is not set
 
 
-class Invocation:
-    """The command that this process carries out, as a record names it."""
-
-    command = "qipo-ray"
-
-
-invoked = Invocation()
-
-
-def remark(words: str) -> None:
+def remark(text: str) -> None:
     """Print a line for people on stderr, so that stdout holds the result alone."""
-    sys.stderr.write(words + "\n")
+    sys.stderr.write(text + "\n")
 
 
-def write(words: str) -> None:
+def write(text: str) -> None:
     """Print a document on stdout as it is."""
-    sys.stdout.write(words if words.endswith("\n") else words + "\n")
-
-
-def print_leaderboard(board: Leaderboard) -> None:
-    """Print every table of a leaderboard with its caption and notes, for a terminal."""
-    for table in board.tables:
-        print_table(table)
-    if not board.rows:
-        write("No finished run to report.")
-    for note in board.notes:
-        write(note)
-
-
-def print_table(table: Table) -> None:
-    """Print one leaderboard table: title, caption, rows, notes."""
-    from qipo_ray.leaderboard.tables import clean, text
-
-    shown = table.shown("everywhere")
-    columns = [table.columns[i] for i in shown]
-    console = _console()
-    console.print(clean(table.title), style="bold")
-    console.print(clean(table.caption))
-    print_rows(
-        [clean(column.title) for column in columns],
-        [[text(table.columns[i], row[i], narrow=True) for i in shown] for row in table.rows],
-        numbers=[column.scores for column in columns],
-        styles=[[_style(table.columns[i], row[i]) for i in shown] for row in table.rows],
-    )
-    for note in table.notes:
-        console.print(clean(note), style="dim")
-    for number, note in enumerate(table.footnotes, 1):
-        console.print(f"[{number}] {clean(note)}", style="dim")
-
-
-def _style(column: Column, cell: Cell) -> str:
-    """Return bold for what leads and dim for what must not be compared."""
-    if getattr(cell, "bold", False):
-        return "bold"
-    return "dim" if column.muted else ""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
 def print_rows(
@@ -83,19 +33,14 @@ def print_rows(
     styles: Sequence[Sequence[str]] = (),
 ) -> None:
     """Print rows under titles; columns of numbers are aligned right and never broken."""
-    from qipo_ray.cli.text_table import laid_out
-
-    console = _console()
-    console.print()
-    console.print(laid_out(titles, rows, numbers, styles, console.width), soft_wrap=True)
+    screen = console()
+    screen.print()
+    screen.print(laid_out(titles, rows, numbers, styles, screen.width), soft_wrap=True)
 
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function (done, total) that draws a bar with the time left, on stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     hidden = not sys.stderr.isatty()
     with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
         task = bar.add_task(label, total=None)
@@ -109,24 +54,24 @@ class Live:
 
     def __init__(self, label: str, bar: Progress | None) -> None:
         self.label, self.bar = label, bar
-        self.task = bar.add_task(label, total=1.0, left="", where="") if bar else None
+        self.task = bar.add_task(label, total=1.0, left="", detail="") if bar else None
         self.last = time.monotonic()
 
-    def update(self, share: float, seconds_left: float | None, where: str) -> None:
+    def update(self, share: float, seconds_left: float | None, detail: str) -> None:
         """Show the share that is done, the time left, and what is being done."""
         left = "" if seconds_left is None else f"ETA {_minutes(seconds_left)}"
         if self.bar is not None and self.task is not None:
-            self.bar.update(self.task, completed=share, left=left, where=where)
+            self.bar.update(self.task, completed=share, left=left, detail=detail)
         elif time.monotonic() - self.last >= self.EVERY_S:
             self.last = time.monotonic()
-            remark(f"{self.label}: {100 * share:.0f} %, {left or 'no ETA yet'}, {where}")
+            remark(f"{self.label}: {100 * share:.0f} %, {left or 'no ETA yet'}, {detail}")
 
-    def line(self, words: str) -> None:
+    def line(self, text: str) -> None:
         """Print a line that stays."""
         if self.bar is not None:
-            self.bar.console.print(words, highlight=False, markup=False)
+            self.bar.console.print(text, highlight=False, markup=False)
         else:
-            remark(words)
+            remark(text)
 
 
 @contextmanager
@@ -135,27 +80,24 @@ def live(label: str) -> Iterator[Live]:
     if not sys.stderr.isatty():
         yield Live(label, None)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[left]}"),
-        TextColumn("{task.fields[where]}", style="dim"),
+        TextColumn("{task.fields[detail]}", style="dim"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         yield Live(label, bar)
 
 
 def _minutes(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"
+    rounded = round(seconds)
+    return f"{rounded // 60}:{rounded % 60:02d}"
 
 
-def _console() -> Console:
-    from rich.console import Console
-
+def console() -> Console:
+    """Return the console of stdout, without markup."""
     wide = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(width=None if wide else PIPE_WIDTH, highlight=False, markup=False, emoji=False)

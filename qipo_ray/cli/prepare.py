@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
 
 from qipo_ray.cli import output as out
+from qipo_ray.config import Config
+from qipo_ray.data.load import load
+from qipo_ray.data.locate import generated_path
+from qipo_ray.data.tasks import get_task
+from qipo_ray.data.transitions import Dataset, transitions
 from qipo_ray.errors import UserError
-
-if TYPE_CHECKING:
-    from qipo_ray.config import Config
-    from qipo_ray.data.transitions import Dataset
+from qipo_ray.evaluation.env import make_env
+from qipo_ray.evaluation.generate import generate
 
 
 def dataset_of(name: str, path: Path | None) -> Dataset:
     """Return the task's data; generated data are made on first use, and it says so."""
-    from qipo_ray.data.load import load
-    from qipo_ray.data.locate import generated_path
-    from qipo_ray.data.tasks import get_task
-
     task = get_task(name)
     if path is None and task.has_generator and not generated_path(task).exists():
-        from qipo_ray.evaluation.generate import generate
-
         out.remark(f"generating the data of {name} at {generated_path(task)} (once)")
         with out.progress(f"generating {name}") as report:
             generate(name, generated_path(task), progress=report)
@@ -32,10 +30,6 @@ def dataset_of(name: str, path: Path | None) -> Dataset:
 
 def check(name: str, config: Config, dataset: Dataset) -> None:
     """Refuse, before anything is trained, a task that cannot be scored or data too short."""
-    from qipo_ray.data.tasks import get_task
-    from qipo_ray.data.transitions import transitions
-    from qipo_ray.evaluation.env import make_env
-
     make_env(get_task(name)).close()
     rows = transitions(dataset, get_task(name), config.data.reward, config.critic.discount)
     if config.critic.returns_updates and not rows.returns_valid.any():
@@ -72,8 +66,6 @@ def check_file(path: Path) -> None:
 
 def check_device(name: str) -> None:
     """Refuse a device that torch does not have here."""
-    import torch
-
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:

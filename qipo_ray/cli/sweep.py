@@ -4,69 +4,39 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Literal
 
-import typer
-
+from qipo_ray.cli import invocation
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, dataset_of, writable
+from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.errors import UserError, nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from qipo_ray.study.job import Job
-    from qipo_ray.study.job_events import JobEvent
-    from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.study.job import Job
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.search_file import find_search_file, load_search_file
+from qipo_ray.sweep.run import Options, run_sweep
+from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.sweep.sweep_progress import SweepProgress
+from qipo_ray.tracking.loggers import read_services
+from qipo_ray.train.run_record import RunContext, now
 
 
 def sweep(
-    file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="A search file, or the name of one that ships.")
-    ] = "quickstart",
-    tasks: Annotated[
-        list[str] | None, typer.Option("--task", help="In place of the file's; may be repeated.")
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change the base: policy.renew_every=500."
-        ),
-    ] = None,
-    trials: Annotated[
-        int | None, typer.Option("--trials", min=1, help="Per task, in place of the file's.")
-    ] = None,
-    results: Annotated[
-        Path,
-        typer.Option("--results", envvar="QIPO_RESULTS", help="The sweep goes to RESULTS/NAME."),
-    ] = Path("results"),
-    executor: Annotated[
-        str, typer.Option("--executor", help="ray, or local: this process, without Ray.")
-    ] = "ray",
-    address: Annotated[
-        str | None,
-        typer.Option("--address", help="Of a Ray head; else RAY_ADDRESS, else this machine."),
-    ] = None,
-    at_once: Annotated[
-        int | None, typer.Option("--at-once", min=1, help="Trials in flight, if not by the slots.")
-    ] = None,
-    extend: Annotated[
-        bool, typer.Option("--extend", help="Go on with a changed specification.")
-    ] = False,
-    log: Annotated[
-        str | None,
-        typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    file: str,
+    tasks: list[str] | None,
+    changes: list[str] | None,
+    trials: int | None,
+    results: Path,
+    executor: str,
+    address: str | None,
+    at_once: int | None,
+    extend: bool,
+    log: str | None,
+    json: bool,
 ) -> None:
-    """SearchState the space of FILE, confirm the best on fresh seeds, and print the leaderboard.
-
-    The same command again continues where it was stopped, whatever stopped it.
-    """
-    from qipo_ray.study.search_file import find_search_file, load_search_file
-    from qipo_ray.tracking.loggers import read_services
-
+    """Carry out a search file, confirm the best, and print the leaderboard."""
     if executor not in ("ray", "local"):
         hint = nearest(executor, ("ray", "local"))
         raise UserError(f"--executor {executor!r}{hint}: expected ray or local")
@@ -81,15 +51,12 @@ def sweep(
     services = read_services(log)
     root = writable(results.expanduser().resolve() / spec.name)
 
-    from qipo_ray.sweep.run import Options, run_sweep
-    from qipo_ray.train.run_record import RunContext, now
-
     occasion = RunContext(
         sweep=spec.name,
         trial=None,
         purpose="search",
         name=None,
-        command=out.invoked.command,
+        command=invocation.command,
         started=now(),
     )
     chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"
@@ -99,7 +66,7 @@ def sweep(
     if json:
         out.write(board.json())
         return
-    out.print_leaderboard(board)
+    print_leaderboard(board)
     out.remark(f"tables: {root / 'leaderboard'}")
     out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
 
@@ -117,14 +84,12 @@ class _Screen:
     """Draws a sweep's progress: a bar with an ETA, and a line for each trial and confirmed run."""
 
     def __init__(self, live: out.Live) -> None:
-        from qipo_ray.sweep.sweep_progress import SweepProgress
-
         self.live = live
         self.progress = SweepProgress(slots=os.cpu_count() or 1)
 
-    def message(self, words: str) -> None:
+    def message(self, text: str) -> None:
         """Print a line that stays."""
-        self.live.line(words)
+        self.live.line(text)
 
     def slots(self, count: int) -> None:
         """Take in how many jobs train at once."""
@@ -133,12 +98,12 @@ class _Screen:
     def take(self, search: SearchState, reports: Sequence[JobEvent]) -> None:
         """Take in news of jobs and move the bar."""
         self.progress.take(reports)
-        where = f"{len(search.outcomes)} trials ended"
+        label = f"{len(search.outcomes)} trials ended"
         if reports:
             last = reports[-1]
-            where += f", {last.snapshot.stage} {last.updates:,}/{last.snapshot.updates:,}"
+            label += f", {last.snapshot.stage} {last.updates:,}/{last.snapshot.updates:,}"
         left = self.progress.seconds_left(search)
-        self.live.update(self.progress.share(search), left, where)
+        self.live.update(self.progress.share(search), left, label)
 
     def confirming(self, jobs: Sequence[Job]) -> None:
         """Say what the confirm step trains."""

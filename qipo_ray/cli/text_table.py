@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.text import Text
+from rich.cells import cell_len, chop_cells
+from rich.text import Text
 
 GAP = "  "  # between columns
-NARROWEST = 8  # signs that a column of words keeps
+NARROWEST = 8  # signs that a column of text keeps
 
 
 def laid_out(
@@ -23,11 +22,9 @@ def laid_out(
 ) -> Text:
     """Return a table of at most ``width`` signs: titles, a line, rows.
 
-    Columns of ``numbers`` are aligned right and never broken; words are folded where they must
+    Columns of ``numbers`` are aligned right and never broken; text is folded where they must
     be. ``styles`` are those of the cells, none for none.
     """
-    from rich.text import Text
-
     widths = _widths([titles, *rows], numbers, width)
     table = Text()
     _add(table, _lines(titles, widths, numbers), ["bold"] * len(titles))
@@ -38,12 +35,12 @@ def laid_out(
 
 
 def _widths(rows: Sequence[Sequence[str]], numbers: Sequence[bool], width: int) -> list[int]:
-    """Return the columns' widths; where they do not fit, the widest of words give way."""
+    """Return the columns' widths; where they do not fit, the widest columns of text give way."""
     widths = [max(map(_length, column)) for column in zip(*rows, strict=True)]
     room = width - len(GAP) * (len(widths) - 1)
-    words = [place for place, number in enumerate(numbers) if not number]
-    while sum(widths) > room and words:
-        widest = max(words, key=lambda place: widths[place])
+    text_columns = [i for i, number in enumerate(numbers) if not number]
+    while sum(widths) > room and text_columns:
+        widest = max(text_columns, key=lambda i: widths[i])
         if widths[widest] <= NARROWEST:
             break
         widths[widest] -= 1
@@ -69,16 +66,12 @@ def _padded(part: str, width: int) -> str:
 @lru_cache(maxsize=4096)
 def _length(part: str) -> int:
     """Return how many columns of a terminal a text takes."""
-    from rich.cells import cell_len
-
     return cell_len(part)
 
 
 @lru_cache(maxsize=4096)
 def _folded(cell: str, width: int) -> tuple[str, ...]:
     """Return a cell in lines of at most ``width``, broken between words where that is possible."""
-    from rich.cells import chop_cells
-
     if _length(cell) <= width:
         return (cell,)
     lines = [""]
@@ -95,8 +88,8 @@ def _add(table: Text, lines: Iterator[list[str]], looks: Sequence[str]) -> None:
     """Add the lines of one row in the looks of its cells."""
     for line in lines:
         if any(looks):
-            for place, (part, look) in enumerate(zip(line, looks, strict=True)):
-                table.append((GAP if place else "") + part, look or None)
+            for i, (part, look) in enumerate(zip(line, looks, strict=True)):
+                table.append((GAP if i else "") + part, look or None)
             table.append("\n")
         else:
             table.append(GAP.join(line).rstrip() + "\n")

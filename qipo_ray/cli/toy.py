@@ -5,47 +5,21 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError, nearest
-
-if TYPE_CHECKING:
-    from qipo_ray.validation.experiment_report import ExperimentReport
-
+from qipo_ray.store.files import write_bytes
+from qipo_ray.validation.experiment_report import ExperimentReport, markdown
+from qipo_ray.validation.experiments import EXPERIMENTS
+from qipo_ray.validation.runner import run_cells
 
 MISSED = 1  # exit code
 
 
-def toy(
-    experiment: Annotated[
-        str,
-        typer.Argument(
-            metavar="EXPERIMENT",
-            help="densities: six 2-D laws against their exact tilt. tilt: trained fields against "
-            "the closed form. rounds: what repeated improvement adds up to. dimension: how errors "
-            "grow with it. accuracy: solvers against network evaluations.",
-        ),
-    ] = "densities",
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Training seeds.")] = 1,
-    quick: Annotated[bool, typer.Option("--quick", help="A small version, in a minute.")] = False,
-    results: Annotated[
-        Path, typer.Option("--results", metavar="DIR", help="What is there is not done again.")
-    ] = Path("results/toy"),
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Processes; all cores if not given.")
-    ] = None,
-) -> None:
-    """Show that energy weighting reaches its target, with numbers, tables and a picture.
-
-    The same command continues after an interruption. Exit code 1 if a number misses its limit
-    (never with --quick, which is too short to reach them).
-    """
-    from qipo_ray.validation.experiments import EXPERIMENTS
-    from qipo_ray.validation.runner import run_cells
-
+def toy(experiment: str, seeds: int, quick: bool, results: Path, jobs: int | None) -> None:
+    """Print and keep an experiment's tables; leave with exit code 1 if a number misses."""
     if experiment not in EXPERIMENTS:
         hint = nearest(experiment, EXPERIMENTS)
         raise UserError(f"no experiment {experiment!r}{hint}; there are {', '.join(EXPERIMENTS)}")
@@ -75,9 +49,6 @@ def toy(
 
 def _save(folder: Path, title: str, report: ExperimentReport) -> None:
     """Write the tables as Markdown and the pictures beside them."""
-    from qipo_ray.store.files import write_bytes
-    from qipo_ray.validation.experiment_report import markdown
-
     files = {"report.md": markdown(title, report).encode(), **report.pictures}
     for name, content in files.items():
         write_bytes(folder / name, content)

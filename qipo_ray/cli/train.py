@@ -2,82 +2,47 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-import typer
+import torch
 
+from qipo_ray.cli import invocation
 from qipo_ray.cli import output as out
-from qipo_ray.cli.explain import explain as explain_settings
 from qipo_ray.cli.prepare import check, check_device, dataset_of, writable
+from qipo_ray.cli.score_tables import print_leaderboard
+from qipo_ray.config import Config, load_config
+from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
-
-if TYPE_CHECKING:
-    from qipo_ray.config import Config
-    from qipo_ray.data.transitions import Dataset
-    from qipo_ray.study.job_events import JobEvent
-    from qipo_ray.sweep.train_runs import TrainPlan
+from qipo_ray.leaderboard import leaderboard
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.sweep.train_runs import TrainPlan, plan_runs, train_runs
+from qipo_ray.tracking.loggers import read_services
+from qipo_ray.train.job_progress import Progress
+from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.memory import planned, shortage, support_needs
+from qipo_ray.train.run_record import RunContext, now
+from qipo_ray.train.stage_reports import lines_of
 
 
 def train(
-    task: Annotated[
-        str | None, typer.Option("--task", help="A D4RL task, its twin, or point.")
-    ] = None,
-    preset: Annotated[
-        str,
-        typer.Option(
-            "--preset",
-            help="paper, quickstart, learning-cheetah, learning-hopper, learning-maze, "
-            "learning-paper, learning-point, or a YAML file.",
-        ),
-    ] = "quickstart",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: policy.beta=3."),
-    ] = None,
-    seeds: Annotated[str, typer.Option("--seeds", help="Comma-separated: 0,1,2.")] = "0",
-    results: Annotated[
-        Path, typer.Option("--results", envvar="QIPO_RESULTS", help="Where results go.")
-    ] = Path("results"),
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE", help="The data, or minari:ID.")
-    ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")
-    ] = os.cpu_count() or 1,
-    device: Annotated[
-        str, typer.Option("--device", help="cpu, cuda or cuda:1; bit-equal resumes on the CPU.")
-    ] = "cpu",
-    log: Annotated[
-        str | None,
-        typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain",
-            help="Only print every setting and where its value comes from; needs no task.",
-        ),
-    ] = False,
+    task: str | None,
+    preset: str,
+    changes: list[str] | None,
+    seeds: str,
+    results: Path,
+    data: Path | None,
+    jobs: int,
+    device: str,
+    log: str | None,
+    json: bool,
+    explain: bool,
 ) -> None:
-    """Train behaviour, critic and policy for each seed; score them; print the table.
-
-    The same command again continues where it was stopped, and does nothing where all is done.
-    """
-    if explain:
-        explain_settings(preset, changes or [], json)
-        return
+    """Train what is missing of a configuration over seeds, and print the table."""
     if task is None:
         raise UserError("--task is missing: a D4RL task, its twin, or point (qipo-ray data list)")
-    from qipo_ray.config import load_config
-    from qipo_ray.leaderboard import leaderboard
-    from qipo_ray.tracking.loggers import read_services
-
     config = load_config(preset, changes or [])
     numbers = read_seeds(seeds)
     dataset = dataset_of(task, data)
@@ -90,7 +55,7 @@ def train(
     if json:
         out.write(board.json())
     else:
-        out.print_leaderboard(board)
+        print_leaderboard(board)
         out.remark(f"records: {root / 'records'}")
         out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
 
@@ -106,15 +71,12 @@ def train_missing(
     services: Sequence[str] = (),
 ) -> None:
     """Train what is missing of a configuration over seeds, with a view of how far it is."""
-    from qipo_ray.sweep.train_runs import plan_runs, train_runs
-    from qipo_ray.train.run_record import RunContext, now
-
     occasion = RunContext(
         sweep="train",
         trial=None,
         purpose="single",
         name=name,
-        command=out.invoked.command,
+        command=invocation.command,
         started=now(),
     )
     todo = plan_runs(dataset, config, seeds, root, occasion)
@@ -129,10 +91,6 @@ def train_missing(
 
 def _check_memory(config: Config, dataset: Dataset, workers: int, device: str) -> None:
     """Say what the support sets take; ``UserError`` where those of all processes do not fit."""
-    import torch
-
-    from qipo_ray.train.memory import planned, shortage, support_needs
-
     needs = support_needs(config, dataset.rows, dataset.actions.shape[1], device)
     out.remark(f"memory: {planned([needs], workers)}")
     for need in needs.values():
@@ -156,10 +114,6 @@ def read_seeds(text: str) -> list[int]:
 @contextmanager
 def _screen(todo: TrainPlan, workers: int) -> Iterator[Callable[[JobEvent], None]]:
     """Yield a listener that shows progress with an ETA, and each stage's end as a line."""
-    from qipo_ray.train.job_progress import Progress
-    from qipo_ray.train.job_store import JobStore
-    from qipo_ray.train.stage_reports import lines_of
-
     jobs, done, job_store = todo.jobs, todo.done, JobStore(todo.root)
     progress = Progress(jobs.values(), done, workers)
     out.remark(
@@ -171,17 +125,17 @@ def _screen(todo: TrainPlan, workers: int) -> Iterator[Callable[[JobEvent], None
         def tell(report: JobEvent) -> None:
             progress.note(report)
             stage, seed = report.snapshot.stage, jobs[report.snapshot].seed
-            where = f"seed {seed} {stage} {report.updates:,}/{report.snapshot.updates:,}"
+            label = f"seed {seed} {stage} {report.updates:,}/{report.snapshot.updates:,}"
             if report.kind == "progress":
-                live.update(progress.share, progress.seconds_left, where)
+                live.update(progress.share, progress.seconds_left, label)
             elif report.kind == "score" and report.score is not None and stage != "critic":
-                live.line(f"{where}: score {report.score['normalised']:.1f}")
+                live.line(f"{label}: score {report.score['normalised']:.1f}")
             elif report.kind == "diverged":
-                live.line(f"{where}: diverged: {report.reason}")
+                live.line(f"{label}: diverged: {report.reason}")
             elif report.kind == "finished":
-                live.line(f"{where}: done in {report.seconds:.0f} s of training")
-                found = job_store.report(jobs[report.snapshot])
-                for words in lines_of(stage, found) if found else ():
-                    live.line(f"seed {seed} {stage} report: {words}")
+                live.line(f"{label}: done in {report.seconds:.0f} s of training")
+                stage_report = job_store.report(jobs[report.snapshot])
+                for text in lines_of(stage, stage_report) if stage_report else ():
+                    live.line(f"seed {seed} {stage} report: {text}")
 
         yield tell

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import json as json_format
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qipo_ray.cli import output as out
-
-if TYPE_CHECKING:
-    from qipo_ray.verify import VerifyReport
+from qipo_ray.verify import VerifyReport
+from qipo_ray.verify import verify as verify_sweep
 
 WRONG = 1  # exit code
 
 
-def verify(
-    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="The folder of a sweep.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
-) -> None:
-    """Hash every artefact, hold every record to what made it, and rebuild the tables.
-
-    Nothing is changed. One line for each thing that is wrong, and then exit code 1. While a sweep
-    runs, what has ended is judged.
-    """
-    from qipo_ray.verify import verify as look
-
+def verify(sweep: Path, json: bool) -> None:
+    """Print what is wrong with a sweep's folder; leave with exit code 1 if anything is."""
     with out.progress("verifying") as report:
-        verdict = look(sweep, report)
+        verdict = verify_sweep(sweep, report)
     if json:
         out.write(json_format.dumps(verdict.document(), indent=2))
     else:

@@ -1,10 +1,8 @@
-"""``python -m qipo_ray.data``, the twin of ``qipo-ray data``."""
+"""``python -m qipo_ray.data``: the same as ``python -m qipo_ray data``."""
 
-from __future__ import annotations
-
+import runpy
 import sys
 
-from qipo_ray.cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["data", *sys.argv[1:]]))
+    sys.argv.insert(1, "data")
+    runpy.run_module("qipo_ray", run_name="__main__")

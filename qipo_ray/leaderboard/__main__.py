@@ -1,10 +1,8 @@
-"""``python -m qipo_ray.leaderboard``, the twin of ``qipo-ray leaderboard``."""
+"""``python -m qipo_ray.leaderboard``: the same as ``python -m qipo_ray leaderboard``."""
 
-from __future__ import annotations
-
+import runpy
 import sys
 
-from qipo_ray.cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["leaderboard", *sys.argv[1:]]))
+    sys.argv.insert(1, "leaderboard")
+    runpy.run_module("qipo_ray", run_name="__main__")

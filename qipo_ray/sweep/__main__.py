@@ -1,10 +1,8 @@
-"""``python -m qipo_ray.sweep``: the same as ``qipo-ray sweep``."""
+"""``python -m qipo_ray.sweep``: the same as ``python -m qipo_ray sweep``."""
 
-from __future__ import annotations
-
+import runpy
 import sys
 
-from qipo_ray.cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["sweep", *sys.argv[1:]]))
+    sys.argv.insert(1, "sweep")
+    runpy.run_module("qipo_ray", run_name="__main__")

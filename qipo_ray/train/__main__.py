@@ -1,8 +1,8 @@
-"""``python -m qipo_ray.train``: the same as ``qipo-ray train``."""
+"""``python -m qipo_ray.train``: the same as ``python -m qipo_ray train``."""
 
+import runpy
 import sys
 
-from qipo_ray.cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["train", *sys.argv[1:]]))
+    sys.argv.insert(1, "train")
+    runpy.run_module("qipo_ray", run_name="__main__")

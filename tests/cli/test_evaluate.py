@@ -89,7 +89,7 @@ def test_a_wrong_video_is_refused_before_anything_is_computed(
     text: str,
 ) -> None:
     results = train_point(tmp_path / "R", seeds="0,1")
-    monkeypatch.setattr("qipo_ray.train.scoring.score_state", None)
+    monkeypatch.setattr("qipo_ray.cli.evaluate.score_state", None)
     capsys.readouterr()
     assert main(["evaluate", str(results), "--video", str(tmp_path / name)]) == 2
     printed = capsys.readouterr()
@@ -107,7 +107,7 @@ def test_a_task_that_cannot_be_drawn_here_is_one_line(
         raise RuntimeError("no graphics")
 
     monkeypatch.setattr("qipo_ray.evaluation.point_env.PointVectorEnv.picture", broken)
-    monkeypatch.setattr("qipo_ray.train.scoring.score_state", None)
+    monkeypatch.setattr("qipo_ray.cli.evaluate.score_state", None)
     assert main(["evaluate", str(point_run), "--video", str(tmp_path / "out.gif")]) == 2
     assert "task 'point' cannot be drawn here" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 from markdown_it import MarkdownIt
 
-from qipo_ray.cli.output import print_leaderboard
+from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.leaderboard import By, Leaderboard, from_records
 from qipo_ray.leaderboard.figures import FigureGroup, Picture, intervals
 from qipo_ray.leaderboard.figures.drawing import blank, label

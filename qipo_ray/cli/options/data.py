@@ -1,0 +1,98 @@
+"""The options of the verbs of ``qipo-ray data``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Tasks = Annotated[
+    list[str], typer.Argument(metavar="TASK...", help="D4RL ids, or patterns like 'hopper-*-v2'.")
+]
+
+
+def get(
+    tasks: Tasks,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Use a file whose SHA-256 nobody has published."),
+    ] = False,
+    max_mb: Annotated[
+        int, typer.Option("--max-mb", min=1, help="For a file whose size is not known.")
+    ] = 4000,
+    max_minutes: Annotated[
+        float, typer.Option("--max-minutes", min=0.01, help="For one file.")
+    ] = 60.0,
+) -> str:
+    """Download D4RL's files into D4RL's cache, verified; after a break, go on where it was.
+
+    Straight from D4RL's host: proxies are not used, see `data plan`.
+    """
+    return "qipo_ray.cli.data_get:get"
+
+
+def plan(
+    tasks: Tasks,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> str:
+    """Show what `data get` would download and where to put it, to fetch it by other means."""
+    return "qipo_ray.cli.data_get:plan"
+
+
+def list_tasks(
+    family: Annotated[
+        str | None, typer.Option("--family", help="Only this family, such as locomotion.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the page docs/tasks.md, of all tasks.")
+    ] = False,
+) -> str:
+    """List the tasks with their reference scores, and which data are on this machine."""
+    return "qipo_ray.cli.data_list:list_tasks"
+
+
+def show(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|TASK", help="A data file, or a task's own.")
+    ],
+    task: Annotated[
+        str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="SVG", help="Draw it into this file, too.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> str:
+    """Show what a data file holds: rows, episodes, returns and their histogram, source."""
+    return "qipo_ray.cli.data_show:show"
+
+
+def verify(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|TASK", help="A data file, or a task's own.")
+    ],
+    task: Annotated[
+        str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> str:
+    """Check a data file: hash, contents, actions, episode ends, and a replay in the simulator.
+
+    The simulator is set to recorded states and given the recorded actions; rows that it does not
+    lead to come from somewhere else. One line for each check, exit code 1 if one is WRONG.
+    """
+    return "qipo_ray.cli.data_verify:verify"
+
+
+def make(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A generated task, such as point.")],
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Transitions.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="0 if not given.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Instead of the data cache.")
+    ] = None,
+) -> str:
+    """Generate a task's data, the same bytes for the same seed."""
+    return "qipo_ray.cli.data_make:make"

@@ -1,0 +1,43 @@
+"""Leaderboard tables on a terminal."""
+
+from __future__ import annotations
+
+from qipo_ray.cli import output as out
+from qipo_ray.leaderboard import Column, Leaderboard, Table
+from qipo_ray.leaderboard.tables import Cell, clean, text
+
+
+def print_leaderboard(board: Leaderboard) -> None:
+    """Print every table of a leaderboard with its caption and notes, for a terminal."""
+    for table in board.tables:
+        print_table(table)
+    if not board.rows:
+        out.write("No finished run to report.")
+    for note in board.notes:
+        out.write(note)
+
+
+def print_table(table: Table) -> None:
+    """Print one leaderboard table: title, caption, rows, notes."""
+    indices = table.shown("everywhere")
+    columns = [table.columns[i] for i in indices]
+    console = out.console()
+    console.print(clean(table.title), style="bold")
+    console.print(clean(table.caption))
+    out.print_rows(
+        [clean(column.title) for column in columns],
+        [[text(table.columns[i], row[i], narrow=True) for i in indices] for row in table.rows],
+        numbers=[column.scores for column in columns],
+        styles=[[_style(table.columns[i], row[i]) for i in indices] for row in table.rows],
+    )
+    for note in table.notes:
+        console.print(clean(note), style="dim")
+    for number, note in enumerate(table.footnotes, 1):
+        console.print(f"[{number}] {clean(note)}", style="dim")
+
+
+def _style(column: Column, cell: Cell) -> str:
+    """Return bold for what leads and dim for what must not be compared."""
+    if getattr(cell, "bold", False):
+        return "bold"
+    return "dim" if column.muted else ""

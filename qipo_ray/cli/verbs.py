@@ -1,0 +1,79 @@
+"""The table of the verbs, each with the function that has its options and its help."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from qipo_ray.cli.lazy import LazyGroup
+from qipo_ray.version import __version__
+
+
+class Verbs(LazyGroup):
+    """The verbs of ``qipo-ray`` itself."""
+
+    verbs = {
+        "sweep": "qipo_ray.cli.options.sweep:sweep",
+        "train": "qipo_ray.cli.options.train:train",
+        "evaluate": "qipo_ray.cli.options.evaluate:evaluate",
+        "export": "qipo_ray.cli.options.export:export",
+        "toy": "qipo_ray.cli.options.toy:toy",
+        "leaderboard": "qipo_ray.cli.options.leaderboard:leaderboard",
+        "report": "qipo_ray.cli.options.report:report",
+        "verify": "qipo_ray.cli.options.verify:verify",
+        "reproduce": "qipo_ray.cli.options.reproduce:reproduce",
+    }
+
+
+class DataVerbs(LazyGroup):
+    """The verbs of ``qipo-ray data``."""
+
+    verbs = {
+        "get": "qipo_ray.cli.options.data:get",
+        "plan": "qipo_ray.cli.options.data:plan",
+        "list": "qipo_ray.cli.options.data:list_tasks",
+        "show": "qipo_ray.cli.options.data:show",
+        "verify": "qipo_ray.cli.options.data:verify",
+        "make": "qipo_ray.cli.options.data:make",
+    }
+
+
+class BenchVerbs(LazyGroup):
+    """The verbs of ``qipo-ray bench``."""
+
+    verbs = {"learning": "qipo_ray.cli.options.bench:learning"}
+
+
+app = typer.Typer(
+    name="qipo-ray",
+    cls=Verbs,
+    help="QIPO: offline reinforcement learning with energy-weighted diffusion and flow policies.",
+    no_args_is_help=True,
+)
+data = typer.Typer(
+    cls=DataVerbs,
+    help="List the tasks, get or make their data, show and verify data files.",
+    no_args_is_help=True,
+)
+bench = typer.Typer(cls=BenchVerbs, help="Benchmarks with numbers to reach.", no_args_is_help=True)
+app.add_typer(data, name="data")
+app.add_typer(bench, name="bench")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"qipo-ray {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,60 @@
+"""The table of verbs: options and work agree, and no help waits for what does the work."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from typing import get_type_hints
+
+import pytest
+
+from qipo_ray.cli.lazy import load
+from qipo_ray.cli.verbs import BenchVerbs, DataVerbs, Verbs
+
+TABLE = [
+    *((name, path) for name, path in Verbs.verbs.items()),
+    *((f"data {name}", path) for name, path in DataVerbs.verbs.items()),
+    *((f"bench {name}", path) for name, path in BenchVerbs.verbs.items()),
+]
+HEAVY = {"gymnasium", "h5py", "matplotlib", "mujoco", "numpy", "optuna", "ray", "torch", "yaml"}
+ROOMS_OF_HELP = {"qipo_ray", "qipo_ray.cli", "qipo_ray.errors", "qipo_ray.version"}
+
+
+@pytest.mark.parametrize(("verb", "path"), TABLE)
+def test_what_does_the_work_takes_the_options_of_the_verb(verb: str, path: str) -> None:
+    options = load(path)
+    types = get_type_hints(options)
+    assert types.pop("return") is str
+    for value in (False, True):  # an option may choose who does the work
+        work = load(options(**dict.fromkeys(types, value)))
+        taken = get_type_hints(work)
+        assert taken.pop("return") is type(None)
+        parameters = inspect.signature(work).parameters.values()
+        rest = [p.name for p in parameters if p.kind is p.VAR_KEYWORD]
+        for name in rest:
+            del taken[name]
+        assert taken.items() <= types.items() if rest else taken == types
+        assert all(p.default is p.empty for p in parameters)  # defaults stand with the options
+
+
+def test_no_help_imports_what_does_the_work() -> None:
+    lines = [[], ["data"], ["bench"], *(verb.split() for verb, _ in TABLE)]
+    code = f"""
+import sys
+from qipo_ray.cli.main import main
+assert all(main([*line, "--help"]) == 0 for line in {lines})
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = done.stdout.splitlines()[-1].split()
+    assert HEAVY.isdisjoint(modules)
+    rooms = {".".join(name.split(".")[:2]) for name in modules if name.startswith("qipo_ray")}
+    assert rooms == ROOMS_OF_HELP
+    assert not {"qipo_ray.cli.train", "qipo_ray.cli.output"} & set(modules)
+
+
+def test_the_version_imports_no_verb() -> None:
+    code = "import sys, qipo_ray.cli.main as m; m.main(['--version']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "qipo_ray.cli.options" not in done.stdout
