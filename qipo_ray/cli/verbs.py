@@ -14,15 +14,15 @@ class Verbs(LazyGroup):
     """The verbs of ``qipo-ray`` itself."""
 
     verbs = {
-        "sweep": "qipo_ray.cli.options.sweep:sweep",
-        "train": "qipo_ray.cli.options.train:train",
-        "evaluate": "qipo_ray.cli.options.evaluate:evaluate",
-        "export": "qipo_ray.cli.options.export:export",
-        "toy": "qipo_ray.cli.options.toy:toy",
-        "leaderboard": "qipo_ray.cli.options.leaderboard:leaderboard",
-        "report": "qipo_ray.cli.options.report:report",
-        "verify": "qipo_ray.cli.options.verify:verify",
-        "reproduce": "qipo_ray.cli.options.reproduce:reproduce",
+        "sweep": "qipo_ray.cli.options.training:sweep",
+        "train": "qipo_ray.cli.options.training:train",
+        "evaluate": "qipo_ray.cli.options.results:evaluate",
+        "export": "qipo_ray.cli.options.results:export",
+        "toy": "qipo_ray.cli.options.training:toy",
+        "leaderboard": "qipo_ray.cli.options.results:leaderboard",
+        "report": "qipo_ray.cli.options.results:report",
+        "verify": "qipo_ray.cli.options.results:verify",
+        "reproduce": "qipo_ray.cli.options.results:reproduce",
     }
 
 
@@ -42,7 +42,7 @@ class DataVerbs(LazyGroup):
 class BenchVerbs(LazyGroup):
     """The verbs of ``qipo-ray bench``."""
 
-    verbs = {"learning": "qipo_ray.cli.options.bench:learning"}
+    verbs = {"learning": "qipo_ray.cli.options.training:learning"}
 
 
 app = typer.Typer(

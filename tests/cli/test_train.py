@@ -14,7 +14,7 @@ from typing import get_type_hints
 import pytest
 
 from qipo_ray.cli.main import main
-from qipo_ray.cli.options.train import train
+from qipo_ray.cli.options.training import train
 from qipo_ray.config import preset_names
 from qipo_ray.train import memory
 

@@ -1,0 +1,159 @@
+"""The options of the verbs that read what was trained: scores, files, checks, tables, pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def evaluate(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A results folder, or one record's file.")
+    ],
+    record: Annotated[
+        str | None, typer.Option("--record", metavar="ID", help="Only this run of the folder.")
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option("--episodes", min=1, help="As recorded if not given.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            min=0,
+            help="The first environment seed, of --episodes in a row, and that of the actions' "
+            "noise; as recorded if not given.",
+        ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="sampler.solver, sampler.evaluations, sampler.clip or evaluation.weights.",
+        ),
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option("--video", metavar="GIF", help="Draw the first episode of a single run."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> str:
+    """Roll out the final policy of each finished run again; records stay as they are.
+
+    With no option the scores equal the recorded ones. Seeds whose distance is less than --episodes
+    share environments.
+    """
+    return "qipo_ray.cli.evaluate:evaluate"
+
+
+def export(
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="A record file, or a results folder with one finished run."
+        ),
+    ],
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="policy.pt2 or policy.onnx.")],
+) -> str:
+    """Write the final policy of a run for torch.export (.pt2) or ONNX (.onnx; extra 'onnx').
+
+    Inputs: raw observations (B, S) and noise (B, A) from N(0, I); output: actions (B, A).
+    Normalisation, solver and clipping are inside. The file is loaded back and run against the
+    original first; it is written only if no action differs by more than 1e-4.
+    """
+    return "qipo_ray.cli.export:export"
+
+
+def reproduce(
+    record: Annotated[
+        Path, typer.Argument(metavar="RECORD", help="A file <results>/records/<id>.json.")
+    ],
+    run: Annotated[
+        bool, typer.Option("--run", help="Carry it out and compare the numbers.")
+    ] = False,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="DIR", help="A new folder; else reproduced/<id>."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="The data, in D4RL's layout.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="cpu, cuda or cuda:1; else the record's.")
+    ] = None,
+) -> str:
+    """Print the command that gives the same number; say on stderr what differs here.
+
+    With --run it is trained anew, in a folder that holds nothing else. Exit code 0 if the last
+    score, those on the way and cloning's are equal to the last bit; where packages, machine,
+    device, threads or pack differ, if the last score's mean return is within 1.96 standard errors
+    of the difference. Exit code 1 if not, or if it could not be compared.
+    """
+    return "qipo_ray.cli.reproduce:reproduce"
+
+
+def verify(
+    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="The folder of a sweep.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> str:
+    """Hash every artefact, hold every record to what made it, and rebuild the tables.
+
+    Nothing is changed. One line for each thing that is wrong, and then exit code 1. While a sweep
+    runs, what has ended is judged.
+    """
+    return "qipo_ray.cli.verify:verify"
+
+
+def leaderboard(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULTS...", help="Results folders, read below.")
+    ],
+    by: Annotated[
+        Literal["task", "family", "config"] | None,
+        typer.Option(help="A line per task and method, per family, or per configuration."),
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option("--format", metavar="md,csv,html,latex,json,hf", help="One or several."),
+    ] = None,
+    literature: Annotated[
+        bool, typer.Option("--literature", help="Published scores too, in their own table.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="DIR", help="Write leaderboard.md and so on there."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> str:
+    """Show scores with their intervals, the protocol and the data source of every number.
+
+    Without --output one format is printed, and without --format a table. With --output every
+    format is written, or those of --format; hf is a folder in the shape of Hugging Face's results.
+    """
+    return "qipo_ray.cli.leaderboard:leaderboard"
+
+
+def report(
+    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="The folder of a sweep.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="SWEEP/leaderboard/report.html if not given."
+        ),
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="DIR", help="Write the pictures there, SVG and PNG."),
+    ] = None,
+    literature: Annotated[
+        bool, typer.Option("--literature", help="Published scores too, in their own table.")
+    ] = False,
+) -> str:
+    """Write tables, pictures, best configurations, cost, warnings and protocol into one file.
+
+    It needs no network: open it from the disk, or send it to somebody.
+    """
+    return "qipo_ray.cli.report:report"

@@ -1,0 +1,163 @@
+"""The options of the verbs that train: ``train``, ``sweep``, ``bench learning`` and ``toy``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    task: Annotated[
+        str | None, typer.Option("--task", help="A D4RL task, its twin, or point.")
+    ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(
+            "--preset",
+            help="paper, quickstart, learning-cheetah, learning-hopper, learning-maze, "
+            "learning-paper, learning-point, or a YAML file.",
+        ),
+    ] = "quickstart",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: policy.beta=3."),
+    ] = None,
+    seeds: Annotated[str, typer.Option("--seeds", help="Comma-separated: 0,1,2.")] = "0",
+    results: Annotated[
+        Path, typer.Option("--results", envvar="QIPO_RESULTS", help="Where results go.")
+    ] = Path("results"),
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="The data, or minari:ID.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")
+    ] = os.cpu_count() or 1,
+    device: Annotated[
+        str, typer.Option("--device", help="cpu, cuda or cuda:1; bit-equal resumes on the CPU.")
+    ] = "cpu",
+    log: Annotated[
+        str | None,
+        typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Only print every setting and where its value comes from; needs no task.",
+        ),
+    ] = False,
+) -> str:
+    """Train behaviour, critic and policy for each seed; score them; print the table.
+
+    The same command again continues where it was stopped, and does nothing where all is done.
+    """
+    return "qipo_ray.cli.explain:explain" if explain else "qipo_ray.cli.train:train"
+
+
+def sweep(
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE]", help="A search file, or the name of one that ships.")
+    ] = "quickstart",
+    tasks: Annotated[
+        list[str] | None, typer.Option("--task", help="In place of the file's; may be repeated.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change the base: policy.renew_every=500."
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Per task, in place of the file's.")
+    ] = None,
+    results: Annotated[
+        Path,
+        typer.Option("--results", envvar="QIPO_RESULTS", help="The sweep goes to RESULTS/NAME."),
+    ] = Path("results"),
+    executor: Annotated[
+        str, typer.Option("--executor", help="ray, or local: this process, without Ray.")
+    ] = "ray",
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="Of a Ray head; else RAY_ADDRESS, else this machine."),
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option("--at-once", min=1, help="Trials in flight, if not by the slots.")
+    ] = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Go on with a changed specification.")
+    ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> str:
+    """Search the space of FILE, confirm the best on fresh seeds, and print the leaderboard.
+
+    The same command again continues where it was stopped, whatever stopped it.
+    """
+    return "qipo_ray.cli.sweep:sweep"
+
+
+def learning(
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FOLDER", help="Where hopper and cheetah are.")
+    ] = None,
+    results: Annotated[
+        Path, typer.Option("--results", metavar="DIR", help="What is there is not done again.")
+    ] = Path("results/bench-learning"),
+    tasks: Annotated[
+        str | None, typer.Option("--tasks", help="Of point,maze,hopper,cheetah; else all.")
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option("--seeds", help="Comma-separated.")
+    ] = "100,101,102,103,104",
+    paper_form: Annotated[
+        bool,
+        typer.Option("--paper-form", help="Beside it the paper's form, 20 CPU minutes a task."),
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")
+    ] = os.cpu_count() or 1,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown instead of a table.")
+    ] = False,
+) -> str:
+    """Train both paths on small tasks within CPU budgets, and compare with cloning.
+
+    The same command continues after an interruption. Exit code 1 if a number is not reached.
+    """
+    return "qipo_ray.cli.bench:learning"
+
+
+def toy(
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXPERIMENT",
+            help="densities: six 2-D laws against their exact tilt. tilt: trained fields against "
+            "the closed form. rounds: what repeated improvement adds up to. dimension: how errors "
+            "grow with it. accuracy: solvers against network evaluations.",
+        ),
+    ] = "densities",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Training seeds.")] = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version, in a minute.")] = False,
+    results: Annotated[
+        Path, typer.Option("--results", metavar="DIR", help="What is there is not done again.")
+    ] = Path("results/toy"),
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes; all cores if not given.")
+    ] = None,
+) -> str:
+    """Show that energy weighting reaches its target, with numbers, tables and a picture.
+
+    The same command continues after an interruption. Exit code 1 if a number misses its limit
+    (never with --quick, which is too short to reach them).
+    """
+    return "qipo_ray.cli.toy:toy"
