@@ -37,7 +37,7 @@ HOUSE: dict[str, set[str]] = {
     "nets": set(),
     "data": {"config"},
     "study": {"config", "data.tasks"},
-    "store": {"study"},
+    "store": {"config", "study"},
     "agent": {"config", "flow", "nets", "data.transitions"},
     "evaluation": {"config", "data"},
     "train": {"config", "study", "store", "nets", "data", "agent", "evaluation"},

@@ -4,17 +4,14 @@ from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.fencing import StaleToken
 from qipo_ray.store.files import (
     check_name,
-    read_json,
     remove_stale,
     sha256_file,
     write_bytes,
-    write_json,
     write_new,
 )
 from qipo_ray.store.manifest import CheckpointInfo
+from qipo_ray.store.record_schema import SCHEMA, RecordError
 from qipo_ray.store.records import (
-    SCHEMA,
-    RecordError,
     new_id,
     read_record,
     read_records,
@@ -30,14 +27,12 @@ __all__ = [
     "StaleToken",
     "check_name",
     "new_id",
-    "read_json",
     "read_record",
     "read_records",
     "remove_stale",
     "sha256_file",
     "validate",
     "write_bytes",
-    "write_json",
     "write_new",
     "write_record",
 ]

@@ -63,19 +63,6 @@ def write_new(path: Path, data: bytes, *, staging: Path | None = None) -> None:
     flush_folder(path.parent)
 
 
-def write_json(path: Path, obj: Any) -> None:
-    """Put ``obj`` at ``path`` durably as JSON; ``ValueError`` for NaN and infinity."""
-    write_bytes(path, json_bytes(obj))
-
-
-def read_json(path: Path) -> Any:
-    """Return the JSON document at ``path``; ``ValueError`` naming the file if it is damaged."""
-    try:
-        return parse_json(path.read_bytes())
-    except ValueError as problem:
-        raise ValueError(f"{path}: {problem}") from None
-
-
 def json_bytes(obj: Any) -> bytes:
     """Return ``obj`` as indented JSON with sorted keys and a newline at the end."""
     return (json.dumps(obj, sort_keys=True, allow_nan=False, indent=1) + "\n").encode()

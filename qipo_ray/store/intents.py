@@ -9,47 +9,49 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from qipo_ray.store.checks import (
-    COUNT,
-    HEX16,
-    MAPPING,
-    NAME,
-    UTC,
-    Fields,
-    Many,
-    RecordError,
-    judged,
-    number,
-    one_of,
-    text,
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from qipo_ray.config.json_types import (
+    Count,
+    Expected,
+    Hex16,
+    Name,
+    PlainMapping,
+    Positive,
+    Utc,
 )
+from qipo_ray.config.validation import Validator
 from qipo_ray.store.files import check_name, sealed, set_aside, unsealed, write_new
+from qipo_ray.store.record_schema import RecordError, SchemaOne
 
 logger = logging.getLogger(__name__)
 
 INTENT_SCHEMA = 1
 FOLDER = "trials"
-TRIAL = text(r"[0-9a-f]{12}", "12 hex digits")
-_check_fields = judged(
-    Fields(
-        {
-            "schema": one_of(INTENT_SCHEMA),
-            "id": TRIAL,
-            "sweep": NAME,
-            "task": NAME,
-            "position": COUNT,  # in the task's study, from 0
-            "params": MAPPING,  # dotted key: value
-            "config": MAPPING,  # resolved
-            "config_hash": HEX16,
-            "seeds": Many(COUNT),
-            "rungs": Many(number(1, whole=True)),  # policy updates, rising
-            "origin": one_of("paper", "search", "grid"),
-            "written": UTC,
-        }
-    )
-)
+TrialId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$"), Expected("12 hex digits")]
+
+
+class IntentFields(TypedDict):
+    """The intent of a trial."""
+
+    schema: SchemaOne
+    id: TrialId
+    sweep: Name
+    task: Name
+    position: Count  # in the task's study, from 0
+    params: PlainMapping  # dotted key: value
+    config: PlainMapping  # resolved
+    config_hash: Hex16
+    seeds: list[Count]
+    rungs: list[Positive]  # policy updates, rising
+    origin: Literal["paper", "search", "grid"]
+    written: Utc
+
+
+INTENT = Validator(IntentFields, RecordError)
 
 
 def trial_id(sweep: str, task: str, config_hash: str) -> str:
@@ -60,7 +62,7 @@ def trial_id(sweep: str, task: str, config_hash: str) -> str:
 
 def validate_intent(intent: dict[str, Any]) -> None:
     """Raise ``RecordError`` naming the first field that breaks schema 1."""
-    _check_fields(intent, "intent")
+    INTENT.check(intent, "intent")
     if intent["id"] != trial_id(intent["sweep"], intent["task"], intent["config_hash"]):
         raise RecordError(
             f"intent.id: not the hash of sweep, task and config_hash; got {intent['id']!r}"

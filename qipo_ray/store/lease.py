@@ -16,10 +16,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
+
+from qipo_ray.config.json_types import Expected, Flag, NonNegative, Positive
+from qipo_ray.config.validation import Validator, schema_of
 from qipo_ray.errors import UserError
-from qipo_ray.store.checks import Fields, judged, number, one_of, text
 from qipo_ray.store.files import process_exists, sealed, unsealed, write_bytes, write_new
 
 FOLDER = "driver"
@@ -35,37 +38,27 @@ class LeaseLost(UserError):
     """Another driver has taken this sweep over; this one must stop."""
 
 
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{0,200}$"), Expected("one line of text")]
+
+
 @dataclass(frozen=True)
 class Holder:
     """A driver, as its file says."""
 
-    pid: int
-    host: str
-    place: str  # where the number `pid` means something: boot of a machine, process namespace
-    birth: str  # of the process, in ticks since boot; "" where the system does not tell
-    started: str  # UTC, ISO 8601
-    heartbeat: float  # seconds since 1970
-    released: bool
+    pid: Positive
+    host: Line
+    place: Line  # where the number `pid` means something: boot of a machine, process namespace
+    birth: Line  # of the process, in ticks since boot; "" where the system does not tell
+    started: Line  # UTC, ISO 8601
+    heartbeat: NonNegative  # seconds since 1970
+    released: Flag
 
     def __str__(self) -> str:
         """Return the driver in words for a message."""
         return f"process {self.pid} on host {self.host}, started {self.started}"
 
 
-_text = text(r"[^\x00-\x1f]{0,200}", "one line of text")
-_check_holder = judged(
-    Fields(
-        {
-            "pid": number(1, whole=True),
-            "host": _text,
-            "place": _text,
-            "birth": _text,
-            "started": _text,
-            "heartbeat": number(0),
-            "released": one_of(True, False),
-        }
-    )
-)
+HOLDER = Validator(schema_of(Holder))
 
 
 class Lease:
@@ -184,7 +177,7 @@ def _read(root: Path, attempt: int) -> Holder | None:
     """
     try:
         content: dict[str, Any] = unsealed(_path(root, attempt).read_bytes())
-        _check_holder(content, "driver")
+        HOLDER.check(content, "driver")
         return Holder(**content)
     except (FileNotFoundError, ValueError):
         return None

@@ -7,24 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from qipo_ray.config.json_types import Flag, Integer, Number
+from qipo_ray.config.validation import Validator, schema_of
 from qipo_ray.store.files import sealed, unsealed
 
 SCHEMA = 1
 MOST_UPDATES = 999_999_999  # nine digits in a file name
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "stage": (str,),
-    "key": (str,),
-    "updates": (int,),
-    "attempt": (int,),
-    "seconds": (int, float),
-    "keep": (bool,),
-    "file": (str,),
-    "bytes": (int,),
-    "sha256": (str,),
-    "cpu_seconds": (int, float, type(None)),
-}
-LATER = {"cpu_seconds": None}  # fields that older manifests lack, and what that means
 
 
 class OtherSchema(ValueError):
@@ -37,14 +25,17 @@ class CheckpointInfo:
 
     stage: str
     key: str
-    updates: int  # trained so far
-    attempt: int  # that wrote it
-    seconds: float  # of training, as the writer counted them
-    keep: bool  # never pruned
+    updates: Integer  # trained so far
+    attempt: Integer  # that wrote it
+    seconds: Number  # of training, as the writer counted them
+    keep: Flag  # never pruned
     file: str  # name in the job's folder
-    bytes: int
+    bytes: Integer
     sha256: str  # of the file, 64 hex digits
-    cpu_seconds: float | None = None  # of training, in its process; None: not counted
+    cpu_seconds: Number | None = None  # of training, in its process; None: not counted
+
+
+MANIFEST = Validator(schema_of(CheckpointInfo))
 
 
 def describe(
@@ -84,15 +75,11 @@ def decode(data: bytes, stage: str, key: str, updates: int) -> CheckpointInfo:
 
     ``ValueError`` if it is damaged or another job's, ``OtherSchema`` if it is of another version.
     """
-    fields: dict[str, Any] = {**LATER, **unsealed(data)}
+    fields: dict[str, Any] = unsealed(data)
     schema = fields.pop("schema", None)
     if schema != SCHEMA:
         raise OtherSchema(f"schema {schema!r}, this version reads {SCHEMA}")
-    if set(fields) != set(_TYPES):
-        raise ValueError("manifest with other fields")
-    for name, types in _TYPES.items():
-        if type(fields[name]) not in types:
-            raise ValueError(f"manifest with a wrong {name}")
+    MANIFEST.check(fields, "manifest")
     artefact = CheckpointInfo(**fields)
     if (artefact.stage, artefact.key, artefact.updates) != (stage, key, updates):
         raise ValueError(

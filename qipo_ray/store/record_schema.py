@@ -1,152 +1,205 @@
-"""Schema 1 of a record: every field with the check that its value must pass."""
+"""Schema 1 of a record: every field with its type."""
 
 from __future__ import annotations
 
-from qipo_ray.store.checks import (
-    COUNT,
-    HEX16,
-    MAPPING,
-    NAME,
-    PLAIN,
-    SHA256,
-    UTC,
-    Either,
-    Fields,
-    Many,
-    Maybe,
-    number,
-    one_of,
-    text,
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
+
+from qipo_ray.config.json_types import (
+    Count,
+    Expected,
+    Flag,
+    Hex16,
+    Integer,
+    Name,
+    NonNegative,
+    Number,
+    Plain,
+    PlainMapping,
+    Positive,
+    Real,
+    Sha256,
+    Text,
+    Utc,
 )
+from qipo_ray.config.validation import Validator
 
 SCHEMA = 1
-SCORE = Fields(
-    {
-        "updates": COUNT,
-        "episodes": number(1, whole=True),
-        "mean": Maybe(number()),  # return over the episodes
-        "std": Maybe(number(0)),
-        "normalised": Maybe(number()),  # percent
-        "success": Maybe(number(0)),  # share from 0 to 1
-    }
-)
-CRITIC_REPORT = Fields(
-    {
-        "updates": COUNT,
-        "rows": number(1, whole=True),
-        "actions": number(1, whole=True),  # support actions at each
-        "action_std": Maybe(number(0)),  # of the support actions
-        "q_std": Maybe(number(0)),  # of Q over the support actions
-        "disagreement": Maybe(number(0)),
-        "error": Maybe(number(0)),  # of Q against returns-to-go, as all that follows
-        "correlation": Maybe(number(-1)),
-        "q_mean": Maybe(number()),
-        "return_mean": Maybe(number()),
-        "return_std": Maybe(number(0)),
-        "warnings": Many(text()),
-        "best_of": Maybe(SCORE),  # of the best action by Q: online episodes that select nothing
-    }
-)
-POLICY_REPORT = Fields(
-    {
-        "updates": COUNT,
-        "rows": number(1, whole=True),
-        "actions": number(1, whole=True),  # of the policy and of the behaviour at each
-        "drift": Maybe(number(0)),  # from the behaviour, 1 for itself
-        "action_std": Maybe(number(0)),
-        "q_mean": Maybe(number()),  # of the policy's actions
-        "q_best": Maybe(number()),  # of the behaviour's best
-        "q_std": Maybe(number(0)),  # between the behaviour's
-        "warnings": Many(text()),
-    }
-)
-RECORD = Fields(
-    {
-        "schema": one_of(SCHEMA),
-        "id": HEX16,
-        "sweep": NAME,
-        "trial": Maybe(NAME),
-        "purpose": one_of("search", "confirm", "single"),
-        "task": NAME,
-        "seed": COUNT,
-        "state": one_of("finished", "pruned", "diverged", "failed"),
-        "reason": Maybe(text()),
-        "attempt": number(1, whole=True),
-        "config": MAPPING,
-        "config_hash": HEX16,
-        "label": Fields(
-            {
-                "method": one_of("QIPO-OT", "QIPO-Diff"),
-                "departures": Many(NAME),
-                "name": Maybe(NAME),
-            }
-        ),
-        "jobs": Fields({stage: Maybe(HEX16) for stage in ("behaviour", "critic", "policy")}),
-        "reached": Fields({"updates": COUNT, "rung": Maybe(number(0))}),
-        "scores": Many(SCORE),
-        "final": Fields(
-            {
-                "last": Maybe(SCORE),
-                "last3": Maybe(number()),  # percent, mean of the last three training evaluations
-                "best": Maybe(SCORE),
-                "action_latency_ms": Maybe(number(0)),
-            }
-        ),
-        "behaviour_cloning": Maybe(SCORE),
-        "protocol": Fields(
-            {
-                "episodes": number(1, whole=True),
-                "env_seeds": Either(NAME, Many(COUNT)),
-                "sampler": NAME,
-                "steps": number(1, whole=True),
-                "best_of": number(1, whole=True),
-                "clip": one_of(True, False),
-                "selection_episodes": COUNT,
-            }
-        ),
-        "data": Fields(
-            {
-                "task": NAME,
-                "source": one_of("d4rl", "minari", "generated", "other"),
-                "sha256": SHA256,
-                "rows": number(1, whole=True),
-                "notes": Many(text()),
-                "score": Maybe(
-                    Fields(
-                        {
-                            "mean": Maybe(number()),
-                            "normalised": Maybe(number()),
-                            "episodes": number(0, whole=True),
-                        }
-                    )
-                ),
-            }
-        ),
-        "cost": Fields(
-            {
-                name: Maybe(number(0))
-                for name in ("wall_s", "device_s", "updates_per_s", "reused_s")
-            },
-            {"cpu_s": Maybe(number(0))},  # of training all stages of the run, shared ones too
-        ),
-        "provenance": Fields(
-            {
-                "version": NAME,
-                "commit": Maybe(NAME),
-                "dirty": Maybe(one_of(True, False)),
-                "packages": MAPPING,
-                "python": NAME,
-                "hardware": Either(NAME, MAPPING),
-                "command": Either(text(), Many(text(r"(?s).*", "text"))),
-                "started": UTC,
-                "ended": UTC,
-            }
-        ),
-        "pack": Fields({"size": number(1, whole=True), "composition": Maybe(PLAIN)}),
-    },
-    later={
-        "critic_report": Maybe(CRITIC_REPORT),
-        "policy_report": Maybe(POLICY_REPORT),
-        "health": Maybe(MAPPING),  # stage -> its last metrics
-    },
-)
+SchemaOne = Annotated[Integer, Field(ge=1, le=1), Expected("one of 1")]
+
+
+class RecordError(ValueError):
+    """A document that breaks its schema, or another one under its id; the text names the field."""
+
+
+class ScoreFields(TypedDict):
+    """One evaluation of a policy."""
+
+    updates: Count
+    episodes: Positive
+    mean: Number | None  # return over the episodes
+    std: NonNegative | None
+    normalised: Number | None  # percent
+    success: NonNegative | None  # share from 0 to 1
+
+
+class CriticReportFields(TypedDict):
+    """What the critic was worth at its end."""
+
+    updates: Count
+    rows: Positive
+    actions: Positive  # support actions at each
+    action_std: NonNegative | None  # of the support actions
+    q_std: NonNegative | None  # of Q over the support actions
+    disagreement: NonNegative | None
+    error: NonNegative | None  # of Q against returns-to-go, as all that follows
+    correlation: Annotated[Real, Field(ge=-1), Expected("a finite number of at least -1")] | None
+    q_mean: Number | None
+    return_mean: Number | None
+    return_std: NonNegative | None
+    warnings: list[Text]
+    best_of: ScoreFields | None  # of the best action by Q: online episodes that select nothing
+
+
+class PolicyReportFields(TypedDict):
+    """How far the policy went from the behaviour."""
+
+    updates: Count
+    rows: Positive
+    actions: Positive  # of the policy and of the behaviour at each
+    drift: NonNegative | None  # from the behaviour, 1 for itself
+    action_std: NonNegative | None
+    q_mean: Number | None  # of the policy's actions
+    q_best: Number | None  # of the behaviour's best
+    q_std: NonNegative | None  # between the behaviour's
+    warnings: list[Text]
+
+
+class LabelFields(TypedDict):
+    """The method, and how a configuration departs from it."""
+
+    method: Literal["QIPO-OT", "QIPO-Diff"]
+    departures: list[Name]
+    name: Name | None
+
+
+class JobFields(TypedDict):
+    """The key of each stage's job."""
+
+    behaviour: Hex16 | None
+    critic: Hex16 | None
+    policy: Hex16 | None
+
+
+class ReachedFields(TypedDict):
+    """How far the run came."""
+
+    updates: Count
+    rung: NonNegative | None
+
+
+class FinalFields(TypedDict):
+    """The scores that a leaderboard shows."""
+
+    last: ScoreFields | None
+    last3: Number | None  # percent, mean of the last three training evaluations
+    best: ScoreFields | None
+    action_latency_ms: NonNegative | None
+
+
+class ProtocolFields(TypedDict):
+    """How the scores were measured."""
+
+    episodes: Positive
+    env_seeds: Name | list[Count]
+    sampler: Name
+    steps: Positive
+    best_of: Positive
+    clip: Flag
+    selection_episodes: Count
+
+
+class DataScoreFields(TypedDict):
+    """The score of the policy that made the data."""
+
+    mean: Number | None
+    normalised: Number | None
+    episodes: Count
+
+
+class DataFields(TypedDict):
+    """The data that the run trained on."""
+
+    task: Name
+    source: Literal["d4rl", "minari", "generated", "other"]
+    sha256: Sha256
+    rows: Positive
+    notes: list[Text]
+    score: DataScoreFields | None
+
+
+class CostFields(TypedDict):
+    """What the run took."""
+
+    wall_s: NonNegative | None
+    device_s: NonNegative | None
+    updates_per_s: NonNegative | None
+    reused_s: NonNegative | None
+    cpu_s: NotRequired[NonNegative | None]  # of training all stages of the run, shared ones too
+
+
+class ProvenanceFields(TypedDict):
+    """Which program made the record, where and when."""
+
+    version: Name
+    commit: Name | None
+    dirty: Flag | None
+    packages: PlainMapping
+    python: Name
+    hardware: Name | PlainMapping
+    command: Text | list[str]
+    started: Utc
+    ended: Utc
+
+
+class PackFields(TypedDict):
+    """The jobs that trained side by side on the device."""
+
+    size: Positive
+    composition: Plain
+
+
+class RecordFields(TypedDict):
+    """The record of a run that ended."""
+
+    schema: SchemaOne
+    id: Hex16
+    sweep: Name
+    trial: Name | None
+    purpose: Literal["search", "confirm", "single"]
+    task: Name
+    seed: Count
+    state: Literal["finished", "pruned", "diverged", "failed"]
+    reason: Text | None
+    attempt: Positive
+    config: PlainMapping
+    config_hash: Hex16
+    label: LabelFields
+    jobs: JobFields
+    reached: ReachedFields
+    scores: list[ScoreFields]
+    final: FinalFields
+    behaviour_cloning: ScoreFields | None
+    protocol: ProtocolFields
+    data: DataFields
+    cost: CostFields
+    provenance: ProvenanceFields
+    pack: PackFields
+    critic_report: NotRequired[CriticReportFields | None]
+    policy_report: NotRequired[PolicyReportFields | None]
+    health: NotRequired[PlainMapping | None]  # stage -> its last metrics
+
+
+RECORD = Validator(RecordFields, RecordError)

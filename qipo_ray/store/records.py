@@ -10,19 +10,19 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from qipo_ray.errors import UserError
-from qipo_ray.store.checks import RecordError, judged
 from qipo_ray.store.files import sealed, set_aside, unsealed, write_new
-from qipo_ray.store.record_schema import RECORD, SCHEMA
+from qipo_ray.store.record_schema import RECORD, SCHEMA, RecordError
 
 logger = logging.getLogger(__name__)
 
 SKIPPED = {"artefacts", "tensorboard", "ray", "wandb"}  # large folders that hold no records
+IDENTITY = itemgetter("sweep", "purpose", "task", "config_hash", "seed")
 Record = TypeVar("Record", bound=Mapping[str, Any])
-_check_fields = judged(RECORD)
 
 __all__ = [
     "SCHEMA",
@@ -45,9 +45,8 @@ def new_id(sweep: str, purpose: str, task: str, config_hash: str, seed: int) -> 
 
 def validate(record: dict[str, Any]) -> None:
     """Raise ``RecordError`` naming the first field that breaks schema 1."""
-    _check_fields(record, "record")
-    identity = (record[k] for k in ("sweep", "purpose", "task", "config_hash", "seed"))
-    if record["id"] != new_id(*identity):
+    RECORD.check(record, "record")
+    if record["id"] != new_id(*IDENTITY(record)):
         raise RecordError(
             "record.id: not the hash of sweep, purpose, task, config_hash and seed; "
             f"got {record['id']!r}"

@@ -12,39 +12,39 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from qipo_ray.store.checks import (
-    COUNT,
-    NAME,
-    UTC,
-    Fields,
-    Maybe,
-    RecordError,
-    judged,
-    number,
-    one_of,
-)
+from typing_extensions import TypedDict
+
+from qipo_ray.config.json_types import Count, Name, Number, Positive, Utc
+from qipo_ray.config.validation import Validator
 from qipo_ray.store.files import flush_folder, make_folder, parse_json, write_bytes
-from qipo_ray.store.intents import TRIAL
+from qipo_ray.store.intents import TrialId
+from qipo_ray.store.record_schema import RecordError
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPT = number(1, whole=True)
-_check_entry = judged(
-    Fields(
-        {
-            "trial": TRIAL,
-            "task": NAME,
-            "rung": COUNT,  # from 0
-            "updates": number(1, whole=True),  # of the policy stage
-            "value": Maybe(number()),  # mean over the search seeds, percent; null: not a number
-            "attempt": _ATTEMPT,  # of the driver
-            "at": UTC,
-        }
-    )
-)
-_check_mark = judged(Fields({"attempt": _ATTEMPT, "mark": one_of("fence")}))
+
+class EntryFields(TypedDict):
+    """The value that a trial reached at a rung."""
+
+    trial: TrialId
+    task: Name
+    rung: Count  # from 0
+    updates: Positive  # of the policy stage
+    value: Number | None  # mean over the search seeds, percent; null: not a number
+    attempt: Positive  # of the driver
+    at: Utc
+
+
+class MarkFields(TypedDict):
+    """The mark of a new driver."""
+
+    attempt: Positive
+    mark: Literal["fence"]
+
+
+ENTRY, MARK = Validator(EntryFields, RecordError), Validator(MarkFields, RecordError)
 
 
 class RungLog:
@@ -61,7 +61,7 @@ class RungLog:
         without an end is cut off and kept in ``<name>.torn``.
         """
         mark = {"attempt": attempt, "mark": "fence"}
-        _check_mark(mark, "mark")
+        MARK.check(mark, "mark")
         self._cut()
         self._append(mark)
         return self.read()
@@ -71,7 +71,7 @@ class RungLog:
 
         After an ``OSError`` the entry is in the log wholly or not at all, and may be added again.
         """
-        _check_entry(entry, "entry")
+        ENTRY.check(entry, "entry")
         self._append(entry)
 
     def read(self) -> list[dict[str, Any]]:
@@ -177,6 +177,5 @@ def _decode(line: bytes) -> dict[str, Any]:
     content = parse_json(line)
     if not isinstance(content, dict) or content.pop("check", None) != _check_sum(content):
         raise RecordError("check sum is missing or does not match")
-    checks = _check_mark if "mark" in content else _check_entry
-    checks(content, "line")
+    (MARK if "mark" in content else ENTRY).check(content, "line")
     return content

@@ -1,4 +1,4 @@
-"""The form of a search file: its keys and their types, before anything is made of them."""
+"""The schema of a search file: its keys and their types, before anything is made of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from qipo_ray.config import Document
+from qipo_ray.config.validation import Fault, first_fault
 from qipo_ray.config.values import show
 from qipo_ray.errors import UserError, nearest
 
@@ -29,7 +30,7 @@ def _workers(value: object) -> object:
     return value
 
 
-class _Form(BaseModel):
+class _Schema(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
     )
@@ -42,28 +43,28 @@ _SeedList = Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_len
 _Share = Annotated[Any, AfterValidator(_share)]
 
 
-class _Seeds(_Form):
+class _Seeds(_Schema):
     search: _SeedList
     report: _SeedList
 
 
-class _Rungs(_Form):
+class _Rungs(_Schema):
     shares: Annotated[list[_Share], Field(min_length=1)] = [1 / 9, 1 / 3, 1.0]
     reduction: Annotated[int, Field(ge=2, le=1000)] = 3
 
 
-class _Confirm(_Form):
+class _Confirm(_Schema):
     top: _Whole = 1
 
 
-class _Resources(_Form):
+class _Resources(_Schema):
     workers: Annotated[Any, AfterValidator(_workers)] = "auto"
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     slots: _Whole = 1
 
 
-class SearchFile(_Form):
+class SearchFile(_Schema):
     """The form of a search file; what its values mean is checked after it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*$", max_length=64)]
@@ -88,36 +89,17 @@ def read_form(document: Document) -> SearchFile:
     try:
         return SearchFile.model_validate(document.value)
     except ValidationError as error:
-        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-        raise UserError(_line(faults[0]["loc"], faults[0], document)) from None
+        raise UserError(_line(first_fault(SearchFile, document.value, error), document)) from None
 
 
-def _line(loc: tuple[int | str, ...], fault: Any, document: Document) -> str:
-    """Return one line for a fault as pydantic tells it."""
-    path = tuple(map(str, loc))
-    place, dotted = document.place(*path), ".".join(path)
-    if fault["type"] == "extra_forbidden":
-        allowed = _keys(SearchFile)
-        for part in path[:-1]:
-            allowed = _keys(_FORMS[part])
+def _line(fault: Fault, document: Document) -> str:
+    """Return a fault in one line, with file, line and key."""
+    location, dotted = document.place(*fault.path), ".".join(fault.path)
+    if fault.kind == "unknown":
         return (
-            f"{place}: unknown key {show(dotted)}{nearest(path[-1], allowed)}; "
-            f"allowed: {', '.join(allowed)}"
+            f"{location}: unknown key {show(dotted)}{nearest(fault.path[-1], fault.allowed)}; "
+            f"allowed: {', '.join(fault.allowed)}"
         )
-    if fault["type"] == "missing":
-        return f"{place}: missing key {show(dotted)}"
-    problem = fault["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    problem = problem.replace("String should", "must").replace("List should", "must")
-    return f"{place}: {dotted} {problem}; got {show(fault['input'])}"
-
-
-def _keys(form: type[_Form]) -> list[str]:
-    return [info.alias or name for name, info in form.model_fields.items()]
-
-
-_FORMS: dict[str, type[_Form]] = {
-    "seeds": _Seeds,
-    "rungs": _Rungs,
-    "confirm": _Confirm,
-    "resources": _Resources,
-}
+    if fault.kind == "missing":
+        return f"{location}: missing key {show(dotted)}"
+    return f"{location}: {dotted} {fault.problem}; got {show(fault.value)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,7 +18,6 @@ import pytest
 from qipo_ray.distributed.client import Client, broker_of
 from qipo_ray.distributed.ray_service import RayTrainingService
 from qipo_ray.errors import UserError
-from qipo_ray.store.files import read_json
 from qipo_ray.study.job import Job, Run
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.job_store import JobStore
@@ -85,7 +85,7 @@ def ends(reports: list[JobEvent]) -> list[tuple[str, str]]:
 def claims(root: Path, job: Job) -> list[int]:
     """The process ids of a job's attempts, in order."""
     folder = JobStore(root).artefacts.folder(job.stage, job.key)
-    return [read_json(path)["pid"] for path in sorted(folder.glob("attempt-*"))]
+    return [json.loads(path.read_text())["pid"] for path in sorted(folder.glob("attempt-*"))]
 
 
 def alone(root: Path, run: Run) -> None:

@@ -26,7 +26,6 @@ from qipo_ray.store.checks import (
     one_of,
     text,
 )
-from qipo_ray.store.record_schema import RECORD
 
 FORM = Fields(
     {
@@ -144,7 +143,3 @@ def test_text_patterns_may_hold_anything() -> None:
     assert odd.fits("{}") and odd.fits("'\"\\") and not odd.fits("x")
     with pytest.raises(RecordError, match="expected braces"):
         judged(odd)("x", "it")
-
-
-def test_the_record_is_compiled_into_one_function() -> None:
-    assert RECORD.fits.__code__.co_name == "fits"

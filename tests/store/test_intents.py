@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.store.checks import RecordError
 from qipo_ray.store.intents import read_intent, read_intents, trial_id, write_intent
+from qipo_ray.store.record_schema import RecordError
 
 
 def intent(position: int = 0, task: str = "point", **changes: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.store.checks import RecordError
+from qipo_ray.store.record_schema import RecordError
 from qipo_ray.store.rung_log import RungLog
 
 

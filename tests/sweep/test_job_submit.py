@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from qipo_ray.store.files import read_json
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
@@ -182,7 +181,7 @@ def test_a_stopped_sweep_goes_on_from_a_new_working_directory(
     assert head.ray("job", "stop", "first").returncode == 0
     assert head.get("jobs/first")["status"] == "STOPPED"
     (lease,) = root.glob("driver/*.json")
-    assert read_json(lease)["released"], "the driver was not given the time to let go"
+    assert json.loads(lease.read_text())["released"], "the driver was not given the time to let go"
     log, tried = RungLog(root / "rungs.jsonl").read(), read_intents(root)
     assert all(r["purpose"] == "search" for r in read_records(root)), "stopped too late"
 

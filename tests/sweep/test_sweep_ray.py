@@ -6,6 +6,7 @@ of any two can be compared, trial by trial.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,7 +20,6 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qipo_ray.cli.main import main
-from qipo_ray.store.files import read_json
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
@@ -158,11 +158,11 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     assert refused.stderr.startswith(f"error: {root} is driven by process {first.pid} on host ")
 
     job = eventually("a job in mid-training", lambda: in_training(root))
-    worker = read_json(job / "attempt-000001")["pid"]
+    worker = json.loads((job / "attempt-000001").read_text())["pid"]
     assert worker in marked() and worker != first.pid
     os.kill(worker, signal.SIGKILL)
     eventually("its job again", lambda: (job / "attempt-000002").exists())
-    assert read_json(job / "attempt-000002")["pid"] != worker
+    assert json.loads((job / "attempt-000002").read_text())["pid"] != worker
 
     eventually("a second rung", lambda: len(rungs(root)) >= 2)
     assert first.poll() is None

@@ -11,7 +11,6 @@ import torch
 from fixtures.tiny_runs import train_jobs
 
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.store.checks import judged
 from qipo_ray.store.record_schema import RECORD
 from qipo_ray.study.job import Run
 from qipo_ray.train import runner as host
@@ -36,7 +35,7 @@ def train(run: Run, root: Path) -> None:
 
 def record_of(run: Run, data: Dataset, root: Path) -> dict[str, Any]:
     record = build_record(run, data, JobStore(root), OCCASION)
-    judged(RECORD)(record, "record")
+    RECORD.check(record, "record")
     return record
 
 
