@@ -19,7 +19,7 @@ def in_code() -> Counter[str]:
     files = [*(ROOT / "qipo_ray").rglob("*.py"), *(ROOT / "qipo_ray" / "presets").glob("*.yaml")]
     files += (ROOT / "search_spaces").glob("*.yaml")
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    return Counter(re.findall(r"# Deviation (D\d+): \S", text))
+    return Counter(re.findall(r"# Departure (D\d+): \S", text))
 
 
 def test_every_number_stands_once_in_the_code_and_once_on_the_page() -> None:

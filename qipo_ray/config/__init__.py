@@ -1,6 +1,7 @@
 """The settings of a run: frozen dataclasses, strict YAML, dotted overrides, a key per stage."""
 
 from qipo_ray.config.explanation import ExplainedSetting, explain
+from qipo_ray.config.facts import field_notes
 from qipo_ray.config.keys import (
     STAGES,
     config_hash,
@@ -29,7 +30,6 @@ from qipo_ray.config.schema import (
     Policy,
     Sampler,
     field_names,
-    field_notes,
 )
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qipo_ray.config.facts import field_notes
 from qipo_ray.config.loading import build, document_of, preset_names, to_dict
 from qipo_ray.config.notes import Note, Ours, Plain
-from qipo_ray.config.schema import field_notes
 
 
 @dataclass(frozen=True)

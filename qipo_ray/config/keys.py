@@ -6,12 +6,15 @@ A stage's own total length is not in its key, since a longer job continues a sho
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from typing import Any
 
+from qipo_ray.config.facts import field_notes, later_settings, marks
 from qipo_ray.config.loading import to_dict
-from qipo_ray.config.schema import AUTO_PREDICTS, AUTO_SOLVER, LATER, Config
+from qipo_ray.config.notes import Departure
+from qipo_ray.config.schema import Config, field_names
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
 STAGES = ("behaviour", "critic", "policy")
@@ -84,39 +87,38 @@ def departures(config: Config) -> tuple[str, ...]:
 
 def departure_labels(config: Config) -> dict[str, bool]:
     """Return all labels that there are, and whether the configuration departs in this way."""
-    data, critic, policy = config.data, config.critic, config.policy
-    return {
-        "standard-observations": data.observations != "raw",
-        "raw-reward": data.reward != "paper",
-        "trig-path": config.behaviour.path == "trig",
-        f"predicts={config.predicts}": config.predicts != AUTO_PREDICTS[config.behaviour.path],
-        "residual-network": config.behaviour.network != "unet",
-        "averaged-behaviour": config.behaviour.weights != "online",
-        f"solver={config.solver}": config.solver != AUTO_SOLVER[config.behaviour.path],
-        "layer-norm": critic.layer_norm,
-        "returns-init": 0 < critic.returns_updates < critic.updates,
-        "returns-critic": critic.returns_updates >= critic.updates,  # no Bellman update at all
-        f"critic-pool={critic.pool}": critic.pool > 0 and critic.returns_updates < critic.updates,
-        f"expectile={critic.expectile:g}": critic.target == "expectile",
-        "no-data-action": not policy.data_action,
-        f"beta-growth={policy.beta_growth:g}": policy.beta_growth != 1 and not policy.target_ess,
-        f"target-ess={policy.target_ess:g}": policy.target_ess > 0,
-        f"trust={policy.trust}": policy.trust > 0,
-        f"loss-actions={policy.loss_actions}": policy.loss_actions > 0,
-        "online-sampler": policy.sampler != "ema",
-        f"policy-pool={policy.pool}": policy.pool > 0,
-        "clipped-actions": config.sampler.clip,
-        "bfloat16": config.compute.precision == "bfloat16",
-        "half-support": config.compute.support == "float16",
-        "ema-evaluation": config.evaluation.weights != "online",
-    }
+    labels, settings = {}, _resolved(config)
+    for dotted, mark in _departure_marks():
+        section, key = dotted.split(".")
+        value, paper = settings[section][key], field_notes()[dotted].value
+        departs = mark.when(config, value) if mark.when else value != paper
+        labels[mark.label.format(value)] = departs
+    return labels
 
 
-def _effective(config: Config) -> dict[str, dict[str, Any]]:
-    """Return the settings with ``auto`` resolved and without those that have no effect."""
+@functools.cache
+def _departure_marks() -> tuple[tuple[str, Departure], ...]:
+    """Return the marks of departures in the order in which records hold their labels."""
+    position = {dotted: number for number, dotted in enumerate(field_names())}
+
+    def place(pair: tuple[str, Departure]) -> tuple[int, bool]:
+        dotted, mark = pair
+        return position[mark.after or dotted], bool(mark.after)
+
+    return tuple(sorted(marks(Departure), key=place))
+
+
+def _resolved(config: Config) -> dict[str, dict[str, Any]]:
+    """Return the settings with what ``auto`` stands for."""
     settings = to_dict(config)
     settings["behaviour"]["predicts"] = config.predicts
     settings["sampler"]["solver"] = config.solver
+    return settings
+
+
+def _effective(config: Config) -> dict[str, dict[str, Any]]:
+    """Return the resolved settings without those that have no effect."""
+    settings = _resolved(config)
     if config.behaviour.network != "residual":
         del settings["behaviour"]["blocks"]
     idle = {
@@ -126,8 +128,8 @@ def _effective(config: Config) -> dict[str, dict[str, Any]]:
     for section, names in idle.items():
         for name in names:
             del settings[section][name]
-    for section, neutral in LATER.items():
-        for name, value in neutral.items():
+    for section, later in later_settings().items():
+        for name, value in later.items():
             if settings[section].get(name) == value:
                 del settings[section][name]
     return {section: values for section, values in settings.items() if values}

@@ -8,14 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.config.schema import (
-    LATER,
-    SECTIONS,
-    Config,
-    FieldError,
-    field_names,
-    field_types,
-)
+from qipo_ray.config.facts import later_settings
+from qipo_ray.config.schema import SECTIONS, Config, FieldError, field_names, field_types
 from qipo_ray.config.values import show
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 from qipo_ray.errors import UserError, nearest
@@ -66,7 +60,7 @@ def _with_later(mapping: object) -> object:
     if not isinstance(mapping, Mapping):
         return mapping
     full = dict(mapping)
-    for section, settings in LATER.items():
+    for section, settings in later_settings().items():
         new = len(settings) == len(field_types(SECTIONS[section]))
         given = full.get(section, {} if new else None)
         if isinstance(given, Mapping):

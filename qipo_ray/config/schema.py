@@ -2,17 +2,15 @@
 
 Ranges stand beside the fields; a section that breaks one cannot be built. Fields are checked on
 construction, so a ``Config`` made by any route (file, override, search, code) is a valid one. What
-a field means and what the paper has for it is its note, which ``--explain`` prints.
+a field means, what the paper has for it and what else is to be known of it are parts of its type.
 """
-
-from __future__ import annotations
 
 import functools
 import math
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
-from qipo_ray.config.notes import Code, Note, Ours, Paper
+from qipo_ray.config.notes import Code, Departure, Ours, Paper, PerMember, Since, SupportSize
 from qipo_ray.config.values import Range, conform
 
 MOST = 999_999_999  # updates; nine digits, as in the names of snapshots
@@ -78,9 +76,12 @@ class Data(_Section):
     reward: Annotated[
         Literal["paper", "raw"],
         Code("paper", "paper: r - 1 on antmaze, 1000 r / range of returns on locomotion"),
+        Departure("raw-reward", after="data.observations"),
     ]
     observations: Annotated[
-        Literal["raw", "standard"], Code("raw", "standard: zero mean and unit deviation")
+        Literal["raw", "standard"],
+        Code("raw", "standard: zero mean and unit deviation"),
+        Departure("standard-observations"),
     ]
 
 
@@ -91,28 +92,37 @@ class Behaviour(_Section):
     path: Annotated[
         Literal["ot", "vp", "trig"],
         Paper("ot", "from data to noise: ot is QIPO-OT, vp is QIPO-Diff, trig is ours"),
+        Departure("trig-path", lambda _, value: value == "trig"),
     ]
     predicts: Annotated[
         Literal["auto", "velocity", "noise", "noise_residual", "v"],
         Paper("auto", "by the network; auto: velocity on ot and trig, noise on vp"),
+        Departure("predicts={}", lambda c, value: value != AUTO_PREDICTS[c.behaviour.path]),
     ]
     network: Annotated[
         Literal["residual", "unet"],
         Code("unet", "unet: the paper's, widths 512/256/128; residual: ours, small"),
+        Departure("residual-network"),
     ]
-    width: Annotated[Width, Code(512, "neurons of the widest layer")]
+    width: Annotated[Width, Code(512, "neurons of the widest layer"), SupportSize()]
     blocks: Annotated[
         int, Range(1, 64), Ours(3, "residual blocks; no effect with the unet, which has its own")
     ]
-    learning_rate: Annotated[Rate, Code(1e-4, "Adam, constant")]
+    learning_rate: Annotated[Rate, Code(1e-4, "Adam, constant"), PerMember()]
     batch_size: Annotated[Count, Code(4096, "transitions")]
-    updates: Annotated[Count, Code(600_000, "length of the stage")]
+    updates: Annotated[Count, Code(600_000, "length of the stage"), PerMember()]
     ema_rate: Annotated[
-        Rate, Ours(0.005, "share of new weights in the average, per update; used by switch")
+        Rate,
+        Ours(0.005, "share of new weights in the average, per update; used by switch"),
+        Since(1.0),
+        PerMember(),
     ]
     weights: Annotated[
         Literal["online", "ema"],
         Code("online", "weights that the later stages go on from; ema: the average"),
+        Since("online"),
+        PerMember(),
+        Departure("averaged-behaviour"),
     ]
 
 
@@ -125,11 +135,16 @@ class Sampler(_Section):
         Ours(
             "auto", "auto: midpoint on ot, dpmpp_2m on vp and trig; second order, as the paper's"
         ),
+        Departure("solver={}", lambda c, value: value != AUTO_SOLVER[c.behaviour.path]),
     ]
     evaluations: Annotated[
         int, Range(1, 10_000), Code(15, "most network evaluations per action; midpoint takes two")
     ]
-    clip: Annotated[bool, Code(False, "actions to [-1, 1], in support sets and in evaluation")]
+    clip: Annotated[
+        bool,
+        Code(False, "actions to [-1, 1], in support sets and in evaluation"),
+        Departure("clipped-actions", after="policy.pool"),
+    ]
 
 
 @dataclass(frozen=True)
@@ -138,26 +153,52 @@ class Critic(_Section):
 
     width: Annotated[Width, Code(256, "neurons of a hidden layer")]
     layers: Annotated[int, Range(1, 64), Code(3, "hidden layers")]
-    layer_norm: Annotated[bool, Code(False, "after each hidden layer")]
-    learning_rate: Annotated[Rate, Code(3e-4, "Adam, constant")]
+    layer_norm: Annotated[bool, Code(False, "after each hidden layer"), Departure("layer-norm")]
+    learning_rate: Annotated[Rate, Code(3e-4, "Adam, constant"), PerMember()]
     batch_size: Annotated[Count, Code(256, "transitions")]
-    updates: Annotated[Count, Code(500_000, "length of the stage")]
-    returns_updates: Annotated[CountOrNone, Ours(0, "first updates, on returns-to-go instead")]
+    updates: Annotated[Count, Code(500_000, "length of the stage"), PerMember()]
+    returns_updates: Annotated[
+        CountOrNone,
+        Ours(0, "first updates, on returns-to-go instead"),
+        PerMember(),
+        SupportSize(),
+        Departure("returns-init", lambda c, value: 0 < value < c.critic.updates),
+        Departure("returns-critic", lambda c, value: value >= c.critic.updates),
+    ]
     discount: Annotated[float, Range(0, 1, open_high=True), Code(0.99, "gamma, per step")]
     temperature: Annotated[
-        Weight, Code(1, "q_alpha of the softmax over support actions, 1 / unit of Q; antmaze: 20")
+        Weight,
+        Code(1, "q_alpha of the softmax over support actions, 1 / unit of Q; antmaze: 20"),
+        PerMember(),
     ]
-    polyak: Annotated[Rate, Code(0.005, "tau: share of new weights in the target, per update")]
-    support_size: Annotated[Count, Code(64, "M: support actions per next state")]
-    refresh_every: Annotated[Count, Code(100_000, "updates between renewals of support actions")]
-    pool: Annotated[CountOrNone, Code(0, "states that get support actions; 0: all")]
+    polyak: Annotated[
+        Rate, Code(0.005, "tau: share of new weights in the target, per update"), PerMember()
+    ]
+    support_size: Annotated[Count, Code(64, "M: support actions per next state"), SupportSize()]
+    refresh_every: Annotated[
+        Count, Code(100_000, "updates between renewals of support actions"), PerMember()
+    ]
+    pool: Annotated[
+        CountOrNone,
+        Code(0, "states that get support actions; 0: all"),
+        SupportSize(),
+        Departure(
+            "critic-pool={}",
+            lambda c, value: value > 0 and c.critic.returns_updates < c.critic.updates,
+        ),
+    ]
     target: Annotated[
-        Literal["softmax", "expectile"], Paper("softmax", "value of Q over the support actions")
+        Literal["softmax", "expectile"],
+        Paper("softmax", "value of Q over the support actions"),
+        Since("softmax"),
     ]
     expectile: Annotated[
         float,
         Range(0.5, 1, open_high=True),
         Ours(0.7, "0.5 is the mean, towards 1 the maximum; no effect with the softmax"),
+        Since(0.7),
+        PerMember(),
+        Departure("expectile={:g}", lambda c, _: c.critic.target == "expectile"),
     ]
 
 
@@ -165,33 +206,67 @@ class Critic(_Section):
 class Policy(_Section):
     """The policy stage: energy-weighted improvement (paper, phase 3)."""
 
-    beta: Annotated[Weight, Code(3, "guidance scale per round, 1 / unit of Q")]
-    support_size: Annotated[Count, Code(64, "M: actions drawn per state")]
+    beta: Annotated[Weight, Code(3, "guidance scale per round, 1 / unit of Q"), PerMember()]
+    support_size: Annotated[Count, Code(64, "M: actions drawn per state"), SupportSize()]
     data_action: Annotated[
-        bool, Paper(True, "the data set's action joins the support set; in the paper's code: no")
+        bool,
+        Paper(True, "the data set's action joins the support set; in the paper's code: no"),
+        SupportSize(),
+        Departure("no-data-action"),
     ]
-    rounds: Annotated[Count, Code(10, "support sets, one per round")]
-    renew_every: Annotated[Count, Code(10_000, "K_renew: updates per round")]
-    learning_rate: Annotated[Rate, Code(1e-4, "Adam, constant; goes on with the behaviour's")]
+    rounds: Annotated[Count, Code(10, "support sets, one per round"), PerMember()]
+    renew_every: Annotated[Count, Code(10_000, "K_renew: updates per round"), PerMember()]
+    learning_rate: Annotated[
+        Rate, Code(1e-4, "Adam, constant; goes on with the behaviour's"), PerMember()
+    ]
     batch_size: Annotated[Count, Code(256, "states")]
     loss_actions: Annotated[
-        CountOrNone, Ours(0, "actions per state drawn by weight for the loss; 0: all, weighted")
+        CountOrNone,
+        Ours(0, "actions per state drawn by weight for the loss; 0: all, weighted"),
+        Departure("loss-actions={}"),
     ]
     sampler: Annotated[
-        Literal["ema", "online"], Code("ema", "weights that draw the support actions")
+        Literal["ema", "online"],
+        Code("ema", "weights that draw the support actions"),
+        PerMember(),
+        Departure("online-sampler"),
     ]
-    ema_rate: Annotated[Rate, Code(0.005, "share of new weights in the average, per update")]
-    pool: Annotated[CountOrNone, Code(0, "states that get support actions; 0: all")]
-    beta_growth: Annotated[float, Range(0, 100), Ours(1, "factor on beta, each further round")]
+    ema_rate: Annotated[
+        Rate, Code(0.005, "share of new weights in the average, per update"), PerMember()
+    ]
+    pool: Annotated[
+        CountOrNone,
+        Code(0, "states that get support actions; 0: all"),
+        SupportSize(),
+        Departure("policy-pool={}"),
+    ]
+    beta_growth: Annotated[
+        float,
+        Range(0, 100),
+        Ours(1, "factor on beta, each further round"),
+        Since(1.0),
+        PerMember(),
+        Departure(
+            "beta-growth={:g}",
+            lambda c, value: value != 1 and not c.policy.target_ess,
+            after="policy.data_action",
+        ),
+    ]
     target_ess: Annotated[
         float,
         Range(0, 1, open_high=True),
         Ours(0, "finds beta: effective sample size of the weights as a share of M; 0: beta"),
+        Since(0.0),
+        PerMember(),
+        Departure("target-ess={:g}", after="policy.data_action"),
     ]
     trust: Annotated[
         int,
         Range(0, 1024),
         Ours(0, "no tilt beyond Q's best of so many actions, rest where it is there; 0: no bound"),
+        Since(0),
+        PerMember(),
+        Departure("trust={}", after="policy.data_action"),
     ]
 
     def __post_init__(self) -> None:
@@ -230,9 +305,15 @@ class Compute(_Section):
     precision: Annotated[
         Literal["float32", "bfloat16"],
         Ours("float32", "of the policy network; Q stays in float32"),
+        Since("float32"),
+        Departure("bfloat16"),
     ]
     support: Annotated[
-        Literal["float32", "float16"], Ours("float32", "of support actions in memory")
+        Literal["float32", "float16"],
+        Ours("float32", "of support actions in memory"),
+        Since("float32"),
+        SupportSize(),
+        Departure("half-support"),
     ]
 
 
@@ -246,6 +327,7 @@ class Evaluation(_Section):
     weights: Annotated[
         Literal["online", "ema"],
         Code("online", "weights that are scored, of cloning and of the policy; ema: averages"),
+        Departure("ema-evaluation"),
     ]
 
 
@@ -299,27 +381,9 @@ SECTIONS: dict[str, type] = {
     "evaluation": Evaluation,
 }
 
-# Settings that came after the first records, with the value that means what was before: records
-# without them stay readable, and keys without them stay what they were.
-LATER: dict[str, dict[str, Any]] = {
-    "behaviour": {"ema_rate": 1.0, "weights": "online"},
-    "critic": {"target": "softmax", "expectile": 0.7},
-    "policy": {"beta_growth": 1.0, "target_ess": 0.0, "trust": 0},
-    "compute": {"precision": "float32", "support": "float32"},
-}
-
 
 def field_names() -> tuple[str, ...]:
     """Return the dotted names of all settings, in the order of the sections."""
     return tuple(
         f"{name}.{field.name}" for name, section in SECTIONS.items() for field in fields(section)
     )
-
-
-def field_notes() -> dict[str, Note]:
-    """Return the note of every setting by its dotted name, in the order of the sections."""
-    return {
-        f"{name}.{key}": next(part for part in get_args(hint) if isinstance(part, Note))
-        for name, section in SECTIONS.items()
-        for key, hint in field_types(section).items()
-    }

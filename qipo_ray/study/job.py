@@ -10,19 +10,7 @@ from typing import Any
 
 from qipo_ray.config import STAGES, Config, stage_keys, stage_updates, to_dict
 from qipo_ray.config.evaluations import scored_at
-
-# Hyper-parameters that members of one pack may differ in: (N, 1) columns, lengths and switches.
-COLUMNS = {
-    "behaviour": {"learning_rate", "ema_rate", "weights", "updates"},
-    "critic": {
-        "learning_rate", "temperature", "expectile", "polyak", "updates", "returns_updates",
-        "refresh_every",
-    },
-    "policy": {
-        "learning_rate", "beta", "beta_growth", "target_ess", "trust", "ema_rate", "rounds",
-        "renew_every", "sampler",
-    },
-}  # fmt: skip
+from qipo_ray.config.facts import pack_columns
 
 
 @dataclass(frozen=True)
@@ -70,6 +58,7 @@ class Job:
     def shape(self) -> str:
         """Jobs of equal shape can train in one pack: all settings but the columns are equal."""
         sections: dict[str, Any] = to_dict(self.config)
+        columns = pack_columns(self.stage)
         part: dict[str, Any] = {
             "stage": self.stage,
             "data": [self.task, self.data_sha256, sections["data"]],
@@ -78,7 +67,7 @@ class Job:
                 k: sections["behaviour"][k] for k in ("path", "network", "width", "blocks")
             },
             "predicts": self.config.predicts,
-            "own": {k: v for k, v in sections[self.stage].items() if k not in COLUMNS[self.stage]},
+            "own": {k: v for k, v in sections[self.stage].items() if k not in columns},
         }
         if self.stage != "behaviour":
             names = ("width", "layers", "layer_norm", "discount")

@@ -6,16 +6,10 @@ import itertools
 from collections.abc import Iterator
 
 from qipo_ray.config import Config, FieldError
+from qipo_ray.config.facts import support_sizes
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.study.search_spec import SearchSpec, changed
 from qipo_ray.train.memory import planned, support_needs
-
-SIZES = frozenset(
-    {
-        "behaviour.width", "critic.pool", "critic.support_size", "critic.returns_updates",
-        "policy.pool", "policy.support_size", "policy.data_action", "compute.support",
-    }
-)  # fmt: skip
 
 
 def memory_line(spec: SearchSpec, dataset: Dataset, jobs: int) -> str:
@@ -31,7 +25,7 @@ def _sizes(spec: SearchSpec) -> Iterator[Config]:
     """Yield configurations with all sizes that may occur, whatever is searched beside them."""
     if spec.paper is not None:
         yield spec.paper
-    searched = [parameter for parameter in spec.parameters if parameter.key in SIZES]
+    searched = [parameter for parameter in spec.parameters if parameter.key in support_sizes()]
     ends = [one.values for one in searched]  # options, or the lowest and the highest
     for values in itertools.product(*ends):
         try:

@@ -17,7 +17,7 @@ from qipo_ray.config import (
     stage_updates,
     to_dict,
 )
-from qipo_ray.config.schema import LATER as SETTINGS_LATER
+from qipo_ray.config.facts import later_settings
 
 ALL = {"behaviour", "critic", "policy"}
 LATER = {"critic", "policy"}
@@ -145,7 +145,7 @@ def test_settings_without_effect_change_nothing() -> None:
 def test_a_configuration_from_before_a_setting_keeps_its_keys() -> None:
     """The keys of the first release; a record of it has no section ``compute``."""
     old: dict[str, dict[str, Any]] = to_dict(BASE)
-    for section, settings in SETTINGS_LATER.items():
+    for section, settings in later_settings().items():
         old[section] = {k: v for k, v in old[section].items() if k not in settings}
     del old["compute"]
     before = from_dict(old, "record")

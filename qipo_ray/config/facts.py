@@ -1,0 +1,53 @@
+"""What the program asks of the marks beside the fields: a table for each question."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import TypeVar, get_args
+
+from qipo_ray.config.notes import Note, PerMember, Plain, Since, SupportSize
+from qipo_ray.config.schema import SECTIONS, field_types
+
+Mark = TypeVar("Mark")
+
+
+def marks(kind: type[Mark]) -> Iterator[tuple[str, Mark]]:
+    """Yield (dotted name, mark) of all marks of a kind, in the order of the fields."""
+    for name, section in SECTIONS.items():
+        for key, hint in field_types(section).items():
+            for part in get_args(hint):
+                if isinstance(part, kind):
+                    yield f"{name}.{key}", part
+
+
+@functools.cache
+def field_notes() -> dict[str, Note]:
+    """Return the note of every setting by its dotted name, in the order of the sections."""
+    return dict(marks(Note))
+
+
+@functools.cache
+def later_settings() -> dict[str, dict[str, Plain]]:
+    """Return per section the settings that came after the first records, with what was before.
+
+    Records, files and presets without them mean these values; with them keys stay what they were.
+    """
+    later: dict[str, dict[str, Plain]] = {}
+    for dotted, since in marks(Since):
+        section, key = dotted.split(".")
+        later.setdefault(section, {})[key] = since.value
+    return later
+
+
+@functools.cache
+def pack_columns(section: str) -> frozenset[str]:
+    """Return the settings of a section in which the members of one pack may differ."""
+    columns = (dotted.split(".") for dotted, _ in marks(PerMember))
+    return frozenset(key for name, key in columns if name == section)
+
+
+@functools.cache
+def support_sizes() -> frozenset[str]:
+    """Return the dotted settings that the memory of support sets depends on."""
+    return frozenset(dotted for dotted, _ in marks(SupportSize))

@@ -1,0 +1,57 @@
+"""The tables that follow from the marks beside the fields, against what they were by hand."""
+
+from __future__ import annotations
+
+from qipo_ray.config import field_names, field_notes, load_config
+from qipo_ray.config.facts import later_settings, marks, pack_columns, support_sizes
+from qipo_ray.config.keys import departure_labels
+from qipo_ray.config.notes import Departure, Note, Since
+from qipo_ray.config.schema import SECTIONS, field_types
+from qipo_ray.config.values import conform
+
+# As the records of the first releases hold them.
+LABELS = (
+    "standard-observations", "raw-reward", "trig-path", "predicts", "residual-network",
+    "averaged-behaviour", "solver", "layer-norm", "returns-init", "returns-critic", "critic-pool",
+    "expectile", "no-data-action", "beta-growth", "target-ess", "trust", "loss-actions",
+    "online-sampler", "policy-pool", "clipped-actions", "bfloat16", "half-support",
+    "ema-evaluation",
+)  # fmt: skip
+
+
+def test_every_setting_has_one_note_and_marks_name_settings() -> None:
+    assert [dotted for dotted, _ in marks(Note)] == list(field_names()) == list(field_notes())
+    assert all(mark.after in ("", *field_names()) for _, mark in marks(Departure))
+
+
+def test_labels_stand_in_the_order_of_the_first_records() -> None:
+    labels = [label.split("=")[0] for label in departure_labels(load_config("paper"))]
+    assert [label for label in labels if label in LABELS] == list(LABELS)
+    assert len(labels) == len(set(labels))
+
+
+def test_values_of_old_records_are_of_the_settings_type() -> None:
+    for dotted, since in marks(Since):
+        section, key = dotted.split(".")
+        assert conform(field_types(SECTIONS[section])[key], since.value) == since.value
+    assert later_settings()["policy"] == {"beta_growth": 1.0, "target_ess": 0.0, "trust": 0}
+    assert later_settings()["behaviour"] == {"ema_rate": 1.0, "weights": "online"}
+
+
+def test_members_of_a_pack_differ_in_rates_lengths_and_switches() -> None:
+    assert pack_columns("behaviour") == {"learning_rate", "ema_rate", "weights", "updates"}
+    assert pack_columns("critic") == {
+        "learning_rate", "temperature", "expectile", "polyak", "updates", "returns_updates",
+        "refresh_every",
+    }  # fmt: skip
+    assert pack_columns("policy") == {
+        "learning_rate", "beta", "beta_growth", "target_ess", "trust", "ema_rate", "rounds",
+        "renew_every", "sampler",
+    }  # fmt: skip
+
+
+def test_the_memory_of_support_sets_follows_from_their_sizes() -> None:
+    assert support_sizes() == {
+        "behaviour.width", "critic.pool", "critic.support_size", "critic.returns_updates",
+        "policy.pool", "policy.support_size", "policy.data_action", "compute.support",
+    }  # fmt: skip
