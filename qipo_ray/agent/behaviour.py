@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from qipo_ray.agent.pack import FAR, Member, Pack, State, stream
-from qipo_ray.agent.sampling import network_of
+from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
-from qipo_ray.flow import Field, path_named, regression_loss
+from qipo_ray.flow import regression_loss
 
 
 class BehaviourPack(Pack):
@@ -25,9 +25,9 @@ class BehaviourPack(Pack):
 
     def __init__(self, config: Config, data: Tensors) -> None:
         super().__init__(config, data)
-        self.path, self.predicts = path_named(config.behaviour.path), config.predicts
         self.batch_size = config.behaviour.batch_size
-        self.network = network_of(config.behaviour, data.state_dim, data.action_dim)
+        self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
+        self.network = self.sampler.network
         self.online = self._stack("online", self.network.shapes, trainable=True)
         self.ema = self._stack("ema", self.network.shapes)
 
@@ -47,12 +47,8 @@ class BehaviourPack(Pack):
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows = self.pick(self.data.rows, self.batch_size)
-        states, actions = self.data.observations[rows], self.data.actions[rows]
-        field = Field(
-            self.path,
-            self.predicts,
-            lambda x, t: self.network(self.online.params, states, x, t),
-        )
+        states, actions = self.data.states[rows], self.data.actions[rows]
+        field = self.sampler.field(self.online.params, states)
         noise, times = self.noise(*actions.shape[1:]), self.times(self.batch_size)
         per_sample = regression_loss(field, actions, noise, times)
         loss = per_sample.mean(1)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.pack import Member, Pack, State, stream
-from qipo_ray.agent.sampling import ActionSampler
-from qipo_ray.agent.support import DTYPES, SupportSet, support_actions, support_pool
+from qipo_ray.agent.sampling import ActionSampler, cloned_weights
+from qipo_ray.agent.support import SupportSet, support_actions, support_dtype, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.nets import TwinQ
@@ -73,7 +73,7 @@ class CriticPack(Pack):
             for weights in twins:
                 weights["out.bias"].fill_(self.data.returns[self.data.with_returns].mean().item())
         rows = torch.cat([self.online.pack_row(weights) for weights in twins])
-        behaviour = upstream["behaviour"]["weights"][member.config.behaviour.weights]
+        behaviour = cloned_weights(member.config, upstream["behaviour"])
         return {"online": rows, "target": rows.clone(), "behaviour": behaviour}
 
     def _rate(self, config: Config) -> float:
@@ -116,13 +116,13 @@ class CriticPack(Pack):
 
     def _renew(self, i: int, renewal: int) -> SupportSet:
         member = self.members[i]
-        c, dtype = member.config.critic, DTYPES[member.config.compute.support]
+        c, dtype = member.config.critic, support_dtype(member.config)
         generator = stream(member.seed, self.stage, "support", renewal, device=self.data.device)
         pool = support_pool(self.data.rows, c.pool, generator)
         actions = support_actions(
             self.sampler,
             self.prior.slice(i, i + 1),
-            self.data.next_observations,
+            self.data.next_states,
             pool,
             c.support_size,
             generator,
@@ -144,7 +144,7 @@ class CriticPack(Pack):
             values, spreads = self._bootstrap(bootstrapped, rows, spots)
             at = self._at(bootstrapped)
             targets[at], spread[at] = values, spreads
-        states, actions = self.data.observations[rows], self.data.actions[rows].unsqueeze(2)
+        states, actions = self.data.states[rows], self.data.actions[rows].unsqueeze(2)
         q = self.q(self.online.params, states, actions).squeeze(-1)  # (N, 2, B)
         loss = (q - targets.unsqueeze(1)).square().mean(2)  # (N, 2)
         metrics = [loss.mean(1).detach(), q.detach().mean((1, 2)), targets.mean(1), spread]
@@ -177,7 +177,7 @@ class CriticPack(Pack):
         )
         at = self._at(members)
         rows = rows[at]
-        states = self.data.next_observations[rows]
+        states = self.data.next_states[rows]
         q = self.q.lowest(self._target_of(at), states, actions)
         if self.target_rule == "softmax":
             value = (torch.softmax(self.temperature[at] * q, -1) * q).sum(-1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.pack import State, stream
-from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.sampling import ActionSampler, cloned_weights
 from qipo_ray.agent.support import support_actions, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
@@ -102,9 +102,9 @@ def critic_report(
     known = data.with_returns.cpu()
     among = known if len(known) else torch.arange(data.rows)
     rows = among[support_pool(len(among), ROWS, generator)].to(data.device)
-    states, taken = data.observations[rows].cpu(), data.actions[rows].cpu()
+    states, taken = data.states[rows].cpu(), data.actions[rows].cpu()
     sampler = ActionSampler(config, data.state_dim, data.action_dim)
-    prior = loaded(sampler.network.shapes, behaviour["weights"][config.behaviour.weights])
+    prior = loaded(sampler.network.shapes, cloned_weights(config, behaviour))
     actions = support_actions(
         sampler, prior.params, states, torch.arange(len(rows)), ACTIONS, generator
     )

@@ -20,26 +20,24 @@ from torch import Tensor
 
 from qipo_ray.agent.critic import twin_q
 from qipo_ray.agent.pack import FAR, Member, Pack, State, stream
-from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.sampling import ActionSampler, cloned_weights
 from qipo_ray.agent.support import (
-    DTYPES,
     SupportSet,
     WeightedSet,
     chunks,
     drift,
     support_actions,
     support_beta,
+    support_dtype,
     support_pool,
     trusted_beta,
 )
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.flow import (
-    Field,
     draw_by_weight,
     effective_sample_size,
     entropy,
-    path_named,
     regression_loss,
     support_weights,
     weighted_loss,
@@ -65,7 +63,6 @@ class PolicyPack(Pack):
 
     def __init__(self, config: Config, data: Tensors) -> None:
         super().__init__(config, data)
-        self.path, self.predicts = path_named(config.behaviour.path), config.predicts
         self.batch_size = config.policy.batch_size
         self.loss_actions = config.policy.loss_actions
         self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
@@ -78,8 +75,7 @@ class PolicyPack(Pack):
         self.support: list[WeightedSet | None] = []
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
-        # Departure D35: policy and critic go on from the clone, or by switch from its average.
-        prior = upstream["behaviour"]["weights"][member.config.behaviour.weights]
+        prior = cloned_weights(member.config, upstream["behaviour"])
         critic = upstream["critic"]["weights"]["online"]
         return {
             "online": prior,
@@ -134,14 +130,14 @@ class PolicyPack(Pack):
     def _renew(self, i: int, now: int) -> WeightedSet:
         """Return the support set of round ``now``, drawn from the policy as the round began."""
         member = self.members[i]
-        p, dtype = member.config.policy, DTYPES[member.config.compute.support]
+        p, dtype = member.config.policy, support_dtype(member.config)
         generator = stream(member.seed, self.stage, "support", now, device=self.data.device)
         pool = support_pool(self.data.rows, p.pool, generator)
         # Departure D9: support actions at s alone; the paper's code renews those at s' unused.
         actions = support_actions(
             self.sampler,
             self.source.slice(i, i + 1),
-            self.data.observations,
+            self.data.states,
             pool,
             p.support_size,
             generator,
@@ -188,7 +184,7 @@ class PolicyPack(Pack):
         critic = self.critic.slice(2 * i, 2 * i + 2)
         values = torch.empty(actions.shape[:2], device=actions.device)
         for start, part in chunks(pool, actions.shape[1]):
-            states, some = self.data.observations[part], actions[start : start + len(part)].float()
+            states, some = self.data.states[part], actions[start : start + len(part)].float()
             values[start : start + len(part)] = self.q.lowest(critic, states[None], some[None])[0]
         return values
 
@@ -209,7 +205,7 @@ class PolicyPack(Pack):
             support_actions(
                 self.sampler,
                 self.prior.slice(i, i + 1),
-                self.data.observations,
+                self.data.states,
                 rows,
                 size,
                 generator,
@@ -224,13 +220,9 @@ class PolicyPack(Pack):
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows, actions, weights = self._draw()
         n, b, m, a = actions.shape
-        repeated = self.data.observations[rows].unsqueeze(2).expand(-1, -1, m, -1)
+        repeated = self.data.states[rows].unsqueeze(2).expand(-1, -1, m, -1)
         states, flat = repeated.reshape(n, b * m, -1), actions.reshape(n, b * m, a)
-        field = Field(
-            self.path,
-            self.predicts,
-            lambda x, t: self.network(self.online.params, states, x, t),
-        )
+        field = self.sampler.field(self.online.params, states)
         noise, times = self.noise(b * m, a), self.times(b * m)
         per_action = regression_loss(field, flat, noise, times)
         loss = weighted_loss(per_action.view(n, b, m), weights)

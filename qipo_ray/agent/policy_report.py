@@ -15,7 +15,7 @@ import torch
 
 from qipo_ray.agent.critic_report import ACTIONS, ROWS, Judge, loaded
 from qipo_ray.agent.pack import State, stream
-from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.sampling import ActionSampler, cloned_weights, scored_weights
 from qipo_ray.agent.support import drift, support_actions, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
@@ -58,10 +58,9 @@ def policy_report(
     """Return the report of a policy, the same again for the same states and seed."""
     generator = stream(seed, "policy-report")
     rows = support_pool(data.rows, ROWS, generator)
-    states = data.observations[rows.to(data.device)].cpu()
+    states = data.states[rows.to(data.device)].cpu()
     sampler = ActionSampler(config, data.state_dim, data.action_dim)
-    prior = behaviour["weights"][config.behaviour.weights]
-    final = policy["weights"][config.evaluation.weights]
+    prior, final = cloned_weights(config, behaviour), scored_weights(config, policy)
     proposed, first, again = (
         support_actions(
             sampler,

@@ -1,9 +1,10 @@
-"""Actions from a policy: the solver, the network and the clip in one place."""
+"""Actions from a policy: which weights, and the network, the solver and the clip in one place."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from qipo_ray.agent.pack import State
 from qipo_ray.config import Behaviour, Config
 from qipo_ray.flow import Field, draw, path_named
 from qipo_ray.nets import PolicyNet, policy_net
@@ -15,6 +16,20 @@ def network_of(behaviour: Behaviour, state_dim: int, action_dim: int) -> PolicyN
     return policy_net(behaviour.network, state_dim, action_dim, behaviour.width, behaviour.blocks)
 
 
+def cloned_weights(config: Config, behaviour: State) -> Tensor:
+    """Return the flat weights ``(1, W)`` of cloning that the later stages go on from."""
+    # Departure D35: the last network, or by switch its average.
+    weights: Tensor = behaviour["weights"][config.behaviour.weights]
+    return weights
+
+
+def scored_weights(config: Config, state: State) -> Tensor:
+    """Return the flat weights ``(1, W)`` of cloning or of a policy that are scored."""
+    # Departure D33: averages can be scored; the paper's code scores the online networks.
+    weights: Tensor = state["weights"][config.evaluation.weights]
+    return weights
+
+
 class ActionSampler:
     """Draws actions from members' policies: one action a state, from noise."""
 
@@ -24,16 +39,19 @@ class ActionSampler:
         self.solver, self.evaluations = config.solver, config.sampler.evaluations
         self.clip = config.sampler.clip
 
+    def field(self, params: Params, states: Tensor) -> Field:
+        """Return the members' flow at normalised states ``(N, R, S)``, for ``x (N, R, A)``."""
+
+        def network(x: Tensor, t: Tensor) -> Tensor:
+            return self.network(params, states, x, t.expand(x.shape[:-1]))
+
+        return Field(self.path, self.predicts, network)
+
     def __call__(self, params: Params, states: Tensor, noise: Tensor) -> Tensor:
         """Return actions ``(N, R, A)`` for normalised states ``(N, R, S)``, noise ``(N, R, A)``.
 
         Clipped to [-1, 1] where the configuration says so.
         """
-
-        def network(x: Tensor, t: Tensor) -> Tensor:
-            return self.network(params, states, x, t.expand(x.shape[:-1]))
-
-        field = Field(self.path, self.predicts, network)
-        actions = draw(field, noise, self.solver, self.evaluations)
+        actions = draw(self.field(params, states), noise, self.solver, self.evaluations)
         # Departure D8: the paper's code leaves clipping to the simulator.
         return actions.clamp(-1, 1) if self.clip else actions

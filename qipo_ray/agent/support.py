@@ -17,12 +17,16 @@ from qipo_ray.flow import effective_sample_size
 from qipo_ray.nets.stack import Params
 
 CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; part of the draws
-# Departure D11: half precision in memory.
-DTYPES = {"float32": torch.float32, "float16": torch.float16}
 FITTED = 4096  # states that beta is fitted on
 BISECTIONS = 60
 LEAST_TILT = 0.1  # spreads of Q times beta; below it 99 % of the support actions count as equal
 MOST_SPREAD = 50.0  # spreads of Q times beta: weights are one-hot well before
+
+
+def support_dtype(config: Config) -> torch.dtype:
+    """Return the precision in which support actions are held."""
+    # Departure D11: half precision in memory.
+    return {"float32": torch.float32, "float16": torch.float16}[config.compute.support]
 
 
 @dataclass(frozen=True)

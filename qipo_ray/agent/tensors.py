@@ -26,7 +26,7 @@ class Normaliser:
     standard: bool
 
     @classmethod
-    def of(cls, observations: Tensor, kind: str) -> Normaliser:
+    def from_observations(cls, observations: Tensor, kind: str) -> Normaliser:
         """Return the normaliser ``raw`` (paper) or ``standard`` (departure) of ``(D, S)``."""
         if kind == "raw":
             dim = observations.shape[1]
@@ -52,17 +52,19 @@ class Normaliser:
 class Tensors:
     """One task's transitions on a device, shared by all members of a pack; D rows."""
 
-    observations: Tensor  # (D, S), normalised
+    states: Tensor  # (D, S), normalised observations
     actions: Tensor  # (D, A)
     rewards: Tensor  # (D,)
-    next_observations: Tensor  # (D, S), normalised
+    next_states: Tensor  # (D, S)
     terminals: Tensor  # (D,), 0 or 1
     returns: Tensor  # (D,), discounted return-to-go
     with_returns: Tensor  # (R,), rows whose return-to-go is known
     normaliser: Normaliser
 
     @classmethod
-    def of(cls, transitions: Transitions, observations: str, device: torch.device) -> Tensors:
+    def from_transitions(
+        cls, transitions: Transitions, observations: str, device: torch.device
+    ) -> Tensors:
         """Return ``transitions`` on ``device``, observations ``raw`` or ``standard``.
 
         On the CPU what is not changed shares its memory with ``transitions``.
@@ -71,14 +73,14 @@ class Tensors:
         def tensor(array: npt.NDArray[np.float32]) -> Tensor:
             return torch.from_numpy(array).to(device)
 
-        states = tensor(transitions.observations)
-        normaliser = Normaliser.of(states.cpu(), observations)
+        raw = tensor(transitions.observations)
+        normaliser = Normaliser.from_observations(raw.cpu(), observations)
         valid = torch.from_numpy(np.flatnonzero(transitions.returns_valid))
         return cls(
-            observations=normaliser(states),
+            states=normaliser(raw),
             actions=tensor(transitions.actions),
             rewards=tensor(transitions.rewards),
-            next_observations=normaliser(tensor(transitions.next_observations)),
+            next_states=normaliser(tensor(transitions.next_observations)),
             terminals=tensor(transitions.terminals),
             returns=tensor(transitions.returns),
             with_returns=valid.to(device),
@@ -86,7 +88,7 @@ class Tensors:
         )
 
     @classmethod
-    def over(cls, arrays: Mapping[str, npt.NDArray[Any]], device: torch.device) -> Tensors:
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], device: torch.device) -> Tensors:
         """Return what ``arrays()`` was called on; on the CPU its memory is that of ``arrays``."""
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         normaliser = Normaliser(
@@ -115,7 +117,7 @@ class Tensors:
     @property
     def state_dim(self) -> int:
         """Dimensions of a state, S."""
-        return self.observations.shape[1]
+        return self.states.shape[1]
 
     @property
     def action_dim(self) -> int:

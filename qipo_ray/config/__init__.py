@@ -6,7 +6,6 @@ from qipo_ray.config.keys import (
     STAGES,
     config_hash,
     departures,
-    path_label,
     stage_keys,
     stage_updates,
 )
@@ -30,6 +29,7 @@ from qipo_ray.config.schema import (
     Policy,
     Sampler,
     field_names,
+    path_label,
 )
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 

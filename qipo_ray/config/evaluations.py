@@ -1,10 +1,11 @@
-"""Where a run is scored, over how many episodes, and under which name a score is kept."""
+"""Where a run is scored, under which protocol, and under which name a score is kept."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 from qipo_ray.config.keys import stage_updates
 from qipo_ray.config.schema import Config
@@ -45,6 +46,31 @@ def score_name(config: Config, updates: int, episodes: int) -> str:
     clip = "clip" if s.clip else "free"
     parts = ("score", f"{updates:09d}", f"{episodes}ep", config.evaluation.weights, config.solver)
     return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
+
+
+def report_name(config: Config, stage: str, length: int) -> str:
+    """Return the name of a stage's report: that of a policy is of the weights that are scored."""
+    name = f"{stage}-report-{length:09d}"
+    return f"{name}-{config.evaluation.weights}" if stage == "policy" else name
+
+
+def final_episodes(config: Config, *, search: bool) -> int:
+    """Return over how many episodes the last score of a run is taken, in a search or beside it."""
+    return config.evaluation.episodes if search else config.evaluation.final_episodes
+
+
+def protocol_settings(config: Config, *, search: bool) -> dict[str, Any]:
+    """Return what a record's ``protocol`` says of the last score that follows from the settings.
+
+    ``best_of`` actions are drawn per state, in ``steps`` network evaluations each.
+    """
+    return {
+        "episodes": final_episodes(config, search=search),
+        "sampler": config.solver,
+        "steps": config.sampler.evaluations,
+        "best_of": 1,
+        "clip": config.sampler.clip,
+    }
 
 
 def rung_updates(config: Config, shares: Sequence[float]) -> tuple[int, ...]:

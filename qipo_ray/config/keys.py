@@ -71,11 +71,6 @@ def config_hash(config: Config) -> str:
     return _digest(_effective(config))
 
 
-def path_label(config: Config) -> str:
-    """Return ``OT`` or ``Diff``, the paper's name of the straight path and of diffusions."""
-    return "OT" if config.behaviour.path == "ot" else "Diff"
-
-
 def departures(config: Config) -> tuple[str, ...]:
     """Return a short label for every switch that leaves the paper's algorithm.
 

@@ -382,6 +382,11 @@ SECTIONS: dict[str, type] = {
 }
 
 
+def path_label(config: Config) -> str:
+    """Return ``OT`` or ``Diff``, the paper's name of the straight path and of diffusions."""
+    return "OT" if config.behaviour.path == "ot" else "Diff"
+
+
 def field_names() -> tuple[str, ...]:
     """Return the dotted names of all settings, in the order of the sections."""
     return tuple(

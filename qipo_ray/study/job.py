@@ -95,12 +95,6 @@ class Run:
     rungs: tuple[int, ...] = ()
 
     @property
-    def final_episodes(self) -> int:
-        """Episodes of the last score."""
-        e = self.config.evaluation
-        return e.episodes if self.rungs else e.final_episodes
-
-    @property
     def jobs(self) -> tuple[Job, Job, Job]:
         """The run's three jobs, in order."""
         keys = stage_keys(self.config, self.task, self.data_sha256, self.seed)

@@ -93,13 +93,13 @@ class RunLogger:
 
     def _scores(self, job: Job, start: int) -> Iterator[LogRow]:
         """Yield the scores that have come; cloning's stands at 0, where the policy begins."""
-        for evaluation in job.evaluations:
-            name = (job.stage, evaluation.updates, evaluation.episodes)
-            score = None if name in self.scored else self.results.score(job, evaluation)
+        for point in job.evaluations:
+            name = (job.stage, point.updates, point.episodes)
+            score = None if name in self.scored else self.results.score(job, point)
             if score is not None:
                 self.scored.add(name)
-                updates = evaluation.updates if job.stage == "policy" else 0
-                yield LogRow(updates, start + evaluation.updates, self._values(score))
+                updates = point.updates if job.stage == "policy" else 0
+                yield LogRow(updates, start + point.updates, self._values(score))
 
     def _values(self, score: Score) -> dict[str, float]:
         """Return what a score is worth, with its 95 % interval over the episodes."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent import ActionSampler, State
+from qipo_ray.agent.sampling import scored_weights
 from qipo_ray.agent.tensors import Normaliser
 from qipo_ray.config import Config
 from qipo_ray.nets import Stack
@@ -23,8 +24,7 @@ class CheckpointPolicy(torch.nn.Module):
         self.state_dim, self.action_dim = len(self.normaliser.mean), int(state["action_dim"])
         self.sampler = ActionSampler(config, self.state_dim, self.action_dim)
         stack = Stack(self.sampler.network.shapes, torch.device("cpu"), trainable=False)
-        # Departure D33: averages can be scored; the paper's code scores the online networks.
-        stack.append(state["weights"][config.evaluation.weights])
+        stack.append(scored_weights(config, state))
         # Apart from one another: exporters write what shares memory as often as it is shared.
         self.weights = {name: value.clone() for name, value in stack.params.items()}
 

@@ -43,7 +43,7 @@ def tensors_of(job: Job, device: torch.device, at_hand: AtHand = on_disk) -> Ten
     The file is read by the first process that asks. ``UserError`` if it is not the one that the
     run was planned with.
     """
-    return Tensors.over(mapped(data_key(job), lambda: _prepared(job, at_hand)), device)
+    return Tensors.from_arrays(mapped(data_key(job), lambda: _prepared(job, at_hand)), device)
 
 
 def _prepared(job: Job, at_hand: AtHand) -> Mapping[str, npt.NDArray]:
@@ -54,7 +54,7 @@ def _prepared(job: Job, at_hand: AtHand) -> Mapping[str, npt.NDArray]:
         raise UserError(f"{job.data} changed since the run was planned: other SHA-256")
     rows = transitions(dataset, get_task(job.task), config.data.reward, config.critic.discount)
     del dataset  # as large as the rows
-    return Tensors.of(rows, config.data.observations, torch.device("cpu")).arrays()
+    return Tensors.from_transitions(rows, config.data.observations, torch.device("cpu")).arrays()
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.agent import State
-from qipo_ray.config.evaluations import score_name
+from qipo_ray.config.evaluations import report_name, score_name
 from qipo_ray.errors import UserError
 from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.manifest import CheckpointInfo
@@ -25,9 +25,9 @@ class JobStore:
     def __init__(self, root: Path) -> None:
         self.artefacts = ArtefactStore(root)
 
-    def score(self, job: Job, evaluation: EvalPoint) -> Score | None:
+    def score(self, job: Job, point: EvalPoint) -> Score | None:
         """Return the cached score, or None."""
-        name = score_name(job.config, evaluation.updates, evaluation.episodes)
+        name = score_name(job.config, point.updates, point.episodes)
         return self.artefacts.note(job.stage, job.key, name)
 
     def divergence(self, job: Job) -> dict[str, Any] | None:
@@ -41,7 +41,7 @@ class JobStore:
 
     def done(self, job: Job) -> bool:
         """Return whether the job's snapshot is there, whole, and all that is measured of it."""
-        if any(self.score(job, evaluation) is None for evaluation in job.evaluations):
+        if any(self.score(job, point) is None for point in job.evaluations):
             return False
         if job.stage != "behaviour" and self.report(job) is None:
             return False
@@ -52,16 +52,20 @@ class JobStore:
 
         None where there is none, as of a behaviour.
         """
-        note: dict[str, Any] | None = self.artefacts.note(job.stage, job.key, _report_name(job))
+        note: dict[str, Any] | None = self.artefacts.note(
+            job.stage, job.key, report_name(job.config, job.stage, job.length)
+        )
         if note is None or job.stage == "policy":
             return note
-        best = next((self.score(job, one) for one in job.evaluations), None)
+        best = next((self.score(job, point) for point in job.evaluations), None)
         return {**note, "best_of": best}
 
     def keep_report(self, job: Job, report: Mapping[str, Any]) -> None:
         """Keep the report of a critic or a policy at its job's length."""
         note = {"updates": job.length, **report}
-        self.artefacts.write_note(job.stage, job.key, _report_name(job), note)
+        self.artefacts.write_note(
+            job.stage, job.key, report_name(job.config, job.stage, job.length), note
+        )
 
     def machines(self, job: Job) -> list[dict[str, Any]]:
         """Return where the job was trained, in order: `machine.hardware`, and ``slots``."""
@@ -117,9 +121,3 @@ class JobStore:
                 f"checkpoint {snapshot.updates} in {folder} is refused: {error}; without that "
                 "folder the same command trains it anew"
             ) from None
-
-
-def _report_name(job: Job) -> str:
-    """Return the name of a job's report: that of a policy is of the weights that are scored."""
-    name = f"{job.stage}-report-{job.length:09d}"
-    return f"{name}-{job.config.evaluation.weights}" if job.stage == "policy" else name

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import torch
 
-from qipo_ray.agent.support import CHUNK
+from qipo_ray.agent.support import CHUNK, support_dtype
 from qipo_ray.config import Config
 
-_BYTES = {"float32": 4, "float16": 2}
 _WORKING = 9  # arrays (P, M) of single precision while the policy's weights are made, as measured
 _LAYERS = 12  # of the full width, while a batch of support actions is made, as measured
 
@@ -53,7 +52,7 @@ def support_needs(
     config: Config, rows: int, action_dim: int, device: str = "cpu"
 ) -> dict[str, Need]:
     """Return what each stage with support actions needs for data of ``rows`` on a device."""
-    c, p, size = config.critic, config.policy, _BYTES[config.compute.support]
+    c, p, size = config.critic, config.policy, support_dtype(config).itemsize
     sizes = {"policy": (_states(p.pool, rows), p.support_size + p.data_action)}
     if c.returns_updates < c.updates:
         sizes["critic"] = (_states(c.pool, rows), c.support_size)

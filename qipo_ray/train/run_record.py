@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from qipo_ray.config import config_hash, departures, path_label, to_dict
+from qipo_ray.config.evaluations import protocol_settings
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, behaviour_score
 from qipo_ray.evaluation.score import EvalProtocol, env_seeds_text
@@ -91,7 +92,7 @@ def build_record(
         "scores": scores,
         "final": _final(run, results, scores) if finished else _nothing(),
         "behaviour_cloning": next(
-            (results.score(behaviour, evaluation) for evaluation in behaviour.evaluations), None
+            (results.score(behaviour, point) for point in behaviour.evaluations), None
         ),
         "protocol": asdict(protocol(run, occasion)),
         "data": _data(run, dataset),
@@ -135,13 +136,10 @@ def _final(run: Run, results: JobStore, scores: list[Score]) -> dict[str, Any]:
 
 def protocol(run: Run, occasion: RunContext) -> EvalProtocol:
     """Return how the run's final score is measured."""
+    settings = protocol_settings(run.config, search=bool(run.rungs))
     return EvalProtocol(
-        episodes=run.final_episodes,
-        env_seeds=env_seeds_text(run.final_episodes),
-        sampler=run.config.solver,
-        steps=run.config.sampler.evaluations,
-        best_of=1,
-        clip=run.config.sampler.clip,
+        **settings,
+        env_seeds=env_seeds_text(settings["episodes"]),
         selection_episodes=occasion.selection_episodes,
     )
 

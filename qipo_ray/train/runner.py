@@ -231,19 +231,19 @@ class JobRunner:
 
     def _scores(self, job: Job, state: State) -> list[JobEvent]:
         reports: list[JobEvent] = []
-        for evaluation in job.evaluations:
-            if evaluation.updates != state["updates"]:
+        for point in job.evaluations:
+            if point.updates != state["updates"]:
                 continue
-            found = self.results.score(job, evaluation)
+            found = self.results.score(job, point)
             if found is None:
-                name = score_name(job.config, evaluation.updates, evaluation.episodes)
+                name = score_name(job.config, point.updates, point.episodes)
                 try:
-                    found = self._score(job, state, evaluation.episodes)
+                    found = self._score(job, state, point.episodes)
                 except Diverged as error:
                     note = f"diverged-{name}"  # of this sampler: the weights may be fine
                     return [*reports, self._diverged(job, state["updates"], str(error), note)]
                 self.artefacts.write_note(job.stage, job.key, name, found)
-            reports.append(self._report("score", job, evaluation.updates, score=found))
+            reports.append(self._report("score", job, point.updates, score=found))
         return reports
 
     def _diverged(self, job: Job, updates: int, reason: str, name: str = "diverged") -> JobEvent:

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from qipo_ray.config import Config, path_label, stage_keys, stage_updates
-from qipo_ray.config.evaluations import scored_at
+from qipo_ray.config.evaluations import protocol_settings, scored_at
 from qipo_ray.errors import UserError
 from qipo_ray.verify.audit import Audit
 from qipo_ray.verify.config_cache import Configs, Known
@@ -66,16 +66,7 @@ def _derived(record: Record, known: Known) -> Iterator[tuple[str, Pair]]:
         yield f"jobs.{stage}", (record["jobs"][stage], key)
     yield "label.method", (label["method"], f"QIPO-{path_label(config)}")
     yield "label.departures", (label["departures"], known.departures)
-    episodes = config.evaluation.episodes
-    if record["purpose"] != "search":
-        episodes = config.evaluation.final_episodes
-    for key, value in {
-        "episodes": episodes,
-        "sampler": config.solver,
-        "steps": config.sampler.evaluations,
-        "best_of": 1,
-        "clip": config.sampler.clip,
-    }.items():
+    for key, value in protocol_settings(config, search=record["purpose"] == "search").items():
         yield f"protocol.{key}", (protocol[key], value)
 
 

@@ -58,7 +58,7 @@ def data() -> Tensors:
         returns=returns,
         returns_valid=np.ones(400, bool),
     )
-    return Tensors.of(rows, "standard", torch.device("cpu"))
+    return Tensors.from_transitions(rows, "standard", torch.device("cpu"))
 
 
 @pytest.fixture

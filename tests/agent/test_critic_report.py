@@ -75,7 +75,7 @@ def test_the_same_states_and_seed_give_the_same_report(
     other = critic_report(config, data, *states, seed=4)
     assert other.q_std != report.q_std  # other actions
     assert (report.rows, report.actions) == (400, 16)
-    q = Judge(config, upstream["critic"]).value(data.observations, data.actions.unsqueeze(1))
+    q = Judge(config, upstream["critic"]).value(data.states, data.actions.unsqueeze(1))
     assert report.q_mean == pytest.approx(q.double().mean().item(), rel=1e-6)
     assert report.return_mean == pytest.approx(data.returns.double().mean().item(), rel=1e-6)
 
@@ -155,7 +155,7 @@ def test_generated_data_are_told_apart(noise: float, expected: list[str]) -> Non
     )
     sizes = ["behaviour.updates=1000", "critic.updates=1000", "critic.returns_updates=1000"]
     small = ["behaviour.width=64", "critic.width=64", "critic.layers=2"]
-    data = Tensors.of(rows, "standard", torch.device("cpu"))
+    data = Tensors.from_transitions(rows, "standard", torch.device("cpu"))
     assert kinds(data, *sizes, *small) == expected
 
 
@@ -171,6 +171,6 @@ def test_real_data_are_told_apart(name: str, expected: list[str]) -> None:
     path = Path(os.environ["QIPO_TEST_DATA"]) / f"{task}-gen-v{version}.hdf5"
     sizes = ["behaviour.updates=2000", "critic.updates=1500", "critic.returns_updates=1500"]
     rows = transitions(load(task, path), get_task(task), "paper", 0.99)
-    found = kinds(Tensors.of(rows, "standard", torch.device("cpu")), *sizes)
+    found = kinds(Tensors.from_transitions(rows, "standard", torch.device("cpu")), *sizes)
     assert [kind for kind in found if kind != "little to select by"] == expected
     assert expected or not found

@@ -302,10 +302,10 @@ def same(stack: object, row: int, expected: Weights, start: Weights, way: float 
 
 def check(dataset: Dataset, config: Config) -> None:
     rows = transitions(dataset, get_task(dataset.task_id), "paper", 0.99)
-    data = Tensors.of(rows, "raw", torch.device("cpu"))
+    data = Tensors.from_transitions(rows, "raw", torch.device("cpu"))
     expected = plain_rows(dataset)
     torch.testing.assert_close(data.rewards.double(), expected.rewards, rtol=1e-6, atol=0)
-    assert torch.equal(data.next_observations.double(), expected.next_states)
+    assert torch.equal(data.next_states.double(), expected.next_states)
     run = Plain(config, expected)
     first, twins = copied(run.policy), [copied(twin) for twin in run.twins]
 

@@ -59,7 +59,7 @@ def test_another_policy_is_measured_with_the_weights_that_are_scored(
 
     def draw(weights: torch.Tensor, size: int) -> torch.Tensor:
         draws = torch.randn(1, 400 * size, 2, generator=noise)
-        repeated = data.observations.repeat_interleave(size, 0)[None]
+        repeated = data.states.repeat_interleave(size, 0)[None]
         params = loaded(sampler.network.shapes, weights).params
         return sampler(params, repeated, draws)[0].view(400, size, 2)
 
@@ -72,7 +72,7 @@ def test_another_policy_is_measured_with_the_weights_that_are_scored(
     )
     assert report.drift == pytest.approx(near / usual, rel=0.04)
     many = draw(moved, 200)
-    q = Judge(config, states["critic"]).value(data.observations, many)
+    q = Judge(config, states["critic"]).value(data.states, many)
     assert report.q_mean == pytest.approx(q.mean().item(), abs=0.1 * same.q_std)
     assert report.action_std == pytest.approx(actions.std(1).mean().item(), rel=0.1)
 

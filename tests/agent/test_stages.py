@@ -40,7 +40,7 @@ def test_the_behaviour_clones_the_actions(
         pack, _ = trained("behaviour", [(0, config)], 400)
         sampler = ActionSampler(config, data.state_dim, data.action_dim)
         params = pack._stacks["online"].stack.slice(0, 1)
-        actions = propose(sampler, params, data.observations, 20)
+        actions = propose(sampler, params, data.states, 20)
         torch.testing.assert_close(actions.mean((0, 1)), data.actions.mean(0), atol=0.12, rtol=0)
         torch.testing.assert_close(actions.std((0, 1)), data.actions.std(0), atol=0.1, rtol=0)
         assert actions.abs().max() <= 1
@@ -87,7 +87,7 @@ def test_the_critics_target_is_the_softmax_average_of_the_twins_minimum(
     values, _ = pack._bootstrap([0], pool[spots], spots)
     for value, spot in zip(values[0], spots[0], strict=True):
         row = int(pool[spot])
-        state = data.next_observations[row][None, None]
+        state = data.next_states[row][None, None]
         q = pack.q(pack.target.params, state, actions[spot][None, None])[0, :, 0]  # (2, M)
         low = torch.minimum(q[0], q[1])
         weights = torch.exp(2 * low) / torch.exp(2 * low).sum()
@@ -133,7 +133,7 @@ def test_a_support_set_holds_the_data_action_and_its_weights(
     support = pack.support[0]
     assert support is not None and support.actions.shape == (50, 7, 2)
     assert torch.equal(support.actions[:, -1], data.actions[support.pool])
-    states = data.observations[support.pool][None]
+    states = data.states[support.pool][None]
     q = pack.q(pack.critic.params, states, support.actions[None])[0].amin(0)
     expected = torch.exp(4 * q) / torch.exp(4 * q).sum(1, keepdim=True)
     torch.testing.assert_close(support.weights, expected, rtol=1e-4, atol=1e-5)
@@ -187,13 +187,13 @@ def test_the_policy_moves_towards_better_actions(
         pack, _ = trained("policy", [(0, config)], 300)
         sampler = ActionSampler(config, data.state_dim, data.action_dim)
         params = pack._stacks["online"].stack.slice(0, 1)
-        actions = propose(sampler, params, data.observations, 8)
+        actions = propose(sampler, params, data.states, 8)
         means[beta] = actions[..., 0].mean().item()
     assert means[8] > means[0] + 0.05
 
 
 def test_normalised_observations_and_pools(data: Tensors) -> None:
-    torch.testing.assert_close(data.observations.mean(0), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(data.states.mean(0), torch.zeros(2), atol=1e-5, rtol=0)
     assert data.normaliser(torch.full((1, 2), 1e6)).tolist() == [[10.0, 10.0]]
     everything = support_pool(5, 0, stream(0, "test"))
     assert everything.tolist() == [0, 1, 2, 3, 4]
@@ -210,7 +210,7 @@ def test_samples_come_from_the_row_that_was_asked(
     stack = pack._stacks["online"].stack
     alone = Stack(stack.shapes, torch.device("cpu"), trainable=False)
     alone.append(stack.flat[1:])
-    states = data.observations[:9]
+    states = data.states[:9]
     one = propose(sampler, stack.slice(1, 2), states, 3)
     other = propose(sampler, alone.params, states, 3)
     assert torch.equal(one, other)

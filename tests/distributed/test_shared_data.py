@@ -32,7 +32,7 @@ class Reader:
         self.data = tensors_of(job, torch.device("cpu"))
 
     def total(self) -> float:
-        return float(self.data.observations.sum())
+        return float(self.data.states.sum())
 
     def write(self) -> None:
         for name, tensor in vars(self.data).items():

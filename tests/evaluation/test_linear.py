@@ -94,7 +94,7 @@ def test_a_clone_has_something_to_select_by(name: str, kind: str, made) -> None:
     """Sixteen actions of a behaviour model trained on the file differ at a state."""
     task = get_task(f"{name}-{kind}")
     rows = transitions(made(task.id, 20_000), task, "paper", 0.99)
-    data = Tensors.of(rows, "standard", torch.device("cpu"))
+    data = Tensors.from_transitions(rows, "standard", torch.device("cpu"))
     config = load_config("quickstart")
     pack = PACKS["behaviour"](config, data)
     pack.admit(Member(config, 0), {}, None)

@@ -19,7 +19,7 @@ from qipo_ray.train.engine import Engine, Event
 @pytest.fixture(scope="module")
 def tensors(point: Dataset) -> Tensors:
     rows = transitions(point, get_task("point"), "paper", 0.99)
-    return Tensors.of(rows, "standard", torch.device("cpu"))
+    return Tensors.from_transitions(rows, "standard", torch.device("cpu"))
 
 
 def kinds(events: list[Event]) -> list[tuple[str, int]]:

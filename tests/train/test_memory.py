@@ -30,7 +30,7 @@ def test_the_plan_is_what_a_set_holds(
     run = make_run(f"compute.support={support}")
     needs = support_needs(run.config, 2000, 2)
     rows = transitions(point, get_task("point"), "paper", 0.99)
-    pack = PolicyPack(run.config, Tensors.of(rows, "standard", CPU))
+    pack = PolicyPack(run.config, Tensors.from_transitions(rows, "standard", CPU))
     upstream = {job.stage: JobStore(trained).state(job.snapshot) for job in make_run().jobs[:2]}
     pack.admit(Member(run.config, 0), upstream, None)
     pack.update()
