@@ -3,7 +3,8 @@
     python benchmarks/data_loading.py [ROWS]
 
 Prints, for a gzip-packed file of float32 and one of float64 columns, the seconds of the wall and
-of the processor to load it, and the peak of memory as a multiple of the data's float32 size. Then
+of the processor to load it, and the peak of memory as a multiple of the data's float32 size; the
+process that reads the file counts with both, and its memory is printed as well. Then
 the same for what a worker does: the first on a machine prepares the data, the next ones map them;
 of these the memory is what they do not share, after every row was read.
 """
@@ -24,23 +25,26 @@ ROWS, STATES, ACTIONS = 2_000_000, 17, 6
 TASK = "halfcheetah-medium-v2"
 
 LOAD = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 import torch
+from qipo_ray.data import inspector
 from qipo_ray.data.load import load
-import qipo_ray.data.d4rl_hdf5
 
-def peak():
-    lines = Path("/proc/self/status").read_text().splitlines()
+def peak(pid="self"):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return 1024 * sum(int(line.split()[1]) for line in lines if "VmHWM" in line)
 
-before, wall, cpu = peak(), time.perf_counter(), time.process_time()
+before, wall, cpu = peak(), time.perf_counter(), sum(os.times()[:4])
 data = load(sys.argv[1], sys.argv[2])
-wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+wall, after = time.perf_counter() - wall, peak()
+reader = sum(peak(idle._process.pid) for idle in inspector._idle[os.getpid()])
+inspector.close_idle()
+cpu = sum(os.times()[:4]) - cpu
 arrays = [value for value in vars(data).values() if hasattr(value, "nbytes")]
 size = sum(4 * array.size for array in arrays)
 print(f"{data.rows:,} rows, {size / 1e6:.0f} MB as float32: {wall:.2f} s, {cpu:.2f} CPU s, "
-      f"peak {(peak() - before) / size:.2f} x")
+      f"peak {(after - before) / size:.2f} x and {reader / 1e6:.0f} MB of the reader's")
 """
 
 WORK = """

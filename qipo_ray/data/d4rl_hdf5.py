@@ -8,9 +8,9 @@ from typing import cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from qipo_ray.data.columns import Column
-from qipo_ray.data.hdf5 import Opened, opened
-from qipo_ray.data.layout import Unusable, shown
+from qipo_ray.data.contents import Unusable, quoted
+from qipo_ray.data.hdf5 import DataFile, opened
+from qipo_ray.data.stored_array import StoredArray
 from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset, Flags, Source
 
@@ -44,7 +44,7 @@ def read(path: str | Path, task: Task, *, obtained: str = "other") -> Dataset:
         return rows(file, path, task, obtained)
 
 
-def rows(file: Opened, path: Path, task: Task, obtained: str) -> Dataset:
+def rows(file: DataFile, path: Path, task: Task, obtained: str) -> Dataset:
     """Return the rows of an open file, see ``read``; ``Unusable`` if it does not fit."""
     columns = _checked_columns(file, task)
     arrays = {key: _values(key, column) for key, column in columns.items()}
@@ -96,19 +96,19 @@ def _dataset(
     )
 
 
-def _checked_columns(file: Opened, task: Task) -> dict[str, Column]:
+def _checked_columns(file: DataFile, task: Task) -> dict[str, StoredArray]:
     """Return the needed columns by key, checked by what they declare; nothing is read yet."""
-    missing = [key for key in _REQUIRED if key not in file.columns]
+    missing = [key for key in _REQUIRED if key not in file.arrays]
     if missing:
-        held = ", ".join(map(shown, file.names)) or "-"
+        held = ", ".join(map(quoted, file.names)) or "-"
         raise Unusable(f"misses {', '.join(missing)}; it holds {held}")
-    keys = [*_REQUIRED, *(key for key in _OPTIONAL if key in file.columns)]
-    columns = {key: file.columns[key] for key in keys}
+    keys = [*_REQUIRED, *(key for key in _OPTIONAL if key in file.arrays)]
+    columns = {key: file.arrays[key] for key in keys}
     _check_shapes(columns, task)
     return columns
 
 
-def _check_shapes(columns: dict[str, Column], task: Task) -> None:
+def _check_shapes(columns: dict[str, StoredArray], task: Task) -> None:
     shape = columns["observations"].shape
     rows = shape[0] if shape else 0
     if rows < 2:
@@ -129,7 +129,7 @@ def _check_shapes(columns: dict[str, Column], task: Task) -> None:
         raise Unusable("next_observations and observations differ in shape")
 
 
-def _values(key: str, column: Column) -> npt.NDArray:
+def _values(key: str, column: StoredArray) -> npt.NDArray:
     """Return one column, float32 or for flags bool; tables (N, n), the others (N,)."""
     if key in ("terminals", "timeouts"):
         marks = np.empty(column.shape, np.bool_)

@@ -1,7 +1,7 @@
 """Open an HDF5 file that nobody vouches for, and hold it to what lies in it.
 
-HDF5 can name other files, declare any size, and unpack to any size. Here a file is hashed, looked
-through in a process of its own (``inspector``), and only then read, by ``columns``.
+HDF5 can name other files, declare any size, and unpack to any size. Here a file is hashed, and
+looked through and read in a process of its own (``inspector``), but for a published file.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qipo_ray.data.columns import Column, check_amount
-from qipo_ray.data.inspector import inspector
-from qipo_ray.data.layout import Unusable, shown
+from qipo_ray.data.contents import Damaged, Unusable, contents, quoted
+from qipo_ray.data.inspector import inspected
+from qipo_ray.data.stored_array import StoredArray, check_amount
 from qipo_ray.data.tasks import Task
 from qipo_ray.errors import UserError
 
@@ -32,21 +32,21 @@ _FOREIGN = (
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A file that was looked through.
+class DataFile:
+    """An open file that was looked through.
 
-    ``names`` are the first of its members, ``source`` its attribute of that name, ``columns`` the
-    data sets with a known name, by their path in the file.
+    ``names`` are the first of its members, ``source`` its attribute of that name, ``arrays`` those
+    with a name of D4RL's or Minari's layout, by their path in the file.
     """
 
     names: tuple[str, ...]
     source: str | None
-    columns: dict[str, Column]
+    arrays: dict[str, StoredArray]
     sha256: str
 
 
 @contextmanager
-def opened(path: Path, task: Task) -> Iterator[Opened]:
+def opened(path: Path, task: Task) -> Iterator[DataFile]:
     """Yield the file; whatever is wrong with it, here or in the block, is one ``UserError``.
 
     The line holds the file, the task that the data are for, and the cause.
@@ -54,10 +54,21 @@ def opened(path: Path, task: Task) -> Iterator[Opened]:
     try:
         descriptor = _open(path)
         try:
-            before = _identity(os.fstat(descriptor))
-            yield _look(path, task, descriptor)
-            if not path.exists() or _identity(path.stat()) != before:
+            before = os.fstat(descriptor)
+            digest = _sha256(descriptor)
+            published = digest == task.sha256
+            reading = contents(path, published=True) if published else inspected(path)
+            with reading as (facts, blocks):
+                arrays = {
+                    name: StoredArray.from_facts(name, entry, blocks)
+                    for name, entry in facts["arrays"].items()
+                }
+                check_amount(list(arrays.values()), before.st_size)
+                yield DataFile(tuple(facts["names"]), facts["source"], arrays, digest)
+            if not path.exists() or _identity(path.stat()) != _identity(before):
                 raise Unusable("changed while it was read; try again")
+        except Damaged as error:
+            raise Unusable(_damage(path, before.st_size, task, str(error))) from error
         finally:
             os.close(descriptor)
     except Unusable as error:
@@ -72,8 +83,9 @@ def _open(path: Path) -> int:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror}") from error
-    head = os.pread(descriptor, 64, 0)
-    if head.startswith(_SIGNATURE):
+    head, size = os.pread(descriptor, 64, 0), os.fstat(descriptor).st_size
+    starts = [0, *(512 << n for n in range(size.bit_length()))]  # a user block may come first
+    if any(os.pread(descriptor, len(_SIGNATURE), start) == _SIGNATURE for start in starts):
         return descriptor
     os.close(descriptor)
     if not head:
@@ -84,31 +96,19 @@ def _open(path: Path) -> int:
     raise Unusable("is not an HDF5 file")
 
 
-def _look(path: Path, task: Task, descriptor: int) -> Opened:
-    digest, size = _sha256(descriptor), os.fstat(descriptor).st_size
-    said = inspector.ask(path)
-    if "unusable" in said:
-        raise Unusable(said["unusable"])
-    if "damage" in said:
-        raise Unusable(_damage(path, size, task, said["damage"]))
-    columns = {key: Column.of(key, descriptor, facts) for key, facts in said["columns"].items()}
-    check_amount(list(columns.values()), size)
-    return Opened(tuple(said["names"]), said["source"], columns, digest)
-
-
 def _identity(facts: os.stat_result) -> tuple[int, ...]:
     """Return what changes when a file is written to or replaced."""
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
-def _damage(path: Path, size: int, task: Task, words: str) -> str:
-    cut = re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", words, re.DOTALL)
+def _damage(path: Path, size: int, task: Task, message: str) -> str:
+    cut = re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", message, re.DOTALL)
     if cut:
         return f"is cut short: {int(cut[1]):,} of {int(cut[2]):,} bytes; get it again"
     published = path.name == task.filename
     if published and task.bytes is not None and size < task.bytes:
         return f"is cut short: {size:,} of the published {task.bytes:,} bytes; get it again"
-    return f"is damaged, get it again ({shown(words)})"
+    return f"is damaged, get it again ({quoted(message)})"
 
 
 def _sha256(descriptor: int) -> str:

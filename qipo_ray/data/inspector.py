@@ -1,112 +1,150 @@
-"""Ask where the numbers of an HDF5 file lie, in a process that a hostile file may take down."""
+"""Read HDF5 files in a process that a hostile file may take down.
+
+A process serves one file at a time. It has a limit on its memory, and on the time that the
+processor may spend on one answer. It ends with the process that started it.
+"""
 
 from __future__ import annotations
 
 import atexit
 import json
+import multiprocessing
 import os
-import selectors
+import resource
+import signal
 import subprocess
 import sys
-import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
-from qipo_ray.data.layout import Answer
+from qipo_ray.data.contents import LARGEST_BLOCK, Blocks, Damaged, Facts, Unusable, contents
 
-LIMIT_S = 30.0  # for one file; the largest of the field takes less than 2 s
-_LONGEST = 32 * 2**20  # bytes of an answer
+LIMIT_S = 30.0  # for the facts or a block; the largest file of the field takes less than 2 s
+CPU_S = 2 * LIMIT_S  # the same in the process itself, should nobody be left to end it
+MEMORY = 192 * 2**20  # bytes, of which Python, numpy and h5py take 60 MB
+IDLE_S = 10.0  # then a process without a file ends
+PAUSE_S = 600.0  # between two arrays of a file
 
-_START = """
-import sys
-sys.path[:] = sys.argv[1:]
-from qipo_ray.data.layout import serve
-serve()
-"""
+_LEAVE = b""  # the question after which a file is closed
+_START = "import sys; from qipo_ray.data.inspector import serve; serve(int(sys.argv[1]))"
 
-
-class _Lost(Exception):
-    """There is no answer; says why."""
+_idle: dict[int, list[Inspector]] = {}  # by process: a fork needs its own
 
 
-class _Died(_Lost):
+class _Died(Damaged):
     """The process ended before it answered."""
 
 
+@contextmanager
+def inspected(path: Path) -> Iterator[tuple[Facts, Blocks]]:
+    """Yield what ``contents`` yields, read by another process; a fault there is ``Damaged``."""
+    idle = _idle.setdefault(os.getpid(), [])
+    inspector = idle.pop() if idle else Inspector()
+    try:
+        try:
+            inspector.say(os.fsencode(path.resolve()))
+        except _Died:  # perhaps it was idle, and left at this very moment
+            inspector.close()
+            inspector = Inspector()
+            inspector.say(os.fsencode(path.resolve()))
+        yield inspector.facts or {}, lambda name: inspector.ask(name.encode())
+    finally:
+        if inspector.facts is not None:
+            with suppress(_Died):
+                inspector.say(_LEAVE)
+        if inspector.facts is not None:
+            idle.append(inspector)
+        else:
+            inspector.close()
+
+
 class Inspector:
-    """One process that answers for files, started when first asked; it ends when it is idle."""
+    """A process that reads files, and the connection to it.
+
+    ``facts`` are those that its last answer ended with, None in the middle of one.
+    """
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0  # a fork of this process needs one of its own
-        self._lock = threading.Lock()
+        self.facts: Facts | None = {}
+        self._link, link = multiprocessing.Pipe()
+        path = os.pathsep.join(filter(None, sys.path))
+        with link:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, str(link.fileno())],
+                pass_fds=[link.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": path},
+            )
 
-    def ask(self, path: Path) -> Answer:
-        """Return the answer of ``layout.answer``, or ``{"damage": ...}`` where there is none."""
-        line = json.dumps(str(path.resolve())).encode() + b"\n"
-        with self._lock:
-            try:
-                try:
-                    return self._ask(line)
-                except _Died:  # perhaps it was idle, and left at this very moment
-                    self.close()
-                    return self._ask(line)
-            except _Lost as error:
-                self.close()
-                return {"damage": str(error)}
+    def ask(self, question: bytes) -> Iterator[bytes]:
+        """Yield the blocks of an answer: to a path none, to the name of an array its own."""
+        self.facts = None
+        try:
+            self._link.send_bytes(question)
+            while block := self._receive():
+                yield block
+            self.facts = facts = json.loads(self._receive())
+        except (EOFError, OSError) as error:
+            raise _Died("HDF5's library died on it") from error
+        for kind in (Unusable, Damaged):
+            if kind.__name__ in facts:
+                raise kind(facts[kind.__name__])
+
+    def say(self, question: bytes) -> None:
+        """Wait for an answer without blocks."""
+        for _ in self.ask(question):
+            pass
 
     def close(self) -> None:
-        """End the process, if it is this one's."""
-        process, self._process = self._process, None
-        if process is None or self._owner != os.getpid():
-            return
-        process.kill()
-        process.communicate()
+        """End the process."""
+        self._link.close()
+        self._process.kill()
+        self._process.wait()
 
-    def _ask(self, line: bytes) -> Answer:
-        process = self._running()
-        assert process.stdin is not None and process.stdout is not None
-        try:
-            process.stdin.write(line)
-            process.stdin.flush()
-        except OSError as error:
-            raise _Died("HDF5's library died on it") from error
-        answer: Answer = json.loads(_line(process.stdout.fileno()))
-        return answer
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        ours = self._owner == os.getpid()
-        if self._process is None or not ours or self._process.poll() is not None:
-            self.close()
-            self._owner = os.getpid()
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, *(place for place in sys.path if place)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
-            )
-        return self._process
+    def _receive(self) -> bytes:
+        if not self._link.poll(LIMIT_S):
+            raise Damaged(f"HDF5's library did not come to an end in {LIMIT_S:.0f} s")
+        return self._link.recv_bytes(LARGEST_BLOCK)
 
 
-def _line(descriptor: int) -> bytes:
-    """Return the next line of the process."""
-    end, parts, size = time.monotonic() + LIMIT_S, [], 0
-    with selectors.DefaultSelector() as ready:
-        ready.register(descriptor, selectors.EVENT_READ)
-        while True:
-            if not ready.select(max(0.0, end - time.monotonic())):
-                raise _Lost(f"HDF5's library did not come to an end in {LIMIT_S:.0f} s")
-            part = os.read(descriptor, 2**20)
-            parts.append(part)
-            size += len(part)
-            if not part:
-                raise _Died("HDF5's library died on it")
-            if part.endswith(b"\n"):
-                return b"".join(parts)
-            if size > _LONGEST:
-                raise _Lost("its parts are too many to list")
+def serve(descriptor: int) -> None:
+    """Read one file after the other for the process at the other end of a connection."""
+    with suppress(ValueError, OSError):  # not every system has the limit
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    link = Connection(descriptor)
+    with suppress(EOFError, OSError):  # nobody is there any more
+        while link.poll(IDLE_S):
+            question = link.recv_bytes()
+            try:
+                if question != _LEAVE:
+                    _serve(link, Path(os.fsdecode(question)))
+                _answer(link, {})
+            except Unusable as error:
+                _answer(link, {type(error).__name__: str(error)})
 
 
-inspector = Inspector()
-atexit.register(inspector.close)
+def _serve(link: Connection, path: Path) -> None:
+    signal.setitimer(signal.ITIMER_PROF, CPU_S)
+    with contents(path) as (facts, blocks):
+        _answer(link, facts)
+        while link.poll(PAUSE_S) and (question := link.recv_bytes()) != _LEAVE:
+            for block in blocks(question.decode()):
+                link.send_bytes(block)
+                signal.setitimer(signal.ITIMER_PROF, CPU_S)
+            _answer(link, {})
+
+
+def _answer(link: Connection, facts: Facts) -> None:
+    link.send_bytes(b"")  # the end of the blocks
+    link.send_bytes(json.dumps(facts).encode())
+
+
+@atexit.register
+def close_idle() -> None:
+    """End the processes that serve no file."""
+    for inspector in _idle.pop(os.getpid(), []):
+        inspector.close()

@@ -11,28 +11,28 @@ from pathlib import Path
 
 import numpy as np
 
-from qipo_ray.data.columns import Column
-from qipo_ray.data.hdf5 import Opened
-from qipo_ray.data.layout import EPISODE, Unusable
+from qipo_ray.data.contents import EPISODE, Unusable
+from qipo_ray.data.hdf5 import DataFile
 from qipo_ray.data.minari_folder import name_of
+from qipo_ray.data.stored_array import StoredArray
 from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset
 
 _COLUMNS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 
-def is_minari(file: Opened) -> bool:
+def is_minari(file: DataFile) -> bool:
     """Say whether a file has Minari's layout."""
-    return any(EPISODE.fullmatch(name.partition("/")[0]) for name in file.columns)
+    return any(EPISODE.fullmatch(name.partition("/")[0]) for name in file.arrays)
 
 
-def rows(file: Opened, path: Path, task: Task) -> Dataset:
+def rows(file: DataFile, path: Path, task: Task) -> Dataset:
     """Return the episodes one after the other, with the exact next observation of each row.
 
     An episode that ends by neither a termination nor a truncation gets a timeout there. The
     source is ``"minari"`` in Minari's own folder, else ``"other"``.
     """
-    episodes = [(name, _columns(file.columns, name, task)) for name in _names(file)]
+    episodes = [(name, _columns(file.arrays, name, task)) for name in _names(file)]
     lengths = [columns["rewards"].shape[0] for _, columns in episodes]
     count, (state, action) = sum(lengths), _sizes(episodes[0][1])
     if count < 2:
@@ -81,15 +81,15 @@ def _notes(name: str | None, cut: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _names(file: Opened) -> list[str]:
-    found = {name.partition("/")[0] for name in file.columns}
+def _names(file: DataFile) -> list[str]:
+    found = {name.partition("/")[0] for name in file.arrays}
     numbers = sorted(int(match[1]) for name in found if (match := EPISODE.fullmatch(name)))
     if numbers != list(range(len(numbers))):
         raise Unusable(f"misses episodes: it has {len(numbers)}, the last one is {numbers[-1]}")
     return [f"episode_{number}" for number in numbers]
 
 
-def _columns(columns: Mapping[str, Column], name: str, task: Task) -> dict[str, Column]:
+def _columns(columns: Mapping[str, StoredArray], name: str, task: Task) -> dict[str, StoredArray]:
     """Return the columns of one episode, checked by what they declare."""
     missing = [key for key in _COLUMNS if f"{name}/{key}" not in columns]
     if missing:
@@ -110,7 +110,7 @@ def _columns(columns: Mapping[str, Column], name: str, task: Task) -> dict[str, 
     return found
 
 
-def _sizes(columns: Mapping[str, Column]) -> tuple[int, int]:
+def _sizes(columns: Mapping[str, StoredArray]) -> tuple[int, int]:
     """Return the numbers of an observation and of an action of an episode, 0 where it has none."""
     first, second = (columns[key].shape[1:] for key in ("observations", "actions"))
     return (first[0] if first else 0), (second[0] if second else 0)

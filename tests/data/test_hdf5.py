@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from pathlib import Path
+import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from qipo_ray.data.columns import Column, check_amount
+from qipo_ray.data import hdf5
+from qipo_ray.data.contents import Damaged
 from qipo_ray.data.hdf5 import opened
-from qipo_ray.data.layout import Unusable
+from qipo_ray.data.stored_array import StoredArray
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 
@@ -29,20 +31,21 @@ def test_a_file_that_changes_while_it_is_read(change: str, columns, write) -> No
             path.unlink()
 
 
-def test_an_answer_that_lacks_chunks_is_not_believed(tmp_path: Path) -> None:
-    """Rows that no chunk fills would be whatever lay in memory."""
-    facts = {"type": "<f4", "shape": [100], "stored": 400, "offset": None, "chunk": [10],
-             "filters": [], "pieces": [[0, 40, 0]] * 9}  # fmt: skip
-    column = Column.of("rewards", 0, facts)
-    with pytest.raises(Unusable, match="another number of chunks"):
-        check_amount([column], 10_000)
+@pytest.mark.parametrize("blocks", [[40] * 9, [40] * 11, [40] * 9 + [36], []])
+def test_an_array_comes_whole_or_not_at_all(blocks: list[int]) -> None:
+    """Rows that no block fills would be whatever lay in memory."""
+    facts = {"dtype": "<f4", "shape": [100], "block": [10], "stored": 400}
+    array = StoredArray.from_facts("rewards", facts, lambda name: map(bytes, blocks))
+    with pytest.raises(Damaged):
+        array.floats(np.empty(100, np.float32))
 
 
-@pytest.mark.parametrize("piece", [(2**63, 40, 0), (2**70, 40, 0), (990, 40, 0), (0, 41, 0)])
-def test_places_beyond_the_file_are_refused(piece: tuple[int, int, int], tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(bytes(1000))
-    facts = {"type": "<f4", "shape": [10], "stored": 40, "offset": None, "chunk": [10],
-             "filters": [], "pieces": [piece]}  # fmt: skip
-    with path.open("rb") as file, pytest.raises(Unusable):
-        Column.of("rewards", file.fileno(), facts).floats(np.empty(10, np.float32))
+def test_the_published_file_needs_no_process(columns, write, monkeypatch) -> None:
+    content = columns("point")
+    path = write(content)
+    task = replace(get_task("point"), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.delattr(hdf5, "inspected")
+    with opened(path, task) as file:
+        rewards = np.empty(40, np.float32)
+        file.arrays["rewards"].floats(rewards)
+    np.testing.assert_array_equal(rewards, content["rewards"])

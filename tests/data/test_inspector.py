@@ -3,73 +3,145 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from qipo_ray.data import inspector as module
+from qipo_ray.data import inspector
+from qipo_ray.data.contents import Damaged, Facts
 from qipo_ray.data.d4rl_hdf5 import read
-from qipo_ray.data.inspector import Inspector
+from qipo_ray.data.inspector import inspected
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 
 
 @pytest.fixture
-def asked(columns, write):
-    inspector = Inspector()
-    yield inspector, write(columns("point"))
-    inspector.close()
+def path(columns, write) -> Iterator[Path]:
+    inspector.close_idle()
+    yield write(columns("point"))
+    inspector.close_idle()
 
 
-def child(inspector: Inspector) -> int:
-    process = inspector._process
-    assert process is not None
-    return process.pid
+def idle() -> list[int]:
+    """Return the numbers of the processes that serve no file."""
+    return [process._process.pid for process in inspector._idle.get(os.getpid(), [])]
 
 
-def test_one_process_answers_many_times(asked) -> None:
-    inspector, path = asked
-    first = inspector.ask(path)
+def facts(path: Path) -> Facts:
+    with inspected(path) as (facts, _):
+        return facts
+
+
+def test_one_process_answers_many_times(path: Path) -> None:
+    first = facts(path)
     assert first["names"] == ["actions", "observations", "rewards", "terminals", "timeouts"]
-    assert first["columns"]["actions"]["shape"] == [40, 2]
-    before = child(inspector)
-    assert inspector.ask(path) == first and child(inspector) == before
+    assert first["arrays"]["actions"]["shape"] == [40, 2]
+    (before,) = idle()
+    assert facts(path) == first and idle() == [before]
+    with inspected(path) as outer, inspected(path) as inner:
+        assert outer[0] == inner[0] == first
+        assert b"".join(outer[1]("actions")) == b"".join(inner[1]("actions"))
+    assert len(idle()) == 2 and before in idle()
 
 
-def test_a_lost_process_is_replaced(asked) -> None:
-    inspector, path = asked
-    first = inspector.ask(path)
-    before = child(inspector)
+def test_a_lost_process_is_replaced(path: Path) -> None:
+    first = facts(path)
+    (before,) = idle()
     os.kill(before, signal.SIGKILL)
-    assert inspector.ask(path) == first and child(inspector) != before
+    assert facts(path) == first and before not in idle()
 
 
-def test_a_file_that_kills_or_holds_the_process_is_damaged(asked, monkeypatch) -> None:
-    inspector, path = asked
-    monkeypatch.setattr(module, "_START", "import os; os.read(0, 9); os._exit(9)")
-    assert inspector.ask(path) == {"damage": "HDF5's library died on it"}
-    monkeypatch.setattr(module, "_START", "import sys; sys.stdin.read()")
-    monkeypatch.setattr(module, "LIMIT_S", 0.2)
-    assert "did not come to an end" in inspector.ask(path)["damage"]
+def test_a_file_that_kills_or_holds_the_process_is_damaged(path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(inspector, "_START", "import os, sys; os.read(int(sys.argv[1]), 9)")
+    with pytest.raises(Damaged, match="HDF5's library died on it"):
+        facts(path)
+    monkeypatch.setattr(inspector, "_START", "import signal; signal.pause()")
+    monkeypatch.setattr(inspector, "LIMIT_S", 0.2)
+    with pytest.raises(Damaged, match="did not come to an end"):
+        facts(path)
+    assert idle() == []
     monkeypatch.undo()
-    assert "columns" in inspector.ask(path)
+    assert "arrays" in facts(path)
 
 
-def test_an_endless_answer_is_not_kept(asked, monkeypatch) -> None:
-    inspector, path = asked
-    monkeypatch.setattr(module, "_START", "while True: print(end='x' * 1000)")
-    monkeypatch.setattr(module, "_LONGEST", 10_000)
-    assert inspector.ask(path) == {"damage": "its parts are too many to list"}
+def test_a_process_lost_in_the_middle_of_an_array(path: Path) -> None:
+    facts(path)
+    (pid,) = idle()
+    with pytest.raises(Damaged, match="died"), inspected(path) as (_, blocks):
+        os.kill(pid, signal.SIGKILL)
+        list(blocks("actions"))
+    assert idle() == []
 
 
-def test_close_leaves_no_process(asked) -> None:
-    inspector, path = asked
-    inspector.ask(path)
-    pid = child(inspector)
-    inspector.close()
+def test_an_array_that_was_not_read_to_its_end(path: Path) -> None:
+    """The process that still sends it serves no other file."""
+    with inspected(path) as (_, blocks):
+        next(blocks("actions"))
+    assert idle() == []
+
+
+def test_an_endless_answer_is_not_kept(path: Path, monkeypatch) -> None:
+    noise = "import os, sys\nwhile True: os.write(int(sys.argv[1]), b'x' * 1000)"
+    monkeypatch.setattr(inspector, "_START", noise)
+    with pytest.raises(Damaged, match="died"):
+        facts(path)
+
+
+def test_close_leaves_no_process(path: Path) -> None:
+    facts(path)
+    (pid,) = idle()
+    inspector.close_idle()
     assert not Path(f"/proc/{pid}").exists()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from qipo_ray.data import inspector
+for kill in (False, True):
+    with inspector.inspected(Path(sys.argv[1])) as (_, blocks):
+        if kill:
+            next(blocks("actions"))
+            os.kill(os.getpid(), signal.SIGKILL)
+    print(inspector._idle[os.getpid()][0]._process.pid, flush=True)
+"""
+
+
+def test_nothing_is_left_of_a_killed_program(path: Path) -> None:
+    """Its reading process ends with it: the pipe that both hold comes to its end."""
+    command = [sys.executable, "-c", KILLED, str(path)]
+    before = set(path.parent.iterdir())
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        pid = int(process.stdout.readline())
+        assert process.wait() == -signal.SIGKILL
+    reader = Path(f"/proc/{pid}/stat")
+    for _ in range(3000):
+        if not reader.exists() or reader.read_text().rpartition(")")[2].split()[0] == "Z":
+            break
+        os.sched_yield()
+    else:
+        pytest.fail("the reading process is still there")
+    assert set(path.parent.iterdir()) == before
+
+
+def test_the_time_of_a_process_is_limited_by_itself(path: Path, monkeypatch) -> None:
+    """As it must be where nobody waits for it any more."""
+    start = """
+import sys
+from qipo_ray.data import inspector
+def contents(path):
+    while True: pass
+inspector.contents, inspector.CPU_S = contents, 0.05
+inspector.serve(int(sys.argv[1]))
+"""
+    monkeypatch.setattr(inspector, "_START", start)
+    with pytest.raises(Damaged, match="died"):
+        facts(path)
 
 
 @pytest.mark.slow
@@ -80,14 +152,14 @@ def test_changed_bytes_never_harm(libver: str, tmp_path: Path, columns) -> None:
     with h5py.File(path, "w", libver=libver) as file:
         for key, values in columns("point").items():
             file[key] = values
-    whole, rng = path.read_bytes(), np.random.default_rng(4)
+    content, rng = path.read_bytes(), np.random.default_rng(4)
     before, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
     for _ in range(300):
-        content = bytearray(whole)
-        for place in rng.integers(len(whole), size=rng.integers(1, 5)):
+        changed = bytearray(content)
+        for start in rng.integers(len(content), size=rng.integers(1, 5)):
             word = int(rng.choice([0, 1, 2**31, 2**32 - 1, 2**40, 2**63])).to_bytes(8, "little")
-            content[place : place + 8] = word[: len(content) - place]
-        path.write_bytes(content)
+            changed[start : start + 8] = word[: len(changed) - start]
+        path.write_bytes(changed)
         try:
             read(path, get_task("point"))
         except UserError as error:
