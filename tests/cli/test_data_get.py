@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from qipo_ray.cli.main import main
 from qipo_ray.data import download
 from qipo_ray.data.locate import d4rl_cache
 from qipo_ray.data.tasks import get_task
+
+DataVerb = Callable[..., tuple[int, str, str]]
 
 MAZE, HOPPER = "maze2d-umaze-v1", "hopper-medium-v2"
 
@@ -18,14 +20,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("D4RL_DATASET_DIR", str(tmp_path / "datasets"))
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = main(["data", *arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def test_plan_says_what_to_fetch_and_where_to_put_it(capsys) -> None:
-    code, out, err = run(capsys, "plan", HOPPER, MAZE, HOPPER)
+def test_plan_says_what_to_fetch_and_where_to_put_it(data_verb: DataVerb) -> None:
+    code, out, err = data_verb("plan", HOPPER, MAZE, HOPPER)
     task = get_task(HOPPER)
     assert code == 0
     for words in (task.url, "152,756,557 bytes", task.sha256, d4rl_cache() / str(task.filename)):
@@ -35,8 +31,8 @@ def test_plan_says_what_to_fetch_and_where_to_put_it(capsys) -> None:
     assert not d4rl_cache().exists()  # nothing was fetched
 
 
-def test_plan_as_json_by_a_pattern(capsys) -> None:
-    code, out, err = run(capsys, "plan", "hopper-*-v2", "--json")
+def test_plan_as_json_by_a_pattern(data_verb: DataVerb) -> None:
+    code, out, err = data_verb("plan", "hopper-*-v2", "--json")
     rows = json.loads(out)
     assert (code, err) == (0, "")
     assert {row["task_id"] for row in rows} >= {HOPPER, "hopper-expert-v2"}
@@ -55,12 +51,12 @@ def test_plan_as_json_by_a_pattern(capsys) -> None:
         (["get"], "TASK"),
     ],
 )
-def test_mistakes(arguments: list[str], words: str, capsys) -> None:
-    code, out, err = run(capsys, *arguments)
+def test_mistakes(arguments: list[str], words: str, data_verb: DataVerb) -> None:
+    code, out, err = data_verb(*arguments)
     assert (code, out) == (2, "") and words in err and err.count("\n") == 1
 
 
-def test_get_prints_the_path_and_hands_on_its_options(capsys, monkeypatch) -> None:
+def test_get_prints_the_path_and_hands_on_its_options(data_verb: DataVerb, monkeypatch) -> None:
     calls = []
 
     def fetch(entry, **settings):
@@ -71,15 +67,15 @@ def test_get_prints_the_path_and_hands_on_its_options(capsys, monkeypatch) -> No
         return entry.target, "abc"
 
     monkeypatch.setattr(download, "fetch", fetch)
-    code, out, err = run(capsys, "get", MAZE, "--trust", "--max-mb", "5", "--max-minutes", "2")
+    code, out, err = data_verb("get", MAZE, "--trust", "--max-mb", "5", "--max-minutes", "2")
     assert code == 0 and out == f"{d4rl_cache() / str(get_task(MAZE).filename)}\n"
     assert "waiting" in err and "SHA-256 abc, trusted, not published" in err
     assert calls == [(MAZE, True, download.DownloadLimits(bytes=5_000_000, seconds=120.0))]
 
 
-def test_get_checks_a_file_that_is_there(capsys) -> None:
+def test_get_checks_a_file_that_is_there(data_verb: DataVerb) -> None:
     path = d4rl_cache() / str(get_task(HOPPER).filename)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not that file")
-    code, out, err = run(capsys, "get", HOPPER)
+    code, out, err = data_verb("get", HOPPER)
     assert (code, out) == (2, "") and "move it away first" in err

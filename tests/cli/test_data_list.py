@@ -1,0 +1,45 @@
+"""``qipo-ray data list``: every task, one family, and the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from qipo_ray.data.tasks import task_ids
+
+DataVerb = Callable[..., tuple[int, str, str]]
+
+
+def test_list_names_every_task(data_verb: DataVerb) -> None:
+    code, out, _ = data_verb("list", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert tuple(row["id"] for row in rows) == task_ids()
+    assert all(row["path"] is None for row in rows)  # the session's home is empty
+
+
+def test_list_by_family(data_verb: DataVerb) -> None:
+    code, out, _ = data_verb("list", "--family", "maze2d")
+    assert code == 0
+    assert "maze2d-umaze-v1" in out and "hopper" not in out
+    code, _, err = data_verb("list", "--family", "maze2")
+    assert (code, "did you mean 'maze2d'" in err) == (2, True)
+
+
+def test_the_page_of_all_tasks(data_verb: DataVerb) -> None:
+    code, out, _ = data_verb("list", "--markdown")
+    assert code == 0 and out.startswith("# Tasks\n") and "| kitchen-mixed-v0 |" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list", "--markdown", "--json"], "whole page"),
+    ],
+)
+def test_mistakes(arguments: list[str], words: str, data_verb: DataVerb) -> None:
+    code, out, err = data_verb(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err and err.count("\n") == 1
