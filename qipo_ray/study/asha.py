@@ -32,7 +32,7 @@ def decide(
     value = _finite(values[-1][1])
     if value is None:
         return Decision(True, f"no finite value at {rung}")
-    finite = [number for _, other in values if (number := _finite(other)) is not None]
+    finite = [number for _, candidate in values if (number := _finite(candidate)) is not None]
     least = min(finite)
     ranked = sorted([*finite, *[least] * (len(values) - len(finite))])
     threshold = _threshold(ranked, reduction)

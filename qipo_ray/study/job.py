@@ -76,10 +76,10 @@ class Job:
         return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def fits_pack(job: Job, others: Sequence[Job]) -> bool:
+def fits_pack(job: Job, members: Sequence[Job]) -> bool:
     """Return whether a job can train in one pack with others."""
-    return all(job.key != other.key for other in others) and (
-        not others or job.shape == others[0].shape
+    return all(job.key != member.key for member in members) and (
+        not members or job.shape == members[0].shape
     )
 
 
@@ -99,12 +99,12 @@ class Run:
         """The run's three jobs, in order."""
         keys = stage_keys(self.config, self.task, self.data_sha256, self.seed)
         lengths = stage_updates(self.config)
-        made = {stage: CheckpointRef(stage, keys[stage], lengths[stage]) for stage in STAGES}
+        refs = {stage: CheckpointRef(stage, keys[stage], lengths[stage]) for stage in STAGES}
         scored = scored_at(self.config, self.rungs)
         upstream: dict[str, tuple[CheckpointRef, ...]] = {
             "behaviour": (),
-            "critic": (made["behaviour"],),
-            "policy": (made["behaviour"], made["critic"]),
+            "critic": (refs["behaviour"],),
+            "policy": (refs["behaviour"], refs["critic"]),
         }
 
         def job(stage: str) -> Job:
@@ -118,7 +118,7 @@ class Run:
                 data_sha256=self.data_sha256,
                 seed=self.seed,
                 upstream=upstream[stage],
-                evaluations=tuple(EvalPoint(*one) for one in scored[stage]),
+                evaluations=tuple(EvalPoint(*point) for point in scored[stage]),
             )
 
         return job("behaviour"), job("critic"), job("policy")

@@ -21,23 +21,23 @@ class Parameter:
     kind: Kind
     values: tuple[Any, ...]
     when: tuple[tuple[str, tuple[Any, ...]], ...]  # searched only while each key has such a value
-    place: str = field(compare=False)  # file and line
+    location: str = field(compare=False)  # file and line
 
     @classmethod
-    def from_document(cls, key: str, document: object, place: str) -> Parameter:
+    def from_document(cls, key: str, document: object, location: str) -> Parameter:
         """Return the parameter that ``document()`` gave; ``ValueError`` if it never did."""
         line = document if isinstance(document, Mapping) else {}
         kinds = [kind for kind in KINDS if kind in line]
         values: Any = line.get(kinds[0]) if kinds else None
         when: Any = line.get("when", {})
         fine = len(kinds) == 1 and isinstance(values, list) and isinstance(when, Mapping)
-        if not fine or not all(isinstance(some, list) for some in when.values()):
+        if not fine or not all(isinstance(options, list) for options in when.values()):
             raise ValueError(f"space.{key}: no parameter: {show(document)}")
         bounds = kinds[0] not in ("choice", "grid")
         if bounds and [type(value) in (int, float) for value in values] != [True, True]:
             raise ValueError(f"space.{key}: no bounds: {show(values)}")
-        pairs = tuple((above, tuple(some)) for above, some in when.items())
-        return cls(key, cast(Kind, kinds[0]), tuple(values), pairs, place)
+        pairs = tuple((above, tuple(options)) for above, options in when.items())
+        return cls(key, cast(Kind, kinds[0]), tuple(values), pairs, location)
 
     @property
     def options(self) -> Sequence[Any] | None:

@@ -44,13 +44,15 @@ def find_search_file(name_or_path: str | Path) -> Path:
         return path
     package = Path(__file__).resolve().parents[1]
     folders = [package / FOLDER, package.parent / FOLDER]  # in a wheel; in a checkout
-    known = {file.stem: file for folder in reversed(folders) for file in folder.glob("*.yaml")}
+    paths_by_name = {
+        file.stem: file for folder in reversed(folders) for file in folder.glob("*.yaml")
+    }
     named = path.name.removesuffix(".yaml")
-    if path.parent in (Path(), Path(FOLDER)) and named in known:
-        return known[named]
+    if path.parent in (Path(), Path(FOLDER)) and named in paths_by_name:
+        return paths_by_name[named]
     raise UserError(
-        f"no search file {str(name_or_path)!r}{nearest(named, known)}; give a path, or one of "
-        f"{', '.join(sorted(known)) or 'none that came with this program'}"
+        f"no search file {str(name_or_path)!r}{nearest(named, paths_by_name)}; give a path, or "
+        f"one of {', '.join(sorted(paths_by_name)) or 'none that came with this program'}"
     )
 
 
@@ -96,12 +98,12 @@ def load_search_file(
     return spec
 
 
-def _replaced(document: Document, key: str, value: Any, where: str) -> Document:
+def _replaced(document: Document, key: str, value: Any, source: str) -> Document:
     """Return the document with another value at a top key; its faults are found at ``where``."""
     if not isinstance(document.value, dict):
         return document
-    places = {path: place for path, place in document.places.items() if path[0] != key}
-    return Document({**document.value, key: value}, document.where, {**places, (key,): where})
+    locations = {path: location for path, location in document.places.items() if path[0] != key}
+    return Document({**document.value, key: value}, document.where, {**locations, (key,): source})
 
 
 def _base(
@@ -110,19 +112,21 @@ def _base(
     """Return the preset with the changes of the file, then those of the command line."""
     searched = {parameter.key: parameter for parameter in parameters}
     changes: dict[str, Any] = dict(file.changes)
-    places = {key: f"{document.place('set', key)}: set" for key in changes}
+    locations = {key: f"{document.place('set', key)}: set" for key in changes}
     for text in sets:
         key, equals, value = text.partition("=")
-        where = f"--set {text:.80}"
+        source = f"--set {text:.80}"
         if not equals:
-            raise UserError(f"{where}: expected section.key=value, such as policy.beta=3")
-        changes[key], places[key] = parse_yaml(value, where).value, where
+            raise UserError(f"{source}: expected section.key=value, such as policy.beta=3")
+        changes[key], locations[key] = parse_yaml(value, source).value, source
     for key in changes:
         if key not in field_names():
-            raise UserError(f"{places[key]}: unknown key {show(key)}{nearest(key, field_names())}")
+            raise UserError(
+                f"{locations[key]}: unknown key {show(key)}{nearest(key, field_names())}"
+            )
         if key in searched:
-            raise UserError(f"{places[key]}: {key} is searched ({searched[key].place})")
-    return _changed(_preset(file.preset, document), changes, places)
+            raise UserError(f"{locations[key]}: {key} is searched ({searched[key].location})")
+    return _changed(_preset(file.preset, document), changes, locations)
 
 
 def _preset(name: str, document: Document) -> Config:
@@ -139,30 +143,32 @@ def _preset(name: str, document: Document) -> Config:
 
 
 def _paper(base: Config, changes: Mapping[str, Any], document: Document) -> Config:
-    places = {key: document.place("paper", key) for key in changes}
+    locations = {key: document.place("paper", key) for key in changes}
     for key in changes:
-        check_key(key, places[key], "paper")
-    return _changed(base, changes, {key: f"{place}: paper" for key, place in places.items()})
+        check_key(key, locations[key], "paper")
+    return _changed(
+        base, changes, {key: f"{location}: paper" for key, location in locations.items()}
+    )
 
 
-def _changed(config: Config, changes: Mapping[str, Any], places: Mapping[str, str]) -> Config:
+def _changed(config: Config, changes: Mapping[str, Any], locations: Mapping[str, str]) -> Config:
     try:
         return changed(config, changes)
     except FieldError as problem:
         first = next(key for key in problem.fields if key in changes)
-        raise UserError(f"{places[first]}: {problem}") from None
+        raise UserError(f"{locations[first]}: {problem}") from None
 
 
 def _tasks(tasks: Sequence[str], document: Document) -> tuple[str, ...]:
     """Return the tasks, each known and given once."""
     for i, task in enumerate(tasks):
-        place = document.place("tasks", str(i))
+        location = document.place("tasks", str(i))
         try:
             get_task(task)
         except UserError as problem:
-            raise UserError(f"{place}: {problem}") from None
+            raise UserError(f"{location}: {problem}") from None
         if task in tasks[:i]:
-            raise UserError(f"{place}: task {show(task)} is given twice")
+            raise UserError(f"{location}: task {show(task)} is given twice")
     return tuple(tasks)
 
 
@@ -220,11 +226,11 @@ def _check_corners(spec: SearchSpec, document: Document) -> None:
         _check_rungs(config, spec.shares, document.place("space"))
 
 
-def _check_rungs(config: Config, shares: Sequence[float], place: str) -> None:
+def _check_rungs(config: Config, shares: Sequence[float], location: str) -> None:
     try:
         rung_updates(config, shares)
     except UserError as problem:
-        raise UserError(f"{place}: {problem}") from None
+        raise UserError(f"{location}: {problem}") from None
 
 
 def _corners(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:

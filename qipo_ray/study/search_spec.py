@@ -69,7 +69,7 @@ class SearchSpec:
         for parameter in self.parameters:
             if not parameter.active(values):
                 continue
-            title = f"{parameter.place}: space.{parameter.key}"
+            title = f"{parameter.location}: space.{parameter.key}"
             if parameter.key not in rest:
                 raise UserError(f"{title} has no value")
             try:
@@ -81,9 +81,11 @@ class SearchSpec:
         try:
             return changed(self.base, values)
         except FieldError as problem:
-            places = {parameter.key: parameter.place for parameter in self.parameters}
-            place = next((places[key] for key in problem.fields if key in values), self.source)
-            raise UserError(f"{place}: {problem} (with {_flow(values)})") from None
+            locations = {parameter.key: parameter.location for parameter in self.parameters}
+            location = next(
+                (locations[key] for key in problem.fields if key in values), self.source
+            )
+            raise UserError(f"{location}: {problem} (with {_flow(values)})") from None
 
     def params_of(self, config: Config) -> dict[str, Any] | None:
         """Return the values that give ``config``; None if it lies outside the space."""
@@ -147,10 +149,10 @@ def flat(config: Config) -> dict[str, Any]:
     }
 
 
-def settings_between(base: Config, other: Config) -> dict[str, Any]:
+def settings_between(base: Config, config: Config) -> dict[str, Any]:
     """Return the settings of ``other`` that are not those of ``base``, by dotted key."""
     before = flat(base)
-    return {key: value for key, value in flat(other).items() if value != before[key]}
+    return {key: value for key, value in flat(config).items() if value != before[key]}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

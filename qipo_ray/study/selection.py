@@ -82,14 +82,19 @@ def select_configs(
     Behaviour cloning needs no run of its own: every run scores the behaviour model that it builds
     on. A path without a trial at the last rung is represented by the one that came furthest.
     """
-    known = {trial.id: trial for trial in trials}
-    own = [entry for entry in entries if entry["trial"] in known]
+    trials_by_id = {trial.id: trial for trial in trials}
+    task_entries = [entry for entry in entries if entry["trial"] in trials_by_id]
     if paper is not None:
-        its_trial = next((trial.id for trial in known.values() if trial.config == paper), None)
+        its_trial = next(
+            (trial.id for trial in trials_by_id.values() if trial.config == paper), None
+        )
         yield SelectedConfig(task, paper, PAPER, its_trial, 0)
-    tried = (known[entry["trial"]] for entry in own)
+    tried = (trials_by_id[entry["trial"]] for entry in task_entries)
     episodes = sum(len(trial.seeds) * trial.config.evaluation.episodes for trial in tried)
-    ranking = [known[one.trial] for one in standings(own, known.keys() - broken)]
+    ranking = [
+        trials_by_id[standing.trial]
+        for standing in standings(task_entries, trials_by_id.keys() - broken)
+    ]
     for path in PATHS:
         best = [
             trial
@@ -121,7 +126,7 @@ def spent_episodes(
             key = stage_keys(trial.config, task, sha256, seed)["policy"]
             for rung, (updates, episodes) in enumerate(points):
                 name = score_name(trial.config, updates, episodes)
-                made = (trial.id, rung) in logged or noted(key, name)
-                if made or noted(key, f"diverged-{name}"):  # broken off
+                scored = (trial.id, rung) in logged or noted(key, name)
+                if scored or noted(key, f"diverged-{name}"):  # broken off
                     spent += episodes
     return spent

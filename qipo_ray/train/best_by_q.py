@@ -37,10 +37,10 @@ class BestByQ:
         Noise is drawn for all episodes, so one that ended does not move the others' draws.
         """
         noise = torch.randn(self.shape, generator=self.generator)[torch.from_numpy(live)]
-        seen = torch.from_numpy(observations)
-        repeated = seen.repeat_interleave(ACTIONS, 0)
+        raw_states = torch.from_numpy(observations)
+        repeated = raw_states.repeat_interleave(ACTIONS, 0)
         actions = self.proposer(repeated, noise.flatten(0, 1)).view_as(noise)
-        best = self.judge.value(self.proposer.normaliser(seen), actions).argmax(1)
+        best = self.judge.value(self.proposer.normaliser(raw_states), actions).argmax(1)
         chosen: np.ndarray = actions[torch.arange(len(live)), best].numpy()
         return chosen
 

@@ -59,13 +59,13 @@ def from_bytes(data: bytes) -> Checkpoint:
     return Checkpoint(**parts)
 
 
-def check_job(checkpoint: Checkpoint, wanted: Mapping[str, Any]) -> None:
+def check_job(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> None:
     """Raise ``CheckpointError`` that names all of ``wanted`` that the checkpoint is not of."""
-    found = {**checkpoint.state, **checkpoint.job}
+    actual = {**checkpoint.state, **checkpoint.job}
     wrong = [
-        f"{name} {found.get(name)!r} instead of {value!r}"
-        for name, value in wanted.items()
-        if found.get(name) != value
+        f"{name} {actual.get(name)!r} instead of {value!r}"
+        for name, value in expected.items()
+        if actual.get(name) != value
     ]
     if wrong:
         raise CheckpointError(f"it is of another job: {', '.join(wrong)}")
@@ -90,17 +90,17 @@ def fresh_state(job: Job, stage: str, data: Tensors, upstream: Mapping[str, Stat
 
 
 def _same_form(part: Any, fresh: Any, name: str) -> None:
-    found, wanted = _form(part, name), _form(fresh, name)
-    if found != wanted:
-        raise CheckpointError(f"its {name} is {found}, not {wanted}")
+    actual, expected = _form(part, name), _form(fresh, name)
+    if actual != expected:
+        raise CheckpointError(f"its {name} is {actual}, not {expected}")
     if isinstance(fresh, dict):
         _same_names(part, fresh, name)
         for key in fresh:
             _same_form(part[key], fresh[key], f"{name}.{key}" if name else key)
     elif isinstance(fresh, list):
         _same_names(range(len(part)), range(len(fresh)), name)
-        for i, (one, other) in enumerate(zip(part, fresh, strict=True)):
-            _same_form(one, other, f"{name}.{i}")
+        for i, (part_item, fresh_item) in enumerate(zip(part, fresh, strict=True)):
+            _same_form(part_item, fresh_item, f"{name}.{i}")
 
 
 def _form(part: Any, name: str) -> str:
@@ -111,10 +111,10 @@ def _form(part: Any, name: str) -> str:
     return f"{part.dtype}{size}"
 
 
-def _same_names(found: Collection[Any], wanted: Collection[Any], name: str) -> None:
+def _same_names(actual: Collection[Any], expected: Collection[Any], name: str) -> None:
     """Raise ``CheckpointError`` unless ``found`` has exactly the keys ``wanted``."""
-    for these, those, verb in ((wanted, found, "lacks"), (found, wanted, "has an unknown")):
-        odd = [f"{name}.{key}" if name else str(key) for key in these if key not in those]
+    for first, second, verb in ((expected, actual, "lacks"), (actual, expected, "has an unknown")):
+        odd = [f"{name}.{key}" if name else str(key) for key in first if key not in second]
         if odd:
             raise CheckpointError(f"it {verb} {', '.join(odd)}")
 

@@ -15,7 +15,7 @@ Kind = Literal["metrics", "mark", "finished", "diverged"]
 
 
 @dataclass(frozen=True)
-class Event:
+class EngineEvent:
     """What happened to a job: metrics are means since the last ones, a mark waits for a score."""
 
     kind: Kind
@@ -82,9 +82,9 @@ class Engine:
     def _slot(self, key: str) -> int:
         return next(i for i, job in enumerate(self.jobs) if job.key == key)
 
-    def advance(self, updates: int) -> list[Event]:
+    def advance(self, updates: int) -> list[EngineEvent]:
         """Train all members for at most ``updates`` and return what happened, in order."""
-        events: list[Event] = []
+        events: list[EngineEvent] = []
         for _ in range(updates):
             self._pack.update()
             for i, job in enumerate(self.jobs):
@@ -93,19 +93,19 @@ class Engine:
                 break
         return events
 
-    def _events(self, i: int, job: Job) -> list[Event]:
+    def _events(self, i: int, job: Job) -> list[EngineEvent]:
         updates = self._pack.members[i].updates
         marked = any(updates == evaluation.updates for evaluation in job.evaluations)
         events = []
         try:
             if updates % LOG_EVERY == 0:
-                events.append(Event("metrics", job, updates, self._pack.metrics(i)))
+                events.append(EngineEvent("metrics", job, updates, self._pack.metrics(i)))
             if marked or updates >= job.length:
                 self._pack.check(i)
         except Diverged as error:
-            return [Event("diverged", job, updates, reason=str(error))]
+            return [EngineEvent("diverged", job, updates, reason=str(error))]
         if updates >= job.length:
-            events.append(Event("finished", job, updates))
+            events.append(EngineEvent("finished", job, updates))
         elif marked:
-            events.append(Event("mark", job, updates))
+            events.append(EngineEvent("mark", job, updates))
         return events

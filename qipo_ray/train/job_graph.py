@@ -20,8 +20,8 @@ class _Entry:
     owner: str | None = None
 
 
-def _joined(one: Iterable[EvalPoint], other: Iterable[EvalPoint]) -> tuple[EvalPoint, ...]:
-    return tuple(sorted({*one, *other}, key=lambda e: (e.updates, e.episodes)))
+def _joined(first: Iterable[EvalPoint], second: Iterable[EvalPoint]) -> tuple[EvalPoint, ...]:
+    return tuple(sorted({*first, *second}, key=lambda e: (e.updates, e.episodes)))
 
 
 class JobGraph:
@@ -31,8 +31,8 @@ class JobGraph:
     Earlier stages go first: they have the longest chains behind them.
     """
 
-    def __init__(self, results: JobStore) -> None:
-        self.results = results
+    def __init__(self, job_store: JobStore) -> None:
+        self.job_store = job_store
         self.entries: dict[CheckpointRef, _Entry] = {}
         self.done: set[CheckpointRef] = set()
         self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that can never be done
@@ -52,11 +52,11 @@ class JobGraph:
         entry.subscribers.add(subscriber)
 
     def _look_up(self, job: Job) -> None:
-        divergence = self.results.divergence(job)
+        divergence = self.job_store.divergence(job)
         if divergence is not None:
             at, reason = divergence["updates"], divergence["reason"]
             self.failed[job.snapshot] = JobEvent("diverged", job.snapshot, at, 0.0, reason=reason)
-        elif self.results.done(job):
+        elif self.job_store.done(job):
             self.done.add(job.snapshot)
 
     def withdraw(self, subscriber: str) -> list[Job]:
@@ -140,21 +140,21 @@ class JobGraph:
         if not (entry.subscribers or snapshot in self.done or snapshot in self.failed):
             del self.entries[snapshot]
 
-    def settle(self, report: JobEvent) -> bool:
+    def settle(self, event: JobEvent) -> bool:
         """Note the end of a job; return whether the report was one.
 
         A job that failed because something upstream is damaged waits until that is trained again.
         """
-        if report.kind not in ("finished", "diverged", "dropped", "failed"):
+        if event.kind not in ("finished", "diverged", "dropped", "failed"):
             return False
-        job = self.entries[report.snapshot].job
-        if report.kind == "failed":
-            known = self.done.intersection(job.upstream)
-            damaged = [s for s in known if not self.results.done(self.entries[s].job)]
+        job = self.entries[event.snapshot].job
+        if event.kind == "failed":
+            finished = self.done.intersection(job.upstream)
+            damaged = [s for s in finished if not self.job_store.done(self.entries[s].job)]
             self.done.difference_update(damaged)
             if not damaged:
-                self.failed[job.snapshot] = report
-        elif report.kind != "dropped":
+                self.failed[job.snapshot] = event
+        elif event.kind != "dropped":
             self._look_up(job)
         self._free(job.snapshot)
         return True

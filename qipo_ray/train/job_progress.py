@@ -27,19 +27,19 @@ class Progress:
         self.reached = dict.fromkeys(self.length, 0) | {s: s.updates for s in done}
         self.seen: dict[CheckpointRef, float] = {}
         self.spent: dict[str, float] = {}  # wall seconds by stage
-        self.made: dict[str, int] = {}  # updates by stage
+        self.trained: dict[str, int] = {}  # updates by stage
 
-    def note(self, report: JobEvent) -> None:
+    def note(self, event: JobEvent) -> None:
         """Take in a report."""
-        snapshot, now = report.snapshot, self.clock()
+        snapshot, now = event.snapshot, self.clock()
         stage = snapshot.stage
         if snapshot in self.seen:
-            gained = report.updates - self.reached[snapshot]
-            self.made[stage] = self.made.get(stage, 0) + gained
+            gained = event.updates - self.reached[snapshot]
+            self.trained[stage] = self.trained.get(stage, 0) + gained
             self.spent[stage] = self.spent.get(stage, 0) + now - self.seen[snapshot]
         self.seen[snapshot] = now
         self.reached[snapshot] = (
-            self.length[snapshot] if report.kind == "diverged" else report.updates
+            self.length[snapshot] if event.kind == "diverged" else event.updates
         )
 
     @property
@@ -51,13 +51,13 @@ class Progress:
     @property
     def seconds_left(self) -> float | None:
         """Return the expected wall seconds to the end; None until something was measured."""
-        made = sum(self.made.values())
-        if not made:
+        updates = sum(self.trained.values())
+        if not updates:
             return None
-        mean = sum(self.spent.values()) / made
+        mean = sum(self.spent.values()) / updates
         left = 0.0
         for snapshot, length in self.length.items():
             stage = snapshot.stage
-            pace = self.spent[stage] / self.made[stage] if self.made.get(stage) else mean
+            pace = self.spent[stage] / self.trained[stage] if self.trained.get(stage) else mean
             left += pace * (length - self.reached[snapshot])
         return left / self.workers

@@ -24,17 +24,19 @@ class Inbox:
     def __init__(self) -> None:
         self._events: dict[Topic, tuple[int, JobEvent]] = {}
 
-    def put(self, serial: int, report: JobEvent) -> None:
+    def put(self, serial: int, event: JobEvent) -> None:
         """Add a report under a serial number higher than all before."""
-        topic = report.topic
-        if not report.lasting:
+        topic = event.topic
+        if not event.lasting:
             self._events.pop(topic, None)
-        self._events.setdefault(topic, (serial, report))
+        self._events.setdefault(topic, (serial, event))
 
-    def since(self, seen: int) -> list[JobEvent]:
+    def since(self, last_serial: int) -> list[JobEvent]:
         """Return the reports with a higher serial number than ``seen``."""
-        new = itertools.takewhile(lambda item: item[0] > seen, reversed(self._events.values()))
-        return [report for _, report in new][::-1]
+        new = itertools.takewhile(
+            lambda item: item[0] > last_serial, reversed(self._events.values())
+        )
+        return [event for _, event in new][::-1]
 
 
 class JobQueue:
@@ -44,8 +46,8 @@ class JobQueue:
     takes with it all that build on it, under the same reason.
     """
 
-    def __init__(self, results: JobStore) -> None:
-        self.graph = JobGraph(results)
+    def __init__(self, job_store: JobStore) -> None:
+        self.graph = JobGraph(job_store)
         self.inboxes: dict[str, Inbox] = {EVERYONE: Inbox()}
         self.serial = 0  # of the newest report
         self._reached: dict[CheckpointRef, int] = {}  # most updates seen
@@ -65,25 +67,25 @@ class JobQueue:
         self.inboxes.pop(subscriber, None)
         return self.graph.withdraw(subscriber)
 
-    def poll(self, subscriber: str, seen: int) -> tuple[int, list[JobEvent]]:
+    def poll(self, subscriber: str, last_serial: int) -> tuple[int, list[JobEvent]]:
         """Return the newest serial number and a subscriber's reports after ``seen``."""
         inbox = self.inboxes.get(subscriber)
-        return self.serial, [] if inbox is None else inbox.since(seen)
+        return self.serial, [] if inbox is None else inbox.since(last_serial)
 
-    def settle(self, report: JobEvent) -> None:
+    def settle(self, event: JobEvent) -> None:
         """Take in a report on a wanted job and pass it on."""
-        snapshot = report.snapshot
+        snapshot = event.snapshot
         job = self.graph.entries[snapshot].job
-        self._reached[snapshot] = max(report.updates, self._reached.get(snapshot, 0))
-        ended = self.graph.settle(report)
-        if not ended or report.kind == "dropped":
-            self._notify(report)
+        self._reached[snapshot] = max(event.updates, self._reached.get(snapshot, 0))
+        ended = self.graph.settle(event)
+        if not ended or event.kind == "dropped":
+            self._notify(event)
         elif snapshot in self.graph.failed:
-            for other in self.graph.entries:
-                self._notify_failure(other)
+            for ref in self.graph.entries:
+                self._notify_failure(ref)
         elif snapshot in self.graph.done:
             self._notify_known(job)
-        elif report.kind != "failed":
+        elif event.kind != "failed":
             self.set_back(job, "it ended, but its results are not in the store or are damaged")
 
     def set_back(self, job: Job, reason: str) -> None:
@@ -96,20 +98,20 @@ class JobQueue:
             text = f"{reason}, {count} times at update {at}"
             self.settle(JobEvent("failed", job.snapshot, at, 0.0, reason=text))
 
-    def _notify(self, report: JobEvent) -> None:
+    def _notify(self, event: JobEvent) -> None:
         self.serial += 1
-        entry = self.graph.entries.get(report.snapshot)
+        entry = self.graph.entries.get(event.snapshot)
         for subscriber in (EVERYONE, *(entry.subscribers if entry else ())):
-            self.inboxes[subscriber].put(self.serial, report)
+            self.inboxes[subscriber].put(self.serial, event)
 
     def _notify_known(self, job: Job) -> None:
         """Tell the scores that are in the store, and the end of the job if it has come."""
-        results, snapshot = self.graph.results, job.snapshot
+        job_store, snapshot = self.graph.job_store, job.snapshot
         for evaluation in job.evaluations:
-            found = results.score(job, evaluation)
-            if found is not None:
+            score = job_store.score(job, evaluation)
+            if score is not None:
                 at = evaluation.updates
-                self._notify(JobEvent("score", snapshot, at, self._seconds(job, at), score=found))
+                self._notify(JobEvent("score", snapshot, at, self._seconds(job, at), score=score))
         if snapshot in self.graph.done:
             self._notify(
                 JobEvent("finished", snapshot, job.length, self._seconds(job, job.length))
@@ -118,7 +120,7 @@ class JobQueue:
 
     def _seconds(self, job: Job, updates: int) -> float:
         """Return the seconds of training up to a snapshot; 0 if that was pruned."""
-        artefact = self.graph.results.artefacts.find(job.stage, job.key, updates)
+        artefact = self.graph.job_store.artefacts.find(job.stage, job.key, updates)
         return 0.0 if artefact is None else artefact.seconds
 
     def _notify_failure(self, snapshot: CheckpointRef) -> None:

@@ -94,20 +94,22 @@ class JobStore:
         it is not of this job, or of a version that is not read.
         """
         missing = [e.updates for e in job.evaluations if self.score(job, e) is None]
-        found = self.artefacts.newest(job.stage, job.key, at_most=min([job.length, *missing]))
-        if found is None:
+        newest = self.artefacts.newest(job.stage, job.key, at_most=min([job.length, *missing]))
+        if newest is None:
             return None
-        artefact, data = found
+        artefact, data = newest
         snapshot = CheckpointRef(job.stage, job.key, artefact.updates)
         return self._checked(data, snapshot, identity(job)), artefact
 
     def _checked(
-        self, data: bytes, snapshot: CheckpointRef, wanted: Mapping[str, Any]
+        self, data: bytes, snapshot: CheckpointRef, expected: Mapping[str, Any]
     ) -> Checkpoint:
         """Return a checkpoint that is of this snapshot and of the job ``wanted``."""
         with self.refusing(snapshot):
             checkpoint = from_bytes(data)
-            check_job(checkpoint, {**wanted, "stage": snapshot.stage, "updates": snapshot.updates})
+            check_job(
+                checkpoint, {**expected, "stage": snapshot.stage, "updates": snapshot.updates}
+            )
         return checkpoint
 
     @contextmanager

@@ -96,7 +96,11 @@ class LocalTrainingService:
         if not connections:
             return busy
         ready = wait(list(connections), POLL_S)
-        return [connections[one] for one in ready if isinstance(one, Connection)]
+        return [
+            connections[ready_connection]
+            for ready_connection in ready
+            if isinstance(ready_connection, Connection)
+        ]
 
     def _take(
         self,

@@ -100,11 +100,11 @@ class ProcessWorker:
 
     def _begin(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, *self._arguments))
+        self.connection, child_end = context.Pipe()
+        self._process = context.Process(target=serve, args=(child_end, *self._arguments))
         with _without_interrupts():
             self._process.start()
-        theirs.close()
+        child_end.close()
 
     def start(self, job: Job) -> None:
         """Send a job to the process."""

@@ -42,16 +42,16 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def record_id(run: Run, occasion: RunContext) -> str:
+def record_id(run: Run, context: RunContext) -> str:
     """Return the id of the run's record."""
-    return new_id(occasion.sweep, occasion.purpose, run.task, config_hash(run.config), run.seed)
+    return new_id(context.sweep, context.purpose, run.task, config_hash(run.config), run.seed)
 
 
 def build_record(
     run: Run,
     dataset: Dataset,
-    results: JobStore,
-    occasion: RunContext,
+    job_store: JobStore,
+    context: RunContext,
     *,
     state: str = "finished",
     reason: str | None = None,
@@ -64,58 +64,58 @@ def build_record(
     """
     behaviour, critic, policy = run.jobs
     reached = policy.length if reached is None else reached
-    scores = [s for e in policy.evaluations if (s := results.score(policy, e)) is not None]
+    scores = [s for e in policy.evaluations if (s := job_store.score(policy, e)) is not None]
     scores = [score for score in scores if score["updates"] <= reached]
     finished = state == "finished"
-    machines = _trained_on(run, results)
+    machines = _trained_on(run, job_store)
     ended = now()
     return {
         "schema": SCHEMA,
-        "id": record_id(run, occasion),
-        "sweep": occasion.sweep,
-        "trial": occasion.trial,
-        "purpose": occasion.purpose,
+        "id": record_id(run, context),
+        "sweep": context.sweep,
+        "trial": context.trial,
+        "purpose": context.purpose,
         "task": run.task,
         "seed": run.seed,
         "state": state,
         "reason": reason,
-        "attempt": max(1, newest_attempt(results.artefacts.folder(policy.stage, policy.key))),
+        "attempt": max(1, newest_attempt(job_store.artefacts.folder(policy.stage, policy.key))),
         "config": to_dict(run.config),
         "config_hash": config_hash(run.config),
         "label": {
             "method": f"QIPO-{path_label(run.config)}",
             "departures": list(departures(run.config)),
-            "name": occasion.name,
+            "name": context.name,
         },
         "jobs": {job.stage: job.key for job in run.jobs},
         "reached": {"updates": reached, "rung": rung},
         "scores": scores,
-        "final": _final(run, results, scores) if finished else _nothing(),
+        "final": _final(run, job_store, scores) if finished else _nothing(),
         "behaviour_cloning": next(
-            (results.score(behaviour, point) for point in behaviour.evaluations), None
+            (job_store.score(behaviour, point) for point in behaviour.evaluations), None
         ),
-        "protocol": asdict(protocol(run, occasion)),
+        "protocol": asdict(protocol(run, context)),
         "data": _data(run, dataset),
-        "cost": _cost(run, results, occasion, ended),
+        "cost": _cost(run, job_store, context, ended),
         "provenance": {
             **software(),
             "hardware": _hardware(machines),
-            "command": occasion.command,
-            "started": occasion.started,
+            "command": context.command,
+            "started": context.started,
             "ended": ended,
         },
         "pack": _pack(policy, machines),
-        "critic_report": results.report(critic),
-        "policy_report": results.report(policy) if finished else None,
-        "health": {job.stage: _health(job, results, reached) for job in run.jobs},
+        "critic_report": job_store.report(critic),
+        "policy_report": job_store.report(policy) if finished else None,
+        "health": {job.stage: _health(job, job_store, reached) for job in run.jobs},
     }
 
 
-def _health(job: Job, results: JobStore, reached: int) -> dict[str, float | None] | None:
+def _health(job: Job, job_store: JobStore, reached: int) -> dict[str, float | None] | None:
     """Return the last metrics of a job in the run, None for one that is not finite."""
-    most = reached if job.stage == "policy" else job.length
-    rows = read_metrics(results.artefacts.folder(job.stage, job.key))
-    within = [row for row in rows if row["updates"] <= most]
+    last_update = reached if job.stage == "policy" else job.length
+    rows = read_metrics(job_store.artefacts.folder(job.stage, job.key))
+    within = [row for row in rows if row["updates"] <= last_update]
     return {k: v if math.isfinite(v) else None for k, v in within[-1].items()} if within else None
 
 
@@ -123,24 +123,24 @@ def _nothing() -> dict[str, None]:
     return {"last": None, "last3": None, "best": None, "action_latency_ms": None}
 
 
-def _final(run: Run, results: JobStore, scores: list[Score]) -> dict[str, Any]:
+def _final(run: Run, job_store: JobStore, scores: list[Score]) -> dict[str, Any]:
     policy = run.jobs[-1]
     return {
         # Departure D32: the last checkpoint counts; the paper's code reports the best evaluation.
         "last": scores[-1],
         "last3": statistics.fmean(score["normalised"] for score in scores[-3:]),
         "best": max(scores, key=lambda score: float(score["normalised"])),
-        "action_latency_ms": action_latency_ms(run.config, results.state(policy.snapshot)),
+        "action_latency_ms": action_latency_ms(run.config, job_store.state(policy.snapshot)),
     }
 
 
-def protocol(run: Run, occasion: RunContext) -> EvalProtocol:
+def protocol(run: Run, context: RunContext) -> EvalProtocol:
     """Return how the run's final score is measured."""
     settings = protocol_settings(run.config, search=bool(run.rungs))
     return EvalProtocol(
         **settings,
         env_seeds=env_seeds_text(settings["episodes"]),
-        selection_episodes=occasion.selection_episodes,
+        selection_episodes=context.selection_episodes,
     )
 
 
@@ -157,21 +157,21 @@ def _data(run: Run, dataset: Dataset) -> dict[str, Any]:
 
 
 def _cost(
-    run: Run, results: JobStore, occasion: RunContext, ended: str
+    run: Run, job_store: JobStore, context: RunContext, ended: str
 ) -> dict[str, float | None]:
     seconds, updates, reused = 0.0, 0, 0.0
     cpu_seconds: list[float | None] = []  # of all three jobs; None: not counted
     for job in run.jobs:
-        made = [n for n in results.artefacts.lengths(job.stage, job.key) if n <= job.length]
-        artefact = results.artefacts.find(job.stage, job.key, max(made)) if made else None
+        lengths = [n for n in job_store.artefacts.lengths(job.stage, job.key) if n <= job.length]
+        artefact = job_store.artefacts.find(job.stage, job.key, max(lengths)) if lengths else None
         cpu_seconds.append(None if artefact is None else artefact.cpu_seconds)
         if artefact is None:
             continue
-        if job.key in occasion.reused:
+        if job.key in context.reused:
             reused += artefact.seconds
         else:
             seconds, updates = seconds + artefact.seconds, updates + artefact.updates
-    wall = datetime.fromisoformat(ended) - datetime.fromisoformat(occasion.started)
+    wall = datetime.fromisoformat(ended) - datetime.fromisoformat(context.started)
     return {
         "wall_s": wall.total_seconds(),
         "device_s": seconds,
@@ -181,19 +181,21 @@ def _cost(
     }
 
 
-def _trained_on(run: Run, results: JobStore) -> list[dict[str, Any]]:
+def _trained_on(run: Run, job_store: JobStore) -> list[dict[str, Any]]:
     """Return the distinct machines of the run's jobs, the one that ended the policy first."""
-    told = [one for job in reversed(run.jobs) for one in reversed(results.machines(job))]
-    return [one for i, one in enumerate(told) if one not in told[:i]]
+    machines = [
+        machine for job in reversed(run.jobs) for machine in reversed(job_store.machines(job))
+    ]
+    return [machine for i, machine in enumerate(machines) if machine not in machines[:i]]
 
 
 def _hardware(machines: list[dict[str, Any]]) -> dict[str, Any] | str:
     """Return the machine that the policy was finished on, and ``also`` others that had a share."""
     if not machines:
         return "unknown"  # of artefacts that are older than these notes, or a run that never began
-    first, *others = [{k: v for k, v in one.items() if k != "slots"} for one in machines]
-    also = [one for one in others if one != first]
-    return {**first, "also": also} if also else first
+    first, *later = [{k: v for k, v in machine.items() if k != "slots"} for machine in machines]
+    further = [machine for machine in later if machine != first]
+    return {**first, "also": further} if further else first
 
 
 def _pack(policy: Job, machines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -201,5 +203,5 @@ def _pack(policy: Job, machines: list[dict[str, Any]]) -> dict[str, Any]:
 
     Of larger packs the composition changed as others came and left: it is not known.
     """
-    size = max((one["slots"] for one in machines), default=1)
+    size = max((machine["slots"] for machine in machines), default=1)
     return {"size": size, "composition": [policy.key] if size == 1 else None}

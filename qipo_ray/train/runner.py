@@ -26,7 +26,7 @@ from qipo_ray.study.job_events import EventKind, JobEvent, Score
 from qipo_ray.train.best_by_q import score_best_by_q
 from qipo_ray.train.checkpoint import Checkpoint, check_form, fresh_state, identity, to_bytes
 from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
-from qipo_ray.train.engine import LOG_EVERY, Engine, Event
+from qipo_ray.train.engine import LOG_EVERY, Engine, EngineEvent
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.machine import hardware, moved
 from qipo_ray.train.memory import shortage, support_needs
@@ -61,8 +61,8 @@ class JobRunner:
     def __init__(
         self, root: Path, slots: int = 1, device: str = "cpu", at_hand: AtHand = on_disk
     ) -> None:
-        self.results = JobStore(root)
-        self.artefacts = self.results.artefacts
+        self.job_store = JobStore(root)
+        self.artefacts = self.job_store.artefacts
         self.engine = Engine(slots)
         self.device = torch.device(device)
         self.active: dict[str, _Active] = {}
@@ -75,10 +75,10 @@ class JobRunner:
         ``UserError`` if a checkpoint that it needs is missing, damaged or not its own, or if its
         support sets cannot fit into memory.
         """
-        states = {snapshot: self.results.state(snapshot) for snapshot in job.upstream}
+        states = {snapshot: self.job_store.state(snapshot) for snapshot in job.upstream}
         upstream = {snapshot.stage: state for snapshot, state in states.items()}
         attempt = self.artefacts.claim(job.stage, job.key)
-        checkpoint, before = self.results.resume_point(job) or (None, None)
+        checkpoint, before = self.job_store.resume_point(job) or (None, None)
         seconds, cpu_seconds = (before.seconds, before.cpu_seconds) if before else (0.0, 0.0)
         machine = {**hardware(str(self.device)), "slots": self.engine.slots}
         state = None
@@ -90,18 +90,18 @@ class JobRunner:
         self._check_room(job, data)
         self._check_states(job, data, states)
         self.engine.admit(job, data, upstream, state)
-        self.results.trains_on(job, machine)
+        self.job_store.trains_on(job, machine)
         updates = self.engine.updates(job.key)
         log = MetricsLog(self.artefacts.folder(job.stage, job.key), updates)
         self.active[job.key] = _Active(
             job, attempt, machine, seconds, cpu_seconds, log, time.monotonic()
         )
-        reports = [self._report("progress", job, updates)]
+        events = [self._report("progress", job, updates)]
         if updates >= job.length:
-            reports += self._handle(Event("finished", job, updates))
+            events += self._handle(EngineEvent("finished", job, updates))
         elif any(e.updates == updates for e in job.evaluations):
-            reports += self._handle(Event("mark", job, updates))
-        return reports
+            events += self._handle(EngineEvent("mark", job, updates))
+        return events
 
     def _tensors(self, job: Job) -> Tensors:
         key = data_key(job)
@@ -125,35 +125,35 @@ class JobRunner:
         upstream: dict[str, State] = {}
         for snapshot, state in states.items():
             fresh = fresh_state(job, snapshot.stage, data, upstream)
-            with self.results.refusing(snapshot):
+            with self.job_store.refusing(snapshot):
                 check_form(state, fresh)
             upstream[snapshot.stage] = state
 
     def step(self, updates: int = LOG_EVERY) -> list[JobEvent]:
         """Train all jobs for at most ``updates``; save, score and free slots as they fall due."""
         start, cpu_start = time.monotonic(), time.process_time()
-        events = self.engine.advance(updates)
+        engine_events = self.engine.advance(updates)
         share = (time.monotonic() - start) / len(self.active)
         cpu_share = (time.process_time() - cpu_start) / len(self.active)
         for active in self.active.values():
             active.seconds += share
             if active.cpu_seconds is not None:
                 active.cpu_seconds += cpu_share
-        reports = [report for event in events for report in self._handle(event)]
+        events = [event for engine_event in engine_events for event in self._handle(engine_event)]
         for active in list(self.active.values()):
             if time.monotonic() - active.saved > SAVE_EVERY_S:
                 try:
                     self.save(active.job)
                 except StaleToken as error:
-                    reports.append(self._overtaken(active.job, error))
-        return reports
+                    events.append(self._overtaken(active.job, error))
+        return events
 
     def _overtaken(self, job: Job, error: StaleToken) -> JobEvent:
         """Leave a job to the process that took it over."""
         updates = self.engine.updates(job.key)
-        report = self._report("dropped", job, updates, reason=str(error))
+        event = self._report("dropped", job, updates, reason=str(error))
         self._drop(job.key)
-        return report
+        return event
 
     def save(self, job: Job, *, keep: bool = False) -> State:
         """Write a snapshot of a job in a slot and return its state."""
@@ -179,21 +179,21 @@ class JobRunner:
             updates = self.save(job)["updates"]
         except StaleToken as error:
             return self._overtaken(job, error)
-        report = self._report("dropped", job, updates)
+        event = self._report("dropped", job, updates)
         self._drop(key)
-        return report
+        return event
 
     def _drop(self, key: str) -> None:
         self.engine.drop(key)
         del self.active[key]
 
-    def _handle(self, event: Event) -> list[JobEvent]:
+    def _handle(self, event: EngineEvent) -> list[JobEvent]:
         try:
             return self._respond(event)
         except StaleToken as error:
             return [self._overtaken(event.job, error)]
 
-    def _respond(self, event: Event) -> list[JobEvent]:
+    def _respond(self, event: EngineEvent) -> list[JobEvent]:
         job = event.job
         if event.kind == "metrics":
             self.active[job.key].log.append(event.updates, event.metrics)
@@ -203,55 +203,55 @@ class JobRunner:
         state = self.save(job, keep=event.kind == "finished")
         if event.kind == "finished" and job.stage != "behaviour":
             self._measure(job, state)
-        reports = self._scores(job, state)
+        events = self._scores(job, state)
         if event.kind == "finished" and job.key in self.active:
-            reports.append(self._report("finished", job, event.updates))
+            events.append(self._report("finished", job, event.updates))
             self._drop(job.key)
-        return reports
+        return events
 
     def _measure(self, job: Job, state: State) -> None:
         """Keep the report of a critic or policy that has come to its length, if there is none."""
-        if self.results.report(job) is not None:
+        if self.job_store.report(job) is not None:
             return
-        data, behaviour = self._tensors(job), self.results.state(job.upstream[0])
+        data, behaviour = self._tensors(job), self.job_store.state(job.upstream[0])
         measured: CriticReport | PolicyReport
         if job.stage == "critic":
             measured = critic_report(job.config, data, behaviour, state, job.seed)
         else:
-            critic = self.results.state(job.upstream[1])
+            critic = self.job_store.state(job.upstream[1])
             measured = policy_report(job.config, data, behaviour, critic, state, job.seed)
-        self.results.keep_report(job, measured.plain())
+        self.job_store.keep_report(job, measured.plain())
 
     def _score(self, job: Job, state: State, episodes: int) -> Score:
         task = get_task(job.task)
         if job.stage == "critic":
-            behaviour = self.results.state(job.upstream[0])
+            behaviour = self.job_store.state(job.upstream[0])
             return score_best_by_q(task, job.config, behaviour, state, episodes)
         return score_state(task, job.config, state, episodes)
 
     def _scores(self, job: Job, state: State) -> list[JobEvent]:
-        reports: list[JobEvent] = []
+        events: list[JobEvent] = []
         for point in job.evaluations:
             if point.updates != state["updates"]:
                 continue
-            found = self.results.score(job, point)
-            if found is None:
+            score = self.job_store.score(job, point)
+            if score is None:
                 name = score_name(job.config, point.updates, point.episodes)
                 try:
-                    found = self._score(job, state, point.episodes)
+                    score = self._score(job, state, point.episodes)
                 except Diverged as error:
                     note = f"diverged-{name}"  # of this sampler: the weights may be fine
-                    return [*reports, self._diverged(job, state["updates"], str(error), note)]
-                self.artefacts.write_note(job.stage, job.key, name, found)
-            reports.append(self._report("score", job, point.updates, score=found))
-        return reports
+                    return [*events, self._diverged(job, state["updates"], str(error), note)]
+                self.artefacts.write_note(job.stage, job.key, name, score)
+            events.append(self._report("score", job, point.updates, score=score))
+        return events
 
     def _diverged(self, job: Job, updates: int, reason: str, name: str = "diverged") -> JobEvent:
         note = {"updates": updates, "reason": reason}
         self.artefacts.write_note(job.stage, job.key, name, note)
-        report = self._report("diverged", job, updates, reason=reason)
+        event = self._report("diverged", job, updates, reason=reason)
         self._drop(job.key)
-        return report
+        return event
 
     def _report(
         self,

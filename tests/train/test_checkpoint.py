@@ -31,7 +31,7 @@ def stopped(root: Path, job: Job, *updates: int) -> Checkpoint:
         host.step(more)
         host.save(job)
     host.stop(job.key)
-    found = host.results.resume_point(job)
+    found = host.job_store.resume_point(job)
     assert found is not None
     return found[0]
 
@@ -141,7 +141,7 @@ def test_another_number_of_threads_is_told_and_goes_on(
     assert "goes on from update 30 otherwise than it was saved (threads 1 then, 8 now; torch" in (
         caplog.text
     )
-    assert [one["threads"] for one in host.results.machines(job)] == [1, 8]
+    assert [one["threads"] for one in host.job_store.machines(job)] == [1, 8]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from qipo_ray.agent import Tensors
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, transitions
 from qipo_ray.study.job import Run
-from qipo_ray.train.engine import Engine, Event
+from qipo_ray.train.engine import Engine, EngineEvent
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def tensors(point: Dataset) -> Tensors:
     return Tensors.from_transitions(rows, "standard", torch.device("cpu"))
 
 
-def kinds(events: list[Event]) -> list[tuple[str, int]]:
+def kinds(events: list[EngineEvent]) -> list[tuple[str, int]]:
     return [(event.kind, event.updates) for event in events]
 
 

@@ -103,7 +103,7 @@ def saved(
     ends = finish(unbroken, job)
     host = JobRunner(root)
     host.admit(job)
-    upstream = {one.stage: host.results.state(one) for one in job.upstream}
+    upstream = {one.stage: host.job_store.state(one) for one in job.upstream}
     fresh = fresh_state(job, job.stage, host._tensors(job), upstream)
     host.step(SAVED_AT)
     host.stop(job.key)
