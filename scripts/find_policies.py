@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from qipo_ray.data.tasks import get_task
-from qipo_ray.evaluation.env import make_env
 from qipo_ray.evaluation.linear import BENT, EXPERT_BENT, Act, behaviour
+from qipo_ray.evaluation.registry import make_env
 
 LOOKS = 70  # at least so many of the search's policies are measured, where it has as many rounds
 EPISODES = 20  # that measure one of them
@@ -73,12 +73,12 @@ class Whitening:
         return np.concatenate([scaled, -scaled @ self.mean[:, None]], axis=1)
 
 
-def episode(simulator, act: Act, seed: int, horizon: int) -> tuple[float, np.ndarray]:
+def episode(envs, act: Act, seed: int, horizon: int) -> tuple[float, np.ndarray]:
     """Return the return and the observations ``(T, S)`` of one episode."""
-    state, seen, total = simulator.reset([seed])[0], [], 0.0
+    state, seen, total = envs.reset([seed])[0], [], 0.0
     for number in range(horizon):
         seen.append(state)
-        step = simulator.step(LIVE, act(state, number)[None])
+        step = envs.step(LIVE, act(state, number)[None])
         state, total = step.observations[0], total + float(step.rewards[0])
         if step.terminated[0]:
             break
@@ -93,15 +93,14 @@ def plain(policy: np.ndarray) -> Act:
 def search(name: str, seed: int) -> list[tuple[float, np.ndarray]]:
     """Return (mean return, policy) after some of the rounds, in order."""
     plan, task = SEARCHES[name], get_task(f"{name}-medium-v2")
-    simulator, rng = make_env(task), np.random.default_rng(seed)
+    envs, rng = make_env(task), np.random.default_rng(seed)
     states, actions = task.sizes
     weights, white, found = np.zeros((actions, states)), Whitening(states), []
     for number in range(plan.rounds + 1):
         if number % max(1, plan.rounds // LOOKS) == 0:
             policy = white.affine(weights).astype(np.float32)
             returns = [
-                episode(simulator, plain(policy), 10**6 + i, task.horizon)[0]
-                for i in range(EPISODES)
+                episode(envs, plain(policy), 10**6 + i, task.horizon)[0] for i in range(EPISODES)
             ]
             found.append((float(np.mean(returns)), policy))
             print(f"{name} {number} {np.mean(returns):.0f} ± {np.std(returns):.0f} "
@@ -112,7 +111,7 @@ def search(name: str, seed: int) -> list[tuple[float, np.ndarray]]:
             for sign in (1, -1):
                 policy = white.affine(weights + sign * plan.noise * move)
                 start = int(rng.integers(2**31))
-                total, seen = episode(simulator, plain(policy), start, task.horizon)
+                total, seen = episode(envs, plain(policy), start, task.horizon)
                 pair.append(total - plan.alive_bonus * len(seen))
                 white.add(seen)
             scores.append(pair)
@@ -135,11 +134,11 @@ def rungs(found: list[tuple[float, np.ndarray]]) -> list[int]:
 def shaken(name: str, policy: np.ndarray, bent: float) -> float:
     """Return the mean return of a policy as the data hold it, bent and with noise."""
     task = get_task(f"{name}-medium-v2")
-    simulator, returns, rows = make_env(task), [], 0
+    envs, returns, rows = make_env(task), [], 0
     while rows < ROWS:
         number = len(returns)
         act = behaviour(policy, bent, np.random.default_rng(number), task.horizon)
-        total, seen = episode(simulator, act, 10**6 + number, task.horizon)
+        total, seen = episode(envs, act, 10**6 + number, task.horizon)
         returns.append(total)
         rows += len(seen)
     return float(np.mean(returns))

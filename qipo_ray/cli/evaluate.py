@@ -15,7 +15,7 @@ from qipo_ray.config import Config, override
 from qipo_ray.data.tasks import get_task
 from qipo_ray.deploy.finished_run import FinishedRun, finished_runs
 from qipo_ray.errors import UserError, nearest
-from qipo_ray.evaluation.film import Film, check_pictures
+from qipo_ray.evaluation.episode_recorder import EpisodeRecorder, check_rendering
 from qipo_ray.evaluation.score import FIRST_SEED, env_seeds_text
 from qipo_ray.store.files import write_bytes
 from qipo_ray.train.scoring import NOISE_SEED, score_state
@@ -33,15 +33,15 @@ def evaluate(
     """Print the scores of finished runs beside the recorded ones, and write the video."""
     torch.set_num_threads(1)  # as in training: other numbers of threads round otherwise
     runs = _chosen(run, record)
-    film = None if video is None else _film(video, runs)
+    recorder = None if video is None else _recorder(video, runs)
     rows = []
     with out.live("evaluating") as live:
         for i, finished in enumerate(runs):
             label = f"{finished.record['task']} seed {finished.record['seed']}"
             live.update(i / len(runs), None, label)
-            rows.append(_score(finished, episodes, seed, changes or [], film))
-    if video is not None and film is not None:
-        _write(video, film)
+            rows.append(_score(finished, episodes, seed, changes or [], recorder))
+    if video is not None and recorder is not None:
+        _write(video, recorder)
     if json:
         out.write(json_format.dumps(rows, indent=2, allow_nan=False))
         return
@@ -61,8 +61,8 @@ def _chosen(path: Path, record_id: str | None) -> list[FinishedRun]:
     return [runs[ids.index(record_id)]]
 
 
-def _film(path: Path, runs: list[FinishedRun]) -> Film:
-    """Return an empty film, once it is sure that one can be made and written."""
+def _recorder(path: Path, runs: list[FinishedRun]) -> EpisodeRecorder:
+    """Return a recorder, once it is sure that one can be made and written."""
     if path.suffix != ".gif":
         raise UserError(f"--video {path}: expected a name that ends in .gif")
     check_file(path)
@@ -72,16 +72,16 @@ def _film(path: Path, runs: list[FinishedRun]) -> Film:
             f"such as --record {runs[0].record['id']}"
         )
     task = get_task(runs[0].record["task"])
-    check_pictures(task)
-    return Film(task.horizon)
+    check_rendering(task)
+    return EpisodeRecorder(task.horizon)
 
 
-def _write(path: Path, film: Film) -> None:
+def _write(path: Path, recorder: EpisodeRecorder) -> None:
     try:
-        write_bytes(path, film.gif())
+        write_bytes(path, recorder.gif())
     except OSError as error:
         raise UserError(f"--video {path}: cannot be written ({error.strerror})") from error
-    out.remark(f"wrote {path}: {len(film.pictures)} pictures of the first episode")
+    out.remark(f"wrote {path}: {len(recorder.frames)} pictures of the first episode")
 
 
 def _score(
@@ -89,12 +89,12 @@ def _score(
     episodes: int | None,
     seed: int | None,
     changes: list[str],
-    film: Film | None,
+    recorder: EpisodeRecorder | None,
 ) -> dict[str, Any]:
     record = run.record
     config = _changed(run.config, changes)
     count = episodes or record["protocol"]["episodes"]
-    score = score_state(get_task(record["task"]), config, run.state(), count, seed, film)
+    score = score_state(get_task(record["task"]), config, run.state(), count, seed, recorder)
     return {
         "record": record["id"],
         "task": record["task"],

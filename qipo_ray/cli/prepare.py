@@ -14,8 +14,8 @@ from qipo_ray.data.locate import generated_path
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, transitions
 from qipo_ray.errors import UserError
-from qipo_ray.evaluation.env import make_env
 from qipo_ray.evaluation.generate import generate
+from qipo_ray.evaluation.registry import make_env
 
 
 def dataset_of(name: str, path: Path | None) -> Dataset:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._robotics import make_robotics
 from qipo_ray.evaluation.camera import Camera
-from qipo_ray.evaluation.env import Reach
-from qipo_ray.evaluation.sync_vector_env import EnvStep
+from qipo_ray.evaluation.env import EnvStep, RestorableFrom
 
 _DROPPED = 0.075  # height of a pen that is dropped
 
@@ -39,7 +38,7 @@ _VIEWS: dict[str, dict[str, Any]] = {  # metres and degrees
 class AdroitEnv:
     """One environment ``name``, such as AdroitHandPen-v1, without time limit."""
 
-    reach: Reach = "starts"
+    restorable_from: RestorableFrom = "episode_start"
 
     def __init__(self, name: str) -> None:
         """Make the environment."""
@@ -47,7 +46,7 @@ class AdroitEnv:
         self._core: Any = self._environment.unwrapped
         self._name, self._is_pen = name, name == "AdroitHandPen-v1"
         self.action_size = int(self._core.action_space.shape[0])
-        self.goal_steps = _GOAL_STEPS[name]
+        self.success_steps = _GOAL_STEPS[name]
         self._camera: Camera | None = None
 
     def reset(self, seed: int) -> NDArray[np.floating]:
@@ -62,17 +61,17 @@ class AdroitEnv:
         dropped = self._is_pen and self._grasped()[2] < _DROPPED
         return EnvStep(observation, float(reward), bool(dropped), bool(info["success"]))
 
-    def place(self, observation: NDArray[np.floating]) -> bool:
+    def set_state(self, observation: NDArray[np.floating]) -> bool:
         """Take an episode's first state ``(S,)``: where the hand and the scene are, at rest."""
         qpos = self._at_rest(observation.astype(np.float64))
         self._core.set_state(qpos, np.zeros(self._core.model.nv))
         return True
 
-    def picture(self) -> NDArray[np.uint8]:
+    def render(self) -> NDArray[np.uint8]:
         """Return the hand and what it handles."""
         if self._camera is None:
             self._camera = Camera(self._core.model, **_VIEWS[self._name])
-        return self._camera.picture(self._core.data)
+        return self._camera.render(self._core.data)
 
     def close(self) -> None:
         """Close the environment."""
@@ -80,36 +79,36 @@ class AdroitEnv:
             self._camera.close()
         self._environment.close()
 
-    def _at_rest(self, shown: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _at_rest(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the joints' positions, and move the scene to where it is observed."""
         core, model, data = self._core, self._core.model, self._core.data
         qpos, rest = np.zeros(model.nq), np.zeros(model.nv)
         if self._name == "AdroitHandPen-v1":
-            qpos[:24] = shown[:24]
+            qpos[:24] = observation[:24]
             core.set_state(qpos, rest)
             now = data.site_xpos[core.tar_t_site_id] - data.site_xpos[core.tar_b_site_id]
             quat = model.body_quat[core.target_obj_body_id]
-            quat[:] = _turned(quat, now / np.linalg.norm(now), shown[36:39])
+            quat[:] = _rotated(quat, now / np.linalg.norm(now), observation[36:39])
         elif self._name == "AdroitHandDoor-v1":
-            qpos[1:28], qpos[28], qpos[29] = shown[:27], shown[28], shown[27]
+            qpos[1:28], qpos[28], qpos[29] = observation[:27], observation[28], observation[27]
             core.set_state(qpos, rest)
             before = self._palm().copy()
             qpos[0] = 1.0
             core.set_state(qpos, rest)
             # The first joint slides the arm and is not observed: the palm tells it.
-            qpos[0] = (shown[29:32] - before) @ (self._palm() - before)
+            qpos[0] = (observation[29:32] - before) @ (self._palm() - before)
             core.set_state(qpos, rest)
-            model.body_pos[core.door_body_id] += shown[32:35] - self._grasped()
+            model.body_pos[core.door_body_id] += observation[32:35] - self._grasped()
         elif self._name == "AdroitHandHammer-v1":
-            qpos[:27] = shown[:27]
+            qpos[:27] = observation[:27]
             core.set_state(qpos, rest)
             nail = data.site_xpos[core.target_obj_site_id]
-            model.body_pos[core.target_body_id] += shown[42:45] - nail
+            model.body_pos[core.target_body_id] += observation[42:45] - nail
         else:
-            qpos[:30] = shown[:30]
+            qpos[:30] = observation[:30]
             core.set_state(qpos, rest)
-            model.body_pos[core.obj_body_id] = self._palm() - shown[30:33]
-            model.site_pos[core.target_obj_site_id] = self._palm() - shown[33:36]
+            model.body_pos[core.obj_body_id] = self._palm() - observation[30:33]
+            model.site_pos[core.target_obj_site_id] = self._palm() - observation[33:36]
         return qpos
 
     def _palm(self) -> NDArray[np.float64]:
@@ -125,13 +124,13 @@ class AdroitEnv:
         return core.data.xpos[core.obj_body_id]
 
 
-def _turned(
-    quat: NDArray[np.float64], now: NDArray[np.float64], wanted: NDArray[np.float64]
+def _rotated(
+    quat: NDArray[np.float64], now: NDArray[np.float64], target: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the orientation ``quat`` turned, the short way, so that ``now`` points as wanted."""
+    """Return ``quat`` turned, the short way, so that ``now`` becomes ``target``, both ``(3,)``."""
     import mujoco
 
-    turn = np.concatenate([[1.0 + now @ wanted], np.cross(now, wanted)])
+    turn = np.concatenate([[1.0 + now @ target], np.cross(now, target)])
     result = np.empty(4)
     mujoco.mju_mulQuat(result, turn / np.linalg.norm(turn), quat)
     return result

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
 from qipo_ray.evaluation.camera import Camera
-from qipo_ray.evaluation.env import Reach
-from qipo_ray.evaluation.sync_vector_env import EnvStep
+from qipo_ray.evaluation.env import EnvStep, RestorableFrom
 
 # ``#`` is wall, ``S`` the start, ``G`` the goal. The eval mazes are others than those of the data.
 MAZES = {
@@ -104,8 +103,8 @@ class AntmazeEnv:
     """
 
     action_size = 8
-    goal_steps = 1
-    reach: Reach = "rows"
+    success_steps = 1
+    restorable_from: RestorableFrom = "any_row"
 
     def __init__(self, name: str) -> None:
         """Build the model."""
@@ -130,25 +129,25 @@ class AntmazeEnv:
         self._data.ctrl[:] = action
         self._mujoco.mj_step(self._model, self._data, SUBSTEPS)
         distance = float(np.linalg.norm(self._data.qpos[:2] - self._goal))
-        at_goal = distance <= GOAL_RADIUS
-        reward = distance if np.isnan(distance) else float(at_goal)
-        return EnvStep(self._observation(), reward, at_goal, at_goal)
+        success = distance <= GOAL_RADIUS
+        reward = distance if np.isnan(distance) else float(success)
+        return EnvStep(self._observation(), reward, success, success)
 
-    def place(self, observation: NDArray[np.floating]) -> bool:
+    def set_state(self, observation: NDArray[np.floating]) -> bool:
         """Take a recorded state ``(29,)``; the goal is not observed, and is unknown then."""
         state = observation.astype(np.float64)
         self._set(state[: self._model.nq], state[self._model.nq :])
         self._goal = np.full(2, np.nan)
         return True
 
-    def picture(self) -> NDArray[np.uint8]:
+    def render(self) -> NDArray[np.uint8]:
         """Return the ant from above, with what is near it; a green ball is the goal."""
         if self._camera is None:
             self._camera = Camera(self._model, distance=_HEIGHT, elevation=-70.0)
         ant_x, ant_y = self._data.qpos[:2].tolist()
         goal_x, goal_y = self._goal.tolist()
         self._camera.look_at(ant_x, ant_y, 0.0)
-        return self._camera.picture(self._data, (goal_x, goal_y, 0.5))
+        return self._camera.render(self._data, (goal_x, goal_y, 0.5))
 
     def close(self) -> None:
         """Free the camera, if there is one; MuJoCo frees its memory itself."""

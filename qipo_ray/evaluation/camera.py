@@ -1,4 +1,4 @@
-"""Pictures of a MuJoCo world, drawn without a window; the physics do not notice."""
+"""Pictures of a MuJoCo model, drawn without a window; the physics do not notice."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Camera:
         """Turn a camera without a name to another point."""
         self._view.lookat[:] = x, y, z
 
-    def picture(
+    def render(
         self, data: Any, goal: tuple[float, float, float] | None = None
     ) -> NDArray[np.uint8]:
         """Return how the state in ``data`` looks, ``(H, W, 3)``; a green ball stands at a goal."""

@@ -58,7 +58,7 @@ def generate(
     count = DEFAULT_ROWS[task.family] if rows is None else rows
     if count < 1:
         raise UserError(f"cannot generate {count} rows of {task_id!r}: at least 1 is needed")
-    report = progress or (lambda _made, _asked: None)
+    report = progress or (lambda _done, _total: None)
     if task.family == "point":
         arrays = point_rows(count, seed, task.horizon)
         report(count, count)
@@ -86,9 +86,9 @@ def _maze_rows(task: Task, count: int, seed: int, report: Progress) -> Arrays:
     maze = MAZES[task.simulator]
     driver = MazeDriver(maze, seed, task.horizon)
     blocks = []
-    for made in range(0, count, _BLOCK):
-        blocks.append(driver.rows(min(_BLOCK, count - made)))
-        report(min(made + _BLOCK, count), count)
+    for start in range(0, count, _BLOCK):
+        blocks.append(driver.rows(min(_BLOCK, count - start)))
+        report(min(start + _BLOCK, count), count)
     states, actions, goals, timeouts = (
         np.concatenate([block[name] for block in blocks])
         for name in ("states", "actions", "goals", "timeouts")

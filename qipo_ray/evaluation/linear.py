@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import Task
-from qipo_ray.evaluation.env import make_env
+from qipo_ray.evaluation.registry import make_env
 
 BENT = 0.1  # standard deviation of a weight's change, as a share of it
 EXPERT_BENT = 0.05  # that of the best: a policy with more skill is sooner broken
@@ -36,7 +36,7 @@ class Ladder:
     returns: NDArray[np.float32]  # (K,), mean returns with bent weights and noise
 
     @classmethod
-    def of(cls, environment: str) -> Ladder:
+    def from_package(cls, environment: str) -> Ladder:
         """Return the policies that ship with this package."""
         with np.load(FOLDER / f"{environment}.npz", allow_pickle=False) as file:
             return cls(file["weights"], file["returns"])
@@ -61,12 +61,12 @@ def behaviour(
     weights: NDArray[np.float32], bent: float, rng: np.random.Generator, horizon: int
 ) -> Act:
     """Return how one episode acts: ``weights (A, S + 1)`` bent, with noise, clipped to the box."""
-    changed = weights * (1 + bent * rng.standard_normal(weights.shape))
+    bent_weights = weights * (1 + bent * rng.standard_normal(weights.shape))
     noise = rng.uniform(*NOISE) * rng.standard_normal((horizon, len(weights)))
 
     def act(state: NDArray[np.float32], step: int) -> NDArray[np.float64]:
-        wanted = np.clip(changed[:, :-1] @ state + changed[:, -1], -1, 1)
-        return np.clip(wanted + noise[step], -1, 1)
+        mean = np.clip(bent_weights[:, :-1] @ state + bent_weights[:, -1], -1, 1)
+        return np.clip(mean + noise[step], -1, 1)
 
     return act
 
@@ -85,33 +85,33 @@ def linear_rows(
     medium one. medium-expert: one half of each. The last episode is cut where the rows end.
     """
     environment, _, kind = task.id.partition("-")
-    ladder, rng = Ladder.of(environment), np.random.default_rng(seed)
-    simulator = make_env(task)
+    ladder, rng = Ladder.from_package(environment), np.random.default_rng(seed)
+    envs = make_env(task)
     rows: dict[str, list] = {
         name: []
         for name in ("observations", "actions", "rewards", "next_observations", "terminals")
     }
     timeouts = np.zeros(count, bool)
-    made = 0
-    while made < count:
-        act = _next(kind, ladder, rng, made / count, task.horizon)
-        state = simulator.reset([int(rng.integers(2**31))])[0]
-        for step in range(min(task.horizon, count - made)):
-            action = act(state, step).astype(np.float32)
-            moment = simulator.step(_LIVE, action[None])
-            following, ended = moment.observations[0], bool(moment.terminated[0])
+    filled = 0
+    while filled < count:
+        act = _next(kind, ladder, rng, filled / count, task.horizon)
+        state = envs.reset([int(rng.integers(2**31))])[0]
+        for t in range(min(task.horizon, count - filled)):
+            action = act(state, t).astype(np.float32)
+            step = envs.step(_LIVE, action[None])
+            following, ended = step.observations[0], bool(step.terminated[0])
             for name, value in zip(
-                rows, (state, action, moment.rewards[0], following, ended), strict=True
+                rows, (state, action, step.rewards[0], following, ended), strict=True
             ):
                 rows[name].append(value)
             state = following
             if ended:
                 break
-        before, made = made, len(rows["rewards"])
-        timeouts[made - 1] = made - before == task.horizon and not rows["terminals"][-1]
-        if made // _BLOCK > before // _BLOCK or made == count:
-            report(made, count)
-    simulator.close()
+        start, filled = filled, len(rows["rewards"])
+        timeouts[filled - 1] = filled - start == task.horizon and not rows["terminals"][-1]
+        if filled // _BLOCK > start // _BLOCK or filled == count:
+            report(filled, count)
+    envs.close()
     columns: dict[str, NDArray[np.generic]] = {
         name: np.array(values, dtype=bool if name == "terminals" else np.float32)
         for name, values in rows.items()

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
 from qipo_ray.evaluation.camera import Camera
-from qipo_ray.evaluation.env import Reach
-from qipo_ray.evaluation.sync_vector_env import EnvStep
+from qipo_ray.evaluation.env import EnvStep, RestorableFrom
 
 _OPTIONS: dict[str, dict[str, Any]] = {"Ant-v4": {"use_contact_forces": True}}
 _MAX_SPEED = 10.0  # Hopper and Walker2d show faster joints as this fast
@@ -25,8 +24,8 @@ _MAX_SPEED = 10.0  # Hopper and Walker2d show faster joints as this fast
 class LocomotionEnv:
     """One environment ``name``, such as Hopper-v4, without time limit."""
 
-    goal_steps = 0
-    reach: Reach = "rows"
+    success_steps = 0
+    restorable_from: RestorableFrom = "any_row"
 
     def __init__(self, name: str) -> None:
         """Make the environment."""
@@ -54,20 +53,20 @@ class LocomotionEnv:
         observation, reward, terminated, _, _ = self._environment.step(action)
         return EnvStep(observation, float(reward), terminated, False)
 
-    def place(self, observation: NDArray[np.floating]) -> bool:
+    def set_state(self, observation: NDArray[np.floating]) -> bool:
         """Take a recorded state ``(S,)``; False where it may hide how fast a joint was."""
         model = self._core.model
-        seen = model.nq - self._hidden
-        qpos = np.concatenate([np.zeros(self._hidden), observation[:seen]], dtype=np.float64)
-        qvel = observation[seen : seen + model.nv].astype(np.float64)
+        size = model.nq - self._hidden
+        qpos = np.concatenate([np.zeros(self._hidden), observation[:size]], dtype=np.float64)
+        qvel = observation[size : size + model.nv].astype(np.float64)
         self._core.set_state(qpos, qvel)
         return bool(np.abs(qvel).max() < self._speed_limit)
 
-    def picture(self) -> NDArray[np.uint8]:
+    def render(self) -> NDArray[np.uint8]:
         """Return the body, followed from the side."""
         if self._camera is None:
             self._camera = Camera(self._core.model, "track")
-        return self._camera.picture(self._core.data)
+        return self._camera.render(self._core.data)
 
     def close(self) -> None:
         """Close the environment."""

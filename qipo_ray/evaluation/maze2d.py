@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
-from qipo_ray.evaluation.env import Reach
+from qipo_ray.evaluation.env import EnvStep, RestorableFrom
 from qipo_ray.evaluation.mazes import GOAL_RADIUS, MAZES, WALL_SHIFT, Maze
 from qipo_ray.evaluation.pixel_canvas import BODY, GOAL, WALL, Canvas
-from qipo_ray.evaluation.sync_vector_env import EnvStep
 
 State = tuple[float, float, float, float]  # position (2), velocity (2)
 
@@ -57,7 +56,7 @@ class PointMass:
     """One point mass in a maze; plain floats go in and out, because arrays would cost more."""
 
     def __init__(self, maze: Maze) -> None:
-        """Build the model; ``place`` puts the mass where it should start."""
+        """Build the model; ``set_state`` puts the mass where it should start."""
         mujoco = load_mujoco()
         walls = "".join(
             f'<geom type="box" pos="{r + 1} {c + 1} 0" size="0.5 0.5 0.2"/>' for r, c in maze.walls
@@ -69,7 +68,7 @@ class PointMass:
         self._qpos, self._qvel = self._data.qpos, self._data.qvel
         self._ctrl = self._data.ctrl
 
-    def place(self, state: State) -> None:
+    def set_state(self, state: State) -> None:
         """Put the mass there, with nothing left of what happened before."""
         self._reset(self._model, self._data)
         self._qpos[:], self._qvel[:] = state[:2], state[2:]
@@ -106,8 +105,8 @@ class Maze2dEnv:
     """
 
     action_size = 2
-    goal_steps = 1
-    reach: Reach = "rows"
+    success_steps = 1
+    restorable_from: RestorableFrom = "any_row"
 
     def __init__(self, name: str) -> None:
         """Build the maze; ``reset`` puts the mass into it."""
@@ -118,24 +117,24 @@ class Maze2dEnv:
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return a random start state ``(4,)``."""
         state = start_state(self._maze, np.random.default_rng(seed))
-        self._mass.place(state)
+        self._mass.set_state(state)
         return np.array(state)
 
     def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(2,)`` does; no episode ends before the horizon."""
         x, y, vx, vy = self._mass.push(*action.tolist())
         distance = self._maze.distance(x, y)
-        at_goal = distance <= GOAL_RADIUS
-        reward = math.exp(-distance) if self._dense else float(at_goal)
-        return EnvStep(np.array((x, y, vx, vy)), reward, False, at_goal)
+        success = distance <= GOAL_RADIUS
+        reward = math.exp(-distance) if self._dense else float(success)
+        return EnvStep(np.array((x, y, vx, vy)), reward, False, success)
 
-    def place(self, observation: NDArray[np.floating]) -> bool:
+    def set_state(self, observation: NDArray[np.floating]) -> bool:
         """Take a recorded state ``(4,)``."""
         x, y, vx, vy = observation.tolist()
-        self._mass.place((x, y, vx, vy))
+        self._mass.set_state((x, y, vx, vy))
         return True
 
-    def picture(self) -> NDArray[np.uint8]:
+    def render(self) -> NDArray[np.uint8]:
         """Return the maze from above as ``mazes`` writes it: rows downwards, columns across."""
         tall, wide = len(self._maze.rows), len(self._maze.rows[0])
         low = -0.5 - WALL_SHIFT
@@ -146,7 +145,7 @@ class Maze2dEnv:
             canvas.box(column - WALL_SHIFT, row - WALL_SHIFT, 0.5, WALL)
         x, y = self._mass.position()
         canvas.disc(y, x, 0.1, BODY)
-        return canvas.picture()
+        return canvas.render()
 
     def close(self) -> None:
         """Do nothing: MuJoCo frees its memory itself."""

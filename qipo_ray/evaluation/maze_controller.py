@@ -74,7 +74,7 @@ class MazeDriver:
         self._mass = PointMass(maze)
         self._controller = MazeController(maze, self._rng)
         self._state = start_state(maze, self._rng)
-        self._mass.place(self._state)
+        self._mass.set_state(self._state)
         self._new_target()
 
     def _new_target(self) -> None:

@@ -36,7 +36,7 @@ class Canvas:
         outside = np.maximum(abs(self._x - x), abs(self._y - y)) - half
         self._paint(outside - self._pixel / 2, colour)
 
-    def picture(self) -> NDArray[np.uint8]:
+    def render(self) -> NDArray[np.uint8]:
         """Return the picture ``(H, W, 3)``."""
         return self._colours.round().astype(np.uint8)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.evaluation.env import Reach, VectorStep
+from qipo_ray.evaluation.env import RestorableFrom, VectorStep
 from qipo_ray.evaluation.pixel_canvas import BODY, Canvas
 from qipo_ray.evaluation.pixel_canvas import GOAL as GREEN
 
@@ -48,8 +48,8 @@ class PointVectorEnv:
     """E points; an episode's start and noise are drawn from its seed when it is reset."""
 
     action_size = 2
-    goal_steps = 0
-    reach: Reach = "rows"
+    success_steps = 0
+    restorable_from: RestorableFrom = "any_row"
 
     def __init__(self, horizon: int) -> None:
         """Take the most steps that an episode will have."""
@@ -75,20 +75,20 @@ class PointVectorEnv:
         never = np.zeros(len(live), bool)
         return VectorStep(reached.astype(np.float32), reward(reached), never, never)
 
-    def place(self, observation: NDArray[np.floating]) -> bool:
+    def set_state(self, observation: NDArray[np.floating]) -> bool:
         """Put point 0 where a recorded one was; its next step is free of noise."""
         self._positions = observation[None].astype(np.float64)
         self._noise = np.zeros((1, self._horizon, 2))
         self._steps = np.zeros(1, dtype=np.intp)
         return True
 
-    def picture(self) -> NDArray[np.uint8]:
+    def render(self) -> NDArray[np.uint8]:
         """Return point 0 in its square, and the goal."""
         canvas = Canvas((-1.05, 1.05), (1.05, -1.05))
         canvas.disc(*GOAL, 0.08, GREEN)
         x, y = self._positions[0].tolist()
         canvas.disc(x, y, 0.04, BODY)
-        return canvas.picture()
+        return canvas.render()
 
     def close(self) -> None:
         """Do nothing: arrays are all there is."""

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.evaluation.env import VectorEnv, make_env
+from qipo_ray.evaluation.env import VectorEnv
+from qipo_ray.evaluation.registry import make_env
 
 ROWS = 1000  # compared, at most
 STEPS = 10  # compared from the start of an episode, where the simulator can be set to starts alone
@@ -57,54 +58,54 @@ def replay(dataset: Dataset, task: Task, progress: Progress | None = None) -> Re
     Raises:
         UserError: if the task's simulator is not available.
     """
-    simulator = make_env(task)
+    envs = make_env(task)
     report = progress or (lambda _done, _all: None)
     try:
-        walk = _from_rows if simulator.reach == "rows" else _from_starts
-        steps = list(walk(dataset, task, simulator, report))
+        walk = _from_rows if envs.restorable_from == "any_row" else _from_starts
+        steps = list(walk(dataset, task, envs, report))
     finally:
-        simulator.close()
+        envs.close()
     return _summary(dataset, task, steps) if steps else None
 
 
 def _from_rows(
-    dataset: Dataset, task: Task, simulator: VectorEnv, report: Progress
+    dataset: Dataset, task: Task, envs: VectorEnv, report: Progress
 ) -> Iterator[_Compared]:
     """Yield single steps from rows spread over the whole file."""
-    simulator.reset([0])
+    envs.reset([0])
     for done, row in enumerate(_spread(np.flatnonzero(_followed(dataset)), ROWS)):
         report(done, ROWS)
-        if simulator.place(dataset.observations[row]):
-            yield _step(dataset, task, simulator, row, row)
+        if envs.set_state(dataset.observations[row]):
+            yield _step(dataset, task, envs, row, row)
 
 
 def _from_starts(
-    dataset: Dataset, task: Task, simulator: VectorEnv, report: Progress
+    dataset: Dataset, task: Task, envs: VectorEnv, report: Progress
 ) -> Iterator[_Compared]:
     """Yield the first steps of episodes spread over the whole file."""
-    simulator.reset([0])
+    envs.reset([0])
     starts = _spread(dataset.episodes[:, 0], ROWS // STEPS)
     followed = _followed(dataset)
     for done, start in enumerate(starts):
         report(done, len(starts))
-        simulator.place(dataset.observations[start])
+        envs.set_state(dataset.observations[start])
         for row in range(start, min(start + STEPS, dataset.rows)):
             if not followed[row]:
                 break
-            yield _step(dataset, task, simulator, start, row)
+            yield _step(dataset, task, envs, start, row)
 
 
-def _step(dataset: Dataset, task: Task, simulator: VectorEnv, start: int, row: int) -> _Compared:
-    moment = simulator.step(_LIVE, np.clip(dataset.actions[row : row + 1], -1, 1))
+def _step(dataset: Dataset, task: Task, envs: VectorEnv, start: int, row: int) -> _Compared:
+    step = envs.step(_LIVE, np.clip(dataset.actions[row : row + 1], -1, 1))
     following = dataset.next_observations
     # A reward of maze2d belongs to the state before the step.
     lag = 1 if task.family == "maze2d" else 0
     return _Compared(
         before=dataset.observations[start],
         recorded=dataset.observations[row + 1] if following is None else following[row],
-        simulated=moment.observations[0],
+        simulated=step.observations[0],
         recorded_reward=float(dataset.rewards[min(row + lag, dataset.rows - 1)]),
-        simulated_reward=float(moment.rewards[0]),
+        simulated_reward=float(step.rewards[0]),
     )
 
 

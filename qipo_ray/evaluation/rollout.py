@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import Task
-from qipo_ray.evaluation.env import make_env
-from qipo_ray.evaluation.film import Film
+from qipo_ray.evaluation.episode_recorder import EpisodeRecorder
+from qipo_ray.evaluation.registry import make_env
 
 # (observations (L, S) float32, live (L,) indices of their episodes) -> actions (L, A)
 Policy = Callable[[NDArray[np.float32], NDArray[np.intp]], NDArray[np.floating]]
@@ -26,44 +26,44 @@ class Rollouts:
 
 
 def rollout(
-    task: Task, policy: Policy, seeds: Sequence[int], film: Film | None = None
+    task: Task, policy: Policy, seeds: Sequence[int], recorder: EpisodeRecorder | None = None
 ) -> Rollouts:
     """Return one episode per seed, each until it ends or the task's horizon.
 
     The policy sees the episodes still alive, in order, and is told which those are. Its actions
-    are clipped to [-1, 1]. ``film`` sees the first episode, which it does not change.
+    are clipped to [-1, 1]. ``recorder`` sees the first episode, which it does not change.
 
     Raises:
         UserError: if the task's simulator is not available.
         ValueError: if an action is not finite; the text names the step.
         TypeError: if the policy returns another shape than ``(L, A)``.
     """
-    simulator = make_env(task)
+    envs = make_env(task)
     returns = np.zeros(len(seeds))
     lengths = np.zeros(len(seeds), np.int64)
-    goal_steps = np.zeros(len(seeds), np.int64)
+    success_steps = np.zeros(len(seeds), np.int64)
     live = np.arange(len(seeds))
     try:
-        observations = simulator.reset(seeds)
-        if film is not None:
-            film.see(simulator, 0)
+        observations = envs.reset(seeds)
+        if recorder is not None:
+            recorder.record(envs, 0)
         for step in range(task.horizon):
             actions = np.asarray(policy(observations, live))
-            _check(actions, (len(live), simulator.action_size), step)
-            result = simulator.step(live, np.clip(actions, -1, 1))
+            _check(actions, (len(live), envs.action_size), step)
+            result = envs.step(live, np.clip(actions, -1, 1))
             returns[live] += result.rewards
             lengths[live] += 1
-            goal_steps[live] += result.at_goal
-            if film is not None and live[0] == 0:
-                film.see(simulator, step + 1)
+            success_steps[live] += result.success
+            if recorder is not None and live[0] == 0:
+                recorder.record(envs, step + 1)
             alive = ~result.terminated
             live, observations = live[alive], result.observations[alive]
             if not live.size:
                 break
     finally:
-        simulator.close()
-    needed = simulator.goal_steps
-    return Rollouts(returns, lengths, goal_steps >= needed if needed else None)
+        envs.close()
+    needed = envs.success_steps
+    return Rollouts(returns, lengths, success_steps >= needed if needed else None)
 
 
 def _check(actions: NDArray[np.floating], shape: tuple[int, int], step: int) -> None:

@@ -12,7 +12,7 @@ from qipo_ray.agent import Diverged, State
 from qipo_ray.agent.pack import stream
 from qipo_ray.config import Config
 from qipo_ray.data.tasks import Task
-from qipo_ray.evaluation.film import Film
+from qipo_ray.evaluation.episode_recorder import EpisodeRecorder
 from qipo_ray.evaluation.rollout import Policy, rollout
 from qipo_ray.evaluation.score import FIRST_SEED, env_seeds, score
 from qipo_ray.study.job_events import Score
@@ -27,18 +27,18 @@ def score_state(
     state: State,
     episodes: int,
     seed: int | None = None,
-    film: Film | None = None,
+    recorder: EpisodeRecorder | None = None,
 ) -> Score:
     """Return the score of a behaviour or policy state over ``episodes``.
 
     Without ``seed`` under the recorded protocol; with it the environment seeds begin there, and
-    the actions' noise is another, too. ``film`` sees the first episode. ``Diverged`` if the
+    the actions' noise is another, too. ``recorder`` sees the first episode. ``Diverged`` if the
     policy's actions are not finite.
     """
     noise_seed, first = (NOISE_SEED, FIRST_SEED) if seed is None else (seed, seed)
     policy = _with_noise(CheckpointPolicy(config, state), episodes, noise_seed)
     try:
-        rollouts = rollout(task, policy, env_seeds(episodes, first), film)
+        rollouts = rollout(task, policy, env_seeds(episodes, first), recorder)
     except ValueError as error:
         raise Diverged(str(error)) from error
     return score(task, rollouts, state["updates"])

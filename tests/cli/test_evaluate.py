@@ -106,7 +106,7 @@ def test_a_task_that_cannot_be_drawn_here_is_one_line(
     def broken(_: object) -> None:
         raise RuntimeError("no graphics")
 
-    monkeypatch.setattr("qipo_ray.evaluation.point_env.PointVectorEnv.picture", broken)
+    monkeypatch.setattr("qipo_ray.evaluation.point_env.PointVectorEnv.render", broken)
     monkeypatch.setattr("qipo_ray.cli.evaluate.score_state", None)
     assert main(["evaluate", str(point_run), "--video", str(tmp_path / "out.gif")]) == 2
     assert "task 'point' cannot be drawn here" in capsys.readouterr().err
@@ -130,9 +130,9 @@ def test_mujoco_draws_or_says_why_not(library: str) -> None:
     code = """
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
-from qipo_ray.evaluation.film import check_pictures
+from qipo_ray.evaluation.episode_recorder import check_rendering
 try:
-    check_pictures(get_task("hopper-medium-v2"))
+    check_rendering(get_task("hopper-medium-v2"))
 except UserError as error:
     print("refused", error)
 else:

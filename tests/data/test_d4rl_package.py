@@ -185,7 +185,7 @@ def test_a_mass_moves_through_both_mazes_alike(name: str, package, registered) -
     data, ours = mujoco.MjData(model), PointMass(MAZES[get_task(name).simulator])
     start, rng = (1.0, 1.0, 0.0, 0.0), np.random.default_rng(0)
     data.qpos[:], data.qvel[:] = start[:2], start[2:]
-    ours.place(start)
+    ours.set_state(start)
     touched = 0
     for _ in range(40):
         push = rng.uniform(-1, 1, 2)

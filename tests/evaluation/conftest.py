@@ -10,20 +10,20 @@ import pytest
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.evaluation.env import make_env
+from qipo_ray.evaluation.registry import make_env
 
 
 def _record(task_id: str, episodes: int = 8, steps: int = 25, seed: int = 0) -> Dataset:
     """Episodes of random actions that change slowly; one that goes on ends with a timeout."""
     task, rng, live = get_task(task_id), np.random.default_rng(seed), np.array([0])
-    simulator = make_env(task)
+    envs = make_env(task)
     rows: dict[str, list] = {key: [] for key in ("state", "action", "reward", "end", "cut")}
     for episode in range(episodes):
-        state = simulator.reset([seed + episode])[0]
-        action = np.zeros(simulator.action_size)
+        state = envs.reset([seed + episode])[0]
+        action = np.zeros(envs.action_size)
         for step in range(steps):
             action = np.clip(action + rng.uniform(-0.5, 0.5, len(action)), -1, 1)
-            result = simulator.step(live, action[None].astype(np.float32))
+            result = envs.step(live, action[None].astype(np.float32))
             ended = bool(result.terminated[0])
             for key, value in zip(
                 rows, (state, action, result.rewards[0], ended, step == steps - 1), strict=True
@@ -32,7 +32,7 @@ def _record(task_id: str, episodes: int = 8, steps: int = 25, seed: int = 0) -> 
             state = result.observations[0]
             if ended:
                 break
-    simulator.close()
+    envs.close()
     rewards = np.float32(rows["reward"])
     if task.family == "maze2d":  # there a reward belongs to the state before the step
         rewards = np.append(rewards[-1:], rewards[:-1])

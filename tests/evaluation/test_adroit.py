@@ -11,10 +11,10 @@ NAMES = ["AdroitHandPen-v1", "AdroitHandDoor-v1", "AdroitHandHammer-v1", "Adroit
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def world(request):
-    world = AdroitEnv(request.param)
-    yield world
-    world.close()
+def env(request):
+    env = AdroitEnv(request.param)
+    yield env
+    env.close()
 
 
 def norm(values) -> float:
@@ -43,47 +43,47 @@ def relocate(shown, speeds) -> float:
 FORMULAS = {"Pen": pen, "Door": door, "Relocate": relocate}
 
 
-def test_rewards_are_d4rls(world) -> None:
-    formula = next((f for name, f in FORMULAS.items() if name in world._name), None)
+def test_rewards_are_d4rls(env) -> None:
+    formula = next((f for name, f in FORMULAS.items() if name in env._name), None)
     rng = np.random.default_rng(0)
-    world.reset(3)
+    env.reset(3)
     for _ in range(60):
-        moment = world.step(rng.uniform(-1, 1, world.action_size))
-        speeds = world._core.data.qvel
+        step = env.step(rng.uniform(-1, 1, env.action_size))
+        speeds = env._core.data.qvel
         if formula is None:  # the nail's goal is not observed; the rest of hammer's reward is
-            shown, data = moment.observation, world._core.data
-            nail = data.site_xpos[world._core.goal_site_id]
-            tool = data.site_xpos[world._core.tool_site_id]
+            shown, data = step.observation, env._core.data
+            nail = data.site_xpos[env._core.goal_site_id]
+            tool = data.site_xpos[env._core.tool_site_id]
             expected = -0.1 * norm(shown[33:36] - shown[36:39]) - norm(tool - shown[42:45])
             expected -= 10 * norm(shown[42:45] - nail) + 1e-2 * norm(speeds)
         else:
-            expected = formula(moment.observation, speeds)
-        assert moment.reward == pytest.approx(expected, abs=1e-9)
-        if moment.terminated:
+            expected = formula(step.observation, speeds)
+        assert step.reward == pytest.approx(expected, abs=1e-9)
+        if step.terminated:
             break
 
 
 def test_a_dropped_pen_ends_the_episode() -> None:
-    world = AdroitEnv("AdroitHandPen-v1")
-    first = world.reset(0)
+    env = AdroitEnv("AdroitHandPen-v1")
+    first = env.reset(0)
     for height, ends in ((0.05, True), (0.12, False)):
         # the pen lies on its side: its first joint moves it down
         qpos = np.append(first[:24], [first[26] - height, 0, 0, 0, 0, 0])
-        world._core.set_state(qpos, np.zeros(30))
-        assert world.step(np.zeros(24)).terminated == ends
+        env._core.set_state(qpos, np.zeros(30))
+        assert env.step(np.zeros(24)).terminated == ends
 
 
-def test_a_recorded_start_is_taken_back(world) -> None:
-    actions = np.random.default_rng(1).uniform(-1, 1, (20, world.action_size))
-    start = np.float32(world.reset(11))
-    expected = [world.step(action) for action in actions]
-    world.reset(12)  # another scene
-    assert world.place(start)
-    for action, moment in zip(actions, expected, strict=True):
-        got = world.step(action)
-        np.testing.assert_allclose(got.observation, moment.observation, atol=2e-3)
-        assert got.reward == pytest.approx(moment.reward, abs=2e-3)
+def test_a_recorded_start_is_taken_back(env) -> None:
+    actions = np.random.default_rng(1).uniform(-1, 1, (20, env.action_size))
+    start = np.float32(env.reset(11))
+    expected = [env.step(action) for action in actions]
+    env.reset(12)  # another scene
+    assert env.set_state(start)
+    for action, step in zip(actions, expected, strict=True):
+        got = env.step(action)
+        np.testing.assert_allclose(got.observation, step.observation, atol=2e-3)
+        assert got.reward == pytest.approx(step.reward, abs=2e-3)
 
 
 def test_success_takes_d4rls_number_of_steps() -> None:
-    assert [AdroitEnv(name).goal_steps for name in NAMES] == [21, 26, 26, 26]
+    assert [AdroitEnv(name).success_steps for name in NAMES] == [21, 26, 26, 26]

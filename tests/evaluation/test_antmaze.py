@@ -7,7 +7,7 @@ import pytest
 
 from qipo_ray.data.tasks import get_task, task_ids
 from qipo_ray.evaluation.antmaze import MAZES, AntmazeEnv, centres
-from qipo_ray.evaluation.env import make_env
+from qipo_ray.evaluation.registry import make_env
 
 NAMES = sorted(MAZES)
 
@@ -68,7 +68,7 @@ def test_walls_stand_where_the_table_says(umaze) -> None:
     # A wall along x = -2 stops a torso that is thrown at it.
     state = umaze.reset(0)
     state[:3], state[15:18] = (-1.0, 0.0, 0.75), (-10.0, 0.0, 0.0)
-    umaze.place(state)
+    umaze.set_state(state)
     places = [umaze.step(np.zeros(8)).observation[0] for _ in range(10)]
     assert -2.0 < min(places) < -1.2
 
@@ -99,10 +99,10 @@ def test_the_goal_rewards_and_ends(umaze) -> None:
         goal = umaze._goal
         state[:2] = goal - [distance, 0]
         state[15:] = 0
-        umaze.place(state)
+        umaze.set_state(state)
         umaze._goal = goal
-        moment = umaze.step(np.zeros(8))
-        assert (moment.reward, moment.terminated, moment.at_goal) == (
+        step = umaze.step(np.zeros(8))
+        assert (step.reward, step.terminated, step.success) == (
             reward,
             bool(reward),
             bool(reward),
@@ -110,9 +110,9 @@ def test_the_goal_rewards_and_ends(umaze) -> None:
 
 
 def test_a_placed_ant_does_not_know_its_goal(umaze) -> None:
-    umaze.place(umaze.reset(0))
-    moment = umaze.step(np.zeros(8))
-    assert np.isnan(moment.reward) and not moment.terminated
+    umaze.set_state(umaze.reset(0))
+    step = umaze.step(np.zeros(8))
+    assert np.isnan(step.reward) and not step.terminated
 
 
 def test_a_reset_forgets_everything() -> None:

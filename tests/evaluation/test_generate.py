@@ -87,7 +87,7 @@ def test_file_replays_in_the_simulator(name: str, tmp_path: Path) -> None:
     for qpos, qvel, action in zip(
         rows["infos/qpos"], rows["infos/qvel"], rows["actions"], strict=True
     ):
-        mass.place((*qpos.tolist(), *qvel.tolist()))
+        mass.set_state((*qpos.tolist(), *qvel.tolist()))
         reached.append(mass.push(*action.tolist()))
     np.testing.assert_allclose(reached[:-1], rows["observations"][1:], atol=2e-4)
 

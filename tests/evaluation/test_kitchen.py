@@ -18,26 +18,26 @@ GOALS = {
 
 
 @pytest.fixture(scope="module")
-def world():
-    world = KitchenEnv(MIXED)
-    yield world
-    world.close()
+def env():
+    env = KitchenEnv(MIXED)
+    yield env
+    env.close()
 
 
 @pytest.mark.slow
-def test_an_observation_ends_with_the_goal(world) -> None:
-    first = world.reset(0)
+def test_an_observation_ends_with_the_goal(env) -> None:
+    first = env.reset(0)
     expected = np.zeros(30)
     for where, goal in GOALS.items():
         expected[list(where)] = goal
     assert first.shape == (60,)
     np.testing.assert_array_equal(first[30:], expected)
-    np.testing.assert_array_equal(world.step(np.zeros(9)).observation[30:], expected)
+    np.testing.assert_array_equal(env.step(np.zeros(9)).observation[30:], expected)
 
 
 @pytest.mark.slow
-def test_starts_differ_by_d4rls_noise_alone(world) -> None:
-    seen = np.array([world.reset(seed)[:30] for seed in range(200)])
+def test_starts_differ_by_d4rls_noise_alone(env) -> None:
+    seen = np.array([env.reset(seed)[:30] for seed in range(200)])
     spread = np.abs(seen - seen.mean(axis=0)).max(axis=0)
     amplitudes = np.full(30, 0.005)  # of the robot's specification; a tenth of it is the noise
     amplitudes[[*range(9), 20, 21, 22, 26, 27, 28]] = 0.1
@@ -45,32 +45,32 @@ def test_starts_differ_by_d4rls_noise_alone(world) -> None:
     np.testing.assert_allclose(spread, 0.1 * amplitudes, rtol=0.1)
 
 
-def test_what_is_done_counts_once_and_all_four_end(world) -> None:
-    first = world.reset(1)
+def test_what_is_done_counts_once_and_all_four_end(env) -> None:
+    first = env.reset(1)
     row = first.copy()
     done = []
     for where, goal in GOALS.items():
         row[list(where)] = goal
         done.append(row.copy())
     for count, state in enumerate(done, 1):
-        world.place(state)
-        moment = world.step(np.zeros(9))
-        assert (moment.reward, moment.terminated) == (count, count == 4)
+        env.set_state(state)
+        step = env.step(np.zeros(9))
+        assert (step.reward, step.terminated) == (count, count == 4)
         if count < 4:
-            assert world.step(np.zeros(9)).reward == 0
-    assert moment.at_goal
-    world.reset(1)
-    assert not world.step(np.zeros(9)).terminated  # a reset takes it all back
+            assert env.step(np.zeros(9)).reward == 0
+    assert step.success
+    env.reset(1)
+    assert not env.step(np.zeros(9)).terminated  # a reset takes it all back
 
 
-def test_a_start_is_taken_back(world) -> None:
+def test_a_start_is_taken_back(env) -> None:
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (10, 9))
-    start = np.float32(world.reset(5))
-    expected = [world.step(action).observation for action in actions]
-    world.reset(6)
-    assert world.place(start)
-    got = [world.step(action).observation for action in actions]
+    start = np.float32(env.reset(5))
+    expected = [env.step(action).observation for action in actions]
+    env.reset(6)
+    assert env.set_state(start)
+    got = [env.step(action).observation for action in actions]
     assert np.abs(np.array(got) - expected).max() < 0.06  # noise and control that starts from it
 
 

@@ -46,7 +46,7 @@ def test_the_policies_are_a_few_kilobytes() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_ladder_leads_from_no_skill_to_the_best(name: str) -> None:
-    ladder = Ladder.of(name)
+    ladder = Ladder.from_package(name)
     state, action = get_task(f"{name}-medium").sizes
     assert ladder.weights.shape == (len(ladder.returns), action, state + 1)
     assert 4 <= ladder.medium < ladder.expert  # medium-replay mixes many
@@ -76,7 +76,7 @@ def test_every_kind_is_a_sound_file(name: str, kind: str, made) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_actions_at_a_state_differ(name: str, made) -> None:
     """Sixteen episodes of one policy at the same state: the spread that a clone should learn."""
-    task, ladder = get_task(f"{name}-medium"), Ladder.of(name)
+    task, ladder = get_task(f"{name}-medium"), Ladder.from_package(name)
     for level in (ladder.medium, ladder.expert):
         spreads = []
         for state in made(task.id, 600).observations[::20]:

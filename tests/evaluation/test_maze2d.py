@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from qipo_ray.data.tasks import get_task
-from qipo_ray.evaluation.env import make_env
 from qipo_ray.evaluation.maze2d import Maze2dEnv, PointMass, start_state
 from qipo_ray.evaluation.maze_controller import MazeController, next_cells
 from qipo_ray.evaluation.mazes import MAZES
+from qipo_ray.evaluation.registry import make_env
 from qipo_ray.evaluation.rollout import rollout
 from qipo_ray.evaluation.score import normalised
 
@@ -56,13 +56,13 @@ def test_geometry_is_that_of_d4rl(name, shape, free, goal) -> None:
 
 def test_acceleration_damping_and_top_speed() -> None:
     mass = PointMass(UMAZE)
-    mass.place((1.0, 1.0, 0.0, 0.0))
+    mass.set_state((1.0, 1.0, 0.0, 0.0))
     weight = 1000 * 4 / 3 * np.pi * 0.1**3
     vy = 0.0
     for _ in range(5):
         vy = (weight * vy + 0.01 * 100 * 0.5) / (weight + 0.01)  # implicit damping of 1
         assert mass.push(0.0, 0.5)[3] == pytest.approx(vy, rel=1e-6)
-    mass.place((1.0, 1.0, 0.0, 40.0))
+    mass.set_state((1.0, 1.0, 0.0, 40.0))
     x, y, vx, vy = mass.push(0.0, 0.0)
     assert y - 1 == pytest.approx(0.05, abs=1e-3)  # 5 cells per second, not 40
     assert (x, vx) == (1.0, 0.0)
@@ -72,18 +72,18 @@ def test_the_simulator_clips_the_push() -> None:
     mass = PointMass(UMAZE)
     states = []
     for push in (1.0, 9.0):
-        mass.place((1.0, 1.5, 0.0, 0.0))
+        mass.set_state((1.0, 1.5, 0.0, 0.0))
         states.append(mass.push(0.0, push))
     assert states[0] == states[1]
 
 
 def test_a_placed_mass_remembers_nothing() -> None:
     used, fresh = PointMass(UMAZE), PointMass(UMAZE)
-    used.place((1.0, 1.0, 0.0, 0.0))
+    used.set_state((1.0, 1.0, 0.0, 0.0))
     for _ in range(100):
         used.push(-1.0, -1.0)  # into the corner: the contact solver keeps its last solution
     for mass in (used, fresh):
-        mass.place((0.39, 0.39, -3.0, -1.0))
+        mass.set_state((0.39, 0.39, -3.0, -1.0))
     for push in ((-1.0, 0.3), (-1.0, 0.0), (0.5, -1.0)) * 10:
         assert used.push(*push) == fresh.push(*push)
 
@@ -95,7 +95,7 @@ def test_walls_hold(name) -> None:
     visited = []
     for _ in range(10):
         mass = PointMass(maze)
-        mass.place(start_state(maze, rng))
+        mass.set_state(start_state(maze, rng))
         for _ in range(15):
             ax, ay = rng.choice([-1.0, 0.0, 1.0], 2).tolist()
             visited += [mass.push(ax, ay)[:2] for _ in range(40)]
@@ -116,30 +116,30 @@ def test_starts_are_near_every_free_cell(name) -> None:
 
 
 def test_a_reset_starts_each_episode_from_its_own_seed() -> None:
-    simulator = make_env(get_task("maze2d-umaze"))
-    first = simulator.reset([5, 6])
+    envs = make_env(get_task("maze2d-umaze"))
+    first = envs.reset([5, 6])
     expected = [start_state(UMAZE, np.random.default_rng(seed)) for seed in (5, 6)]
     np.testing.assert_array_equal(first, np.float32(expected))
-    simulator.step(np.array([0, 1]), np.ones((2, 2)))
-    np.testing.assert_array_equal(simulator.reset([6]), first[1:])
+    envs.step(np.array([0, 1]), np.ones((2, 2)))
+    np.testing.assert_array_equal(envs.reset([6]), first[1:])
 
 
 def test_reward_belongs_to_the_state_reached() -> None:
-    world = Maze2dEnv("maze2d-umaze")
+    env = Maze2dEnv("maze2d-umaze")
     # One step outside of the radius of 0.5, moving in; then the other way round.
     for state, reward in (((1.0, 1.52, 0.0, -3.0), 1.0), ((1.0, 1.48, 0.0, 3.0), 0.0)):
-        world.place(np.array(state))
-        moment = world.step(np.zeros(2))
-        assert (moment.observation[1] < 1.5, moment.reward) == (bool(reward), reward)
-        assert (moment.at_goal, moment.terminated) == (bool(reward), False)
+        env.set_state(np.array(state))
+        step = env.step(np.zeros(2))
+        assert (step.observation[1] < 1.5, step.reward) == (bool(reward), reward)
+        assert (step.success, step.terminated) == (bool(reward), False)
 
 
 def test_a_dense_reward_falls_with_the_distance() -> None:
-    world = Maze2dEnv("maze2d-umaze-dense")
-    world.place(np.array([1.0, 3.0, 0.0, 0.0]))
-    moment = world.step(np.zeros(2))
-    assert moment.reward == pytest.approx(np.exp(-np.hypot(*(moment.observation[:2] - 1))))
-    assert not moment.at_goal
+    env = Maze2dEnv("maze2d-umaze-dense")
+    env.set_state(np.array([1.0, 3.0, 0.0, 0.0]))
+    step = env.step(np.zeros(2))
+    assert step.reward == pytest.approx(np.exp(-np.hypot(*(step.observation[:2] - 1))))
+    assert not step.success
 
 
 def test_the_frame_against_gymnasium_robotics() -> None:
@@ -173,7 +173,7 @@ def test_controller_stops_at_every_cell_from_every_cell() -> None:
     for start in maze.free:
         for target in maze.free:
             state = (float(start[0]), float(start[1]), 0.0, 0.0)
-            mass.place(state)
+            mass.set_state(state)
             controller.aim(*state[:2], target)
             for _ in range(300):
                 ax, ay, reached = controller.act(*state)

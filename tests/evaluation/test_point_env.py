@@ -26,9 +26,9 @@ def test_references_are_the_behaviour_and_the_straight_way() -> None:
 
 
 def test_one_step_by_hand() -> None:
-    simulator = PointVectorEnv(horizon=1)
-    start = simulator.reset([11])[0]
-    step = simulator.step(np.array([0]), np.array([[1.0, -0.5]]))
+    envs = PointVectorEnv(horizon=1)
+    start = envs.reset([11])[0]
+    step = envs.step(np.array([0]), np.array([[1.0, -0.5]]))
     rng = np.random.default_rng(11)
     by_hand = rng.uniform(-1, 1, 2)
     assert start == pytest.approx(by_hand, abs=1e-6)
@@ -38,11 +38,11 @@ def test_one_step_by_hand() -> None:
 
 
 def test_no_point_leaves_the_square() -> None:
-    simulator = PointVectorEnv(horizon=25)
-    simulator.reset(range(50))
+    envs = PointVectorEnv(horizon=25)
+    envs.reset(range(50))
     corner = np.tile([1.0, -1.0], (50, 1))
     for _ in range(25):
-        reached = simulator.step(np.arange(50), corner).observations
+        reached = envs.step(np.arange(50), corner).observations
     assert np.abs(reached).max() <= 1
     assert reached == pytest.approx(corner, abs=0.05)
 

@@ -1,15 +1,18 @@
-"""One real episode of every simulator, in D4RL's layout and with D4RL's horizon."""
+"""One real episode of every environment, in D4RL's layout and with D4RL's horizon."""
 
 from __future__ import annotations
 
+import sys
+
+import gymnasium
 import numpy as np
 import pytest
 
 from qipo_ray.data.tasks import get_task, task_ids
+from qipo_ray.errors import UserError
+from qipo_ray.evaluation.registry import ENVIRONMENTS, make_env
 from qipo_ray.evaluation.rollout import rollout
 from qipo_ray.evaluation.score import normalised
-
-pytestmark = pytest.mark.slow  # whole episodes of every simulator
 
 # One task of every simulator, with the most steps that D4RL gives it.
 EPISODES = {
@@ -53,8 +56,10 @@ WITH_GOAL = {"antmaze", "maze2d", "adroit", "kitchen"}
 def test_no_simulator_is_left_out() -> None:
     simulators = {get_task(name).simulator for name in task_ids()}
     assert {get_task(name).simulator for name in EPISODES} == simulators
+    assert {get_task(name).family for name in EPISODES} == {*ENVIRONMENTS, "point"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task_id", EPISODES)
 def test_one_episode(task_id: str) -> None:
     task, rng = get_task(task_id), np.random.default_rng(0)
@@ -74,6 +79,7 @@ def test_one_episode(task_id: str) -> None:
     assert np.isfinite(normalised(task, got.returns[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task_id", "within"),
     [
@@ -89,3 +95,12 @@ def test_random_actions_return_what_d4rl_measured(task_id: str, within: float) -
     task, rng = get_task(task_id), np.random.default_rng(0)
     got = rollout(task, lambda o, live: rng.uniform(-1, 1, (len(live), task.sizes[1])), range(60))
     assert got.returns.mean() == pytest.approx(task.ref_min, abs=within)
+
+
+@pytest.mark.parametrize("task_id", ["door-human-v1", "kitchen-mixed-v0"])
+def test_a_task_whose_package_is_missing_is_refused_in_one_line(task_id, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "gymnasium_robotics", None)
+    monkeypatch.setattr(gymnasium, "registry", {})
+    with pytest.raises(UserError, match=f"'{task_id}'.*qipo_ray\\[robotics\\]") as caught:
+        make_env(get_task(task_id))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,46 @@
+"""The table of environments: the class that each family of tasks needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from qipo_ray.data.tasks import Family, Task
+from qipo_ray.errors import UserError
+from qipo_ray.evaluation.adroit import AdroitEnv
+from qipo_ray.evaluation.antmaze import AntmazeEnv
+from qipo_ray.evaluation.env import Env, VectorEnv
+from qipo_ray.evaluation.kitchen import KitchenEnv
+from qipo_ray.evaluation.locomotion import LocomotionEnv
+from qipo_ray.evaluation.maze2d import Maze2dEnv
+from qipo_ray.evaluation.point_env import PointVectorEnv
+from qipo_ray.evaluation.sync_vector_env import SyncVectorEnv
+
+# Family -> what makes one environment of a task's ``simulator``; that imports heavy packages.
+ENVIRONMENTS: Mapping[Family, Callable[[str], Env]] = {
+    "adroit": AdroitEnv,
+    "antmaze": AntmazeEnv,
+    "kitchen": KitchenEnv,
+    "locomotion": LocomotionEnv,
+    "maze2d": Maze2dEnv,
+}
+
+
+# Departure D30: current MuJoCo, not the simulators of D4RL's package.
+def make_env(task: Task) -> VectorEnv:
+    """Return the environments of ``task``, stepped together.
+
+    Raises:
+        UserError: if the package that simulates the task is not installed.
+    """
+    if task.family == "point":
+        return PointVectorEnv(task.horizon)
+    try:
+        return SyncVectorEnv(partial(ENVIRONMENTS[task.family], task.simulator))
+    except ModuleNotFoundError as error:
+        if error.name != "gymnasium_robotics":
+            raise
+        raise UserError(
+            f"task {task.id!r} is simulated by gymnasium-robotics, which is not installed: "
+            "pip install 'qipo_ray[robotics]'"
+        ) from None
