@@ -52,12 +52,12 @@ def write(root: Path, runs: int, points: int) -> None:
 
 def read(root: Path) -> int:
     """Return how many scalars TensorBoard's reader finds."""
-    found = 0
+    count = 0
     for folder in sorted(root.glob("tensorboard/point/*/*")):
         events = EventAccumulator(str(folder), {"scalars": 0})
         events.Reload()
-        found += sum(len(events.Scalars(tag)) for tag in events.Tags()["scalars"])
-    return found
+        count += sum(len(events.Scalars(tag)) for tag in events.Tags()["scalars"])
+    return count
 
 
 def serve(root: Path, runs: int) -> tuple[float, float]:
@@ -87,8 +87,8 @@ def serve(root: Path, runs: int) -> tuple[float, float]:
 
 def _get(path: str) -> list[object]:
     with urllib.request.urlopen(f"http://localhost:{PORT}/{path}", timeout=60) as answer:
-        found: list[object] = json.load(answer)
-        return found
+        content: list[object] = json.load(answer)
+        return content
 
 
 def main(runs: int = 1200, points: int = 500) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import resource
-import runpy
 import subprocess
 import sys
 import tempfile
@@ -20,12 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from synthetic_records import make_records
+
 from qipo_ray.leaderboard import leaderboard
 from qipo_ray.leaderboard.sweep_report import read_report
 from qipo_ray.store.files import sealed
 from qipo_ray.store.records import validate
 
-BUILD = Path(__file__).parents[1] / "tests" / "conftest.py"
 TASKS = [
     f"{robot}-{data}-v2"
     for robot in ("hopper", "halfcheetah", "walker2d")
@@ -36,22 +36,20 @@ SEEDS = 5
 
 def write_records(root: Path, count: int) -> None:
     """Write about so many records, without waiting for the disk as the store does."""
-    build = runpy.run_path(str(BUILD))["build_records"]
     folder = root / "records"
     folder.mkdir()
-    for record in build(TASKS, count // (len(TASKS) * SEEDS), SEEDS, source="d4rl"):
+    for record in make_records(TASKS, count // (len(TASKS) * SEEDS), SEEDS, source="d4rl"):
         validate(record)
         (folder / f"{record['id']}.json").write_bytes(sealed(record))
 
 
 def write_sweep(root: Path, count: int) -> None:
     """Write about so many records of a sweep: half of its configurations were only searched."""
-    build = runpy.run_path(str(BUILD))["build_records"]
     configs = count // (len(TASKS) * SEEDS) // 2
     (root / "records").mkdir(parents=True)
     (root / "sweep.yaml").write_text("space: {policy.beta: {}, behaviour.path: {}}\n")
     for purpose in ("search", "confirm"):
-        for record in build(TASKS, configs, SEEDS, source="d4rl", purpose=purpose):
+        for record in make_records(TASKS, configs, SEEDS, source="d4rl", purpose=purpose):
             (root / "records" / f"{record['id']}.json").write_bytes(sealed(record))
 
 
@@ -66,9 +64,9 @@ def timed(name: str, act: Callable[[], Any]) -> Any:
 
 def command(verb: str, root: Path) -> None:
     """Print the seconds of a verb in a process of its own."""
-    words = [sys.executable, "-m", "qipo_ray", verb, str(root), "--output", str(root / verb)]
+    line = [sys.executable, "-m", "qipo_ray", verb, str(root), "--output", str(root / verb)]
     before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(words, check=True, capture_output=True)
+    subprocess.run(line, check=True, capture_output=True)
     after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - wall
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(f"{'qipo-ray ' + verb:24} {cpu:6.2f} s CPU {wall:6.2f} s wall", flush=True)
@@ -85,9 +83,9 @@ def tables(root: Path) -> None:
 
 def report(root: Path) -> None:
     """Print the seconds of every part of the report."""
-    found = timed("read, verify", lambda: read_report(root))
-    timed("draw", lambda: found.rooms)
-    page = timed("write", found.html)
+    sweep_report = timed("read, verify", lambda: read_report(root))
+    timed("draw", lambda: sweep_report.rooms)
+    page = timed("write", sweep_report.html)
     print(f"  {len(page) / 1e6:.1f} MB")
     command("report", root)
 
