@@ -11,9 +11,9 @@ import typer
 from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.store.files import write_bytes
+from qipo_ray.validation.cell_runner import run_cells
 from qipo_ray.validation.experiment_report import ExperimentReport, markdown
 from qipo_ray.validation.experiments import EXPERIMENTS
-from qipo_ray.validation.runner import run_cells
 
 MISSED = 1  # exit code
 
@@ -41,9 +41,9 @@ def toy(experiment: str, seeds: int, quick: bool, results: Path, jobs: int | Non
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}") from error
     _show(report)
-    missed = [demand.what for demand in report.demands if not demand.met]
+    missed = [target.name for target in report.targets if not target.met]
     if missed and not quick:
-        out.remark(f"{len(missed)} of {len(report.demands)} numbers miss their limit: {missed[0]}")
+        out.remark(f"{len(missed)} of {len(report.targets)} numbers miss their limit: {missed[0]}")
         raise typer.Exit(MISSED)
 
 

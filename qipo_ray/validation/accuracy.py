@@ -20,10 +20,10 @@ from qipo_ray.flow.densities import EightGaussians
 from qipo_ray.flow.known import Mixture
 from qipo_ray.flow.paths import PATHS
 from qipo_ray.flow.solvers import SOLVERS
+from qipo_ray.validation.cell_runner import Cell, Result
+from qipo_ray.validation.charts import Panel, chart, over_seeds
 from qipo_ray.validation.experiment_report import ExperimentReport, ExperimentTable
 from qipo_ray.validation.learner import TrainingPlan
-from qipo_ray.validation.panels import Panel, chart, over_seeds
-from qipo_ray.validation.runner import Cell, Result
 
 EVALUATIONS = (4, 8, 12, 16, 24, 32, 48, 64)
 REFERENCE = "rk4", 8192  # solver and evaluations; float64
@@ -36,9 +36,10 @@ PATH_NAMES = {
 
 
 @dataclass(frozen=True)
-class SolverErrors(Cell):
+class SolverCell(Cell):
     """All solvers on one path from one set of noise."""
 
+    kind = "SolverErrors"
     path: str
     count: int  # noises
     seed: int
@@ -55,12 +56,12 @@ class SolverErrors(Cell):
         noise = torch.randn(self.count, 2, generator=generator, dtype=torch.float64)
         exact = draw(field, noise, *REFERENCE)
         centres = EightGaussians().centres.double()
-        wanted = torch.cdist(exact, centres).argmin(1)
+        exact_modes = torch.cdist(exact, centres).argmin(1)
         errors: dict[str, list[float]] = {}
         strayed: dict[str, list[float]] = {}
         for solver in SOLVERS:
             ends = [draw(field, noise, solver, n) for n in EVALUATIONS]
-            same = [torch.cdist(end, centres).argmin(1) == wanted for end in ends]
+            same = [torch.cdist(end, centres).argmin(1) == exact_modes for end in ends]
             errors[solver] = [rms((e - exact)[s]) for e, s in zip(ends, same, strict=True)]
             strayed[solver] = [1 - float(s.double().mean()) for s in same]
         return {"path": self.path, "seed": self.seed, "errors": errors, "strayed": strayed}
@@ -85,7 +86,7 @@ def cells(seeds: int, plan: TrainingPlan) -> Iterator[Cell]:
     """Yield every path for each set of ``plan.batch`` noises; a seed is one such set."""
     for seed in range(seeds):
         for path in PATHS:
-            yield SolverErrors(path, plan.batch, seed)
+            yield SolverCell(path, plan.batch, seed)
 
 
 def report(results: Sequence[Result]) -> ExperimentReport:
@@ -93,10 +94,10 @@ def report(results: Sequence[Result]) -> ExperimentReport:
     panels = []
     for path in PATHS:
         lines = []
-        for look, solver in enumerate(SOLVERS):
+        for style, solver in enumerate(SOLVERS):
             sets = [r["errors"][solver] for r in results if r["path"] == path]
             by_count = list(zip(*sets, strict=True))
-            lines.append(over_seeds(solver, EVALUATIONS, by_count, look))
+            lines.append(over_seeds(solver, EVALUATIONS, by_count, style))
         panels.append(
             Panel(
                 PATH_NAMES.get(path, path), "network evaluations", "RMS error of the end point",
@@ -131,6 +132,6 @@ def _rows(results: Sequence[Result], name: str, unit: float) -> tuple[tuple[str,
     for path in PATHS:
         for solver in SOLVERS:
             sets = [r[name][solver] for r in results if r["path"] == path]
-            means = [unit * sum(one) / len(one) for one in zip(*sets, strict=True)]
+            means = [unit * sum(values) / len(values) for values in zip(*sets, strict=True)]
             rows.append((path, solver, *(f"{mean:.2g}" for mean in means)))
     return tuple(rows)

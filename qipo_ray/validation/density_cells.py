@@ -16,6 +16,7 @@ from torch import Tensor
 
 from qipo_ray.flow.densities import DENSITIES, Density, EightGaussians
 from qipo_ray.flow.distances import mmd, mode_masses, sliced_wasserstein
+from qipo_ray.validation.cell_runner import Cell, Result
 from qipo_ray.validation.estimators import sample_share
 from qipo_ray.validation.learner import TrainingPlan
 from qipo_ray.validation.methods import (
@@ -26,20 +27,20 @@ from qipo_ray.validation.methods import (
     contrastive,
     energy_weighted,
 )
-from qipo_ray.validation.runner import Cell, Result
 
 BETAS = (0.0, 3.0, 10.0, 20.0)
 SAMPLES = 4096  # points in a distance, in full
 REPEATS = 10  # exact sets that a distance is averaged over
 MMD_SAMPLES, MMD_REPEATS = 1024, 4
-MODES = 4  # times as many points have their modes counted
-SHOWN = 1500  # points kept for the figure
+MODES = 4  # times as mode_samples points have their modes counted
+PLOTTED = 1500  # points kept for the figure
 
 
 @dataclass(frozen=True)
-class Weighted(Cell):
+class WeightedCell(Cell):
     """Energy weighting by one recipe on one density at one beta."""
 
+    kind = "Weighted"
     density: str
     beta: float
     recipe: str
@@ -60,9 +61,10 @@ class Weighted(Cell):
 
 
 @dataclass(frozen=True)
-class Guided(Cell):
+class GuidedCell(Cell):
     """A method to compare with, on one density, at all its betas."""
 
+    kind = "Guided"
     density: str
     betas: tuple[float, ...]
     method: str  # classifier-free, contrastive
@@ -93,17 +95,17 @@ def cells(
 ) -> Iterator[Cell]:
     """Yield the whole experiment: energy weighting seed by seed, then what it is compared with.
 
-    The methods to compare with are trained on the first seed alone: they carry no demand, and take
+    The methods to compare with are trained on the first seed alone: they carry no target, and take
     as long as energy weighting.
     """
     for seed, name in product(range(seeds), DENSITIES):
         recipes = RECIPES if name == EightGaussians.name else EVERYWHERE
         for beta, recipe in product(betas, recipes):
-            yield Weighted(name, beta, recipe, seed, plan, samples)
+            yield WeightedCell(name, beta, recipe, seed, plan, samples)
     guided = tuple(beta for beta in betas if beta)
     for name in DENSITIES:
-        yield Guided(name, (1.0, *guided), "classifier-free", 0, plan, samples)
-        yield Guided(name, guided, "contrastive", 0, plan, samples)
+        yield GuidedCell(name, (1.0, *guided), "classifier-free", 0, plan, samples)
+        yield GuidedCell(name, guided, "contrastive", 0, plan, samples)
 
 
 def measure(
@@ -112,7 +114,7 @@ def measure(
     """Return one row: distances of ``number`` samples to the exact tilt, and their floors."""
     samples = draw(number, torch.Generator().manual_seed(1000 + seed))
     exact = exact_sets(density.name, beta, number)
-    few, few_exact = samples[:MMD_SAMPLES], [one[:MMD_SAMPLES] for one in exact]
+    few, few_exact = samples[:MMD_SAMPLES], [points[:MMD_SAMPLES] for points in exact]
     pairs = list(zip(exact[:REPEATS], exact[REPEATS:], strict=True))
     few_pairs = list(zip(few_exact[:MMD_REPEATS], few_exact[REPEATS:], strict=False))
     row: Result = {
@@ -120,17 +122,17 @@ def measure(
         "beta": beta,
         "method": method,
         "seed": seed,
-        "sw2": _mean([sliced_wasserstein(samples, one) for one in exact[:REPEATS]]),
-        "sw2_floor": _mean([sliced_wasserstein(one, other) for one, other in pairs]),
-        "mmd2": _mean([mmd(few, one) for one in few_exact[:MMD_REPEATS]]),
-        "mmd2_floor": _mean([mmd(one, other).abs() for one, other in few_pairs]),
+        "sw2": _mean([sliced_wasserstein(samples, points) for points in exact[:REPEATS]]),
+        "sw2_floor": _mean([sliced_wasserstein(a, b) for a, b in pairs]),
+        "mmd2": _mean([mmd(few, points) for points in few_exact[:MMD_REPEATS]]),
+        "mmd2_floor": _mean([mmd(a, b).abs() for a, b in few_pairs]),
         "farthest": float(samples.norm(dim=1).max()),
         "sample_share": sample_share(density.sample, beta),
-        "points": [[round(v, 3) for v in point] for point in samples[:SHOWN].tolist()],
+        "points": [[round(v, 3) for v in point] for point in samples[:PLOTTED].tolist()],
     }
     if isinstance(density, EightGaussians):
-        many = draw(MODES * number, torch.Generator().manual_seed(2000 + seed))
-        masses = mode_masses(many, density.centres)
+        mode_samples = draw(MODES * number, torch.Generator().manual_seed(2000 + seed))
+        masses = mode_masses(mode_samples, density.centres)
         row["mode_l1"] = float((masses - density.masses(beta)).abs().sum())
     return row
 

@@ -1,4 +1,4 @@
-"""The densities' outcome: one table of distances, the demands, and one picture."""
+"""The densities' outcome: one table of distances, the targets, and one picture."""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ import torch
 from torch import Tensor
 
 from qipo_ray.flow.densities import DENSITIES
+from qipo_ray.validation.cell_runner import Result
 from qipo_ray.validation.density_cells import exact_sets
 from qipo_ray.validation.experiment_report import (
     ExperimentReport,
     ExperimentTable,
     Target,
-    demand,
-    demand_table,
     spread,
+    target,
+    target_table,
 )
 from qipo_ray.validation.methods import RECIPES
-from qipo_ray.validation.runner import Result
 
 METHODS = (*RECIPES, "contrastive", "classifier-free")
-HELD = (0.0, 3.0, 10.0)  # betas of the demands
+TARGET_BETAS = (0.0, 3.0, 10.0)  # betas of the targets
 WASSERSTEIN_LIMIT = 2.0  # times the sampling floor
 MASS_LIMITS = {"flow": 0.05, "diffusion": 0.06, "cosine": 0.06}  # L1 of the modes of 8gaussians
 WINDOW = 4.5  # half the side of a panel
 
 
 def report(results: Sequence[Result]) -> ExperimentReport:
-    """Return table, demands and picture from the cells' results."""
+    """Return table, targets and picture from the cells' results."""
     rows = [row for result in results for row in result["rows"]]
-    demands = _demands(rows)
+    targets = _targets(rows)
     return ExperimentReport(
-        (_distances(rows), demand_table(demands)), demands, {"densities.png": _picture(rows)}
+        (_distances(rows), target_table(targets)), targets, {"densities.png": _picture(rows)}
     )
 
 
 def _distances(rows: Sequence[Result]) -> ExperimentTable:
     lines = []
     for density, beta, method in _keys(rows):
-        some = _of(rows, density, beta, method)
-        floors = statistics.fmean(r["sw2_floor"] for r in some)
-        discrepancy = statistics.fmean(r["mmd2_floor"] for r in some)
-        masses = [r["mode_l1"] for r in some if "mode_l1" in r]
+        group = _select(rows, density, beta, method)
+        floors = statistics.fmean(r["sw2_floor"] for r in group)
+        discrepancy = statistics.fmean(r["mmd2_floor"] for r in group)
+        masses = [r["mode_l1"] for r in group if "mode_l1" in r]
         lines.append(
             (
                 density,
                 f"{beta:g}",
                 method,
-                spread([r["sw2"] for r in some], 3),
+                spread([r["sw2"] for r in group], 3),
                 f"{floors:.3f}",
-                spread([r["sw2"] / r["sw2_floor"] for r in some], 2),
-                spread([1000 * r["mmd2"] for r in some], 2),
+                spread([r["sw2"] / r["sw2_floor"] for r in group], 2),
+                spread([1000 * r["mmd2"] for r in group], 2),
                 f"{1000 * discrepancy:.2f}",
                 spread(masses, 3) if masses else "–",
-                f"{max(r['farthest'] for r in some):.1f}",
+                f"{max(r['farthest'] for r in group):.1f}",
                 f"{_farthest(density, beta):.1f}",
-                f"{100 * some[0]['sample_share']:.3g} %",
-                str(len(some)),
+                f"{100 * group[0]['sample_share']:.3g} %",
+                str(len(group)),
             )
         )
     return ExperimentTable(
@@ -83,23 +83,23 @@ def _distances(rows: Sequence[Result]) -> ExperimentTable:
     )  # fmt: skip
 
 
-def _demands(rows: Sequence[Result]) -> tuple[Target, ...]:
-    """Return the demands: the distance on every density, and the mode masses of the Gaussians."""
-    demands = []
+def _targets(rows: Sequence[Result]) -> tuple[Target, ...]:
+    """Return the targets: the distance on every density, and the mode masses of the Gaussians."""
+    targets = []
     for method in ("flow", "diffusion"):
-        for beta in HELD:
+        for beta in TARGET_BETAS:
             for density in DENSITIES:
-                ratios = [r["sw2"] / r["sw2_floor"] for r in _of(rows, density, beta, method)]
+                ratios = [r["sw2"] / r["sw2_floor"] for r in _select(rows, density, beta, method)]
                 if ratios:
-                    what = f"sliced W2 / floor, {density}, {method}, beta {beta:g}"
-                    demands.append(demand(what, ratios, WASSERSTEIN_LIMIT))
+                    name = f"sliced W2 / floor, {density}, {method}, beta {beta:g}"
+                    targets.append(target(name, ratios, WASSERSTEIN_LIMIT))
     for method, limit in MASS_LIMITS.items():
-        for beta in HELD:
-            errors = [r["mode_l1"] for r in _of(rows, "8gaussians", beta, method)]
+        for beta in TARGET_BETAS:
+            errors = [r["mode_l1"] for r in _select(rows, "8gaussians", beta, method)]
             if errors:
-                what = f"mode masses L1, 8gaussians, {method}, beta {beta:g}"
-                demands.append(demand(what, errors, limit))
-    return tuple(demands)
+                name = f"mode masses L1, 8gaussians, {method}, beta {beta:g}"
+                targets.append(target(name, errors, limit))
+    return tuple(targets)
 
 
 def _picture(rows: Sequence[Result]) -> bytes:
@@ -115,8 +115,8 @@ def _picture(rows: Sequence[Result]) -> bytes:
         columns += [(0.0, "flow"), (0.0, "diffusion")]
     for beta in betas:
         columns += [(beta, "exact tilt"), (beta, "flow"), (beta, "diffusion")]
-    others = 10.0 if 10.0 in betas else betas[-1]
-    columns += [(others, "contrastive"), (others, "classifier-free")]
+    guided_beta = 10.0 if 10.0 in betas else betas[-1]
+    columns += [(guided_beta, "contrastive"), (guided_beta, "classifier-free")]
     size = 1.25 * len(columns), 1.25 * len(densities) + 0.5
     layout = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     picture = Figure(figsize=size, layout=layout)
@@ -144,12 +144,14 @@ def _points(rows: Sequence[Result], density: str, beta: float, method: str) -> T
     if method in ("data", "exact tilt"):
         generator = torch.Generator().manual_seed(3)
         return DENSITIES[density].tilted(beta, 1500, generator)
-    return torch.tensor(_of(rows, density, beta, method)[0]["points"])
+    return torch.tensor(_select(rows, density, beta, method)[0]["points"])
 
 
 def _farthest(density: str, beta: float) -> float:
     """Return the largest norm in exact sets of the size that was measured."""
-    return float(torch.stack([one.norm(dim=1).max() for one in exact_sets(density, beta)]).mean())
+    return float(
+        torch.stack([points.norm(dim=1).max() for points in exact_sets(density, beta)]).mean()
+    )
 
 
 def _keys(rows: Sequence[Result]) -> list[tuple[str, float, str]]:
@@ -158,5 +160,5 @@ def _keys(rows: Sequence[Result]) -> list[tuple[str, float, str]]:
     return sorted(keys, key=lambda k: (names.index(k[0]), k[1], METHODS.index(k[2])))
 
 
-def _of(rows: Sequence[Result], density: str, beta: float, method: str) -> list[Result]:
+def _select(rows: Sequence[Result], density: str, beta: float, method: str) -> list[Result]:
     return [r for r in rows if (r["density"], r["beta"], r["method"]) == (density, beta, method)]

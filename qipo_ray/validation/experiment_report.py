@@ -1,4 +1,4 @@
-"""What an experiment says in the end: tables, demands with their bounds, pictures."""
+"""What an experiment says in the end: tables, targets with their bounds, pictures."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class ExperimentTable:
 
 @dataclass(frozen=True)
 class Target:
-    """A number that must not be exceeded, and the 95 % bound over training seeds that was seen."""
+    """A number that must not exceed a limit, as its 95 % bound over training seeds."""
 
-    what: str
-    seen: float
+    name: str
+    bound: float
     limit: float
     seeds: int
 
     @property
     def met(self) -> bool:
         """Whether the bound keeps to the limit."""
-        return self.seen <= self.limit
+        return self.bound <= self.limit
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ExperimentReport:
     """The outcome of an experiment."""
 
     tables: tuple[ExperimentTable, ...]
-    demands: tuple[Target, ...] = ()
+    targets: tuple[Target, ...] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)  # file name -> PNG
 
 
@@ -63,19 +63,19 @@ def spread(values: Sequence[float], digits: int) -> str:
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
-def demand(what: str, values: Sequence[float], limit: float) -> Target:
-    """Return a demand on the bound of ``values``, one per seed."""
-    return Target(what, upper_bound(values), limit, len(values))
+def target(name: str, values: Sequence[float], limit: float) -> Target:
+    """Return a target on the bound of ``values``, one per seed."""
+    return Target(name, upper_bound(values), limit, len(values))
 
 
-def demand_table(demands: Sequence[Target]) -> ExperimentTable:
-    """Return all demands as a table."""
+def target_table(targets: Sequence[Target]) -> ExperimentTable:
+    """Return all targets as a table."""
     return ExperimentTable(
         "Numbers to reach",
         ("number", "95 % bound", "limit", "seeds", "met"),
         tuple(
-            (d.what, f"{d.seen:.3g}", f"{d.limit:g}", str(d.seeds), "yes" if d.met else "NO")
-            for d in demands
+            (d.name, f"{d.bound:.3g}", f"{d.limit:g}", str(d.seeds), "yes" if d.met else "NO")
+            for d in targets
         ),
         note=(
             "The bound is of the mean over training seeds (Student's t, one-sided); "

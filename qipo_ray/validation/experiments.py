@@ -7,26 +7,22 @@ from dataclasses import dataclass
 
 from qipo_ray.validation import (
     accuracy,
-    dimension,
-    dimension_board,
-    rounds,
-    rounds_board,
+    density_cells,
+    density_tables,
+    dimension_cells,
+    dimension_tables,
+    rounds_cells,
+    rounds_tables,
     tilt,
 )
-from qipo_ray.validation import (
-    density_cells as densities,
-)
-from qipo_ray.validation import (
-    density_tables as board,
-)
+from qipo_ray.validation.cell_runner import Cell, Result
 from qipo_ray.validation.experiment_report import ExperimentReport
 from qipo_ray.validation.learner import TrainingPlan
-from qipo_ray.validation.runner import Cell, Result
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A question, the cells that answer it, and how their results are told."""
+    """A question, the cells that answer it, and the report of their results."""
 
     title: str
     full: Callable[[int], Iterator[Cell]]  # number of seeds -> cells
@@ -39,9 +35,9 @@ QUICK = TrainingPlan(updates=100, batch=256, weighed=2048)
 EXPERIMENTS: dict[str, Experiment] = {
     "densities": Experiment(
         "Six densities: energy-weighted flow and diffusion against the exact tilt",
-        lambda seeds: densities.cells(seeds, TrainingPlan(updates=1500, learning_rate=6e-3)),
-        lambda seeds: densities.cells(seeds, QUICK, betas=(10.0,), samples=1024),
-        board.report,
+        lambda seeds: density_cells.cells(seeds, TrainingPlan(updates=1500, learning_rate=6e-3)),
+        lambda seeds: density_cells.cells(seeds, QUICK, betas=(10.0,), samples=1024),
+        density_tables.report,
     ),
     "tilt": Experiment(
         "A Gaussian with a linear energy: trained fields against the closed form",
@@ -51,17 +47,21 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "rounds": Experiment(
         "Rounds: what repeated improvement adds up to, and what finite support sets take away",
-        lambda seeds: rounds.cells(seeds, TrainingPlan(updates=1000, batch=256)),
-        lambda seeds: rounds.cells(seeds, TrainingPlan(updates=20, batch=64, width=32), pool=2048),
-        rounds_board.report,
+        lambda seeds: rounds_cells.cells(seeds, TrainingPlan(updates=1000, batch=256)),
+        lambda seeds: rounds_cells.cells(
+            seeds, TrainingPlan(updates=20, batch=64, width=32), pool=2048
+        ),
+        rounds_tables.report,
     ),
     "dimension": Experiment(
         "Dimension: errors of actions and states of more and more dimensions at an equal tilt",
-        lambda seeds: dimension.cells(seeds, TrainingPlan(updates=500, batch=256, weighed=1024)),
-        lambda seeds: dimension.cells(
+        lambda seeds: dimension_cells.cells(
+            seeds, TrainingPlan(updates=500, batch=256, weighed=1024)
+        ),
+        lambda seeds: dimension_cells.cells(
             seeds, TrainingPlan(updates=50, batch=64, weighed=256, width=32), (2, 32), (4, 64)
         ),
-        dimension_board.report,
+        dimension_tables.report,
     ),
     "accuracy": Experiment(
         "Accuracy: solvers against network evaluations on an exact field",

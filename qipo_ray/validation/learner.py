@@ -69,8 +69,8 @@ class Trained:
         """Return the field of this network given states ``(B, S)``; none for a plain law."""
 
         def network(x: Tensor, t: Tensor) -> Tensor:
-            given = x.new_zeros(len(x), 0) if states is None else states
-            return self(given, x, t.expand(len(x)))
+            inputs = x.new_zeros(len(x), 0) if states is None else states
+            return self(inputs, x, t.expand(len(x)))
 
         return Field(path, predicts, network)
 

@@ -19,16 +19,16 @@ from torch import Tensor
 
 from qipo_ray.flow import Field, Path, Prediction, draw, path_named
 from qipo_ray.flow.known import Mixture
+from qipo_ray.validation.cell_runner import Cell, Result
 from qipo_ray.validation.estimators import drawn, quiet_weights, weighted
 from qipo_ray.validation.experiment_report import (
     ExperimentReport,
     ExperimentTable,
-    demand,
-    demand_table,
+    target,
+    target_table,
     upper_bound,
 )
 from qipo_ray.validation.learner import TrainingPlan, matching_loss, train
-from qipo_ray.validation.runner import Cell, Result
 
 SLOPE = torch.tensor([0.6, -0.8])
 SAMPLES = 20_000
@@ -43,9 +43,10 @@ BETAS = (1.0, 1.5, 2.0, 2.5)
 
 
 @dataclass(frozen=True)
-class FieldDeviation(Cell):
+class FieldCell(Cell):
     """One training at one beta: distance of the velocity and of the mean to the closed form."""
 
+    kind = "FieldError"
     path: str
     predicts: Prediction
     beta: float
@@ -139,12 +140,12 @@ def field_errors(
 def cells(seeds: int, plan: TrainingPlan) -> Iterator[Cell]:
     """Yield the error of every form, then what small samples do to the mean (one seed)."""
     for seed, path, predicts in product(range(seeds), PATHS, PREDICTIONS):
-        yield FieldDeviation(path, predicts, 1.0, "batch", 1, seed, plan)
+        yield FieldCell(path, predicts, 1.0, "batch", 1, seed, plan)
     for batch in TRAINED_BATCHES:
         small = replace(plan, batch=batch)
-        yield FieldDeviation("ot", "velocity", 2.0, "batch", 1, 0, small)
-        yield FieldDeviation("ot", "velocity", 2.0, "batch", 2, 0, small)
-        yield FieldDeviation("ot", "velocity", 2.0, "drawn", 1, 0, small)
+        yield FieldCell("ot", "velocity", 2.0, "batch", 1, 0, small)
+        yield FieldCell("ot", "velocity", 2.0, "batch", 2, 0, small)
+        yield FieldCell("ot", "velocity", 2.0, "drawn", 1, 0, small)
 
 
 def shortfall(beta: float, batch: int, draws: int = 4000) -> float:
@@ -159,22 +160,23 @@ def shortfall(beta: float, batch: int, draws: int = 4000) -> float:
 
 
 def report(results: Sequence[Result]) -> ExperimentReport:
-    """Return the error of every form, the demands, and the law of small samples."""
-    demands = [
-        demand(f"relative error of the {what}, {path}, {predicts}", errors, LIMIT)
+    """Return the error of every form, the targets, and the law of small samples."""
+    targets = [
+        target(f"relative error of the {quantity}, {path}, {predicts}", errors, LIMIT)
         for path in PATHS
         for predicts in PREDICTIONS
-        for what in ("velocity", "noise")
-        if what == held(path, predicts) and (errors := _errors(results, path, predicts, what))
+        for quantity in ("velocity", "noise")
+        if quantity == held(path, predicts)
+        and (errors := _errors(results, path, predicts, quantity))
     ]
     rows = [
         (
             path,
-            what,
-            *(_percent(_errors(results, path, predicts, what)) for predicts in PREDICTIONS),
+            quantity,
+            *(_percent(_errors(results, path, predicts, quantity)) for predicts in PREDICTIONS),
         )
         for path in PATHS
-        for what in ("velocity", "noise")
+        for quantity in ("velocity", "noise")
     ]
     errors_table = ExperimentTable(
         "Trained field against the closed form: relative L2 error, 95 % bound, beta = 1",
@@ -188,8 +190,8 @@ def report(results: Sequence[Result]) -> ExperimentReport:
             "to it as velocities on every path."
         ),
     )
-    tables = errors_table, _law_table(), _small_table(results), demand_table(demands)
-    return ExperimentReport(tables, tuple(demands))
+    tables = errors_table, _law_table(), _small_table(results), target_table(targets)
+    return ExperimentReport(tables, tuple(targets))
 
 
 def held(path: str, predicts: Prediction) -> str:
@@ -199,9 +201,11 @@ def held(path: str, predicts: Prediction) -> str:
     return "noise" if predicts == "noise" else "velocity"
 
 
-def _errors(results: Sequence[Result], path: str, predicts: str, what: str) -> list[float]:
+def _errors(results: Sequence[Result], path: str, predicts: str, quantity: str) -> list[float]:
     key = path, predicts, 1.0
-    return [r[f"{what}_error"] for r in results if (r["path"], r["predicts"], r["beta"]) == key]
+    return [
+        r[f"{quantity}_error"] for r in results if (r["path"], r["predicts"], r["beta"]) == key
+    ]
 
 
 def _percent(values: Sequence[float]) -> str:
@@ -232,10 +236,10 @@ def _small_table(results: Sequence[Result]) -> ExperimentTable:
     trained = [r for r in results if r["beta"] == 2.0]
     for key in dict.fromkeys((r["estimator"], r["rounds"], r["batch"]) for r in trained):
         estimator, rounds, batch = key
-        some = [r for r in trained if (r["estimator"], r["rounds"], r["batch"]) == key]
-        short = [1 - r["mean_reached"] for r in some]
-        errors = [r["velocity_error"] for r in some]
-        carries = batch if estimator == "batch" else some[0]["weighed"]
+        group = [r for r in trained if (r["estimator"], r["rounds"], r["batch"]) == key]
+        short = [1 - r["mean_reached"] for r in group]
+        errors = [r["velocity_error"] for r in group]
+        carries = batch if estimator == "batch" else group[0]["weighed"]
         size = carries * math.exp(-((2.0 / rounds) ** 2))
         rows.append(
             (
@@ -244,7 +248,7 @@ def _small_table(results: Sequence[Result]) -> ExperimentTable:
                 f"{size:.1f}",
                 f"{100 * statistics.fmean(short):.1f} %",
                 f"{100 * statistics.fmean(errors):.1f} %",
-                str(len(some)),
+                str(len(group)),
             )
         )
     return ExperimentTable(

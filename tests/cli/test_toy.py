@@ -10,9 +10,9 @@ import pytest
 
 from qipo_ray.cli.main import main
 from qipo_ray.validation import tilt
+from qipo_ray.validation.cell_runner import Cell
 from qipo_ray.validation.experiments import EXPERIMENTS
 from qipo_ray.validation.learner import TrainingPlan
-from qipo_ray.validation.runner import Cell
 
 
 def test_an_unknown_experiment_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from qipo_ray.flow.solvers import SOLVERS
 from qipo_ray.validation import accuracy
 from qipo_ray.validation.accuracy import (
     EVALUATIONS,
-    SolverErrors,
+    SolverCell,
     cells,
     report,
     rms,
@@ -37,8 +37,8 @@ def test_rms_is_of_lengths() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_more_evaluations_help_and_order_pays(path: str) -> None:
-    result = SolverErrors(path, 64, 0).run()
-    assert result == SolverErrors(path, 64, 0).run()
+    result = SolverCell(path, 64, 0).run()
+    assert result == SolverCell(path, 64, 0).run()
     errors = result["errors"]
     assert list(errors) == list(SOLVERS)
     assert all(values[-1] < values[0] for values in errors.values())
@@ -47,9 +47,9 @@ def test_more_evaluations_help_and_order_pays(path: str) -> None:
 
 @pytest.mark.slow
 def test_the_report_has_a_row_for_every_solver_and_a_picture() -> None:
-    whole = list(cells(2, TrainingPlan(updates=0, batch=16)))
-    assert len({cell.file for cell in whole}) == len(whole) == 2 * len(PATHS)
-    outcome = report([cell.run() for cell in whole])
+    grid = list(cells(2, TrainingPlan(updates=0, batch=16)))
+    assert len({cell.file for cell in grid}) == len(grid) == 2 * len(PATHS)
+    outcome = report([cell.run() for cell in grid])
     for table in outcome.tables:
         assert len(table.rows) == len(PATHS) * len(SOLVERS)
         assert table.columns[2:] == tuple(map(str, EVALUATIONS))

@@ -25,8 +25,8 @@ def weights_of(model: Trained) -> Tensor:
 def test_beta_zero_is_unweighted_training_to_the_bit(plan: TrainingPlan) -> None:
     plan = replace(plan, batch=100)  # no power of two: 1/100 is not exact
     batches = partial(plain, sample_prior, plan), partial(weighted, sample_prior, 0.0, plan)
-    one, other = (train(0, 2, matching_loss(OT, "velocity", b), plan, 0) for b in batches)
-    assert torch.equal(weights_of(one), weights_of(other))
+    unweighted, evenly = (train(0, 2, matching_loss(OT, "velocity", b), plan, 0) for b in batches)
+    assert torch.equal(weights_of(unweighted), weights_of(evenly))
 
 
 @pytest.mark.parametrize("estimator", [weighted, drawn])
@@ -50,8 +50,8 @@ def test_a_constant_added_to_the_energy_changes_nothing(
 
 def test_a_training_depends_on_its_seed_alone(plan: TrainingPlan) -> None:
     loss = matching_loss(OT, "velocity", partial(plain, sample_prior, plan))
-    first, again, other = (weights_of(train(0, 2, loss, plan, seed)) for seed in (3, 3, 4))
-    assert torch.equal(first, again) and not torch.equal(first, other)
+    first, repeated, reseeded = (weights_of(train(0, 2, loss, plan, seed)) for seed in (3, 3, 4))
+    assert torch.equal(first, repeated) and not torch.equal(first, reseeded)
 
 
 def test_drawn_batches_have_the_weighted_mean() -> None:
@@ -73,12 +73,13 @@ def test_the_effective_share_of_a_gaussian_tilt() -> None:
 def test_a_trained_field_is_near_the_closed_form(path: str, predicts: str) -> None:
     """Theorem 4.3 and Corollary 4.8 by training: the guided velocity, no auxiliary model."""
     plan = TrainingPlan(updates=500, batch=512, width=64)
-    one = path_named(path)
+    law_path = path_named(path)
     batches = partial(weighted, sample_prior, 1.0, plan)
-    field = train(0, 2, matching_loss(one, predicts, batches), plan, 0).field(one, predicts)
+    model = train(0, 2, matching_loss(law_path, predicts, batches), plan, 0)
+    field = model.field(law_path, predicts)
     law = Mixture.gaussian(torch.zeros(2)).tilted_linearly(SLOPE, 1.0)
     generator = torch.Generator().manual_seed(1)
-    error = field_errors(field, law.field(one), law, generator)["velocity_error"]
-    untilted = Mixture.gaussian(torch.zeros(2)).field(one)
-    other = field_errors(untilted, law.field(one), law, generator)["velocity_error"]
-    assert error < 0.1 < 0.3 < other
+    error = field_errors(field, law.field(law_path), law, generator)["velocity_error"]
+    untilted = Mixture.gaussian(torch.zeros(2)).field(law_path)
+    untilted_error = field_errors(untilted, law.field(law_path), law, generator)["velocity_error"]
+    assert error < 0.1 < 0.3 < untilted_error

@@ -1,4 +1,4 @@
-"""The Gaussian tilt: errors measured, small samples foretold."""
+"""The Gaussian tilt: errors measured, small samples foreoutcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qipo_ray.validation.learner import TrainingPlan
 from qipo_ray.validation.tilt import (
     SLOPE,
     TRAINED_BATCHES,
-    FieldDeviation,
+    FieldCell,
     cells,
     field_errors,
     report,
@@ -46,9 +46,9 @@ def test_a_report_from_tiny_trainings() -> None:
     plan = TrainingPlan(updates=20, batch=64, weighed=256, width=16, blocks=1)
     results = [cell.run() for cell in cells(1, plan)]
     assert len(results) == 3 * 4 + 3 * len(TRAINED_BATCHES)
-    told = report(results)
-    assert len(told.demands) == 12 and not all(demand.met for demand in told.demands)
-    assert [row[1] for row in told.tables[2].rows] == [
+    outcome = report(results)
+    assert len(outcome.targets) == 12 and not all(target.met for target in outcome.targets)
+    assert [row[1] for row in outcome.tables[2].rows] == [
         str(b) for b in TRAINED_BATCHES for _ in "123"
     ]
 
@@ -58,9 +58,7 @@ def test_rounds_build_on_the_samples_of_the_round_before() -> None:
     """Two rounds of beta / 2 reach the tilt of beta (equation 5.4)."""
     plan = TrainingPlan(updates=250, batch=256, weighed=1024, width=32)
     reached = {
-        rounds: FieldDeviation("ot", "velocity", 1.0, "drawn", rounds, 0, plan).run()[
-            "mean_reached"
-        ]
+        rounds: FieldCell("ot", "velocity", 1.0, "drawn", rounds, 0, plan).run()["mean_reached"]
         for rounds in (1, 2)
     }
     assert reached[1] == pytest.approx(1, abs=0.1) and reached[2] == pytest.approx(1, abs=0.1)

@@ -1,8 +1,8 @@
 """How errors grow with dimension at an equal tilt: of the action, then of the state.
 
 ``p = N(0, I_d)`` with ``E = c · x``: whatever d, the tilt moves the mean by ``beta |c| = 1`` and
-the weights have the same law. With states, the bandit of ``toy.states``. All guided velocities are
-known in closed form.
+the weights have the same law. With states, the bandit of ``validation.bandit``. All guided
+velocities are known in closed form.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch import Tensor
 
 from qipo_ray.flow import Field, Prediction, draw, effective_sample_size, path_named
 from qipo_ray.flow.known import Mixture
+from qipo_ray.validation.bandit import ACTION_DIM, ESTIMATORS, Bandit
+from qipo_ray.validation.cell_runner import Cell, Result
 from qipo_ray.validation.estimators import drawn, plain, quiet_weights, weighted
 from qipo_ray.validation.learner import TrainingPlan, matching_loss, train
-from qipo_ray.validation.runner import Cell, Result
-from qipo_ray.validation.states import ACTION_DIM, ESTIMATORS, Bandit
 
 DIMS = (2, 8, 32, 128, 512)
 STATE_DIMS = (4, 16, 64, 256, 512)
@@ -36,6 +36,7 @@ MARGIN = 1e-3  # times of the comparison lie in [MARGIN, 1 - MARGIN]
 class ActionCell(Cell):
     """One training in d dimensions; ``estimator`` is plain (beta = 0), batch or drawn."""
 
+    kind = "ActionCell"
     dim: int
     path: str
     predicts: Prediction
@@ -63,7 +64,7 @@ class ActionCell(Cell):
         law = Mixture.gaussian(-beta * slope)
         generator = torch.Generator().manual_seed(1000 + self.seed)
         data, _ = law.sample(POINTS, generator)
-        gaps, wanted = field_gaps(field, law.field(path), data, generator)
+        gaps, velocity = field_gaps(field, law.field(path), data, generator)
         samples = draw(field, antithetic(POINTS, self.dim, generator), "midpoint", 16)
         mean = samples.mean(0) + beta * slope
         return {
@@ -73,7 +74,7 @@ class ActionCell(Cell):
             "estimator": self.estimator,
             "seed": self.seed,
             **_split("field", gaps, slope),
-            "wanted": _rms(wanted),
+            "wanted": _rms(velocity),
             **_split("mean", mean.unsqueeze(0), slope),
             "mean_along": float(mean @ slope),
             "ess": self._ess(sampler, beta),
@@ -92,6 +93,7 @@ class ActionCell(Cell):
 class StateCell(Cell):
     """One training of actions of 4 dimensions given states; ``plain`` is beta = 0, others 1."""
 
+    kind = "StateCell"
     state_dim: int
     estimator: str
     seed: int
@@ -104,7 +106,10 @@ class StateCell(Cell):
 
     def run(self) -> Result:
         """Return the errors of field and conditional mean at fresh states of p."""
-        bandit, beta = Bandit.of(self.state_dim), 0.0 if self.estimator == "plain" else 1.0
+        bandit, beta = (
+            Bandit.from_state_dim(self.state_dim),
+            0.0 if self.estimator == "plain" else 1.0,
+        )
         path = path_named("ot")
         step = partial(ESTIMATORS[self.estimator], bandit, self.plan.batch)
         loss = matching_loss(path, "velocity", step)
@@ -119,10 +124,10 @@ class StateCell(Cell):
             return means + alpha / (alpha.square() + sigma.square()) * (x - alpha * means)
 
         field = model.field(path, "velocity", states)
-        gaps, wanted = field_gaps(field, Field(path, "data", exact), data, generator)
-        given = states[:STATES].repeat_interleave(POINTS // STATES, 0)
+        gaps, velocity = field_gaps(field, Field(path, "data", exact), data, generator)
+        repeated = states[:STATES].repeat_interleave(POINTS // STATES, 0)
         noise = antithetic(POINTS, ACTION_DIM, generator)
-        samples = draw(model.field(path, "velocity", given), noise, "midpoint", 16)
+        samples = draw(model.field(path, "velocity", repeated), noise, "midpoint", 16)
         offsets = samples.view(STATES, -1, ACTION_DIM).mean(1) - means[:STATES]
         return {
             "kind": "state",
@@ -130,7 +135,7 @@ class StateCell(Cell):
             "estimator": self.estimator,
             "seed": self.seed,
             "field": _rms(gaps),
-            "wanted": _rms(wanted),
+            "wanted": _rms(velocity),
             "mean_along": float((offsets * bandit.slopes(states[:STATES])).sum(1).mean()),
             "mean": _rms(offsets),
             "ess": self._ess(bandit),
@@ -173,8 +178,8 @@ def field_gaps(
     noise = torch.randn(data.shape, generator=generator)
     t = MARGIN + (1 - 2 * MARGIN) * torch.rand(len(data), generator=generator)
     x = field.path.noised(data, noise, t)
-    wanted = exact.velocity(x, t)
-    return field.velocity(x, t) - wanted, wanted
+    velocity = exact.velocity(x, t)
+    return field.velocity(x, t) - velocity, velocity
 
 
 def antithetic(count: int, dim: int, generator: torch.Generator) -> Tensor:

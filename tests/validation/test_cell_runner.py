@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from qipo_ray.validation.runner import Cell, Result, run_cells
+from qipo_ray.validation.cell_runner import Cell, Result, run_cells
 
 COUNTED: list[str] = []
 
 
 @dataclass(frozen=True)
 class Square(Cell):
+    kind = "square"
     number: int
 
     @property
@@ -30,6 +31,7 @@ class Square(Cell):
 
 @dataclass(frozen=True)
 class Cube(Cell):
+    kind = "cube"
     number: int
 
     @property
@@ -40,7 +42,7 @@ class Cube(Cell):
         return {"cube": self.number**3}
 
 
-def heard(done: int, total: int, title: str) -> None:
+def progress(done: int, total: int, title: str) -> None:
     COUNTED.append(f"{done}/{total}")
 
 
@@ -52,14 +54,15 @@ def test_fields_and_kind_name_the_file() -> None:
 @pytest.mark.slow
 def test_cells_run_elsewhere_once_and_in_order(tmp_path: Path) -> None:
     cells = [Square(3), Square(1), Square(2)]
-    first = run_cells(cells, tmp_path, 2, heard)
-    assert [one["square"] for one in first] == [9, 1, 4]
-    assert os.getpid() not in {one["process"] for one in first}
-    assert run_cells(cells, tmp_path, 2, heard) == first  # the process ids, too: nothing ran
+    first = run_cells(cells, tmp_path, 2, progress)
+    assert [result["square"] for result in first] == [9, 1, 4]
+    assert os.getpid() not in {result["process"] for result in first}
+    # The process ids are equal, too: nothing ran.
+    assert run_cells(cells, tmp_path, 2, progress) == first
     (tmp_path / Square(1).file).write_bytes(b'{"square": 5, "check": "0"}')
     COUNTED.clear()
-    mended = run_cells(cells, tmp_path, 1, heard)
-    assert [one["square"] for one in mended] == [9, 1, 4]
+    mended = run_cells(cells, tmp_path, 1, progress)
+    assert [result["square"] for result in mended] == [9, 1, 4]
     assert COUNTED == ["0/1", "1/1"]
     assert (tmp_path / f"{Square(1).file}.corrupt").exists()
 
@@ -68,12 +71,12 @@ SCRIPT = """
 import signal, sys, threading
 from dataclasses import dataclass
 from pathlib import Path
-from qipo_ray.validation.runner import Cell, run_cells
+from qipo_ray.validation.cell_runner import Cell, run_cells
 
 @dataclass(frozen=True)
 class Endless(Cell):
     number: int
-    title = "endless"
+    kind = title = "endless"
 
     def run(self):
         print("working", flush=True)

@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from qipo_ray.validation.cell_runner import Result
+from qipo_ray.validation.charts import Line, Panel, chart, over_seeds
 from qipo_ray.validation.experiment_report import (
     ExperimentReport,
     ExperimentTable,
     Target,
-    demand,
-    demand_table,
     spread,
+    target,
+    target_table,
 )
-from qipo_ray.validation.finite import implied_beta, mean_value, tilted
-from qipo_ray.validation.panels import Line, Panel, chart, over_seeds
-from qipo_ray.validation.rounds import BETAS, SUPPORT_SIZES, UNIFORM, VALUES
-from qipo_ray.validation.runner import Result
+from qipo_ray.validation.finite_support import implied_beta, mean_value, tilted
+from qipo_ray.validation.rounds_cells import BETAS, SUPPORT_SIZES, UNIFORM, VALUES
 
 DIFFERENCE_LIMIT = 0.03  # of mean Q between two rounds of 3 and one of 6, M = 64
 RATIO_LIMIT = 0.05  # relative difference of their effective beta
@@ -27,19 +27,19 @@ RESOLVED = 10.0  # effective beta up to which the law is held to the limit
 
 
 def report(results: Sequence[Result]) -> ExperimentReport:
-    """Return tables, demands and picture from the cells' results."""
+    """Return tables, targets and picture from the cells' results."""
     rows = [row for result in results for row in result["rows"]]
-    demands = _demands(rows)
+    targets = _targets(rows)
     tables = (
         _schedules(rows),
         _effective(rows),
         _without_neighbour(rows),
-        demand_table(demands),
+        target_table(targets),
     )
-    return ExperimentReport(tables, demands, {"rounds.png": _picture(rows)})
+    return ExperimentReport(tables, targets, {"rounds.png": _picture(rows)})
 
 
-def _of(rows: Sequence[Result], beta: float, support_size: int, done: int) -> list[Result]:
+def _select(rows: Sequence[Result], beta: float, support_size: int, done: int) -> list[Result]:
     key = beta, support_size, done
     return [r for r in rows if (r["beta"], r["support_size"], r["round"]) == key]
 
@@ -51,10 +51,10 @@ def _schedules(rows: Sequence[Result]) -> ExperimentTable:
     lines = []
     for support_size in SUPPORT_SIZES:
         for beta, done in ((BETAS[0], 2), (2 * BETAS[0], 1)):
-            some = _of(rows, beta, support_size, done)
-            if not some:
+            group = _select(rows, beta, support_size, done)
+            if not group:
                 continue
-            law, masses = some[0]["law_masses"], [r["masses"] for r in some]
+            law, masses = group[0]["law_masses"], [r["masses"] for r in group]
             lines.append(
                 (
                     str(support_size),
@@ -62,13 +62,13 @@ def _schedules(rows: Sequence[Result]) -> ExperimentTable:
                     _best([statistics.fmean(m) for m in zip(*masses, strict=True)]),
                     _best(law),
                     spread([_distance(m, law) for m in masses], 3),
-                    spread([r["mean_q"] for r in some], 3),
-                    f"{some[0]['law_mean_q']:.3f}",
-                    spread([r["implied_beta"] for r in some], 2),
-                    f"{some[0]['law_beta']:.2f}",
-                    spread([r["sw2"] for r in some], 3),
-                    f"{some[0]['law_sw2']:.3f}",
-                    str(len(some)),
+                    spread([r["mean_q"] for r in group], 3),
+                    f"{group[0]['law_mean_q']:.3f}",
+                    spread([r["implied_beta"] for r in group], 2),
+                    f"{group[0]['law_beta']:.2f}",
+                    spread([r["sw2"] for r in group], 3),
+                    f"{group[0]['law_sw2']:.3f}",
+                    str(len(group)),
                 )
             )
     best, mean = _best(exact.tolist()), mean_value(exact, VALUES)
@@ -138,44 +138,46 @@ def _by_round(
     lines = []
     for beta in BETAS:
         for support_size in SUPPORT_SIZES:
-            sets = [_of(rows, beta, support_size, done) for done in range(1, last + 1)]
+            sets = [_select(rows, beta, support_size, done) for done in range(1, last + 1)]
             if not all(sets):
                 continue
-            pairs = [[pair(r) for r in some] for some in sets]
-            told = [f"{spread([a for a, _ in one], 2)} ({one[0][1]:.2f})" for one in pairs]
-            lines.append((f"{beta:g}", str(support_size), *told, str(len(sets[0]))))
+            pairs = [[pair(r) for r in group] for group in sets]
+            texts = [
+                f"{spread([a for a, _ in column], 2)} ({column[0][1]:.2f})" for column in pairs
+            ]
+            lines.append((f"{beta:g}", str(support_size), *texts, str(len(sets[0]))))
     columns = "beta", "M", *(f"after {done}" for done in range(1, last + 1)), "seeds"
     return ExperimentTable(title, columns, tuple(lines), 2, note)
 
 
-def _demands(rows: Sequence[Result]) -> tuple[Target, ...]:
-    """Return the demands: equation 5.4 at the largest M, and the law wherever beta resolves."""
+def _targets(rows: Sequence[Result]) -> tuple[Target, ...]:
+    """Return the targets: equation 5.4 at the largest M, and the law wherever beta resolves."""
     largest = max(SUPPORT_SIZES)
-    twice, once = _of(rows, BETAS[0], largest, 2), _of(rows, 2 * BETAS[0], largest, 1)
-    demands = []
+    twice, once = _select(rows, BETAS[0], largest, 2), _select(rows, 2 * BETAS[0], largest, 1)
+    targets = []
     if twice and len(twice) == len(once):
         gaps = [abs(a["mean_q"] - b["mean_q"]) for a, b in zip(twice, once, strict=True)]
-        what = f"mean Q, 2 x {BETAS[0]:g} against 1 x {2 * BETAS[0]:g}, M = {largest}"
-        demands.append(demand(what, gaps, DIFFERENCE_LIMIT))
+        name = f"mean Q, 2 x {BETAS[0]:g} against 1 x {2 * BETAS[0]:g}, M = {largest}"
+        targets.append(target(name, gaps, DIFFERENCE_LIMIT))
         ratios = [
             abs(a["implied_beta"] / b["implied_beta"] - 1)
             for a, b in zip(twice, once, strict=True)
         ]
-        demands.append(demand(what.replace("mean Q", "effective beta"), ratios, RATIO_LIMIT))
+        targets.append(target(name.replace("mean Q", "effective beta"), ratios, RATIO_LIMIT))
     for beta in BETAS:
         for support_size in SUPPORT_SIZES:
             worst: dict[int, float] = {}
             for r in rows:
-                own = (r["beta"], r["support_size"]) == (beta, support_size)
-                if own and r["law_beta"] <= RESOLVED:
+                is_schedule = (r["beta"], r["support_size"]) == (beta, support_size)
+                if is_schedule and r["law_beta"] <= RESOLVED:
                     gap = abs(r["implied_beta"] / r["law_beta"] - 1)
                     worst[r["seed"]] = max(gap, worst.get(r["seed"], 0.0))
             if worst:
-                what = (
+                name = (
                     f"effective beta off the law, worst round, beta {beta:g}, M = {support_size}"
                 )
-                demands.append(demand(what, list(worst.values()), BETA_LIMIT))
-    return tuple(demands)
+                targets.append(target(name, list(worst.values()), BETA_LIMIT))
+    return tuple(targets)
 
 
 def _picture(rows: Sequence[Result]) -> bytes:
@@ -183,19 +185,21 @@ def _picture(rows: Sequence[Result]) -> bytes:
     panels = []
     for beta in BETAS:
         lines: list[Line] = []
-        for look, support_size in enumerate(SUPPORT_SIZES):
-            some = [r for r in rows if (r["beta"], r["support_size"]) == (beta, support_size)]
-            if not some:
+        for style, support_size in enumerate(SUPPORT_SIZES):
+            group = [r for r in rows if (r["beta"], r["support_size"]) == (beta, support_size)]
+            if not group:
                 continue
-            rounds = sorted({r["round"] for r in some})
-            laws = {r["round"]: r["law_beta"] for r in some}
+            rounds = sorted({r["round"] for r in group})
+            laws = {r["round"]: r["law_beta"] for r in group}
             law = [laws[n] for n in rounds]
-            lines.append(Line(f"law, M = {support_size}", rounds, law, look=look, law=True))
-            sets = [[r["implied_beta"] for r in _of(rows, beta, support_size, n)] for n in rounds]
-            lines.append(over_seeds(f"M = {support_size}", rounds, sets, look))
+            lines.append(Line(f"law, M = {support_size}", rounds, law, style=style, law=True))
+            sets = [
+                [r["implied_beta"] for r in _select(rows, beta, support_size, n)] for n in rounds
+            ]
+            lines.append(over_seeds(f"M = {support_size}", rounds, sets, style))
         rounds = sorted({r["round"] for r in rows})
         infinite = [beta * n for n in rounds]
-        lines.append(Line("infinite M", rounds, infinite, look=4, law=True))
+        lines.append(Line("infinite M", rounds, infinite, style=4, law=True))
         panels.append(
             Panel(
                 f"β = {beta:g} a round", "rounds", "effective β", lines,

@@ -19,7 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -37,6 +37,8 @@ SCHEMA = 1  # raise it when a cell of equal fields gives another result
 class Cell(ABC):
     """A piece of an experiment; a result depends on its fields and on the version alone."""
 
+    kind: ClassVar[str]  # in the file's name: it stays when the class is renamed
+
     @abstractmethod
     def run(self) -> Result:
         """Return the result: finite numbers and text."""
@@ -48,9 +50,9 @@ class Cell(ABC):
 
     @property
     def file(self) -> str:
-        """The name of the cell's file: the hash of its fields and of the version."""
+        """The name of the cell's file: the hash of its kind, its fields and the version."""
         version = [SCHEMA, __version__, str(torch.__version__)]
-        identity = json.dumps([*version, type(self).__name__, asdict(self)], sort_keys=True)
+        identity = json.dumps([*version, self.kind, asdict(self)], sort_keys=True)
         return f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
 
 
@@ -63,25 +65,25 @@ def run_cells(
     """Return the results of all cells in their order, with ``jobs`` processes for missing ones.
 
     Each process computes on one thread, so a result does not depend on ``jobs``. ``progress``
-    hears how many cells this call has computed, of how many, and the title of the last.
+    gets how many cells this call has computed, of how many, and the title of the last.
     """
     remove_stale(folder)
     results: dict[Cell, Result | None] = {cell: _read(folder / cell.file) for cell in cells}
     missing = [cell for cell, result in results.items() if result is None]
     progress(0, len(missing), "")
-    others = set(multiprocessing.active_children())
+    older_children = set(multiprocessing.active_children())
     if missing:
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(min(jobs, len(missing)), context, _start_worker)
         try:
-            with _for_the_workers():
+            with _worker_environment():
                 waiting = {pool.submit(cell.run): cell for cell in missing}
             for done, future in enumerate(as_completed(waiting), start=1):
                 cell = waiting[future]
                 results[cell] = _keep(cell, future, folder)
                 progress(done, len(missing), cell.title)
         except BaseException:
-            for process in set(multiprocessing.active_children()) - others:
+            for process in set(multiprocessing.active_children()) - older_children:
                 process.kill()  # a cell takes seconds to minutes: do not wait for it
             raise
         finally:
@@ -103,7 +105,7 @@ def _keep(cell: Cell, future: Future[Result], folder: Path) -> Result:
 
 
 @contextmanager
-def _for_the_workers() -> Iterator[None]:
+def _worker_environment() -> Iterator[None]:
     """Let processes that start meanwhile keep freed memory, and leave Ctrl-C to this one."""
     before = {name: os.environ.get(name) for name in KEEP_MEMORY}
     os.environ.update(KEEP_MEMORY)

@@ -6,20 +6,20 @@ import pytest
 import torch
 
 from qipo_ray.flow.distances import mode_masses
-from qipo_ray.validation import rounds_board
-from qipo_ray.validation.finite import (
+from qipo_ray.validation import rounds_tables
+from qipo_ray.validation.finite_support import (
     implied_beta,
+    laws_of_rounds,
     mean_value,
-    rounds_of,
     support_law,
     tilted,
 )
 from qipo_ray.validation.learner import TrainingPlan
-from qipo_ray.validation.rounds import (
+from qipo_ray.validation.rounds_cells import (
     DENSITY,
     UNIFORM,
     VALUES,
-    Iteration,
+    RoundsCell,
     cells,
     drawn_from_sets,
     exact_samples,
@@ -39,10 +39,10 @@ def test_an_empty_mode_counts_half_a_sample() -> None:
     assert masses.min() == pytest.approx(0.5 / 102.5)
 
 
-def test_exact_samples_have_the_wanted_masses() -> None:
-    wanted = tilted(UNIFORM, VALUES, 6.0)
-    seen = masses_of(exact_samples(wanted, 0))
-    torch.testing.assert_close(seen, wanted, atol=0.02, rtol=0)
+def test_exact_samples_have_the_target_masses() -> None:
+    target = tilted(UNIFORM, VALUES, 6.0)
+    masses = masses_of(exact_samples(target, 0))
+    torch.testing.assert_close(masses, target, atol=0.02, rtol=0)
 
 
 def test_actions_drawn_from_sets_follow_the_finite_law() -> None:
@@ -57,22 +57,22 @@ def test_actions_drawn_from_sets_follow_the_finite_law() -> None:
 
 @pytest.mark.slow
 def test_cells_differ_and_are_reproducible(plan: TrainingPlan) -> None:
-    whole = list(cells(2, plan))
-    assert len({cell.file for cell in whole}) == len(whole) == 18
-    one = Iteration(3.0, 4, 2, 1, 256, 0, plan)
-    assert one.run() == one.run()
+    grid = list(cells(2, plan))
+    assert len({cell.file for cell in grid}) == len(grid) == 18
+    cell = RoundsCell(3.0, 4, 2, 1, 256, 0, plan)
+    assert cell.run() == cell.run()
 
 
 def row(beta: float, support_size: int, done: int, seed: int, off: float) -> dict[str, object]:
     """A cell's row whose effective beta is the law's times ``1 + off``."""
-    law = rounds_of(UNIFORM, VALUES, beta, support_size, done)[-1]
+    law = laws_of_rounds(UNIFORM, VALUES, beta, support_size, done)[-1]
     law_beta = implied_beta(law, UNIFORM, VALUES)
     masses = tilted(UNIFORM, VALUES, law_beta * (1 + off))
-    told = {"beta": beta, "support_size": support_size, "round": done, "seed": seed}
+    schedule = {"beta": beta, "support_size": support_size, "round": done, "seed": seed}
     means = {"mean_q": mean_value(masses, VALUES), "law_mean_q": mean_value(law, VALUES)}
     betas = {"implied_beta": law_beta * (1 + off), "law_beta": law_beta}
     laws = {"masses": masses.tolist(), "law_masses": law.tolist()}
-    return {**told, **means, **betas, **laws, "sw2": 0.2, "law_sw2": 0.1, "sw2_floor": 0.05}
+    return {**schedule, **means, **betas, **laws, "sw2": 0.2, "law_sw2": 0.1, "sw2_floor": 0.05}
 
 
 @pytest.mark.slow
@@ -84,12 +84,12 @@ def test_the_report_holds_the_samples_to_the_law() -> None:
         for size, off in offs.items()
         for beta, rounds in ((3.0, 5), (10.0, 5), (6.0, 1))
     ]
-    report = rounds_board.report(results)
+    report = rounds_tables.report(results)
     assert report.pictures["rounds.png"].startswith(b"\x89PNG")
-    equal, ratio, *others = report.demands
-    assert equal.what == "mean Q, 2 x 3 against 1 x 6, M = 64" and equal.met and equal.seeds == 2
-    assert ratio.what.startswith("effective beta, 2 x 3") and ratio.met
-    assert [d.what.rsplit(" ", 1)[1] for d in others if not d.met] == ["16", "16"]
-    assert others[0].seen == pytest.approx(0.02)
+    equal, ratio, *laws = report.targets
+    assert equal.name == "mean Q, 2 x 3 against 1 x 6, M = 64" and equal.met and equal.seeds == 2
+    assert ratio.name.startswith("effective beta, 2 x 3") and ratio.met
+    assert [d.name.rsplit(" ", 1)[1] for d in laws if not d.met] == ["16", "16"]
+    assert laws[0].bound == pytest.approx(0.02)
     effective = report.tables[1].rows
     assert effective[2][:3] == ("3", "64", "3.09 ± 0.00 (2.94)") and len(effective) == 6

@@ -19,10 +19,10 @@ from torch import Tensor
 from qipo_ray.flow import WeightWarning, draw, draw_by_weight, path_named, support_weights
 from qipo_ray.flow.densities import DENSITIES, EightGaussians
 from qipo_ray.flow.distances import sliced_wasserstein
+from qipo_ray.validation.cell_runner import Cell, Result
 from qipo_ray.validation.estimators import plain
-from qipo_ray.validation.finite import implied_beta, mean_value, rounds_of, tilted
+from qipo_ray.validation.finite_support import implied_beta, laws_of_rounds, mean_value, tilted
 from qipo_ray.validation.learner import Batch, Trained, TrainingPlan, matching_loss, train
-from qipo_ray.validation.runner import Cell, Result
 
 DENSITY = EightGaussians()
 VALUES = torch.arange(8) / 7  # Q of the modes
@@ -37,9 +37,10 @@ ROUNDS = 5
 
 
 @dataclass(frozen=True)
-class Iteration(Cell):
+class RoundsCell(Cell):
     """Rounds of one beta with sets of one size, from a prior trained on the density."""
 
+    kind = "Iteration"
     beta: float
     support_size: int
     rounds: int
@@ -59,7 +60,7 @@ class Iteration(Cell):
         model = prior_model(self.plan, self.seed)
         pool = sample(model, self.pool, generator)
         prior = masses_of(pool)
-        laws = rounds_of(UNIFORM, VALUES, self.beta, self.support_size, self.rounds)
+        laws = laws_of_rounds(UNIFORM, VALUES, self.beta, self.support_size, self.rounds)
         plan = replace(self.plan, updates=self.length * self.plan.updates)
         rows = []
         for done, law in enumerate(laws, start=1):
@@ -102,8 +103,8 @@ def cells(seeds: int, plan: TrainingPlan, pool: int = 16_384) -> Iterator[Cell]:
     for seed in range(seeds):
         for support_size in SUPPORT_SIZES:
             for beta in BETAS:
-                yield Iteration(beta, support_size, ROUNDS, 1, pool, seed, plan)
-            yield Iteration(2 * BETAS[0], support_size, 1, 2, pool, seed, plan)
+                yield RoundsCell(beta, support_size, ROUNDS, 1, pool, seed, plan)
+            yield RoundsCell(2 * BETAS[0], support_size, 1, 2, pool, seed, plan)
 
 
 @lru_cache(maxsize=2)

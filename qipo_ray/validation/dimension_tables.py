@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
-from qipo_ray.validation.dimension import FORMS
+from qipo_ray.validation.bandit import ESTIMATORS
+from qipo_ray.validation.cell_runner import Result
+from qipo_ray.validation.charts import Line, Panel, chart, over_seeds
+from qipo_ray.validation.dimension_cells import FORMS
 from qipo_ray.validation.experiment_report import ExperimentReport, ExperimentTable
-from qipo_ray.validation.panels import Line, Panel, chart, over_seeds
-from qipo_ray.validation.runner import Result
-from qipo_ray.validation.states import ESTIMATORS
 
 NAMES = {
     "plain": "none (beta = 0)",
@@ -34,20 +34,20 @@ def _actions(results: Sequence[Result]) -> ExperimentTable:
     for path, _, estimators in FORMS:
         for estimator in estimators:
             for dim in _dims(results, "action"):
-                some = _of(results, "action", dim, estimator, path)
+                group = _select(results, "action", dim, estimator, path)
                 blank = estimator == "plain" and path == "trig"  # the exact field is 0
                 lines.append(
                     (
                         path,
                         NAMES[estimator],
                         str(dim),
-                        "–" if blank else f"{_percent(some, _relative)} %",
-                        _mean(some, "field_along_rms", 3),
-                        _mean(some, "field_across_rms", 3),
-                        f"{_percent(some, lambda r: r['mean_along'])} %",
-                        _mean(some, "mean_across_rms", 3),
-                        _mean(some, "ess", 0),
-                        str(len(some)),
+                        "–" if blank else f"{_percent(group, _relative)} %",
+                        _mean(group, "field_along_rms", 3),
+                        _mean(group, "field_across_rms", 3),
+                        f"{_percent(group, lambda r: r['mean_along'])} %",
+                        _mean(group, "mean_across_rms", 3),
+                        _mean(group, "ess", 0),
+                        str(len(group)),
                     )
                 )
     return ExperimentTable(
@@ -72,17 +72,17 @@ def _states(results: Sequence[Result]) -> ExperimentTable:
     lines = []
     for estimator in ESTIMATORS:
         for dim in _dims(results, "state"):
-            some = _of(results, "state", dim, estimator)
+            group = _select(results, "state", dim, estimator)
             lines.append(
                 (
                     NAMES[estimator],
                     str(dim),
-                    f"{_percent(some, _relative)} %",
-                    f"{_percent(some, lambda r: r['mean_along'])} %",
-                    _mean(some, "mean", 3),
-                    _mean(some, "ess", 0),
-                    str(some[0]["batch"] // STATES_SHARE.get(estimator, 1)),
-                    str(len(some)),
+                    f"{_percent(group, _relative)} %",
+                    f"{_percent(group, lambda r: r['mean_along'])} %",
+                    _mean(group, "mean", 3),
+                    _mean(group, "ess", 0),
+                    str(group[0]["batch"] // STATES_SHARE.get(estimator, 1)),
+                    str(len(group)),
                 )
             )
     return ExperimentTable(
@@ -111,25 +111,25 @@ def _picture(results: Sequence[Result]) -> bytes:
         ("trig", "batch", "trig, batch", 3),
     ]
 
-    def lines(of: Callable[[Result], float]) -> list[Line]:
+    def lines(value: Callable[[Result], float]) -> list[Line]:
         return [
             over_seeds(
                 label,
                 dims,
-                [[of(r) for r in _of(results, "action", dim, name, path)] for dim in dims],
-                look,
+                [[value(r) for r in _select(results, "action", dim, name, path)] for dim in dims],
+                style,
             )
-            for path, name, label, look in forms
+            for path, name, label, style in forms
         ]
 
     conditional = [
         over_seeds(
             NAMES[name],
             states,
-            [[r["mean"] for r in _of(results, "state", dim, name)] for dim in states],
-            look,
+            [[r["mean"] for r in _select(results, "state", dim, name)] for dim in states],
+            style,
         )
-        for look, name in enumerate(ESTIMATORS)
+        for style, name in enumerate(ESTIMATORS)
     ]
     return chart(
         [
@@ -143,7 +143,7 @@ def _picture(results: Sequence[Result]) -> bytes:
     )  # fmt: skip
 
 
-def _of(
+def _select(
     results: Sequence[Result], kind: str, dim: int, estimator: str, path: str | None = None
 ) -> list[Result]:
     return [
@@ -162,9 +162,9 @@ def _relative(result: Result) -> float:
     return error
 
 
-def _percent(some: Sequence[Result], of: Callable[[Result], float]) -> str:
-    return f"{100 * statistics.fmean(map(of, some)):.1f}"
+def _percent(group: Sequence[Result], value: Callable[[Result], float]) -> str:
+    return f"{100 * statistics.fmean(map(value, group)):.1f}"
 
 
-def _mean(some: Sequence[Result], name: str, digits: int) -> str:
-    return f"{statistics.fmean(r[name] for r in some):.{digits}f}"
+def _mean(group: Sequence[Result], name: str, digits: int) -> str:
+    return f"{statistics.fmean(r[name] for r in group):.{digits}f}"

@@ -28,7 +28,7 @@ class Bandit:
     direction: Tensor  # (S,), of length 1: c turns by one radian per unit along it
 
     @classmethod
-    def of(cls, state_dim: int) -> Bandit:
+    def from_state_dim(cls, state_dim: int) -> Bandit:
         """Return the bandit of a state dimension."""
         generator = torch.Generator().manual_seed(state_dim)
         mixing = torch.randn(ACTION_DIM, state_dim, generator=generator) / math.sqrt(state_dim)
@@ -45,10 +45,12 @@ class Bandit:
         """Return the mean of the tilted law ``N(W s - beta c(s), I)``, ``(B, 4)``."""
         return states @ self.mixing.T - beta * self.slopes(states)
 
-    def draw(self, count: int, each: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Return states ``(B, S)``, actions ``(B, each, 4)`` of p and energies ``(B, each)``."""
+    def draw(
+        self, count: int, actions_each: int, generator: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """Return states ``(B, S)``, E actions each ``(B, E, 4)`` of p and energies ``(B, E)``."""
         states = torch.randn(count, self.mixing.shape[1], generator=generator)
-        noise = torch.randn(count, each, ACTION_DIM, generator=generator)
+        noise = torch.randn(count, actions_each, ACTION_DIM, generator=generator)
         actions = self.means(states, 0.0).unsqueeze(1) + noise
         return states, actions, (actions * self.slopes(states).unsqueeze(1)).sum(-1)
 

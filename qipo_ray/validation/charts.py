@@ -1,4 +1,4 @@
-"""Line charts of the experiments: one look, colours told apart by everyone, markers besides."""
+"""Line charts of the experiments: one look, colours that everyone can tell apart, and markers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Line:
     y: Sequence[float]
     low: Sequence[float] = ()
     high: Sequence[float] = ()
-    look: int = 0  # which colour and marker
+    style: int = 0  # which colour and marker
     law: bool = False  # dashed, no markers
 
 
@@ -49,20 +49,20 @@ def chart(panels: Sequence[Panel], *, share_y: bool = False) -> bytes:
 
     picture = Figure(figsize=(4.1 * len(panels), 4.0), layout="constrained")
     FigureCanvasAgg(picture)
-    axes = picture.subplots(1, len(panels), squeeze=False, sharey=share_y)[0]
-    for place, panel in zip(axes, panels, strict=True):
-        _fill(place, panel)
+    row = picture.subplots(1, len(panels), squeeze=False, sharey=share_y)[0]
+    for axes, panel in zip(row, panels, strict=True):
+        _fill(axes, panel)
     if share_y:
-        for place in axes[1:]:
-            place.set_ylabel("")
-    told: list[str] = []
-    for place, panel in zip(axes, panels, strict=True):
+        for axes in row[1:]:
+            axes.set_ylabel("")
+    previous: list[str] = []
+    for axes, panel in zip(row, panels, strict=True):
         labels = [line.label for line in panel.lines]
-        if told != labels and not share_y:
-            place.legend(frameon=False, fontsize=8.5)
-        told = labels
+        if previous != labels and not share_y:
+            axes.legend(frameon=False, fontsize=8.5)
+        previous = labels
     if share_y:
-        handles = axes[0].get_legend_handles_labels()
+        handles = row[0].get_legend_handles_labels()
         picture.legend(
             *handles, loc="outside lower center", ncols=len(handles[0]), frameon=False, fontsize=9
         )
@@ -71,38 +71,40 @@ def chart(panels: Sequence[Panel], *, share_y: bool = False) -> bytes:
     return stream.getvalue()
 
 
-def _fill(place: Any, panel: Panel) -> None:
+def _fill(axes: Any, panel: Panel) -> None:
     """Draw a panel into matplotlib's axes."""
     for line in panel.lines:
-        colour = COLOURS[line.look % len(COLOURS)]
+        colour = COLOURS[line.style % len(COLOURS)]
         if line.law:
-            place.plot(line.x, line.y, "--", color=colour, linewidth=1.2, label=line.label)
+            axes.plot(line.x, line.y, "--", color=colour, linewidth=1.2, label=line.label)
             continue
         if line.low:
-            place.fill_between(line.x, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
-        marker = MARKERS[line.look % len(MARKERS)]
-        place.plot(
+            axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
+        marker = MARKERS[line.style % len(MARKERS)]
+        axes.plot(
             line.x, line.y, marker=marker, color=colour, linewidth=1.5, markersize=5.5,
             markeredgecolor="white", markeredgewidth=0.6, label=line.label,
         )  # fmt: skip
     if panel.log_x:
-        place.set_xscale("log", base=2)
+        axes.set_xscale("log", base=2)
     if panel.log_y:
-        place.set_yscale("log")
+        axes.set_yscale("log")
     if panel.ticks:
-        place.set_xticks(panel.ticks, [f"{tick:g}" for tick in panel.ticks], fontsize=9)
-        place.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
-    place.set_title(panel.title, fontsize=11, loc="left")
-    place.set_xlabel(panel.x_label)
-    place.set_ylabel(panel.y_label)
-    place.grid(color="#dddddd", linewidth=0.6)
-    place.set_axisbelow(True)
-    place.spines[["top", "right"]].set_visible(False)
+        axes.set_xticks(panel.ticks, [f"{tick:g}" for tick in panel.ticks], fontsize=9)
+        axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+    axes.set_title(panel.title, fontsize=11, loc="left")
+    axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
-def over_seeds(label: str, x: Sequence[float], sets: Sequence[Sequence[float]], look: int) -> Line:
+def over_seeds(
+    label: str, x: Sequence[float], sets: Sequence[Sequence[float]], style: int
+) -> Line:
     """Return the means of ``sets``, one set for each x, with the range over seeds if any."""
-    mean = [sum(one) / len(one) for one in sets]
+    mean = [sum(values) / len(values) for values in sets]
     if max(map(len, sets)) == 1:
-        return Line(label, x, mean, look=look)
-    return Line(label, x, mean, [min(one) for one in sets], [max(one) for one in sets], look)
+        return Line(label, x, mean, style=style)
+    return Line(label, x, mean, [*map(min, sets)], [*map(max, sets)], style)

@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from qipo_ray.validation.finite import implied_beta, mean_value, rounds_of, support_law, tilted
+from qipo_ray.validation.finite_support import (
+    implied_beta,
+    laws_of_rounds,
+    mean_value,
+    support_law,
+    tilted,
+)
 
 VALUES = torch.tensor([0.0, 0.3, 1.0])
 MASSES = torch.tensor([0.5, 0.3, 0.2])
@@ -55,7 +61,7 @@ def test_one_round_of_ten_is_worth_less_on_small_sets(support_size: int, expecte
 
 
 def test_rounds_start_from_the_law_before() -> None:
-    first, second = rounds_of(MASSES, VALUES, 2.0, 4, 2)
+    first, second = laws_of_rounds(MASSES, VALUES, 2.0, 4, 2)
     assert torch.equal(first, support_law(MASSES, VALUES, 2.0, 4))
     assert torch.equal(second, support_law(first, VALUES, 2.0, 4))
 
@@ -67,12 +73,12 @@ def test_the_implied_beta_of_a_tilt_is_its_beta(beta: float) -> None:
 
 
 def test_the_implied_beta_has_the_most_likelihood() -> None:
-    seen = torch.tensor([0.2, 0.45, 0.35])  # no tilt of the prior
+    masses = torch.tensor([0.2, 0.45, 0.35])  # no tilt of the prior
 
     def likelihood(beta: float) -> float:
-        return float((seen.double() * tilted(MASSES, VALUES, beta).log()).sum())
+        return float((masses.double() * tilted(MASSES, VALUES, beta).log()).sum())
 
-    best = implied_beta(seen, MASSES, VALUES)
+    best = implied_beta(masses, MASSES, VALUES)
     assert all(likelihood(best) > likelihood(best + gap) for gap in (-0.01, 0.01))
 
 

@@ -25,14 +25,14 @@ def support_law(masses: Tensor, values: Tensor, beta: float, support_size: int) 
     lowest, highest = -45.0, 7.0 - float(weights.log().min())
     log_s = torch.linspace(lowest, highest, 4001, dtype=torch.float64)
     decay = torch.exp(-log_s.exp().unsqueeze(1) * weights)  # (n, K)
-    others = (decay @ p).pow(support_size - 1)
+    rest = (decay @ p).pow(support_size - 1)
     step = (highest - lowest) / 4000
-    integral = (log_s.exp().unsqueeze(1) * decay * others.unsqueeze(1)).sum(0) * step
+    integral = (log_s.exp().unsqueeze(1) * decay * rest.unsqueeze(1)).sum(0) * step
     law = support_size * p * weights * integral
     return law / law.sum()  # 1 but for rounding
 
 
-def rounds_of(
+def laws_of_rounds(
     masses: Tensor, values: Tensor, beta: float, support_size: int, rounds: int
 ) -> list[Tensor]:
     """Return the masses after 1, 2, ... rounds, each on support sets from the law before."""
@@ -48,11 +48,11 @@ def implied_beta(masses: Tensor, prior: Tensor, values: Tensor) -> float:
     The tilts are an exponential family, so the fit is the beta of equal mean Q: by bisection,
     within ``CEILING`` of 0.
     """
-    wanted = mean_value(masses, values)
+    target = mean_value(masses, values)
     low, high = -CEILING, CEILING
     for _ in range(60):
         middle = (low + high) / 2
-        if mean_value(tilted(prior, values, middle), values) < wanted:
+        if mean_value(tilted(prior, values, middle), values) < target:
             low = middle
         else:
             high = middle
