@@ -111,6 +111,7 @@ def _score(
             "steps": config.sampler.evaluations,
             "clip": config.sampler.clip,
             "weights": config.evaluation.weights,
+            **({} if config.sampler.noise == 1 else {"noise": config.sampler.noise}),
         },
     }
 
@@ -118,7 +119,8 @@ def _score(
 def _changed(config: Config, changes: list[str]) -> Config:
     """Return the configuration with settings that change how a policy is used, not trained."""
     allowed = (
-        "sampler.solver", "sampler.evaluations", "sampler.clip", "evaluation.weights",
+        "sampler.solver", "sampler.evaluations", "sampler.clip", "sampler.noise",
+        "evaluation.weights",
     )  # fmt: skip
     for change in changes:
         key = change.partition("=")[0]
@@ -143,5 +145,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{score['mean']:.1f} ± {score['std']:.1f}",
         f"{protocol['episodes']} episodes, environment seeds {protocol['env_seeds']}, "
         f"noise seed {protocol['noise_seed']}, {protocol['sampler']}, "
-        f"{protocol['steps']} evaluations, {protocol['weights']}",
+        f"{protocol['steps']} evaluations, {protocol['weights']}"
+        + (f", noise times {protocol['noise']:g}" if "noise" in protocol else ""),
     ]

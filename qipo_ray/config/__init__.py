@@ -15,6 +15,7 @@ from qipo_ray.config.loading import (
     override,
     preset_names,
     to_dict,
+    to_document,
 )
 from qipo_ray.config.notes import Note, Plain
 from qipo_ray.config.schema import (
@@ -64,4 +65,5 @@ __all__ = [
     "stage_keys",
     "stage_updates",
     "to_dict",
+    "to_document",
 ]

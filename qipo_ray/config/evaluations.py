@@ -40,10 +40,10 @@ def score_name(config: Config, updates: int, episodes: int) -> str:
     """Return the name under which a score is kept beside its snapshot.
 
     It holds all that a score depends on beside the weights: the updates, the episodes, which
-    weights, and the sampler.
+    weights, and the sampler; the scale of the noise where it is not 1.
     """
     s = config.sampler
-    clip = "clip" if s.clip else "free"
+    clip = ("clip" if s.clip else "free") + ("" if s.noise == 1 else f"-n{s.noise:g}")
     parts = ("score", f"{updates:09d}", f"{episodes}ep", config.evaluation.weights, config.solver)
     return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
 

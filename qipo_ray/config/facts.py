@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import TypeVar, get_args
 
-from qipo_ray.config.notes import Note, PerMember, Plain, Since, SupportSize
+from qipo_ray.config.notes import ActingOnly, Note, PerMember, Plain, Since, SupportSize
 from qipo_ray.config.schema import SECTIONS, field_types
 
 Mark = TypeVar("Mark")
@@ -38,6 +38,12 @@ def later_settings() -> dict[str, dict[str, Plain]]:
         section, key = dotted.split(".")
         later.setdefault(section, {})[key] = since.value
     return later
+
+
+@functools.cache
+def acting_settings() -> frozenset[str]:
+    """Return the dotted settings that change how a trained policy acts, and nothing else."""
+    return frozenset(dotted for dotted, _ in marks(ActingOnly))
 
 
 @functools.cache

@@ -11,18 +11,19 @@ import hashlib
 import json
 from typing import Any
 
-from qipo_ray.config.facts import field_notes, later_settings, marks
+from qipo_ray.config.facts import acting_settings, field_notes, later_settings, marks
 from qipo_ray.config.loading import to_dict
 from qipo_ray.config.notes import Departure
 from qipo_ray.config.schema import Config, field_names
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
+Settings = dict[str, dict[str, Any]]
 STAGES = ("behaviour", "critic", "policy")
 
 
 def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dict[str, str]:
     """Return the key of each stage, 16 hex digits; jobs of equal key and length are one job."""
-    settings, lengths = _effective(config), stage_updates(config)
+    settings, lengths = trained(_effective(config)), stage_updates(config)
     compute = settings.get("compute", {})
     precision = {k: v for k, v in compute.items() if k == "precision"}
 
@@ -51,6 +52,14 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
     critic = key("critic", {**cloned, "reward": settings["data"]["reward"]}, "updates")
     policy = key("policy", {**cloned, "critic": [critic, lengths["critic"]]}, "rounds")
     return {"behaviour": behaviour, "critic": critic, "policy": policy}
+
+
+def trained(settings: Settings) -> Settings:
+    """Return nested settings without those that only change how a trained policy acts."""
+    return {
+        section: {k: v for k, v in values.items() if f"{section}.{k}" not in acting_settings()}
+        for section, values in settings.items()
+    }
 
 
 def stage_updates(config: Config) -> dict[str, int]:
@@ -103,7 +112,7 @@ def _departure_marks() -> tuple[tuple[str, Departure], ...]:
     return tuple(sorted(marks(Departure), key=place))
 
 
-def _resolved(config: Config) -> dict[str, dict[str, Any]]:
+def _resolved(config: Config) -> Settings:
     """Return the settings with what ``auto`` stands for."""
     settings = to_dict(config)
     settings["behaviour"]["predicts"] = config.predicts
@@ -111,7 +120,7 @@ def _resolved(config: Config) -> dict[str, dict[str, Any]]:
     return settings
 
 
-def _effective(config: Config) -> dict[str, dict[str, Any]]:
+def _effective(config: Config) -> Settings:
     """Return the resolved settings without those that have no effect."""
     settings = _resolved(config)
     if config.behaviour.network != "residual":

@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.config.facts import later_settings
+from qipo_ray.config.facts import later_settings, marks
+from qipo_ray.config.notes import Since
 from qipo_ray.config.schema import SECTIONS, Config, FieldError, field_names, field_types
 from qipo_ray.config.values import show
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
@@ -48,15 +49,15 @@ def override(config: Config, overrides: Sequence[str]) -> Config:
 
 
 def from_dict(mapping: Mapping[str, object], where: str) -> Config:
-    """Return the configuration of a full nested mapping, as ``to_dict`` gives it.
+    """Return the configuration of a full nested mapping, as ``to_document`` gives it.
 
-    One of an older version lacks settings that came later; they mean what was before. ``where``
-    says in a ``UserError`` where the mapping came from.
+    ``where`` says in a ``UserError`` where the mapping came from.
     """
-    return build(Document(_with_later(mapping), where))
+    return build(Document(mapping, where))
 
 
 def _with_later(mapping: object) -> object:
+    """Return a mapping with what those of its settings mean that came later than it."""
     if not isinstance(mapping, Mapping):
         return mapping
     full = dict(mapping)
@@ -71,6 +72,16 @@ def _with_later(mapping: object) -> object:
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:
     """Return ``{section: {key: value}}`` of plain numbers, booleans and text."""
     return {name: dict(vars(section)) for name, section in vars(config).items()}
+
+
+def to_document(config: Config) -> dict[str, dict[str, Any]]:
+    """Return ``to_dict`` as files hold it: settings that came later are left out while unused."""
+    settings = to_dict(config)
+    for dotted, since in marks(Since):
+        section, key = dotted.split(".")
+        if not since.written and settings[section][key] == since.value:
+            del settings[section][key]
+    return settings
 
 
 def _open(source: str | Path) -> Document:
@@ -132,6 +143,7 @@ def _override(document: Document, text: str) -> Document:
 
 def build(document: Document) -> Config:
     """Return the checked configuration of a full document."""
+    document = dataclasses.replace(document, value=_with_later(document.value))
     sections = _mapping(document, (), tuple(SECTIONS))
     try:
         parts: dict[str, Any] = {}

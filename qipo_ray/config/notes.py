@@ -56,14 +56,24 @@ class Departure:
 
 @dataclass(frozen=True)
 class Since:
-    """The setting came after the first records; what lacks it means ``value``."""
+    """The setting came after the first records; a file or a record without it means ``value``.
+
+    Files are written without it as long as it means that, so that their hashes stay what they
+    were; but for those that were ``written`` from the day that they came.
+    """
 
     value: Plain
+    written: bool = False
 
 
 @dataclass(frozen=True)
 class PerMember:
     """Members of one pack may differ in it: it is a column ``(N, 1)``, a length or a switch."""
+
+
+@dataclass(frozen=True)
+class ActingOnly:
+    """It changes how a trained policy acts, and nothing that is trained: in no stage's key."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,16 @@ import math
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_type_hints
 
-from qipo_ray.config.notes import Code, Departure, Ours, Paper, PerMember, Since, SupportSize
+from qipo_ray.config.notes import (
+    ActingOnly,
+    Code,
+    Departure,
+    Ours,
+    Paper,
+    PerMember,
+    Since,
+    SupportSize,
+)
 from qipo_ray.config.values import Range, conform
 
 MOST = 999_999_999  # updates; nine digits, as in the names of snapshots
@@ -30,14 +39,7 @@ AUTO_PREDICTS: dict[str, Literal["velocity", "noise"]] = {
     "vp": "noise",
     "trig": "velocity",
 }
-EVALUATIONS_PER_STEP = {
-    "euler": 1,
-    "midpoint": 2,
-    "heun": 2,
-    "rk4": 4,
-    "ddim": 1,
-    "dpmpp_2m": 1,
-}
+EVALUATIONS_PER_STEP = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "ddim": 1, "dpmpp_2m": 1}
 PATHS = tuple(AUTO_SOLVER)
 
 
@@ -114,13 +116,13 @@ class Behaviour(_Section):
     ema_rate: Annotated[
         Rate,
         Ours(0.005, "share of new weights in the average, per update; used by switch"),
-        Since(1.0),
+        Since(1.0, written=True),
         PerMember(),
     ]
     weights: Annotated[
         Literal["online", "ema"],
         Code("online", "weights that the later stages go on from; ema: the average"),
-        Since("online"),
+        Since("online", written=True),
         PerMember(),
         Departure("averaged-behaviour"),
     ]
@@ -144,6 +146,14 @@ class Sampler(_Section):
         bool,
         Code(False, "actions to [-1, 1], in support sets and in evaluation"),
         Departure("clipped-actions", after="policy.pool"),
+    ]
+    noise: Annotated[
+        float,
+        Range(0, 2),
+        Ours(1, "scale of the noise that an acting policy starts from; 0: the mode of the flow"),
+        Since(1.0),
+        ActingOnly(),
+        Departure("noise={:g}"),
     ]
 
 
@@ -190,13 +200,13 @@ class Critic(_Section):
     target: Annotated[
         Literal["softmax", "expectile"],
         Paper("softmax", "value of Q over the support actions"),
-        Since("softmax"),
+        Since("softmax", written=True),
     ]
     expectile: Annotated[
         float,
         Range(0.5, 1, open_high=True),
         Ours(0.7, "0.5 is the mean, towards 1 the maximum; no effect with the softmax"),
-        Since(0.7),
+        Since(0.7, written=True),
         PerMember(),
         Departure("expectile={:g}", lambda c, _: c.critic.target == "expectile"),
     ]
@@ -244,7 +254,7 @@ class Policy(_Section):
         float,
         Range(0, 100),
         Ours(1, "factor on beta, each further round"),
-        Since(1.0),
+        Since(1.0, written=True),
         PerMember(),
         Departure(
             "beta-growth={:g}",
@@ -256,7 +266,7 @@ class Policy(_Section):
         float,
         Range(0, 1, open_high=True),
         Ours(0, "finds beta: effective sample size of the weights as a share of M; 0: beta"),
-        Since(0.0),
+        Since(0.0, written=True),
         PerMember(),
         Departure("target-ess={:g}", after="policy.data_action"),
     ]
@@ -264,7 +274,7 @@ class Policy(_Section):
         int,
         Range(0, 1024),
         Ours(0, "no tilt beyond Q's best of so many actions, rest where it is there; 0: no bound"),
-        Since(0),
+        Since(0, written=True),
         PerMember(),
         Departure("trust={}", after="policy.data_action"),
     ]
@@ -305,13 +315,13 @@ class Compute(_Section):
     precision: Annotated[
         Literal["float32", "bfloat16"],
         Ours("float32", "of the policy network; Q stays in float32"),
-        Since("float32"),
+        Since("float32", written=True),
         Departure("bfloat16"),
     ]
     support: Annotated[
         Literal["float32", "float16"],
         Ours("float32", "of support actions in memory"),
-        Since("float32"),
+        Since("float32", written=True),
         SupportSize(),
         Departure("half-support"),
     ]
@@ -371,15 +381,7 @@ class Config:
         return AUTO_PREDICTS[self.behaviour.path] if named == "auto" else named
 
 
-SECTIONS: dict[str, type] = {
-    "data": Data,
-    "behaviour": Behaviour,
-    "sampler": Sampler,
-    "critic": Critic,
-    "policy": Policy,
-    "compute": Compute,
-    "evaluation": Evaluation,
-}
+SECTIONS: dict[str, type] = get_type_hints(Config)
 
 
 def path_label(config: Config) -> str:

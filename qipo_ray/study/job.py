@@ -11,6 +11,7 @@ from typing import Any
 from qipo_ray.config import STAGES, Config, stage_keys, stage_updates, to_dict
 from qipo_ray.config.evaluations import scored_at
 from qipo_ray.config.facts import pack_columns
+from qipo_ray.config.keys import trained
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Job:
     @property
     def shape(self) -> str:
         """Jobs of equal shape can train in one pack: all settings but the columns are equal."""
-        sections: dict[str, Any] = to_dict(self.config)
+        sections = trained(to_dict(self.config))
         columns = pack_columns(self.stage)
         part: dict[str, Any] = {
             "stage": self.stage,

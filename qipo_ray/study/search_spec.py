@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from qipo_ray.config import Config, FieldError, config_hash, to_dict
+from qipo_ray.config import Config, FieldError, config_hash, to_dict, to_document
 from qipo_ray.config.values import show
 from qipo_ray.errors import UserError
 from qipo_ray.study.parameter import Parameter, points
@@ -104,7 +104,7 @@ class SearchSpec:
         return {
             "name": self.name,
             "tasks": list(self.tasks),
-            "base": to_dict(self.base),
+            "base": to_document(self.base),
             "paper": None if self.paper is None else settings_between(self.base, self.paper),
             "space": {parameter.key: parameter.document() for parameter in self.parameters},
             "trials": self.trials,

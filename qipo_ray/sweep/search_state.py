@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.config import config_hash, to_dict
+from qipo_ray.config import config_hash, to_document
 from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.store.intents import INTENT_SCHEMA, read_intents, trial_id, write_intent
@@ -141,7 +141,7 @@ class SearchState:
             "task": task,
             "position": self._count(task),
             "params": dict(suggestion.params),
-            "config": to_dict(suggestion.config),
+            "config": to_document(suggestion.config),
             "config_hash": number,
             "seeds": list(self.spec.search_seeds),
             "rungs": list(rung_updates(suggestion.config, self.spec.shares)),

@@ -39,7 +39,7 @@ class BestByQ:
         noise = torch.randn(self.shape, generator=self.generator)[torch.from_numpy(live)]
         raw_states = torch.from_numpy(observations)
         repeated = raw_states.repeat_interleave(ACTIONS, 0)
-        actions = self.proposer(repeated, noise.flatten(0, 1)).view_as(noise)
+        actions = self.proposer.propose(repeated, noise.flatten(0, 1)).view_as(noise)
         best = self.judge.value(self.proposer.normaliser(raw_states), actions).argmax(1)
         chosen: np.ndarray = actions[torch.arange(len(live)), best].numpy()
         return chosen

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from qipo_ray.config import config_hash, departures, path_label, to_dict
+from qipo_ray.config import config_hash, departures, path_label, to_document
 from qipo_ray.config.evaluations import protocol_settings
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, behaviour_score
@@ -80,7 +80,7 @@ def build_record(
         "state": state,
         "reason": reason,
         "attempt": max(1, newest_attempt(job_store.artefacts.folder(policy.stage, policy.key))),
-        "config": to_dict(run.config),
+        "config": to_document(run.config),
         "config_hash": config_hash(run.config),
         "label": {
             "method": f"QIPO-{path_label(run.config)}",

@@ -39,12 +39,15 @@ def test_a_score_is_kept_under_all_that_it_depends_on() -> None:
     assert name == "score-000000300-50ep-online-midpoint-10-clip"
     others = {
         "evaluation.weights=ema", "sampler.solver=heun", "sampler.evaluations=8",
-        "sampler.clip=false",
+        "sampler.clip=false", "sampler.noise=0", "sampler.noise=0.5",
     }  # fmt: skip
     names = {score_name(override(CONFIG, [other]), 300, 50) for other in others}
     names |= {score_name(CONFIG, 301, 50), score_name(CONFIG, 300, 51)}
-    assert name not in names and len(names) == 6
-    assert score_name(override(CONFIG, ["policy.beta=9"]), 300, 50) == name
+    assert name not in names and len(names) == 8
+    for same in ("policy.beta=9", "sampler.noise=1"):
+        assert score_name(override(CONFIG, [same]), 300, 50) == name
+    silent = override(CONFIG, ["sampler.noise=0"])
+    assert score_name(silent, 300, 50) == f"{name}-n0"
 
 
 @pytest.mark.parametrize("seed", range(3))

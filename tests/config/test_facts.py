@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from qipo_ray.config import field_names, field_notes, load_config
+from qipo_ray.config import (
+    field_names,
+    field_notes,
+    from_dict,
+    load_config,
+    to_dict,
+    to_document,
+)
 from qipo_ray.config.facts import later_settings, marks, pack_columns, support_sizes
 from qipo_ray.config.keys import departure_labels
 from qipo_ray.config.notes import Departure, Note, Since
@@ -54,4 +61,19 @@ def test_the_memory_of_support_sets_follows_from_their_sizes() -> None:
     assert support_sizes() == {
         "behaviour.width", "critic.pool", "critic.support_size", "critic.returns_updates",
         "policy.pool", "policy.support_size", "policy.data_action", "compute.support",
+    }  # fmt: skip
+
+
+def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
+    """Of what came later the first nine are written all the same, as they always were."""
+    paper = load_config("paper")
+    assert to_dict(paper)["sampler"].keys() - to_document(paper)["sampler"].keys() == {"noise"}
+    assert from_dict(to_document(paper), "file") == paper
+    silent = load_config("paper", ["sampler.noise=0"])
+    assert to_document(silent) == to_dict(silent)
+    written = {dotted for dotted, since in marks(Since) if since.written}
+    assert written == {
+        "behaviour.ema_rate", "behaviour.weights", "critic.target", "critic.expectile",
+        "policy.beta_growth", "policy.target_ess", "policy.trust", "compute.precision",
+        "compute.support",
     }  # fmt: skip

@@ -1,23 +1,23 @@
-"""The policy of a snapshot: which weights it has."""
+"""The policy of a snapshot: which weights it has, and from how much noise it acts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
 from qipo_ray.agent import PACKS, Member, State
+from qipo_ray.data.tasks import get_task
 from qipo_ray.study.job import Run
+from qipo_ray.train.best_by_q import BestByQ
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 from qipo_ray.train.dataset import tensors_of
+from qipo_ray.train.scoring import score_state
 
 
-@pytest.mark.parametrize("weights", ["online", "ema"])
-def test_cloning_and_policy_are_scored_by_the_same_kind_of_weights(
-    make_run: Callable[..., Run], weights: str
-) -> None:
-    run = make_run(f"evaluation.weights={weights}")
+def trained(run: Run) -> dict[str, State]:
     data = tensors_of(run.jobs[0], torch.device("cpu"))
     states: dict[str, State] = {}
     for stage in ("behaviour", "critic", "policy"):
@@ -26,8 +26,44 @@ def test_cloning_and_policy_are_scored_by_the_same_kind_of_weights(
         for _ in range(3):
             pack.update()
         states[stage] = pack.state(0)
+    return states
+
+
+@pytest.mark.parametrize("weights", ["online", "ema"])
+def test_cloning_and_policy_are_scored_by_the_same_kind_of_weights(
+    make_run: Callable[..., Run], weights: str
+) -> None:
+    run = make_run(f"evaluation.weights={weights}")
+    states = trained(run)
     for stage in ("behaviour", "policy"):
         found = states[stage]["weights"]
         assert not torch.equal(found["online"], found["ema"])
         first = next(iter(CheckpointPolicy(run.config, states[stage]).weights.values())).flatten()
         assert torch.equal(first, found[weights][0, : len(first)])
+
+
+def test_noise_is_scaled_where_a_policy_acts_and_nowhere_else(
+    make_run: Callable[..., Run],
+) -> None:
+    run, silent, half = make_run(), make_run("sampler.noise=0"), make_run("sampler.noise=0.5")
+    assert [job.key for job in silent.jobs] == [job.key for job in run.jobs]
+    assert [job.shape for job in silent.jobs] == [job.shape for job in run.jobs]
+    states = trained(run)
+    task = get_task(run.task)
+    rows, noise = torch.rand(5, 2), torch.randn(5, 2)
+    loud = CheckpointPolicy(run.config, states["policy"])
+    quiet = CheckpointPolicy(silent.config, states["policy"])
+    between = CheckpointPolicy(half.config, states["policy"])
+    assert torch.equal(quiet(rows, noise), loud(rows, torch.zeros(5, 2)))
+    assert torch.equal(between(rows, noise), loud(rows, noise / 2))
+    assert torch.equal(quiet.propose(rows, noise), loud(rows, noise))
+    scores = [
+        score_state(task, config, states["policy"], 3, seed)
+        for config in (run.config, silent.config)
+        for seed in (None, None)
+    ]
+    assert scores[0] == scores[1] != scores[2] == scores[3]
+    behaviour, critic = states["behaviour"], states["critic"]
+    best = (BestByQ(r.config, behaviour, critic, 5) for r in (run, silent))
+    first, second = (policy(rows.numpy(), np.arange(5)) for policy in best)
+    assert (first == second).all()

@@ -32,7 +32,8 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="sampler.solver, sampler.evaluations, sampler.clip or evaluation.weights.",
+            help="sampler.solver, sampler.evaluations, sampler.clip, sampler.noise or "
+            "evaluation.weights.",
         ),
     ] = None,
     video: Annotated[
