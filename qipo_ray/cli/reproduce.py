@@ -106,7 +106,7 @@ def _prove(
         )
     new = _train_anew(record, plan, folder, data, device)
     verdict = compare(plan, record, new, exact=not any(inexact(record, new["provenance"])))
-    out.write(verdict.words)
+    out.write(verdict.text)
     if not verdict.same:
         raise typer.Exit(DIFFERENT)
 

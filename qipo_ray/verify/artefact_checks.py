@@ -1,4 +1,4 @@
-"""Records held to the artefacts: the weights that they rest on, and the notes that they repeat."""
+"""Check the artefacts of records: their weights, and the notes of their scores."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from qipo_ray.verify.sweep_plan import Record
 DIVERGED = "diverged"  # start of a note's name
 
 
-def check_evidence(found: Audit, configs: Mapping[str, Config]) -> None:
-    """Note weights and scores that records rest on and that are missing or others.
+def check_artefacts(audit: Audit, configs: Mapping[str, Config]) -> None:
+    """Note weights and scores of records that are missing or differ.
 
-    A run with a score rests on its whole behaviour and critic, a finished one on its policy, too;
-    every score is kept as a note beside the weights.
+    A run with a score needs its behaviour and critic at their full lengths, a finished one also
+    its policy; every score is kept as a note beside the weights.
     """
-    if not found.snapshots:
-        found.remark(found.root / "artefacts", "no weights: nothing to hash")
+    if not audit.snapshots:
+        audit.remark(audit.root / "artefacts", "no weights: nothing to hash")
         return
     missing: defaultdict[tuple[Address, int], list[str]] = defaultdict(list)
-    for record in found.records:
+    for record in audit.records:
         config = configs.get(record["id"])
         for job, updates in _weights(record, config):
-            if updates not in found.snapshots.get(job, set()) | found.unread.get(job, set()):
+            if updates not in audit.snapshots.get(job, set()) | audit.unread.get(job, set()):
                 missing[job, updates].append(record["id"])
         if config is not None:
             for job, score in _scores(record):
-                _check_note(found, record, config, job, score)
+                _check_score_note(audit, record, config, job, score)
     for ((stage, key), updates), ids in missing.items():
-        path = found.root / "artefacts" / f"{stage}-{key}"
+        path = audit.root / "artefacts" / f"{stage}-{key}"
         more = f" and {len(ids) - 1} others" if len(ids) > 1 else ""
-        what = f"no sound weights at {updates} updates, on which record {ids[0]}{more} rests"
-        found.fault(path, what)
-    _check_divergence(found)
+        message = f"no sound weights at {updates} updates, on which record {ids[0]}{more} rests"
+        audit.fault(path, message)
+    _check_divergence_notes(audit)
 
 
 def _weights(record: Record, config: Config | None) -> Iterator[tuple[Address, int]]:
-    """Yield the snapshots that a record rests on, as far as its configuration can be read."""
+    """Yield the snapshots that a record needs, as far as its configuration can be read."""
     finished = record["state"] == "finished"
     lengths = {} if config is None else stage_updates(config)
     for stage in STAGES:
@@ -64,22 +64,22 @@ def _scores(record: Record) -> Iterator[tuple[Address, dict[str, Any]]]:
         yield ("critic", record["jobs"]["critic"]), report["best_of"]
 
 
-def _check_note(
-    found: Audit, record: Record, config: Config, job: Address, score: Mapping[str, Any]
+def _check_score_note(
+    audit: Audit, record: Record, config: Config, job: Address, score: Mapping[str, Any]
 ) -> None:
     name = score_name(config, score["updates"], score["episodes"])
-    notes = found.notes.get(job, {})
+    notes = audit.notes.get(job, {})
     if name in notes and notes[name] == score:
         return
-    path = found.root / "artefacts" / f"{job[0]}-{job[1]}" / f"note-{name}.json"
-    what = "not the score in" if name in notes else "no sound note of a score in"
-    found.fault(path, f"{what} record {record['id']}")
+    path = audit.root / "artefacts" / f"{job[0]}-{job[1]}" / f"note-{name}.json"
+    message = "not the score in" if name in notes else "no sound note of a score in"
+    audit.fault(path, f"{message} record {record['id']}")
 
 
-def _check_divergence(found: Audit) -> None:
-    """Note the runs that diverged by their records, and of which no job is known to have."""
+def _check_divergence_notes(audit: Audit) -> None:
+    """Note the runs that diverged by their records, but have no job with a note that says so."""
     runs: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in found.records:
+    for record in audit.records:
         if record["state"] == "diverged":
             runs[record["trial"] if record["purpose"] == "search" else record["id"]].append(record)
     for records in runs.values():
@@ -87,8 +87,8 @@ def _check_divergence(found: Audit) -> None:
             name
             for record in records
             for job in record["jobs"].items()
-            for name in found.notes.get(job, {})
+            for name in audit.notes.get(job, {})
         )
         if not any(name.startswith(DIVERGED) for name in notes):
-            path = found.record_path(records[0]["id"])
-            found.fault(path, "diverged, but no job of it left a note that says so")
+            path = audit.record_path(records[0]["id"])
+            audit.fault(path, "diverged, but no job of it left a note that says so")

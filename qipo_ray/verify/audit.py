@@ -1,4 +1,4 @@
-"""A look at every file of a results folder that changes nothing: what is damaged or missing."""
+"""An audit reads every file of a results folder, changes none, and notes what is damaged."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from qipo_ray.store.rung_log import RungLog
 
 JOB = re.compile(r"(?P<stage>[a-z]{1,32})-(?P<key>[0-9a-f]{16})")
 NOTE = re.compile(r"note-(?P<name>.+)\.json")
+FATES = (retention.KEEP, retention.PRUNE)  # contents of the files *.fate
 Address = tuple[str, str]  # of a job: stage and key
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a file: its path below the results folder, and what it is."""
+    """A message about a file: its path below the results folder, and what is the matter."""
 
     place: str
     what: str
@@ -32,184 +33,186 @@ class Finding:
 
 @dataclass
 class Audit:
-    """What was found: ``faults`` are wrong, ``remarks`` were mended before or cannot be judged."""
+    """Files and findings: ``faults`` are wrong, ``remarks`` are mended or cannot be judged."""
 
     root: Path
-    driver: Holder | None = None  # that was at work meanwhile
+    driver: Holder | None = None  # of the sweep, if one runs
     records: list[dict[str, Any]] = field(default_factory=list)  # valid ones, by id
     intents: list[dict[str, Any]] = field(default_factory=list)  # by task and position
     entries: list[dict[str, Any]] = field(default_factory=list)  # of the rung log
-    snapshots: dict[Address, set[int]] = field(default_factory=dict)  # sound ones
-    unread: dict[Address, set[int]] = field(default_factory=dict)  # of another version
+    snapshots: dict[Address, set[int]] = field(default_factory=dict)  # updates of sound ones
+    unread: dict[Address, set[int]] = field(default_factory=dict)  # updates, of another version
     notes: dict[Address, dict[str, Any]] = field(default_factory=dict)  # by name
-    files: int = 0  # hashed, of artefacts
+    files: int = 0  # of artefacts, hashed
     bytes: int = 0
     faults: list[Finding] = field(default_factory=list)
     remarks: list[Finding] = field(default_factory=list)
 
-    def fault(self, path: Path, what: str) -> None:
+    def fault(self, path: Path, message: str) -> None:
         """Note something that is wrong."""
-        self.faults.append(Finding(self._place(path), what))
+        self.faults.append(Finding(self._relative(path), message))
 
-    def remark(self, path: Path, what: str) -> None:
+    def remark(self, path: Path, message: str) -> None:
         """Note something worth knowing."""
-        self.remarks.append(Finding(self._place(path), what))
+        self.remarks.append(Finding(self._relative(path), message))
 
     def record_path(self, identity: str) -> Path:
-        """Return where a record lies."""
+        """Return the path of a record."""
         return self.root / "records" / f"{identity}.json"
 
-    def _place(self, path: Path) -> str:
-        """Return the path below the root, without signs that a terminal or an encoder minds."""
+    def intent_path(self, trial: str) -> Path:
+        """Return the path of a trial's intent."""
+        return self.root / intents.FOLDER / f"{trial}.json"
+
+    def names(self, folder: Path) -> list[str]:
+        """Return the names in a folder, sorted; empty if it is missing."""
+        try:
+            return sorted(os.listdir(folder))
+        except OSError as problem:
+            if not isinstance(problem, FileNotFoundError) or folder.is_symlink():
+                self.fault(folder, f"cannot be listed: {reason(problem)}")
+            return []
+
+    def _relative(self, path: Path) -> str:
+        """Return the path below the root, with escapes for signs that cannot be printed."""
         text = os.fsencode(path.relative_to(self.root)).decode("utf-8", "backslashreplace")
         return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
-def audit(root: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Audit:
+def audit_files(
+    root: Path, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Audit:
     """Return what the files under ``root`` hold and which are damaged; ``progress(done, total)``.
 
     It may run beside a sweep: each kind of file is read before those that are written earlier, and
-    what is replaced or pruned meanwhile is no fault.
+    a file that is replaced or pruned meanwhile is no fault.
     """
-    found = Audit(root)
-    _leases(found)
+    audit = Audit(root)
+    _read_leases(audit)
     before = _driver(root)
-    found.records = list(_documents(found, "records", read_record))
-    found.intents = list(_documents(found, intents.FOLDER, intents.look))
-    found.intents.sort(key=lambda one: (one["task"], one["position"], one["id"]))
-    _rung_log(found)
-    jobs = names(found, root / "artefacts")
+    audit.records = list(_documents(audit, "records", read_record))
+    audit.intents = list(_documents(audit, intents.FOLDER, intents.look))
+    audit.intents.sort(key=lambda intent: (intent["task"], intent["position"], intent["id"]))
+    _read_rung_log(audit)
+    jobs = audit.names(root / "artefacts")
     for number, name in enumerate(jobs):
         progress(number, len(jobs))
         folder = root / "artefacts" / name
         match = JOB.fullmatch(name)
         if match is None:
-            found.remark(folder, "no job's folder")
+            audit.remark(folder, "no job's folder")
         else:
-            _job(found, folder, (match["stage"], match["key"]))
-    _strays(found)
-    found.driver = _driver(root) or before
-    return found
+            _read_job(audit, folder, (match["stage"], match["key"]))
+    _find_strays(audit)
+    audit.driver = _driver(root) or before
+    return audit
 
 
 def reason(problem: Exception) -> str:
     """Return what an exception says, on one line and without the path of the file."""
-    words = problem.strerror if isinstance(problem, OSError) else None
-    return " ".join((words or str(problem)).split())
+    text = problem.strerror if isinstance(problem, OSError) else None
+    return " ".join((text or str(problem)).split())
 
 
-def _leases(found: Audit) -> None:
-    """Look at what the drivers left."""
-    folder = found.root / lease.FOLDER
-    for name in names(found, folder):
+def _read_leases(audit: Audit) -> None:
+    """Check the files that the drivers' leases left."""
+    folder = audit.root / lease.FOLDER
+    for name in audit.names(folder):
         try:
             if name.endswith(".json") and not name.startswith("."):
                 unsealed((folder / name).read_bytes())
         except (ValueError, OSError) as problem:
-            found.fault(folder / name, reason(problem))
+            audit.fault(folder / name, reason(problem))
 
 
 def _driver(root: Path) -> Holder | None:
-    """Return who drives the sweep just now; None if its files cannot be read, either."""
+    """Return the driver of the sweep, None also if its files cannot be read."""
     try:
         return lease.driver(root)
     except OSError:
         return None
 
 
-def names(found: Audit, folder: Path) -> list[str]:
-    """Return the names in a folder, sorted; none if it is missing."""
-    try:
-        return sorted(os.listdir(folder))
-    except OSError as problem:
-        if not isinstance(problem, FileNotFoundError) or folder.is_symlink():
-            found.fault(folder, f"cannot be listed: {reason(problem)}")
-        return []
-
-
 def _documents(
-    found: Audit, name: str, read: Callable[[Path], dict[str, Any]]
+    audit: Audit, name: str, read: Callable[[Path], dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     """Yield the valid documents in a folder."""
-    for file in names(found, found.root / name):
-        path = found.root / name / file
+    for file in audit.names(audit.root / name):
+        path = audit.root / name / file
         if path.suffix == ".corrupt":
-            found.remark(path, "set aside as damaged")
+            audit.remark(path, "set aside as damaged")
         elif path.suffix == ".json" and not file.startswith("."):
             try:
                 yield read(path)
             except (ValueError, OSError) as problem:
-                found.fault(path, reason(problem))
+                audit.fault(path, reason(problem))
 
 
-def _rung_log(found: Audit) -> None:
-    log = RungLog(found.root / "rungs.jsonl")
+def _read_rung_log(audit: Audit) -> None:
+    log = RungLog(audit.root / "rungs.jsonl")
     try:
         if log.path.is_symlink():
-            log.path.stat()  # one that leads nowhere is more than a missing file
-        for line, what in log.faults():
-            found.fault(log.path, f"line {line}: {what}")
+            log.path.stat()  # a dangling link is more than a missing file
+        for line, message in log.faults():
+            audit.fault(log.path, f"line {line}: {message}")
         if log.torn():
-            found.remark(log.path, "its last line has no end: it is being written, or was cut off")
-        found.entries = log.read()
+            audit.remark(log.path, "its last line has no end: it is being written, or was cut off")
+        audit.entries = log.read()
     except OSError as problem:
-        found.fault(log.path, f"cannot be read: {reason(problem)}")
+        audit.fault(log.path, f"cannot be read: {reason(problem)}")
 
 
-def _strays(found: Audit) -> None:
-    """Point at records elsewhere below the root: tables and resumes would take them in."""
-    for path in map(Path, record_files(found.root)):
-        if path.parent != found.root / "records":
-            found.fault(path, "a record outside of records/, which tables would take in")
+def _find_strays(audit: Audit) -> None:
+    """Note records elsewhere below the root: tables and resumes would take them in."""
+    for path in map(Path, record_files(audit.root)):
+        if path.parent != audit.root / "records":
+            audit.fault(path, "a record outside of records/, which tables would take in")
 
 
-def _job(found: Audit, folder: Path, job: Address) -> None:
+def _read_job(audit: Audit, folder: Path, job: Address) -> None:
     """Hash the snapshots of a job, and read its notes."""
-    lengths, notes = found.snapshots.setdefault(job, set()), found.notes.setdefault(job, {})
-    for name in names(found, folder):
+    lengths, notes = audit.snapshots.setdefault(job, set()), audit.notes.setdefault(job, {})
+    for name in audit.names(folder):
         path = folder / name
         if path.suffix == ".corrupt":
-            found.remark(path, "set aside as damaged")
+            audit.remark(path, "set aside as damaged")
             continue
         try:
             if match := MANIFEST.fullmatch(name):
-                _snapshot(found, path, job, int(match["updates"]))
+                _hash_snapshot(audit, path, job, int(match["updates"]))
                 lengths.add(int(match["updates"]))
             elif match := NOTE.fullmatch(name):
                 notes[match["name"]] = unsealed(path.read_bytes())["note"]
-            elif path.suffix == ".fate" and path.read_bytes() not in (
-                retention.KEEP,
-                retention.PRUNE,
-            ):
+            elif path.suffix == ".fate" and path.read_bytes() not in FATES:
                 raise ValueError("neither kept nor pruned; it counts as kept")
         except OtherSchema as problem:
-            found.unread.setdefault(job, set()).add(int(name[:9]))
-            found.remark(path, reason(problem))
+            audit.unread.setdefault(job, set()).add(int(name[:9]))
+            audit.remark(path, reason(problem))
         except KeyError:
-            found.fault(path, "no note")
+            audit.fault(path, "no note")
         except (ValueError, OSError) as problem:
             if os.path.lexists(path):  # else it was pruned meanwhile
-                found.fault(path, reason(problem))
+                audit.fault(path, reason(problem))
 
 
-def _snapshot(found: Audit, path: Path, job: Address, updates: int) -> None:
+def _hash_snapshot(audit: Audit, path: Path, job: Address, updates: int) -> None:
     """Hash a snapshot; ``ValueError`` says what is wrong with it.
 
-    One that is replaced meanwhile, as by a driver that took over, is looked at again.
+    One that is replaced meanwhile, as by a driver that took over, is read again.
     """
     while True:
         raw = path.read_bytes()
         try:
-            size = _hashed(path.parent, decode(raw, *job, updates))
+            size = _data_bytes(path.parent, decode(raw, *job, updates))
             break
         except ValueError:
             if path.read_bytes() == raw:
                 raise
-    found.files, found.bytes = found.files + 1, found.bytes + size
+    audit.files, audit.bytes = audit.files + 1, audit.bytes + size
 
 
-def _hashed(folder: Path, artefact: CheckpointInfo) -> int:
-    """Return the bytes of a snapshot's data file if they are what its manifest says."""
+def _data_bytes(folder: Path, artefact: CheckpointInfo) -> int:
+    """Return the size of a snapshot's data file if its hash is the manifest's."""
     data = folder / artefact.file
     try:
         size, digest = data.stat().st_size, sha256_file(data)

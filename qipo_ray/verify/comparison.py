@@ -1,4 +1,4 @@
-"""What counts as the same number: two records of one configuration and seed, held together."""
+"""Comparison of a reproduced run with its record: the same number, within rounding, or not."""
 
 from __future__ import annotations
 
@@ -16,70 +16,71 @@ SIGMAS = 1.96  # of the normal 95 % interval
 
 @dataclass(frozen=True)
 class Comparison:
-    """Whether a number was reproduced, and the words for it."""
+    """Whether a number was reproduced, and a line that says how the two compare."""
 
     same: bool
-    words: str
+    text: str
 
 
-def compare(made: Recipe, record: Record, new: Record, exact: bool) -> Comparison:
-    """Return whether a new run came to a record's number; what was not compared did not.
+def compare(recipe: Recipe, record: Record, new: Record, exact: bool) -> Comparison:
+    """Return whether a new run reproduced a record's number; not if they cannot be compared.
 
-    ``exact``: equal to the last bit are the last score (mean, standard deviation, normalised
-    score, share of successes) and all others that both records have, on the way and cloning's.
-    Else the last score's mean may differ by 1.96 standard errors of that difference, over the
-    episodes. A run that diverged without a score has to end for the same reason.
+    With ``exact`` the last score (mean, standard deviation, normalised score, success rate) and
+    all others that both records have, during training and cloning's, must be equal to the last
+    bit. Else the means of the last score may differ by 1.96 standard errors of the difference
+    over episodes. A run that diverged without a score must end for the same reason.
     """
-    if made.expected is None:
-        return _ends(made, new)
-    if made.expected["mean"] is None or made.expected["std"] is None:
+    if recipe.expected is None:
+        return _compare_ends(recipe, new)
+    if recipe.expected["mean"] is None or recipe.expected["std"] is None:
         return Comparison(False, "not compared: the recorded score is null")
-    then, now = _scores(record), _scores(new)
-    last = _name(made.expected)
-    if last not in now:
-        why = f" ({new['reason']})" if new["reason"] else ""
-        ended = f"the run here {new['state']}{why}"
+    before, after = _scores(record), _scores(new)
+    last = _name(recipe.expected)
+    if last not in after:
+        reason = f" ({new['reason']})" if new["reason"] else ""
+        ended = f"the run here {new['state']}{reason}"
         return Comparison(False, f"not compared: no score at {last}; {ended}")
-    words = f"recorded {made.expected['normalised']!r}, here {now[last]['normalised']!r}"
-    both = [name for name in then if name in now and name != last]
-    unequal = [name for name in both if then[name] != now[name]]
-    if now[last] != made.expected:
-        return _near(words, made.expected, now[last], exact)
+    text = f"recorded {recipe.expected['normalised']!r}, here {after[last]['normalised']!r}"
+    both = [name for name in before if name in after and name != last]
+    unequal = [name for name in both if before[name] != after[name]]
+    if after[last] != recipe.expected:
+        return _compare_means(text, recipe.expected, after[last], exact)
     if unequal and exact:
-        return Comparison(False, f"{words}: equal, but others differ ({', '.join(unequal)})")
+        return Comparison(False, f"{text}: equal, but others differ ({', '.join(unequal)})")
     beside = "" if unequal or not both else f"; so are, beside it, {', '.join(both)}"
-    return Comparison(True, f"{words}: equal to the last bit{beside}")
+    return Comparison(True, f"{text}: equal to the last bit{beside}")
 
 
-def _ends(made: Recipe, new: Record) -> Comparison:
-    there, here = (f"{made.state} ({made.reason})", f"{new['state']} ({new['reason']})")
-    return Comparison(made.state == "diverged" and there == here, f"recorded {there}, here {here}")
+def _compare_ends(recipe: Recipe, new: Record) -> Comparison:
+    old_end, new_end = f"{recipe.state} ({recipe.reason})", f"{new['state']} ({new['reason']})"
+    same = recipe.state == "diverged" and old_end == new_end
+    return Comparison(same, f"recorded {old_end}, here {new_end}")
 
 
 def _scores(record: Record) -> dict[str, Score]:
-    """Return all scores of a record by what they are of."""
-    found = {_name(score): score for score in record["scores"]}
+    """Return all scores of a record by name: update and episodes, or cloning."""
+    scores = {_name(score): score for score in record["scores"]}
     if record["final"]["last"]:
-        found[_name(record["final"]["last"])] = record["final"]["last"]
+        scores[_name(record["final"]["last"])] = record["final"]["last"]
     if record["behaviour_cloning"]:
-        found["cloning"] = record["behaviour_cloning"]
-    return found
+        scores["cloning"] = record["behaviour_cloning"]
+    return scores
 
 
 def _name(score: Score) -> str:
     return f"update {score['updates']} over {score['episodes']} episodes"
 
 
-def _near(words: str, then: Score, now: Score, exact: bool) -> Comparison:
-    """Return what is said of two last scores that are not equal to the last bit."""
-    difference = now["mean"] - then["mean"]
-    told = f"{words}: the mean return differs by {difference:+.3g}"
+def _compare_means(text: str, old: Score, new: Score, exact: bool) -> Comparison:
+    """Return the comparison of two last scores that are not equal to the last bit."""
+    difference = new["mean"] - old["mean"]
+    text = f"{text}: the mean return differs by {difference:+.3g}"
     if exact:
-        return Comparison(False, f"{told}; nothing here should round otherwise than there")
-    limit = SIGMAS * math.hypot(_error(then), _error(now))
+        return Comparison(False, f"{text}; nothing here should round otherwise than there")
+    limit = SIGMAS * math.hypot(_error(old), _error(new))
     same = abs(difference) <= limit
     sign = "within" if same else "more than"
-    return Comparison(same, f"{told}, {sign} {limit:.3g}, which is {SIGMAS} standard errors")
+    return Comparison(same, f"{text}, {sign} {limit:.3g}, which is {SIGMAS} standard errors")
 
 
 def _error(score: Score) -> float:

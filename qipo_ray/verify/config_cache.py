@@ -1,4 +1,4 @@
-"""Configurations as documents hold them, each read and hashed once."""
+"""A cache of configurations: each that records or intents hold is read and hashed once."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from qipo_ray.errors import UserError
 
 
 @dataclass(frozen=True)
-class Known:
-    """A configuration, and what follows from it alone."""
+class CachedConfig:
+    """A configuration with its hash and its departures from the paper."""
 
     config: Config
     hash: str
     departures: list[str]
 
 
-class Configs:
+class ConfigCache:
     """Reads configurations; thousands of runs share some hundreds."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Known | UserError] = {}
+        self._cache: dict[str, CachedConfig | UserError] = {}
 
-    def read(self, settings: Mapping[str, Any]) -> Known:
+    def read(self, settings: Mapping[str, Any]) -> CachedConfig:
         """Return the configuration of nested settings; ``UserError`` says what is wrong."""
         text = json.dumps(settings, sort_keys=True)
-        if text not in self._known:
-            try:
-                config = from_dict(settings, "its configuration")
-                found = Known(config, config_hash(config), list(departures(config)))
-                self._known[text] = found
-            except UserError as problem:
-                self._known[text] = problem
-        known = self._known[text]
-        if isinstance(known, UserError):
-            raise known
-        return known
+        if text not in self._cache:
+            self._cache[text] = _read(settings)
+        cached = self._cache[text]
+        if isinstance(cached, UserError):
+            raise cached
+        return cached
+
+
+def _read(settings: Mapping[str, Any]) -> CachedConfig | UserError:
+    try:
+        config = from_dict(settings, "its configuration")
+        return CachedConfig(config, config_hash(config), list(departures(config)))
+    except UserError as problem:
+        return problem

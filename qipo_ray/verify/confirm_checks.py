@@ -1,33 +1,33 @@
-"""The records of the confirm step, held to what the search gives."""
+"""Check the records of the confirm step against the configurations that the search selects."""
 
 from __future__ import annotations
 
 from qipo_ray.verify.audit import Audit
-from qipo_ray.verify.sweep_plan import Planned, Record, SweepPlan
+from qipo_ray.verify.sweep_plan import PlannedConfig, Record, SweepPlan
 from qipo_ray.version import __version__
 
 
-def check_confirmed(plan: SweepPlan, found: Audit) -> set[str]:
+def check_confirmed(plan: SweepPlan, audit: Audit) -> set[str]:
     """Return the ids of the confirm records that were planned; the others are faults.
 
-    Planned is what the search gives as it stands, or what it gave under a specification that
+    Planned is what the search selects now, or what it selected under a specification that
     ``--extend`` replaced. A confirm step that began before all trials had ended is a fault, too.
     """
     planned = set()
-    for record in found.records:
+    for record in audit.records:
         if record["purpose"] != "confirm" or record["sweep"] != plan.spec.name:
             continue
         problem = _unplanned(plan, record)
         before = problem is None or plan.earlier
-        earlier = before and _fits(record, plan.confirmed_before(record)) is None
+        earlier = before and _misfit(record, plan.confirmed_before(record)) is None
         if problem is None or earlier:
             planned.add(record["id"])
-            plan.begun = plan.begun or not earlier
+            plan.confirm_begun = plan.confirm_begun or not earlier
         else:
-            path = found.record_path(record["id"])
-            found.fault(path, f"the sweep did not plan this run: {problem}")
-    if plan.begun and not plan.over and found.driver is None:
-        _missing(plan, found)
+            path = audit.record_path(record["id"])
+            audit.fault(path, f"the sweep did not plan this run: {problem}")
+    if plan.confirm_begun and not plan.search_ended and audit.driver is None:
+        _note_missing(plan, audit)
     return planned
 
 
@@ -38,27 +38,27 @@ def _unplanned(plan: SweepPlan, record: Record) -> str | None:
         return f"{task} is none of its tasks"
     if record["seed"] not in seeds:
         return f"{record['seed']} is none of its report seeds {', '.join(map(str, seeds))}"
-    return _fits(record, plan.confirmed(task))
+    return _misfit(record, plan.confirmed(task))
 
 
-def _fits(record: Record, planned: list[Planned]) -> str | None:
-    """Return why a record is of none of these choices, or None."""
-    same = [one for one in planned if one.config_hash == record["config_hash"]]
-    if not same:
+def _misfit(record: Record, planned: list[PlannedConfig]) -> str | None:
+    """Return why a record is of none of the planned configurations, or None."""
+    equal = [config for config in planned if config.config_hash == record["config_hash"]]
+    if not equal:
         return "its configuration is not among those that the search chose"
-    differences = min((one.differs(record) for one in same), key=len)
+    differences = min((config.differs(record) for config in equal), key=len)
     if record["provenance"]["version"] != __version__:  # which may have used another name
-        differences = [one for one in differences if not one.startswith("label.name")]
+        differences = [line for line in differences if not line.startswith("label.name")]
     return "; ".join(differences) or None
 
 
-def _missing(plan: SweepPlan, found: Audit) -> None:
-    """Name what is not there of the search, though the confirm step waited for all of it."""
+def _note_missing(plan: SweepPlan, audit: Audit) -> None:
+    """Note the runs and trials of the search that are missing though the confirm step began."""
     after = "though the confirm step, which comes after the search, has begun"
-    for record, (trial, seed) in plan.open.items():
-        path = found.record_path(record)
-        found.fault(path, f"missing (trial {trial.id}, seed {seed}), {after}")
+    for record, (trial, seed) in plan.unrecorded.items():
+        path = audit.record_path(record)
+        audit.fault(path, f"missing (trial {trial.id}, seed {seed}), {after}")
     for task, trials in plan.missing.items():
-        had = plan.spec.trials - trials
-        words = f"{had} of {plan.spec.trials} trials of {task} are there, {after}"
-        found.fault(found.root / "trials", words)
+        present = plan.spec.trials - trials
+        message = f"{present} of {plan.spec.trials} trials of {task} are there, {after}"
+        audit.fault(audit.root / "trials", message)

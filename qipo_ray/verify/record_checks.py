@@ -1,4 +1,4 @@
-"""Records by themselves: what each says twice must agree, and what follows must follow."""
+"""Check each record by itself: fields that repeat each other or follow from its configuration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -14,7 +13,7 @@ from qipo_ray.config import Config, path_label, stage_keys, stage_updates
 from qipo_ray.config.evaluations import protocol_settings, scored_at
 from qipo_ray.errors import UserError
 from qipo_ray.verify.audit import Audit
-from qipo_ray.verify.config_cache import Configs, Known
+from qipo_ray.verify.config_cache import CachedConfig, ConfigCache
 from qipo_ray.verify.sweep_plan import Record
 from qipo_ray.version import __version__
 
@@ -22,56 +21,56 @@ TOLERANCE = 1e-9  # relative: another machine may add up in another order
 Pair = tuple[Any, Any]  # what a record says, and what it should say
 
 
-def check_records(found: Audit, configs: Configs, *, ours: bool) -> dict[str, Config]:
-    """Return the configurations of all records that can be read, by id; say what is wrong.
+def check_records(audit: Audit, configs: ConfigCache, *, current: bool) -> dict[str, Config]:
+    """Return the configurations of all records that can be read, by id, after noting faults.
 
-    A configuration that cannot be read is a fault if the results are ``ours``, of this version's
-    settings. What follows from a configuration may follow otherwise in another version.
+    A configuration that cannot be read is a fault if the results are of this version's settings
+    (``current``). Other versions may derive other values from a configuration: then a remark.
     """
     readable: dict[str, Config] = {}
-    strange: defaultdict[str, list[str]] = defaultdict(list)
-    for record in found.records:
-        own = partial(found.record_path, record["id"])
-        for what in _differences(_told_twice(record)):
-            found.fault(own(), what)
+    unreadable: defaultdict[str, list[str]] = defaultdict(list)
+    for record in audit.records:
+        path = audit.record_path(record["id"])
+        for message in _differences(_repeated(record)):
+            audit.fault(path, message)
         try:
-            known = configs.read(record["config"])
+            cached = configs.read(record["config"])
         except UserError as problem:
-            strange[str(problem)].append(record["id"])
+            unreadable[str(problem)].append(record["id"])
             continue
-        readable[record["id"]] = known.config
+        readable[record["id"]] = cached.config
         version = record["provenance"]["version"]
-        for what in _differences(_derived(record, known)):
+        for message in _differences(_derived(record, cached)):
             if version == __version__:
-                found.fault(own(), what)
+                audit.fault(path, message)
             else:
-                found.remark(own(), f"{what}; it was made by qipo_ray {version}")
-        for what in _scores(record, known.config):
-            found.fault(own(), what)
-    for what, ids in strange.items():
-        path = found.record_path(ids[0])
-        others = f" (and that of {len(ids) - 1} other records)" if len(ids) > 1 else ""
-        (found.fault if ours else found.remark)(path, f"{what}{others}")
-    _check_data(found)
+                audit.remark(path, f"{message}; it was made by qipo_ray {version}")
+        for message in _scores(record, cached.config):
+            audit.fault(path, message)
+    for message, ids in unreadable.items():
+        path = audit.record_path(ids[0])
+        more = f" (and that of {len(ids) - 1} other records)" if len(ids) > 1 else ""
+        (audit.fault if current else audit.remark)(path, f"{message}{more}")
+    _check_data(audit)
     return readable
 
 
-def _derived(record: Record, known: Known) -> Iterator[tuple[str, Pair]]:
-    """Yield what follows from the configuration."""
-    config = known.config
+def _derived(record: Record, cached: CachedConfig) -> Iterator[tuple[str, Pair]]:
+    """Yield the fields that follow from the configuration."""
+    config = cached.config
     label, protocol = record["label"], record["protocol"]
-    yield "config_hash", (record["config_hash"], known.hash)
+    yield "config_hash", (record["config_hash"], cached.hash)
     keys = stage_keys(config, record["task"], record["data"]["sha256"], record["seed"])
     for stage, key in keys.items():
         yield f"jobs.{stage}", (record["jobs"][stage], key)
     yield "label.method", (label["method"], f"QIPO-{path_label(config)}")
-    yield "label.departures", (label["departures"], known.departures)
+    yield "label.departures", (label["departures"], cached.departures)
     for key, value in protocol_settings(config, search=record["purpose"] == "search").items():
         yield f"protocol.{key}", (protocol[key], value)
 
 
-def _told_twice(record: Record) -> Iterator[tuple[str, Pair]]:
-    """Yield what a record says in two places."""
+def _repeated(record: Record) -> Iterator[tuple[str, Pair]]:
+    """Yield the fields that repeat other fields."""
     yield "data.task", (record["data"]["task"], record["task"])
     final, scores = record["final"], record["scores"]
     if record["state"] != "finished" or not scores:
@@ -82,18 +81,19 @@ def _told_twice(record: Record) -> Iterator[tuple[str, Pair]]:
     values = [score["normalised"] for score in scores]
     if None not in values:
         yield "final.last3", (final["last3"], fmean(values[-3:]))
-        yield "final.best", (final["best"], max(scores, key=lambda one: float(one["normalised"])))
+        best = max(scores, key=lambda score: float(score["normalised"]))
+        yield "final.best", (final["best"], best)
 
 
 def _scores(record: Record, config: Config) -> Iterator[str]:
-    """Yield what is wrong with where a run was scored; those of a search have their own rule."""
+    """Yield what is wrong with where a run was scored; `search_checks` does it for a search."""
     if record["purpose"] == "search":
         if record["behaviour_cloning"] is not None:
             yield "behaviour_cloning: a run of a search does not score it"
         return
-    wanted, reached = scored_at(config), record["reached"]["updates"]
+    due, reached = scored_at(config), record["reached"]["updates"]
     scored = [(score["updates"], score["episodes"]) for score in record["scores"]]
-    ahead = [one for one in wanted["policy"] if one[0] <= reached]
+    ahead = [point for point in due["policy"] if point[0] <= reached]
     finished = record["state"] == "finished"
     if finished and (scored != ahead or reached != stage_updates(config)["policy"]):
         yield "scores: not where a whole run is scored, or not over its episodes"
@@ -103,7 +103,7 @@ def _scores(record: Record, config: Config) -> Iterator[str]:
     if cloning is None:
         if finished:
             yield "behaviour_cloning: missing"
-    elif (cloning["updates"], cloning["episodes"]) not in wanted["behaviour"]:
+    elif (cloning["updates"], cloning["episodes"]) not in due["behaviour"]:
         yield "behaviour_cloning: not after its whole stage, or not over its episodes"
 
 
@@ -126,18 +126,18 @@ def _short(value: Any) -> str:
     return f"{value!r:.80}"
 
 
-def _check_data(found: Audit) -> None:
-    """Note where a record says of a data set what most others of the same SHA-256 do not say."""
-    said: defaultdict[tuple[str, str, str], defaultdict[str, list[str]]]
-    said = defaultdict(lambda: defaultdict(list))
-    for record in found.records:
+def _check_data(audit: Audit) -> None:
+    """Note what a record says of its data set unlike most records of the same SHA-256."""
+    values: defaultdict[tuple[str, str, str], defaultdict[str, list[str]]]
+    values = defaultdict(lambda: defaultdict(list))
+    for record in audit.records:
         data = record["data"]
         for key in ("source", "rows", "score"):
-            words = json.dumps(data[key], sort_keys=True)
-            said[record["task"], data["sha256"], key][words].append(record["id"])
-    for (_, _, key), versions in said.items():
-        usual = max(versions, key=lambda words: len(versions[words]))
-        for words, ids in versions.items():
-            for one in ids if words != usual else ():
-                path = found.record_path(one)
-                found.fault(path, f"data.{key}: {words:.80}, others of the data say {usual:.80}")
+            text = json.dumps(data[key], sort_keys=True)
+            values[record["task"], data["sha256"], key][text].append(record["id"])
+    for (_, _, key), versions in values.items():
+        usual = max(versions, key=lambda text: len(versions[text]))
+        for text, ids in versions.items():
+            for record_id in ids if text != usual else ():
+                path = audit.record_path(record_id)
+                audit.fault(path, f"data.{key}: {text:.80}, others of the data say {usual:.80}")

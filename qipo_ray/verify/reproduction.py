@@ -1,4 +1,4 @@
-"""How to get a record's number again: the command, and what differs between there and here."""
+"""How to reproduce a record's number: the command, and what differs on this machine."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SOFTWARE = {"version": "qipo_ray", "python": "Python", "commit": "commit"}
 
 @dataclass(frozen=True)
 class Recipe:
-    """What `train` is told, and the score that it should come to."""
+    """The settings with which `train` reproduces a record, and the score to expect."""
 
     task: str
     seed: int
     config: Config
     preset: str  # the nearest one
     sets: tuple[str, ...]  # what differs from it, as --set takes it
-    device: str  # that the record was trained on: cpu, cuda, ...
+    device: str  # of the record: cpu, cuda, ...
     expected: Mapping[str, Any] | None  # the recorded score; None for a run that has none
     state: str  # that it ended in
     reason: str | None
@@ -32,7 +32,7 @@ class Recipe:
     def command(self, results: Path, data: Path | None = None, device: str | None = None) -> str:
         """Return the command line."""
         parts = ["qipo-ray", "train", "--task", self.task, "--preset", self.preset]
-        parts += [part for one in self.sets for part in ("--set", one)]
+        parts += [part for setting in self.sets for part in ("--set", setting)]
         parts += ["--seeds", str(self.seed), "--results", str(results)]
         parts += ["--data", str(data)] if data else []
         device = device or self.device
@@ -40,10 +40,11 @@ class Recipe:
 
 
 def recipe(record: Record) -> Recipe:
-    """Return how to make a record's number.
+    """Return the settings that reproduce a record's last score.
 
-    A run of a search is scored at its rungs, over few episodes, and may have been stopped: its
-    recipe ends where it ended and is scored there alone, which changes no weight.
+    A run of a search is scored at its rungs, over few episodes, and may have been stopped. Its
+    recipe ends at the same update and is scored only there; that changes no weight.
+    ``UserError`` if this version cannot read the record's configuration.
     """
     config = from_dict(record["config"], f"record {record['id']}")
     updates = record["reached"]["updates"]
@@ -75,9 +76,8 @@ def recipe(record: Record) -> Recipe:
 
 def nearest_preset(config: Config) -> tuple[str, tuple[str, ...]]:
     """Return the preset with the fewest other settings, and those as ``section.key=value``."""
-    found = {name: _differences(load_config(name), config) for name in preset_names()}
-    name = min(found, key=lambda one: len(found[one]))
-    return name, found[name]
+    presets = {name: _differences(load_config(name), config) for name in preset_names()}
+    return min(presets.items(), key=lambda preset: len(preset[1]))
 
 
 def _differences(base: Config, config: Config) -> tuple[str, ...]:
@@ -100,47 +100,47 @@ def _yaml(value: object) -> str:
 def differences(
     record: Record, machine: Mapping[str, Any], data_sha256: str | None
 ) -> Iterator[str]:
-    """Yield a line for everything here that is not as it was where the record was made.
+    """Yield a line for everything on this machine that differs from the record's.
 
-    ``machine`` is what the provenance of a record made here would hold; ``data_sha256`` is None
-    where the data set is not here.
+    ``machine`` is the provenance of a record made here; ``data_sha256`` is None where the data
+    set is missing.
     """
     then = record["provenance"]
     for key, name in SOFTWARE.items():
         if then[key] != machine[key]:
             yield f"{name}: {_text(then[key])} there, {_text(machine[key])} here"
-    for where, dirty in (("there", then["dirty"]), ("here", machine["dirty"])):
-        if dirty:
-            yield f"the source had changes {where} that its commit does not hold"
-    wanted = record["data"]["sha256"]
+    for side, provenance in (("there", then), ("here", machine)):
+        if provenance["dirty"]:
+            yield f"the source had changes {side} that its commit does not hold"
+    sha256 = record["data"]["sha256"]
     if data_sha256 is None:
-        yield f"the data set of {record['task']} is not here (SHA-256 {wanted[:12]}...)"
-    elif data_sha256 != wanted:
-        yield f"data: SHA-256 {wanted[:12]}... there, {data_sha256[:12]}... here"
+        yield f"the data set of {record['task']} is not here (SHA-256 {sha256[:12]}...)"
+    elif data_sha256 != sha256:
+        yield f"data: SHA-256 {sha256[:12]}... there, {data_sha256[:12]}... here"
     yield from inexact(record, machine)
 
 
 def inexact(record: Record, machine: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for everything that lets the same source round otherwise here than there.
+    """Yield a line for everything that makes the same source round differently on this machine.
 
-    Where there is none, the number is the same to the last bit.
+    If there is none, the number is the same to the last bit.
     """
     then = record["provenance"]
     names: Sequence[str] = sorted({*then["packages"], *machine["packages"]})
     for name in names:
-        old, new = (one["packages"].get(name, "none") for one in (then, machine))
+        old, new = (side["packages"].get(name, "none") for side in (then, machine))
         if old != new:
             yield f"{name}: {old} there, {new} here"
-    there, here = hardware_of(then), hardware_of(machine)
-    if unknown := [name for key, name in HARDWARE.items() if key not in there]:
-        yield f"not recorded there: {', '.join(unknown)}; here: {hardware_text(here)}"
+    recorded, current = hardware_of(then), hardware_of(machine)
+    if unknown := [name for key, name in HARDWARE.items() if key not in recorded]:
+        yield f"not recorded there: {', '.join(unknown)}; here: {hardware_text(current)}"
     for key, name in HARDWARE.items():
-        if key in there and there[key] != here.get(key):
-            yield f"{name}: {_text(there[key])} there, {_text(here.get(key))} here"
-    for other in there.get("also", []):
-        yield f"trained there on more than one machine, also on {hardware_text(other)}"
-    if "cpu" != here.get("device") == there.get("device"):
-        yield f"device: {here['device']} does not round the same twice"
+        if key in recorded and recorded[key] != current.get(key):
+            yield f"{name}: {_text(recorded[key])} there, {_text(current.get(key))} here"
+    for computer in recorded.get("also", []):
+        yield f"trained there on more than one machine, also on {hardware_text(computer)}"
+    if "cpu" != current.get("device") == recorded.get("device"):
+        yield f"device: {current['device']} does not round the same twice"
     if record["pack"]["size"] > 1:
         yield (
             f"pack: trained in one of up to {record['pack']['size']} there, alone here: the same "

@@ -1,4 +1,4 @@
-"""A sweep's books: what was planned, and what became of every run of it."""
+"""Counts of a sweep's planned runs by their state."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from qipo_ray.store.records import new_id
 from qipo_ray.verify.audit import Audit
 from qipo_ray.verify.sweep_plan import SweepPlan
 
-ENDS = ("finished", "pruned", "diverged", "failed")  # states of a record
-OPEN = ("interrupted", "never started")
+ENDED = ("finished", "pruned", "diverged", "failed")  # states of a record
+UNENDED = ("interrupted", "never started")
 
 
-def accounts(plan: SweepPlan, found: Audit, confirmed: set[str]) -> Counter[str]:
-    """Return how many of the planned runs stand where; the sum is the number of planned runs.
+def count_runs(plan: SweepPlan, audit: Audit, confirmed: set[str]) -> Counter[str]:
+    """Return the number of planned runs by state; the sum is the number of planned runs.
 
-    ``interrupted`` has an intent and a checkpoint but no record. The confirm step is planned from
-    the moment that all trials have ended, for only then is it known what it confirms; records in
-    ``confirmed`` were planned, by what is known now or by what was known before.
+    An ``interrupted`` run has an intent and a checkpoint but no record. The confirm step is
+    planned once all trials have ended, since only then its configurations are selected. The
+    records with ids in ``confirmed`` were planned, now or under an earlier specification.
     """
-    count: Counter[str] = Counter(dict.fromkeys((*ENDS, *OPEN), 0))
+    count: Counter[str] = Counter(dict.fromkeys((*ENDED, *UNENDED), 0))
     for trial in plan.trials.values():
         for seed in trial.seeds:
             record = plan.search_id(trial, seed)
-            if record in plan.records or record in plan.open:
-                count[_state(plan, found, record, trial.task, trial.config, seed)] += 1
+            if record in plan.records or record in plan.unrecorded:
+                count[_state(plan, audit, record, trial.task, trial.config, seed)] += 1
     for trials in plan.missing.values():
         count["never started"] += trials * len(plan.spec.search_seeds)
-    ahead = dict(_confirm_runs(plan)) if plan.over else {}
-    for record, (task, config, seed) in ahead.items():
-        count[_state(plan, found, record, task, config, seed)] += 1
-    for record in confirmed - ahead.keys():
+    confirm_runs = dict(_confirm_runs(plan)) if plan.search_ended else {}
+    for record, (task, config, seed) in confirm_runs.items():
+        count[_state(plan, audit, record, task, config, seed)] += 1
+    for record in confirmed - confirm_runs.keys():
         count[plan.records[record]["state"]] += 1
     return count
 
@@ -48,13 +48,13 @@ def _confirm_runs(plan: SweepPlan) -> Iterator[tuple[str, tuple[str, Config, int
 
 
 def _state(
-    plan: SweepPlan, found: Audit, record: str, task: str, config: Config, seed: int
+    plan: SweepPlan, audit: Audit, record: str, task: str, config: Config, seed: int
 ) -> str:
-    """Return where a run stands."""
+    """Return the state of a run."""
     if record in plan.records:
         return str(plan.records[record]["state"])
     for sha256 in plan.data(task):
         keys = stage_keys(config, task, sha256, seed)
-        if any(found.snapshots.get(job) or found.unread.get(job) for job in keys.items()):
+        if any(audit.snapshots.get(job) or audit.unread.get(job) for job in keys.items()):
             return "interrupted"
     return "never started"

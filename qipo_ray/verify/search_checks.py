@@ -1,4 +1,4 @@
-"""Intents, rung log and search records, each held to the others and to the specification."""
+"""Check that intents, rung log and search records agree with each other and the specification."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
+from typing import Any
 
 from qipo_ray.config.evaluations import rung_updates, scored_at
 from qipo_ray.errors import UserError
-from qipo_ray.store import intents
 from qipo_ray.study import asha
 from qipo_ray.study.asha import Decision
 from qipo_ray.study.search_spec import SearchSpec
@@ -22,32 +22,32 @@ from qipo_ray.verify.sweep_plan import Record, SweepPlan
 Logged = Mapping[str, Mapping[int, float | None]]  # value by trial and rung
 
 
-def check_search(plan: SweepPlan, found: Audit) -> None:
-    """Note what does not fit in the books of the search."""
+def check_search(plan: SweepPlan, audit: Audit) -> None:
+    """Note the trials, log lines and records of the search that do not agree."""
     for trial in plan.trials.values():
         problems = [_unplanned(trial, saved.spec) for saved in (plan.saved, *plan.earlier)]
         if None not in problems:
-            path = found.root / intents.FOLDER / f"{trial.id}.json"
-            found.fault(path, f"the sweep did not plan this trial: {problems[0]}")
-    logged = _check_log(plan, found)
-    known = {intent["id"] for intent in found.intents}
+            path = audit.intent_path(trial.id)
+            audit.fault(path, f"the sweep did not plan this trial: {problems[0]}")
+    logged = _check_log(plan, audit)
+    intent_ids = {intent["id"] for intent in audit.intents}
     runs: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in found.records:
+    for record in audit.records:
         if record["purpose"] != "search" or record["sweep"] != plan.spec.name:
             continue
-        if record["trial"] not in known:
-            path = found.record_path(record["id"])
-            found.fault(path, f"its trial {record['trial']} has no intent")
+        if record["trial"] not in intent_ids:
+            path = audit.record_path(record["id"])
+            audit.fault(path, f"its trial {record['trial']} has no intent")
         elif record["trial"] in plan.trials:
             runs[record["trial"]].append(record)
             for problem in _problems(record, plan.trials[record["trial"]], logged):
-                found.fault(found.record_path(record["id"]), problem)
+                audit.fault(audit.record_path(record["id"]), problem)
     reductions = {saved.spec.reduction for saved in (plan.saved, *plan.earlier)}
-    replays = [asha.replay(found.entries, reduction) for reduction in reductions]
+    replays = [asha.replay(audit.entries, reduction) for reduction in reductions]
     for name, records in runs.items():
-        _check_trial(plan.trials[name], records, logged[name], found)
+        _check_trial(plan.trials[name], records, logged[name], audit)
         if (breach := _against_rule(plan.trials[name], records, replays)) is not None:
-            found.fault(found.root / intents.FOLDER / f"{name}.json", breach)
+            audit.fault(audit.intent_path(name), breach)
 
 
 def _unplanned(trial: Trial, spec: SearchSpec) -> str | None:
@@ -76,38 +76,38 @@ def _unplanned(trial: Trial, spec: SearchSpec) -> str | None:
     return f"{', '.join(unknown)} is not searched" if unknown else None
 
 
-def _check_log(plan: SweepPlan, found: Audit) -> Logged:
-    """Return the logged values, after holding each line to its trial."""
-    log = found.root / "rungs.jsonl"
+def _check_log(plan: SweepPlan, audit: Audit) -> Logged:
+    """Return the logged values, after checking each line against its trial."""
+    log = audit.root / "rungs.jsonl"
     logged: defaultdict[str, dict[int, float | None]] = defaultdict(dict)
-    known = {intent["id"] for intent in found.intents}
-    strangers = set()
-    for entry in found.entries:
+    intent_ids = {intent["id"] for intent in audit.intents}
+    unknown_trials = set()
+    for entry in audit.entries:
         name, rung = entry["trial"], entry["rung"]
         logged[name][rung] = entry["value"]
-        if name not in known:
-            strangers.add(name)
-        elif name in plan.trials and (entry["task"], entry["updates"]) != _place(
-            plan.trials[name], rung
-        ):
-            found.fault(log, f"rung {rung + 1} of trial {name} is not as its intent says")
-    for name in sorted(strangers):
-        found.fault(log, f"trial {name} has no intent")
+        if name not in intent_ids:
+            unknown_trials.add(name)
+        elif name in plan.trials and not _fits(entry, plan.trials[name]):
+            audit.fault(log, f"rung {rung + 1} of trial {name} is not as its intent says")
+    for name in sorted(unknown_trials):
+        audit.fault(log, f"trial {name} has no intent")
     return logged
 
 
-def _place(trial: Trial, rung: int) -> tuple[str, int | None]:
-    return trial.task, trial.rungs[rung] if rung < len(trial.rungs) else None
+def _fits(entry: Mapping[str, Any], trial: Trial) -> bool:
+    """Return whether task and updates of a log entry are those of its trial's rung."""
+    rung = trial.rungs[entry["rung"] : entry["rung"] + 1]
+    return entry["task"] == trial.task and rung == (entry["updates"],)
 
 
 def _problems(record: Record, trial: Trial, logged: Logged) -> Iterator[str]:
-    """Yield what is wrong with a record of a search, by its trial and the log."""
-    for key, ours in (
+    """Yield the disagreements of a search record with its trial and the log."""
+    for key, expected in (
         ("task", trial.task), ("config_hash", trial.config_hash), ("label.name", trial.origin),
     ):  # fmt: skip
         value = record["label"]["name"] if key == "label.name" else record[key]
-        if value != ours:
-            yield f"{key}: {value!r}, its trial has {ours!r}"
+        if value != expected:
+            yield f"{key}: {value!r}, its trial has {expected!r}"
     if record["seed"] not in trial.seeds:
         yield f"seed: {record['seed']} is none of its trial's, {_listed(trial.seeds)}"
     state, rung = record["state"], record["reached"]["rung"]
@@ -126,24 +126,25 @@ def _problems(record: Record, trial: Trial, logged: Logged) -> Iterator[str]:
     if record["reached"]["updates"] != updates:
         yield f"reached.updates: {record['reached']['updates']}, its rung is at {updates}"
     scored = [(score["updates"], score["episodes"]) for score in record["scores"]]
-    reached = [one for one in scored_at(trial.config, trial.rungs)["policy"] if one[0] <= updates]
+    points = scored_at(trial.config, trial.rungs)["policy"]
+    reached = [point for point in points if point[0] <= updates]
     if scored != reached and not (state in BROKEN and set(scored) <= set(reached)):
         yield "scores: not at each rung that it reached, over the episodes of a search"
 
 
 def _check_trial(
-    trial: Trial, records: Sequence[Record], logged: Mapping[int, float | None], found: Audit
+    trial: Trial, records: Sequence[Record], logged: Mapping[int, float | None], audit: Audit
 ) -> None:
-    """Hold the runs of a trial to each other, and the log to what they scored."""
-    log = found.root / "rungs.jsonl"
+    """Check that the runs of a trial ended alike, and that the log has their mean scores."""
+    log = audit.root / "rungs.jsonl"
     ends = {(record["state"], record["reached"]["rung"]) for record in records}
     if len(ends) > 1:
-        path = found.root / intents.FOLDER / f"{trial.id}.json"
-        found.fault(path, "its runs ended in different ways, though a trial ends as a whole")
+        path = audit.intent_path(trial.id)
+        audit.fault(path, "its runs ended in different ways, though a trial ends as a whole")
     reached = max((int(rung) for _, rung in ends if rung is not None), default=-1)
     for rung in range(min(reached + 1, len(trial.rungs))):
         if rung not in logged:
-            found.fault(log, f"rung {rung + 1} of trial {trial.id} is missing")
+            audit.fault(log, f"rung {rung + 1} of trial {trial.id} is missing")
             continue
         scores = {
             record["seed"]: score["normalised"]
@@ -156,22 +157,22 @@ def _check_trial(
             continue
         mean = fmean(values)
         if not math.isclose(mean, value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
-            what = f"rung {rung + 1} of trial {trial.id}: {value}, records say {mean}"
-            found.fault(log, what)
+            message = f"rung {rung + 1} of trial {trial.id}: {value}, records say {mean}"
+            audit.fault(log, message)
 
 
 def _against_rule(
     trial: Trial, records: Sequence[Record], replays: Sequence[Mapping[tuple[str, int], Decision]]
 ) -> str | None:
-    """Return where a trial did not end as the stopping rule says, None if it did.
+    """Return at which rung a trial broke the stopping rule, None if it kept to it.
 
-    ``replays`` are what the rule says with each reduction that the sweep has had; a trial that
-    broke is not judged.
+    ``replays`` are the rule's decisions with each reduction that the sweep has had. A trial that
+    diverged or failed is not judged.
     """
     ends = {(record["state"], record["reached"]["rung"]) for record in records}
     state, reached = ends.pop()
     if ends or state in BROKEN or reached not in range(len(trial.rungs)):
-        return None  # other checks have more to say of it
+        return None  # other checks report it
     for rung in range(int(reached) + 1):
         decisions = [replay[trial.id, rung] for replay in replays if (trial.id, rung) in replay]
         stopped = state == TrialState.PRUNED and rung == reached

@@ -1,4 +1,4 @@
-"""The specifications of a sweep's folder, read for ``verify``: what cannot be read is said."""
+"""The specifications of a sweep's folder, with a finding for each that cannot be read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from qipo_ray.study.saved_spec import EARLIER, FILE, SavedSpec, UnknownSettings, read_spec
-from qipo_ray.verify.audit import Audit, names, reason
+from qipo_ray.verify.audit import Audit, reason
 
 
 def specifications(audit: Audit) -> tuple[SavedSpec | None, list[SavedSpec]]:
@@ -16,7 +16,7 @@ def specifications(audit: Audit) -> tuple[SavedSpec | None, list[SavedSpec]]:
     if not os.path.lexists(path) and (audit.intents or audit.entries):
         audit.fault(path, "missing, though there are trials; the runs cannot be counted")
     folder = audit.root / EARLIER
-    files = [name for name in names(audit, folder) if name.endswith(".yaml") and name[0] != "."]
+    files = [name for name in audit.names(folder) if name.endswith(".yaml") and name[0] != "."]
     earlier = (_read(audit, folder / name) for name in files)
     return in_force, [saved for saved in earlier if saved is not None]
 

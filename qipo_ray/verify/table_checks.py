@@ -1,4 +1,4 @@
-"""The tables that were written, held to those that the records give."""
+"""Check the tables on disk against those that the records give."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ SCORE = re.compile(r"(-?\d+\.\d+) ± (\d+\.\d+)")
 
 @dataclass(frozen=True)
 class Stamp:
-    """What ``leaderboard.json`` says of the tables beside it; None where it does not say."""
+    """The origin of the tables as ``leaderboard.json`` names it; None where it does not."""
 
-    ours: bool  # written by this version of the program
+    current: bool  # written by this version of the program
     version: str | None
-    records: frozenset[str] | None  # ids of those that the tables were made of
+    records: frozenset[str] | None  # ids of the records in the tables
 
 
-def check_tables(found: Audit, *, complete: bool) -> None:
+def check_tables(audit: Audit, *, complete: bool) -> None:
     """Rebuild the tables from the records that they name, and note where they differ.
 
     Tables that are older than some records are compared with the others. Of tables that another
     version wrote only the scores are compared. While a driver is at work nothing is a fault.
     """
-    folder = found.root / "leaderboard"
+    folder = audit.root / "leaderboard"
     stamp = _stamp(folder / "leaderboard.json")
-    here = {record["id"] for record in found.records}
-    named = here if stamp.records is None else stamp.records
-    say = found.fault if found.driver is None else found.remark
-    if gone := sorted(named - here):
-        words = f"made of {len(named)} records, of which {len(gone)} are not here: {gone[0]}"
-        say(folder / "leaderboard.json", words)
+    present = {record["id"] for record in audit.records}
+    tabled = present if stamp.records is None else stamp.records
+    report = audit.fault if audit.driver is None else audit.remark
+    if gone := sorted(tabled - present):
+        text = f"made of {len(tabled)} records, of which {len(gone)} are not here: {gone[0]}"
+        report(folder / "leaderboard.json", text)
         return
-    if here - named:
-        words = f"older than {len(here - named)} records; the sweep's end, or {_anew(found)}"
-        found.remark(folder, f"{words}, writes them anew")
-    rebuilt = _Rebuilt(found, [named, here] if here - named else [named])
+    if newer := present - tabled:
+        text = f"older than {len(newer)} records; the sweep's end, or {_command(audit)}"
+        audit.remark(folder, f"{text}, writes them anew")
+    rebuilt = RebuiltTables(audit, [tabled, present] if newer else [tabled])
     scores: dict[str, int] = {}  # that were compared in tables of another version
     for suffix in rebuilt.documents(0):
         path = folder / f"leaderboard.{suffix}"
@@ -60,46 +60,47 @@ def check_tables(found: Audit, *, complete: bool) -> None:
             written = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             if path.is_symlink():
-                say(path, "a link that leads nowhere")
+                report(path, "a link that leads nowhere")
             elif complete:
-                what = "not written yet, though all runs have ended; run the sweep again"
-                found.remark(path, what)
+                text = "not written yet, though all runs have ended; run the sweep again"
+                audit.remark(path, text)
         except (ValueError, OSError) as problem:
-            say(path, f"cannot be read: {reason(problem)}")
+            report(path, f"cannot be read: {reason(problem)}")
         else:
             difference = rebuilt.difference(suffix, written, stamp)
             if difference is not None:
-                say(path, f"not what the records give: {difference}")
-            elif not stamp.ours:
+                report(path, f"not what the records give: {difference}")
+            elif not stamp.current:
                 scores[path.name] = sum(_scores(suffix, written).values())
     if scores:
         listed = ", ".join(f"{count} in {name}" for name, count in scores.items())
-        words = f"written by {stamp.version or 'another version of qipo_ray'}: the scores"
-        words += f" ({listed}) are in the records, nothing else was compared; {_anew(found)}"
-        found.remark(folder, f"{words} writes them anew")
+        text = f"written by {stamp.version or 'another version of qipo_ray'}: the scores"
+        text += f" ({listed}) are in the records, nothing else was compared; {_command(audit)}"
+        audit.remark(folder, f"{text} writes them anew")
 
 
-class _Rebuilt:
-    """The tables of some sets of records, each made when it is asked for.
+class RebuiltTables:
+    """The tables of several sets of records, computed on demand.
 
-    The first are those that the JSON table names. It is written last: where that was broken off,
-    the other tables may be of all records that are here.
+    The first set has the records that the JSON table names. That table is written last: if the
+    writing was broken off, the other tables may hold all records that are present.
     """
 
-    def __init__(self, found: Audit, sets: Sequence[Collection[str]]) -> None:
-        self._found, self._sets = found, sets
+    def __init__(self, audit: Audit, sets: Sequence[Collection[str]]) -> None:
+        self._audit, self._sets = audit, sets
         self._documents: dict[int, dict[str, str]] = {}
 
     def documents(self, number: int) -> dict[str, str]:
         """Return the tables of a set by suffix."""
         if number not in self._documents:
-            some = (one for one in self._found.records if one["id"] in self._sets[number])
-            self._documents[number] = from_records(some).documents()
+            ids = self._sets[number]
+            records = (record for record in self._audit.records if record["id"] in ids)
+            self._documents[number] = from_records(records).documents()
         return self._documents[number]
 
     def difference(self, suffix: str, written: str, stamp: Stamp) -> str | None:
-        """Return what a table says that no set of records gives, or None."""
-        compare = first_difference if stamp.ours else partial(_other_scores, suffix)
+        """Return the first difference of a table from the first set's, None if any set fits."""
+        compare = first_difference if stamp.current else partial(_other_scores, suffix)
         first = None
         for number in range(len(self._sets)):
             difference = compare(written, self.documents(number)[suffix])
@@ -109,12 +110,12 @@ class _Rebuilt:
         return first
 
 
-def _anew(found: Audit) -> str:
-    return f"qipo-ray leaderboard {found.root} --output {found.root / 'leaderboard'}"
+def _command(audit: Audit) -> str:
+    return f"qipo-ray leaderboard {audit.root} --output {audit.root / 'leaderboard'}"
 
 
 def _stamp(path: Path) -> Stamp:
-    """Return what the JSON table says; that of this version if there is none to be read."""
+    """Return the stamp in the JSON table; one of this version if it cannot be read."""
     try:
         document: Any = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -122,11 +123,11 @@ def _stamp(path: Path) -> Stamp:
     if not isinstance(document, dict):
         return Stamp(True, None, None)
     version, records = document.get("version"), document.get("records")
-    if not isinstance(records, list) or not all(isinstance(one, str) for one in records):
+    if not isinstance(records, list) or not all(isinstance(key, str) for key in records):
         records = None
-    ours = version == __version__ and document.get("schema") == SCHEMA
+    current = version == __version__ and document.get("schema") == SCHEMA
     name = f"qipo_ray {version}" if isinstance(version, str) and version != __version__ else None
-    return Stamp(ours, name, None if records is None else frozenset(records))
+    return Stamp(current, name, None if records is None else frozenset(records))
 
 
 def first_difference(written: str, rebuilt: str) -> str | None:
@@ -173,13 +174,13 @@ def _scores(suffix: str, text: str) -> Counter[tuple[str, str]]:
     else:
         plain = text.replace(r"$\pm$", "±").replace("$-$", "-")
         return Counter(SCORE.findall(plain))
-    found: Counter[tuple[str, str]] = Counter()
+    scores: Counter[tuple[str, str]] = Counter()
     for mean, std in pairs:
         try:
-            found[f"{float(mean):.6g}", f"{float(std):.6g}"] += 1
+            scores[f"{float(mean):.6g}", f"{float(std):.6g}"] += 1
         except (TypeError, ValueError):
             continue  # no number, or a score of one seed, which has no deviation
-    return found
+    return scores
 
 
 def _pairs(tree: Any) -> Iterator[tuple[Any, Any]]:

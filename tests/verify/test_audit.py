@@ -14,15 +14,15 @@ from qipo_ray.store.files import write_bytes
 from qipo_ray.store.records import write_record
 from qipo_ray.store.rung_log import RungLog
 from qipo_ray.verify import audit as module
-from qipo_ray.verify.audit import audit
+from qipo_ray.verify.audit import audit_files
 
 KEY = "0123456789abcdef"
 
 
 def test_an_empty_folder_holds_nothing_and_nothing_wrong(tmp_path: Path) -> None:
-    found = audit(tmp_path)
-    assert (found.records, found.intents, found.entries, found.files) == ([], [], [], 0)
-    assert found.faults == [] and found.remarks == [] and list(tmp_path.iterdir()) == []
+    audit = audit_files(tmp_path)
+    assert (audit.records, audit.intents, audit.entries, audit.files) == ([], [], [], 0)
+    assert audit.faults == [] and audit.remarks == [] and list(tmp_path.iterdir()) == []
 
 
 def test_what_is_there_is_read(tmp_path: Path, make_record: Callable[..., Any]) -> None:
@@ -34,11 +34,11 @@ def test_what_is_there_is_read(tmp_path: Path, make_record: Callable[..., Any]) 
             store.write("critic", key, updates, b"weights", attempt=attempt)
         store.write_note("critic", key, "score-1", {"a": 1})
     seen = []
-    found = audit(tmp_path, lambda done, total: seen.append((done, total)))
-    assert found.faults == [] and len(found.records) == 1
-    assert found.snapshots == {("critic", key): {100, 200} for key in (KEY, KEY[::-1])}
-    assert found.notes == {("critic", key): {"score-1": {"a": 1}} for key in (KEY, KEY[::-1])}
-    assert (found.files, found.bytes) == (4, 4 * len(b"weights"))
+    audit = audit_files(tmp_path, lambda done, total: seen.append((done, total)))
+    assert audit.faults == [] and len(audit.records) == 1
+    assert audit.snapshots == {("critic", key): {100, 200} for key in (KEY, KEY[::-1])}
+    assert audit.notes == {("critic", key): {"score-1": {"a": 1}} for key in (KEY, KEY[::-1])}
+    assert (audit.files, audit.bytes) == (4, 4 * len(b"weights"))
     assert seen == [(0, 2), (1, 2)]
 
 
@@ -58,8 +58,8 @@ def test_what_is_pruned_while_it_looks_is_no_fault(
         return real(path)
 
     monkeypatch.setattr(module, "sha256_file", prune)
-    found = audit(tmp_path)
-    assert found.faults == [] and found.snapshots == {("policy", KEY): {200}}
+    audit = audit_files(tmp_path)
+    assert audit.faults == [] and audit.snapshots == {("policy", KEY): {200}}
 
 
 def test_what_is_replaced_while_it_looks_is_no_fault(
@@ -76,9 +76,9 @@ def test_what_is_replaced_while_it_looks_is_no_fault(
         return real(path)
 
     monkeypatch.setattr(module, "sha256_file", replace)
-    found = audit(tmp_path)
-    assert found.faults == [] and found.snapshots == {("policy", KEY): {100}}
-    assert (found.files, found.bytes) == (1, len(b"weights of another"))
+    audit = audit_files(tmp_path)
+    assert audit.faults == [] and audit.snapshots == {("policy", KEY): {100}}
+    assert (audit.files, audit.bytes) == (1, len(b"weights of another"))
 
 
 def test_a_log_that_ends_in_mid_line_is_a_remark_and_a_damaged_line_a_fault(
@@ -89,16 +89,16 @@ def test_a_log_that_ends_in_mid_line_is_a_remark_and_a_damaged_line_a_fault(
     with open(log.path, "ab") as file:
         file.write(b'{"half')
     assert log.torn() and log.faults() == []
-    (remark,) = audit(tmp_path).remarks
+    (remark,) = audit_files(tmp_path).remarks
     assert remark.place == "rungs.jsonl" and "no end" in remark.what
     log.path.write_bytes(log.path.read_bytes() + b"\n")
     assert not log.torn()
-    (fault,) = audit(tmp_path).faults
+    (fault,) = audit_files(tmp_path).faults
     assert fault.what == "line 2: Unterminated string starting at: line 1 column 2 (char 1)"
 
 
 def test_places_are_plain_text(tmp_path: Path) -> None:
     for name in (b"\xff", b"a\x1b[1m", "ü\u202e".encode()):
         write_bytes(tmp_path / "artefacts" / os.fsdecode(name), b"")
-    places = [one.place for one in audit(tmp_path).remarks]
+    places = [one.place for one in audit_files(tmp_path).remarks]
     assert places == ["artefacts/a\\x1b[1m", "artefacts/ü\\u202e", "artefacts/\\xff"]

@@ -35,7 +35,7 @@ def test_equal_scores_are_equal_to_the_last_bit(record: Record) -> None:
     for exact in (True, False):
         verdict = held(record, copy.deepcopy(record), exact)
         assert verdict.same
-        assert verdict.words == (
+        assert verdict.text == (
             "recorded 30.0, here 30.0: equal to the last bit; so are, beside it, update 1000 over "
             "20 episodes, update 2000 over 20 episodes, cloning"
         )
@@ -46,7 +46,7 @@ def test_one_bit_is_a_difference(record: Record) -> None:
     new["final"]["last"]["mean"] = math.nextafter(60.0, 61.0)
     new["scores"][-1] = new["final"]["last"]
     verdict = held(record, new)
-    assert not verdict.same and "differs by +7.11e-15; nothing here should" in verdict.words
+    assert not verdict.same and "differs by +7.11e-15; nothing here should" in verdict.text
     assert held(record, new, exact=False).same
 
 
@@ -56,7 +56,7 @@ def test_a_bit_beside_the_last_score_is_a_difference(record: Record, beside: str
     score = new["behaviour_cloning"] if beside == "cloning" else new["scores"][0]
     score["std"] += 1e-9
     verdict = held(record, new)
-    assert not verdict.same and verdict.words.endswith(f"equal, but others differ ({beside})")
+    assert not verdict.same and verdict.text.endswith(f"equal, but others differ ({beside})")
     assert held(record, new, exact=False).same
 
 
@@ -69,7 +69,7 @@ def test_the_tolerance_is_that_of_a_difference_of_means(record: Record) -> None:
         new["scores"][-1] = new["final"]["last"]
         verdict = held(record, new, exact=False)
         assert verdict.same is same
-        assert f"{'within' if same else 'more than'} {limit:.3g}" in verdict.words
+        assert f"{'within' if same else 'more than'} {limit:.3g}" in verdict.text
 
 
 def test_what_was_not_compared_was_not_reproduced(record: Record) -> None:
@@ -78,7 +78,7 @@ def test_what_was_not_compared_was_not_reproduced(record: Record) -> None:
     for exact in (True, False):
         verdict = held(record, new, exact)
         assert not verdict.same
-        assert verdict.words == (
+        assert verdict.text == (
             "not compared: no score at update 3000 over 101 episodes; the run here diverged "
             "(critic loss is nan)"
         )
