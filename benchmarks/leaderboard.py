@@ -84,7 +84,7 @@ def tables(root: Path) -> None:
 def report(root: Path) -> None:
     """Print the seconds of every part of the report."""
     sweep_report = timed("read, verify", lambda: read_report(root))
-    timed("draw", lambda: sweep_report.rooms)
+    timed("draw", lambda: sweep_report.figure_groups)
     page = timed("write", sweep_report.html)
     print(f"  {len(page) / 1e6:.1f} MB")
     command("report", root)

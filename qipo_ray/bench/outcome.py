@@ -11,7 +11,8 @@ import numpy as np
 
 from qipo_ray.bench.learning import Case
 from qipo_ray.config import config_hash
-from qipo_ray.leaderboard.statistics import Estimate, estimate, mean_of
+from qipo_ray.leaderboard.statistics.bootstrap import Estimate, estimate
+from qipo_ray.leaderboard.statistics.point_estimates import mean_of
 
 Record = Mapping[str, Any]
 

@@ -18,7 +18,7 @@ def report(sweep: Path, output: Path | None, figures: Path | None, literature: b
         raise UserError(f"{page} is a folder; --output names the file, such as report.html")
     files = {page: sweep_report.html().encode()}
     if figures is not None:
-        files |= dict(sweep_report.pictures(figures))
+        files |= dict(sweep_report.figure_files(figures))
     _write(files)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qipo_ray.cli import output as out
 from qipo_ray.leaderboard import Column, Leaderboard, Table
-from qipo_ray.leaderboard.tables import Cell, clean, text
+from qipo_ray.leaderboard.tables import Cell, cell_text, clean
 
 
 def print_leaderboard(board: Leaderboard) -> None:
@@ -19,14 +19,14 @@ def print_leaderboard(board: Leaderboard) -> None:
 
 def print_table(table: Table) -> None:
     """Print one leaderboard table: title, caption, rows, notes."""
-    indices = table.shown("everywhere")
+    indices = table.visible("everywhere")
     columns = [table.columns[i] for i in indices]
     console = out.console()
     console.print(clean(table.title), style="bold")
     console.print(clean(table.caption))
     out.print_rows(
         [clean(column.title) for column in columns],
-        [[text(table.columns[i], row[i], narrow=True) for i in indices] for row in table.rows],
+        [[cell_text(table.columns[i], row[i], narrow=True) for i in indices] for row in table.rows],
         numbers=[column.scores for column in columns],
         styles=[[_style(table.columns[i], row[i]) for i in indices] for row in table.rows],
     )

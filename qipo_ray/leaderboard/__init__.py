@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qipo_ray.leaderboard.board import Leaderboard, from_records, leaderboard
 from qipo_ray.leaderboard.rows import Row
-from qipo_ray.leaderboard.statistics import Spread
+from qipo_ray.leaderboard.statistics.spread import Spread
 from qipo_ray.leaderboard.tables import Column, Score, Table
 from qipo_ray.leaderboard.views import By
 from qipo_ray.study.selection import PAPER

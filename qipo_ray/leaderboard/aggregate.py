@@ -15,23 +15,28 @@ import numpy as np
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard.labels import labels
+from qipo_ray.leaderboard.labels import config_labels
 from qipo_ray.leaderboard.rows import KINDS, Method, Row
-from qipo_ray.leaderboard.statistics import (
+from qipo_ray.leaderboard.statistics.bootstrap import (
+    LEVEL,
+    RESAMPLES,
     Estimate,
     Interval,
+    central_quantiles,
+    estimates_of_all,
+    resampled,
+)
+from qipo_ray.leaderboard.statistics.point_estimates import (
     Scores,
     Statistic,
-    estimates_of_all,
     iqm,
     mean_of,
     median_of,
     optimality_gap,
 )
-from qipo_ray.leaderboard.statistics.bootstrap import LEVEL, RESAMPLES, middle, resampled
 from qipo_ray.study.selection import PAPER
 
-EVERYTHING = "all tasks"
+ALL_TASKS = "all tasks"
 STATISTICS: Mapping[str, Statistic] = {
     "mean": mean_of,
     "iqm": iqm,
@@ -54,7 +59,7 @@ class Aggregate:
     estimates: Mapping[str, Estimate]
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether it was measured on every task of its scope; else it does not compare."""
         return len(self.rows) == self.tasks
 
@@ -64,9 +69,14 @@ class Aggregate:
         return len({row.method.config for row in self.rows}) > 1
 
     @property
-    def contends(self) -> bool:
+    def competes(self) -> bool:
         """Whether it can lead: measured everywhere, and a policy rather than the data."""
-        return self.whole and self.rows[0].method.kind != "data"
+        return self.complete and self.method.kind != "data"
+
+    @property
+    def method(self) -> Method:
+        """The method on its first task; names and protocol are the same on all of them."""
+        return self.rows[0].method
 
 
 @cache
@@ -89,18 +99,18 @@ def row_estimates(rows: Sequence[Row]) -> list[Estimate]:
     It is what ``estimate`` gives for one row; here all rows of a size share the draws, so that
     thousands take no longer than one matrix product.
     """
-    found = [Estimate(row.last.mean, None) for row in rows]
-    places: defaultdict[int, list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
-        places[len(row.scores)].append(place)
-    for size in sorted(set(places) - {1}):
+    estimates = [Estimate(row.last.mean, None) for row in rows]
+    same_size: defaultdict[int, list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        same_size[len(row.scores)].append(index)
+    for size in sorted(set(same_size) - {1}):
         drawn = resampled({"": np.arange(float(size))}, generator(), RESAMPLES)[""]
         shares = (drawn[..., None] == np.arange(size)).mean(axis=1)  # of each seed in a resample
-        scores = np.array([rows[place].scores for place in places[size]])
-        low, high = middle(scores @ shares.T, LEVEL)
-        for place, a, b in zip(places[size], low, high, strict=True):
-            found[place] = Estimate(rows[place].last.mean, Interval(float(a), float(b)))
-    return found
+        scores = np.array([rows[index].scores for index in same_size[size]])
+        low, high = central_quantiles(scores @ shares.T, LEVEL)
+        for index, a, b in zip(same_size[size], low, high, strict=True):
+            estimates[index] = Estimate(rows[index].last.mean, Interval(float(a), float(b)))
+    return estimates
 
 
 def scores_of(rows: Iterable[Row]) -> Scores:
@@ -108,58 +118,69 @@ def scores_of(rows: Iterable[Row]) -> Scores:
     return {row.method.task: np.array(row.scores) for row in rows}
 
 
-def leaders(found: Sequence[Estimate], *, less: bool = False) -> list[bool]:
-    """Say which estimates cannot be told from the best: those inside the best's interval.
+def leading(
+    estimates: Sequence[Estimate], competing: Sequence[bool], *, less: bool = False
+) -> list[bool]:
+    """Say which of the competing cannot be told from their best: those inside its interval.
 
     Nobody leads where the best has no interval: nothing says how far it is ahead.
     """
     sign = -1.0 if less else 1.0
-    best = max(found, key=lambda one: sign * one.value, default=None)
+    competitors = [
+        estimate for estimate, competes in zip(estimates, competing, strict=True) if competes
+    ]
+    best = max(competitors, key=lambda estimate: sign * estimate.value, default=None)
     if best is None or best.interval is None:
-        return [False] * len(found)
-    bound = best.interval.high if less else best.interval.low
-    return [sign * one.value >= min(sign * bound, sign * best.value) for one in found]
+        return [False] * len(estimates)
+    bound = sign * (best.interval.high if less else best.interval.low)
+    least = min(bound, sign * best.value)
+    return [
+        competes and sign * estimate.value >= least
+        for estimate, competes in zip(estimates, competing, strict=True)
+    ]
 
 
 def aggregates(
-    rows: Sequence[Row], scope_of: Callable[[str], str]
+    rows: Sequence[Row], scope_of: Callable[[str], str] = lambda task: ALL_TASKS
 ) -> tuple[list[Aggregate], list[str]]:
     """Return the configurations over each scope's tasks, and the tasks that had to stay out.
 
     ``rows`` are of one setting. A task stays out where one configuration was measured on it
     twice in ways that must not be averaged, such as on two files.
     """
-    counts = Counter((row.method.task, row.method.config, *_way(row.method)) for row in rows)
+    counts = Counter(
+        (row.method.task, row.method.config, *_conditions(row.method)) for row in rows
+    )
     doubled = sorted({str(key[0]) for key, count in counts.items() if count > 1})
     usable = [row for row in rows if row.method.task not in doubled]
     tasks = Counter(scope_of(task) for task in {row.method.task for row in usable})
-    known = labels(row.method for row in usable)
+    labels = config_labels(row.method for row in usable)
     groups: defaultdict[tuple[str, Key], list[Row]] = defaultdict(list)
     for row in usable:
         method = row.method
-        groups[scope_of(method.task), (known[method], *_way(method))].append(row)
-    every = estimates_of_all([scores_of(some) for some in groups.values()], STATISTICS, generator)
-    found = [
-        Aggregate(scope, known[some[0].method], tuple(some), tasks[scope], estimated)
-        for ((scope, _), some), estimated in zip(groups.items(), every, strict=True)
+        groups[scope_of(method.task), (labels[method], *_conditions(method))].append(row)
+    estimates = estimates_of_all([scores_of(g) for g in groups.values()], STATISTICS, generator)
+    configs = [
+        Aggregate(scope, labels[group[0].method], tuple(group), tasks[scope], estimate)
+        for ((scope, _), group), estimate in zip(groups.items(), estimates, strict=True)
     ]
-    return sorted(found, key=_order), doubled
+    return sorted(configs, key=_order), doubled
 
 
-def _way(method: Method) -> Key:
+def _conditions(method: Method) -> Key:
     """Return what is the same on all tasks of a line, besides its label."""
     episodes = None if method.kind == "data" else method.episodes
     return method.kind, method.name, method.preset, method.sampler, method.steps, episodes
 
 
-def _order(one: Aggregate) -> tuple[object, ...]:
-    method = one.rows[0].method
+def _order(aggregate: Aggregate) -> tuple[object, ...]:
+    method = aggregate.method
     return (
-        one.scope,
+        aggregate.scope,
         KINDS.index(method.kind),
         method.preset != PAPER,
         "Diff" in method.name,
-        one.label or "",
+        aggregate.label or "",
         method.sampler or "",
         method.steps or 0,
         method.episodes,

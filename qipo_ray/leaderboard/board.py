@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import formats
 from qipo_ray.leaderboard.rows import Record, Row, by_setting, collect
-from qipo_ray.leaderboard.tables import Table
+from qipo_ray.leaderboard.tables import Table, counted
 from qipo_ray.leaderboard.views import METRIC, By, views
 from qipo_ray.store.records import all_records, gc_paused
 
@@ -33,7 +33,7 @@ class Leaderboard:
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The tables of every data source and protocol, in a fixed order."""
-        found = [
+        tables = [
             table
             for setting, rows in by_setting(self.rows)
             for table in views(setting, rows, self.by)
@@ -42,8 +42,8 @@ class Leaderboard:
             from qipo_ray.leaderboard.views.published import published_table
 
             published = published_table(self.rows)
-            found += [published] if published else []
-        return tuple(found)
+            tables += [published] if published else []
+        return tuple(tables)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -79,20 +79,20 @@ class Leaderboard:
             "latex": self.latex,
             "json": self.json,
         }
-        return {SUFFIXES.get(word, word): write[word]() for word in formats}
+        return {SUFFIXES.get(name, name): write[name]() for name in formats}
 
     @property
-    def _document(self) -> formats.Document:
-        return formats.Document(METRIC, self.tables, self.notes, self.left_out, self.records)
+    def _document(self) -> formats.BoardDocument:
+        return formats.BoardDocument(METRIC, self.tables, self.notes, self.left_out, self.records)
 
 
 def from_records(
     records: Iterable[Record], by: By | None = None, *, literature: bool = False
 ) -> Leaderboard:
     """Return the leaderboard of records that are already at hand."""
-    given = list(records)
-    rows, left_out = collect(given)
-    ids = tuple(sorted({record["id"] for record in given}))
+    records = list(records)
+    rows, left_out = collect(records)
+    ids = tuple(sorted({record["id"] for record in records}))
     return Leaderboard(tuple(rows), dict(left_out), by, literature, ids)
 
 
@@ -120,8 +120,8 @@ def records_below(roots: Sequence[Path | str]) -> list[Record]:
             raise UserError(f"{root}: no such folder; expected one that --results named")
         records.extend(all_records(root))
     if not records:
-        where = ", ".join(str(root) for root in roots)
-        raise UserError(f"{where}: no records; expected <run>/records/*.json below it")
+        folders = ", ".join(str(root) for root in roots)
+        raise UserError(f"{folders}: no records; expected <run>/records/*.json below it")
     return records
 
 
@@ -133,21 +133,17 @@ def _left_out_notes(left_out: Mapping[str, int]) -> tuple[str, ...]:
     )
     if counts:
         states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        failed = _count(sum(counts.values()), "partly trained or failed run")
+        failed = counted(sum(counts.values()), "partly trained or failed run")
         notes.append(f"Left out: {failed} ({states}).")
     if unscored:
-        notes.append(f"Left out: {_count(unscored, 'finished run')} without a final score.")
+        notes.append(f"Left out: {counted(unscored, 'finished run')} without a final score.")
     if searched:
-        notes.append(f"Left out: {_count(searched, 'search run')}; searching is not reporting.")
+        notes.append(f"Left out: {counted(searched, 'search run')}; searching is not reporting.")
     if copies:
-        notes.append(f"Left out: {_count(copies, 'copied record')}, recognised by id and data.")
+        notes.append(f"Left out: {counted(copies, 'copied record')}, recognised by id and data.")
     if differing:
         notes.append(
-            f"Left out: {_count(differing, 'earlier attempt')} at a run, with other numbers than"
+            f"Left out: {counted(differing, 'earlier attempt')} at a run, with other numbers than"
             " the highest attempt, which counts."
         )
     return tuple(notes)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -22,7 +22,7 @@ class Costs:
     wall_s: float  # from the first start to the last end
     alone_s: float  # device time if every run had trained all its stages
     trained_s: float | None  # device time spent; None without the artefacts that tell
-    jobs: dict[str, tuple[int, int]]  # by stage: asked for, trained
+    jobs: dict[str, tuple[int, int]]  # by stage: needed, trained
 
 
 def costs_of(records: Iterable[Record], root: Path) -> Costs:
@@ -31,32 +31,32 @@ def costs_of(records: Iterable[Record], root: Path) -> Costs:
     A record counts the time of a shared job in full, so that records alone tell what runs would
     have cost apart; the artefacts' manifests tell what was trained, each once.
     """
-    some = list(records)
-    asked: defaultdict[str, list[str]] = defaultdict(list)
-    for record in some:
+    records = list(records)
+    keys: defaultdict[str, list[str]] = defaultdict(list)
+    for record in records:
         for stage in STAGES:
             if record["jobs"][stage] is not None:
-                asked[stage].append(record["jobs"][stage])
-    spent = [_seconds(root, stage, key) for stage in STAGES for key in sorted(set(asked[stage]))]
-    whole = bool(spent) and None not in spent
-    started = min(record["provenance"]["started"] for record in some)
-    ended = max(record["provenance"]["ended"] for record in some)
+                keys[stage].append(record["jobs"][stage])
+    spent = [_seconds(root, stage, key) for stage in STAGES for key in sorted(set(keys[stage]))]
+    trained = [seconds for seconds in spent if seconds is not None]
+    started = min(record["provenance"]["started"] for record in records)
+    ended = max(record["provenance"]["ended"] for record in records)
     return Costs(
-        runs=len(some),
+        runs=len(records),
         wall_s=max(0.0, (_time(ended) - _time(started)).total_seconds()),
         alone_s=sum(
-            (record["cost"][name] or 0.0) for record in some for name in ("device_s", "reused_s")
+            record["cost"][k] or 0.0 for record in records for k in ("device_s", "reused_s")
         ),
-        trained_s=sum(one for one in spent if one is not None) if whole else None,
-        jobs={stage: (len(asked[stage]), len(set(asked[stage]))) for stage in STAGES},
+        trained_s=sum(trained) if trained and len(trained) == len(spent) else None,
+        jobs={stage: (len(keys[stage]), len(set(keys[stage]))) for stage in STAGES},
     )
 
 
 def _seconds(root: Path, stage: str, key: str) -> float | None:
-    """Return the training time of a job's longest snapshot, or None where none can be read."""
+    """Return the training time of a job's longest checkpoint, or None where none can be read."""
     folder = root / "artefacts" / f"{stage}-{key}"
-    made = sorted((p for p in folder.glob("*.json") if p.stem.isdecimal()), reverse=True)
-    for path in made:
+    manifests = sorted((p for p in folder.glob("*.json") if p.stem.isdecimal()), reverse=True)
+    for path in manifests:
         try:
             return decode(path.read_bytes(), stage, key, int(path.stem)).seconds
         except (ValueError, OSError):

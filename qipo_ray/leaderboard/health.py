@@ -10,6 +10,7 @@ from statistics import fmean
 
 from qipo_ray.leaderboard.figures.series import Series, series_of
 from qipo_ray.leaderboard.rows import Record
+from qipo_ray.leaderboard.statistics.spread import spread
 from qipo_ray.study.trial import BROKEN
 
 FEW_SEEDS = 5  # fewer than that, and an interval over seeds is too narrow
@@ -20,21 +21,21 @@ ONE_HOT, EVEN = 1.5, 0.95  # effective sample size of the weights: a number, a s
 
 def warnings_of(records: Sequence[Record], root: Path) -> list[str]:
     """Return what is to be said about unique records; ``root`` may hold their metrics."""
-    found = [*_broken(records), *_code(records)]
+    warnings = [*_broken(records), *_code(records)]
     for series in series_of(records):
-        where = f"{series.task} ({series.setting.source}), {series.name}"
-        said = (*_scores(series), *_reports(series), *_weights(series, root))
-        found += [f"{where}: {words}" for words in said]
-    return found
+        subject = f"{series.task} ({series.setting.source}), {series.name}"
+        messages = (*_scores(series), *_reports(series), *_weights(series, root))
+        warnings += [f"{subject}: {message}" for message in messages]
+    return warnings
 
 
 def _broken(records: Sequence[Record]) -> Iterator[str]:
     for state in BROKEN:
-        some = [record for record in records if record["state"] == state]
-        if some:
-            reasons = Counter(str(record["reason"]) for record in some).most_common(3)
-            words = "; ".join(f"{reason} ({count})" for reason, count in reasons)
-            yield f"{len(some)} of {len(records)} runs {state}: {words}."
+        broken = [record for record in records if record["state"] == state]
+        if broken:
+            counts = Counter(str(record["reason"]) for record in broken).most_common(3)
+            reasons = "; ".join(f"{reason} ({count})" for reason, count in counts)
+            yield f"{len(broken)} of {len(records)} runs {state}: {reasons}."
 
 
 def _code(records: Sequence[Record]) -> Iterator[str]:
@@ -53,14 +54,11 @@ def _scores(series: Series) -> Iterator[str]:
     if len(scores) < FEW_SEEDS:
         yield f"{len(scores)} training seeds; below {FEW_SEEDS} the interval is too narrow."
     mean = fmean(scores)
-    if len(scores) > 1:
-        deviation = (sum((x - mean) ** 2 for x in scores) / (len(scores) - 1)) ** 0.5
-        if deviation > WIDE:
-            yield f"the seeds differ much: standard deviation {deviation:.1f}."
-    best, cloned = (
-        series.mean_of("final", "best", "normalised"),
-        series.mean_of("behaviour_cloning", "normalised"),
-    )
+    deviation = spread(scores).std
+    if deviation is not None and deviation > WIDE:
+        yield f"the seeds differ much: standard deviation {deviation:.1f}."
+    best = series.mean_of("final", "best", "normalised")
+    cloned = series.mean_of("behaviour_cloning", "normalised")
     if best is not None and best - mean > FALLEN:
         yield f"the last score is {best - mean:.1f} below the best evaluation: it fell at the end."
     if cloned is not None and mean < cloned:
@@ -70,12 +68,13 @@ def _scores(series: Series) -> Iterator[str]:
 def _reports(series: Series) -> Iterator[str]:
     """Yield what the reports of critics and policies warn of, each kind with how many say it."""
     for stage in ("critic", "policy"):
-        reports = [found for one in series.records if (found := one.get(f"{stage}_report"))]
+        name = f"{stage}_report"
+        reports = [record[name] for record in series.records if record.get(name)]
         kinds: defaultdict[str, list[str]] = defaultdict(list)
         for warning in (warning for report in reports for warning in report["warnings"]):
             kinds[warning.partition(":")[0]].append(warning)
-        for some in kinds.values():
-            yield f"{stage}: {some[0]} ({len(some)} of {len(reports)} seeds)."
+        for messages in kinds.values():
+            yield f"{stage}: {messages[0]} ({len(messages)} of {len(reports)} seeds)."
 
 
 def _weights(series: Series, root: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""JobStore in the shape that leaderboards on Hugging Face read: one JSON file per model.
+"""Results in the shape that leaderboards on Hugging Face read: one JSON file per model.
 
 The shape is that of the results data set behind their leaderboard template: ``config`` names the
 model, ``results`` holds metrics by task. Readers merge files of one model name, and show a metric
@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from qipo_ray.leaderboard.aggregate import EVERYTHING, Aggregate, aggregates
+from qipo_ray.leaderboard.aggregate import Aggregate, aggregates
 from qipo_ray.leaderboard.rows import Row, by_setting
 
 FOLDER = "huggingface"
@@ -29,19 +29,18 @@ def results_files(rows: Sequence[Row]) -> dict[str, str]:
     machines can be laid together.
     """
     files = {}
-    for _, some in by_setting(rows):
-        found, _ = aggregates(some, lambda task: EVERYTHING)
-        for one in found:
-            if one.rows[0].method.kind != "data":
-                time = re.sub(r"\D", "-", max(row.ended for row in one.rows)[:19])
+    for _, group in by_setting(rows):
+        for config in aggregates(group)[0]:
+            if config.method.kind != "data":
+                time = re.sub(r"\D", "-", max(row.ended for row in config.rows)[:19])
                 name = f"results_{time[:10]}T{time[11:]}.000000.json"
-                files[f"{FOLDER}/{ORGANISATION}/{_model(one)}/{name}"] = _text(one)
+                files[f"{FOLDER}/{ORGANISATION}/{_model(config)}/{name}"] = _document(config)
     return files
 
 
-def _protocol(one: Aggregate) -> dict[str, object]:
+def _protocol(config: Aggregate) -> dict[str, object]:
     """Return how the numbers of one model were measured."""
-    method = one.rows[0].method
+    method = config.method
     setting = method.setting
     return {
         "checkpoint": "last",
@@ -54,32 +53,32 @@ def _protocol(one: Aggregate) -> dict[str, object]:
     }
 
 
-def _model(one: Aggregate) -> str:
+def _model(config: Aggregate) -> str:
     """Return a model's name: what it is, and a hash of all that must not be merged with it."""
-    method = one.rows[0].method
-    unlike = [
-        *(method.setting.source, method.setting.episodes, method.name, one.label),
-        *(None if one.tuned else method.config, _protocol(one)),
+    method = config.method
+    identity = [
+        *(method.setting.source, method.setting.episodes, method.name, config.label),
+        *(None if config.tuned else method.config, _protocol(config)),
     ]
-    digest = hashlib.sha256(json.dumps(unlike).encode()).hexdigest()[:8]
-    words = f"{method.name} {one.label or ''} {method.setting.source}"
-    return f"{re.sub('[^A-Za-z0-9]+', '-', words).strip('-')[:80]}-{digest}"
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    name = f"{method.name} {config.label or ''} {method.setting.source}"
+    return f"{re.sub('[^A-Za-z0-9]+', '-', name).strip('-')[:80]}-{digest}"
 
 
-def _text(one: Aggregate) -> str:
-    method = one.rows[0].method
+def _document(config: Aggregate) -> str:
+    method = config.method
     document = {
         "config": {
-            "model_name": f"{ORGANISATION}/{_model(one)}",
+            "model_name": f"{ORGANISATION}/{_model(config)}",
             "model_dtype": PRECISION,
             "model_sha": NO_REVISION,
             "method": method.name,
-            "configuration": one.label,
+            "configuration": config.label,
             "source": method.setting.source,
-            "protocol": _protocol(one),
+            "protocol": _protocol(config),
         },
-        "results": {row.method.task: _metrics(row) for row in one.rows},
-        "details": {row.method.task: _details(row) for row in one.rows},
+        "results": {row.method.task: _metrics(row) for row in config.rows},
+        "details": {row.method.task: _details(row) for row in config.rows},
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 

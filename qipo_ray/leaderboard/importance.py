@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qipo_ray.leaderboard.trial_results import TrialResult, Value
+from qipo_ray.leaderboard.statistics.ranks import mean_ranks
+from qipo_ray.leaderboard.trial_results import TrialResult, Value, is_number
 from qipo_ray.study.trial import BROKEN
 
 SHUFFLES = 500
-MOST_GROUPS = 4  # a number with more values is cut at its quartiles
+MAX_GROUPS = 4  # a number with more values is cut at its quartiles
 
 
 @dataclass(frozen=True)
@@ -31,51 +32,50 @@ class Association:
 def associations(
     trials: Sequence[TrialResult], generator: np.random.Generator
 ) -> list[Association]:
-    """Return the association of every parameter with two values or more, the strongest first.
-
-    Trials are ranked as the search ranks them: rungs reached, then value; broken ones are last.
-    """
-    found = []
+    """Return the association of every parameter with two values or more, the strongest first."""
+    results = []
     for key in dict.fromkeys(key for trial in trials for key in trial.params):
-        some = [trial for trial in trials if key in trial.params]
-        groups = _groups([trial.params[key] for trial in some])
-        if 1 < groups.max() + 1 < len(some):
-            order = ranks(some)
-            shuffled = generator.permuted(np.tile(order, (SHUFFLES, 1)), axis=1)
-            share = float(_between(order[None], groups)[0])
-            chance = float(np.quantile(_between(shuffled, groups), 0.95))
-            found.append(Association(key, share, chance, len(some)))
-    return sorted(found, key=lambda one: -one.share)
+        searched = [trial for trial in trials if key in trial.params]
+        groups = _groups([trial.params[key] for trial in searched])
+        if 1 < groups.max() + 1 < len(searched):
+            ranks = trial_ranks(searched)
+            shuffled = generator.permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
+            share = float(_share_between(ranks[None], groups)[0])
+            chance = float(np.quantile(_share_between(shuffled, groups), 0.95))
+            results.append(Association(key, share, chance, len(searched)))
+    return sorted(results, key=lambda association: -association.share)
 
 
-def ranks(trials: Sequence[TrialResult]) -> np.ndarray:
-    """Return the rank of each trial (T,), the best highest; equal ones share their mean rank."""
-    keys = [
-        (-1.0, 0.0) if trial.state in BROKEN or trial.value is None else (trial.rung, trial.value)
-        for trial in trials
-    ]
-    place = {key: i for i, key in enumerate(sorted(set(keys)))}
-    which = np.array([place[key] for key in keys])
-    counts = np.bincount(which)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[which])
+def trial_ranks(trials: Sequence[TrialResult]) -> np.ndarray:
+    """Return the rank of each trial (T,), the best highest; equal ones share their mean rank.
+
+    They are ranked as the search ranks them: rungs reached, then value; broken ones are last.
+    """
+    return mean_ranks(
+        [
+            (-1.0, 0.0)
+            if trial.state in BROKEN or trial.value is None
+            else (trial.rung, trial.value)
+            for trial in trials
+        ]
+    )
 
 
 def _groups(values: Sequence[Value]) -> np.ndarray:
     """Return the group of each value (T,), from 0: equal values, or quarters of many numbers."""
     distinct = sorted(set(values), key=lambda value: (str(type(value)), value))
-    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in distinct)
-    if numeric and len(distinct) > MOST_GROUPS:
+    if len(distinct) > MAX_GROUPS and all(map(is_number, distinct)):
         numbers = np.array(values, dtype=float)
         edges = np.quantile(numbers, [0.25, 0.5, 0.75])
         return np.unique(np.searchsorted(edges, numbers, side="left"), return_inverse=True)[1]
     return np.array([distinct.index(value) for value in values])
 
 
-def _between(orders: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def _share_between(ranks: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Return the share of variance (K,) between groups (T,) of each order (K, T) of ranks."""
     member = np.eye(groups.max() + 1)[groups]  # (T, G)
-    means = orders @ member / member.sum(0)
-    overall = orders.mean(1, keepdims=True)
-    total = ((orders - overall) ** 2).sum(1)
+    means = ranks @ member / member.sum(0)
+    overall = ranks.mean(1, keepdims=True)
+    total = ((ranks - overall) ** 2).sum(1)
     between = ((means - overall) ** 2 * member.sum(0)).sum(1)
     return np.asarray(np.divide(between, total, out=np.zeros_like(total), where=total > 0))

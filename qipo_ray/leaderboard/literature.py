@@ -15,7 +15,6 @@ from qipo_ray.config.yaml_source import Document, parse_yaml
 from qipo_ray.data.tasks import get_task, task_ids
 from qipo_ray.errors import UserError, nearest
 
-COMPARABLE = "d4rl"  # the only source of data whose scores published ones may stand beside
 PACKAGED = "literature.yaml"
 # Field -> whether it must be there.
 SOURCE_FIELDS = {"citation": True, "url": True}
@@ -29,7 +28,7 @@ RESULT_FIELDS = {
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedScore:
     """One published score: what was printed where, and how it was measured as far as known."""
 
     task: str
@@ -43,24 +42,19 @@ class Published:
     note: str | None
 
 
-def literature_for(tasks: Iterable[str], source: str) -> tuple[Published, ...]:
-    """Return the published scores of some tasks, by task in the order given, then by the file.
-
-    Empty for data from anywhere but D4RL's own files: nothing published compares with them.
-    """
-    if source != COMPARABLE:
-        return ()
+def literature_for(tasks: Iterable[str]) -> tuple[PublishedScore, ...]:
+    """Return the published scores of some tasks, by task in the order given, then by the file."""
     return tuple(row for task in dict.fromkeys(tasks) for row in packaged() if row.task == task)
 
 
 @cache
-def packaged() -> tuple[Published, ...]:
+def packaged() -> tuple[PublishedScore, ...]:
     """Return every published score that ships with the package."""
     text = resources.files("qipo_ray.leaderboard").joinpath(PACKAGED).read_text("utf-8")
     return parse(text, PACKAGED)
 
 
-def parse(text: str, where: str) -> tuple[Published, ...]:
+def parse(text: str, where: str) -> tuple[PublishedScore, ...]:
     """Return the published scores in YAML text; ``UserError`` names ``where`` and the line."""
     document = parse_yaml(text, where)
     top = _fields(document, (), {"sources": True, "results": True}, document.value)
@@ -69,7 +63,7 @@ def parse(text: str, where: str) -> tuple[Published, ...]:
         _texts(document, ("sources", name), SOURCE_FIELDS, sources[name])
     if not isinstance(top["results"], list):
         raise _fault(document, ("results",), f"results must be a list; got {show(top['results'])}")
-    rows: list[Published] = []
+    rows: list[PublishedScore] = []
     for place in range(len(top["results"])):
         rows += _result(document, ("results", str(place)), top["results"][place], sources)
     for row, count in Counter((row.task, row.method, row.source) for row in rows).items():
@@ -80,7 +74,7 @@ def parse(text: str, where: str) -> tuple[Published, ...]:
 
 def _result(
     document: Document, path: tuple[str, ...], value: object, sources: Mapping[str, Any]
-) -> list[Published]:
+) -> list[PublishedScore]:
     """Return the scores of one entry: one method from one source."""
     entry = _texts(document, path, RESULT_FIELDS, value)
     name = entry["source"]
@@ -97,7 +91,7 @@ def _result(
             raise _fault(document, here, f"{show(task)} is no task of D4RL's own files{guess}")
         score, plus_minus = _numbers(document, here, printed)
         rows.append(
-            Published(
+            PublishedScore(
                 task=task,
                 method=entry["method"],
                 score=score,

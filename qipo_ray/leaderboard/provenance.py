@@ -1,4 +1,4 @@
-"""What a record says of the hardware it was made on, by name and in words."""
+"""What a record says of the hardware it was made on, by name and as text."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ HARDWARE = {
 
 def hardware_of(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the hardware by name; of older records, which hold one word, the machine alone."""
-    found: Any = provenance["hardware"]
-    if isinstance(found, str):
-        return {} if found == "unknown" else {"machine": found}
-    return dict(found)
+    hardware: Any = provenance["hardware"]
+    if isinstance(hardware, str):
+        return {} if hardware == "unknown" else {"machine": hardware}
+    return dict(hardware)
 
 
 def hardware_text(hardware: Any) -> str:
-    """Return a record's ``provenance.hardware`` as words."""
-    found = hardware_of({"hardware": hardware})
-    words = [str(found[key]) for key in HARDWARE if key != "threads" and found.get(key)]
-    if found.get("threads"):
-        words.append(f"{found['threads']} threads" if found["threads"] > 1 else "1 thread")
-    if found.get("torch"):
-        words.append(f"torch {found['torch']}")
-    also = [hardware_text(one) for one in found.get("also", [])]
-    return "; also ".join([", ".join(words) or "unknown", *also])
+    """Return a record's ``provenance.hardware`` as text."""
+    fields = hardware_of({"hardware": hardware})
+    parts = [str(fields[key]) for key in HARDWARE if key != "threads" and fields.get(key)]
+    if fields.get("threads"):
+        parts.append(f"{fields['threads']} threads" if fields["threads"] > 1 else "1 thread")
+    if fields.get("torch"):
+        parts.append(f"torch {fields['torch']}")
+    machines = [", ".join(parts) or "unknown", *map(hardware_text, fields.get("also", []))]
+    return "; also ".join(machines)

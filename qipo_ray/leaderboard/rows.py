@@ -15,7 +15,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
-from qipo_ray.leaderboard.statistics import Spread, spread
+from qipo_ray.leaderboard.statistics.spread import Spread, spread
 from qipo_ray.store.records import unique
 from qipo_ray.study.selection import PAPER
 
@@ -28,7 +28,7 @@ KINDS: tuple[Kind, ...] = ("data", "cloning", "qipo")  # in the order of a table
 
 @dataclass(frozen=True, order=True)
 class EvalSetting:
-    """What all numbers of one table share: where the data came from and how was measured."""
+    """What all numbers of one table share: the source of the data, and how was measured."""
 
     source: str  # d4rl, minari, generated, other
     episodes: int  # per final evaluation
@@ -71,8 +71,8 @@ class Row:
     repeats: int  # runs beyond the first of a seed; a seed counts once, with their mean
 
 
-class _Value(NamedTuple):
-    """What one record says about one method; notes and end may be those of its like."""
+class _RunScore(NamedTuple):
+    """What one record says about one method; notes and end may be those of the whole group."""
 
     seed: int | None
     last: float
@@ -83,7 +83,7 @@ class _Value(NamedTuple):
     best_episodes: int | None = None
 
 
-def left_out_because(record: Record) -> str | None:
+def exclusion_reason(record: Record) -> str | None:
     """Return why a record may not enter a table, or None: only whole, reported runs do."""
     if record["purpose"] not in REPORTED:
         return str(record["purpose"])
@@ -98,29 +98,29 @@ def _normalised(score: Mapping[str, Any] | None) -> float | None:
 
 def collect(records: Iterable[Record]) -> tuple[list[Row], Counter[str]]:
     """Return the rows of a leaderboard in its order, and how many records it left out and why."""
-    found = unique(records)
-    left_out = Counter({"copy": found.copies, "differing copy": len(found.differing)})
-    runs: defaultdict[tuple[object, ...], list[Record]] = defaultdict(list)
-    for record in found.kept:
-        reason = left_out_because(record)
+    runs = unique(records)
+    left_out = Counter({"copy": runs.copies, "differing copy": len(runs.differing)})
+    groups: defaultdict[tuple[object, ...], list[Record]] = defaultdict(list)
+    for record in runs.kept:
+        reason = exclusion_reason(record)
         if reason:
             left_out[reason] += 1
         else:
-            runs[_likeness(record)].append(record)
-    values: defaultdict[Method, list[_Value]] = defaultdict(list)
-    for some in runs.values():
-        _add(some, values)
-    rows = [_row(method, some) for method, some in values.items() if some]
+            groups[_group_key(record)].append(record)
+    scores: defaultdict[Method, list[_RunScore]] = defaultdict(list)
+    for group in groups.values():
+        _add_scores(group, scores)
+    rows = [_row(method, run_scores) for method, run_scores in scores.items()]
     return sorted(rows, key=_order), +left_out
 
 
 def by_setting(rows: Iterable[Row]) -> Iterator[tuple[EvalSetting, list[Row]]]:
     """Yield the rows of each data source and protocol, which no table mixes."""
-    for setting, some in groupby(rows, key=lambda row: row.method.setting):
-        yield setting, list(some)
+    for setting, group in groupby(rows, key=lambda row: row.method.setting):
+        yield setting, list(group)
 
 
-def _likeness(record: Record) -> tuple[object, ...]:
+def _group_key(record: Record) -> tuple[object, ...]:
     """Return all that a record's methods are made of: runs that share it differ in the seed."""
     protocol, label, data = record["protocol"], record["label"], record["data"]
     scores = record["final"]["last"], record["behaviour_cloning"], data["score"]
@@ -132,12 +132,11 @@ def _likeness(record: Record) -> tuple[object, ...]:
     )
 
 
-def _add(runs: Sequence[Record], values: defaultdict[Method, list[_Value]]) -> None:
-    """Add what like runs say: about QIPO, about cloning, about the data."""
+def _add_scores(runs: Sequence[Record], scores: defaultdict[Method, list[_RunScore]]) -> None:
+    """Add the scores of runs of one group: of QIPO, of cloning, of the data."""
     qipo = method_of(runs[0])
-    cloning, own = _cloning(qipo, runs[0]), _own(qipo, runs[0])
+    cloning, data = _cloning_method(qipo, runs[0]), _data_method(qipo, runs[0])
     paired = cloning is not None and cloning.episodes == qipo.episodes
-    of_qipo, of_cloning, of_data = (values[one] if one else [] for one in (qipo, cloning, own))
     notes = tuple(dict.fromkeys(note for record in runs for note in record["data"]["notes"]))
     ended = max(record["provenance"]["ended"] for record in runs)
     for record in runs:
@@ -146,11 +145,12 @@ def _add(runs: Sequence[Record], values: defaultdict[Method, list[_Value]]) -> N
         cloned = _normalised(record["behaviour_cloning"])
         gain = last - cloned if paired and cloned is not None else None
         episodes = None if best is None else final["best"]["episodes"]
-        of_qipo.append(_Value(seed, last, notes, ended, gain, best, episodes))
-        if cloned is not None:
-            of_cloning.append(_Value(seed, cloned, notes, ended))
-    behaved = {_normalised(record["data"]["score"]) for record in runs}
-    of_data += [_Value(None, score, notes, ended) for score in behaved if score is not None]
+        scores[qipo].append(_RunScore(seed, last, notes, ended, gain, best, episodes))
+        if cloning is not None and cloned is not None:
+            scores[cloning].append(_RunScore(seed, cloned, notes, ended))
+    for score in {_normalised(record["data"]["score"]) for record in runs}:
+        if data is not None and score is not None:
+            scores[data].append(_RunScore(None, score, notes, ended))
 
 
 def method_of(record: Record) -> Method:
@@ -179,7 +179,7 @@ def method_of(record: Record) -> Method:
     )
 
 
-def _cloning(qipo: Method, record: Record) -> Method | None:
+def _cloning_method(qipo: Method, record: Record) -> Method | None:
     """Return what the score of the behaviour model that a run built on is about, if it has one."""
     score = record["behaviour_cloning"]
     if score is None:
@@ -196,7 +196,7 @@ def _cloning(qipo: Method, record: Record) -> Method | None:
     )
 
 
-def _own(qipo: Method, record: Record) -> Method | None:
+def _data_method(qipo: Method, record: Record) -> Method | None:
     """Return what the score of the data themselves is about, if they have one."""
     score = record["data"]["score"]
     if score is None:
@@ -215,7 +215,7 @@ def _own(qipo: Method, record: Record) -> Method | None:
     )
 
 
-def at(tree: Any, keys: Sequence[str]) -> Any:
+def lookup(tree: Any, keys: Sequence[str]) -> Any:
     """Return what lies under nested keys, or None."""
     for key in keys:
         tree = tree.get(key) if isinstance(tree, Mapping) else None
@@ -224,11 +224,11 @@ def at(tree: Any, keys: Sequence[str]) -> Any:
 
 def _cloning_label(config: Mapping[str, Any]) -> str | None:
     """Return what tells one cloning row from another: length, what it sees, if it is averaged."""
-    updates, seen = at(config, ("behaviour", "updates")), at(config, ("data", "observations"))
+    updates = lookup(config, ("behaviour", "updates"))
     if not isinstance(updates, int):
         return None
-    words = f"{updates:,} updates, {seen} observations"
-    return words if _average(config) is None else f"{words}, averaged"
+    label = f"{updates:,} updates, {lookup(config, ('data', 'observations'))} observations"
+    return label if _average(config) is None else f"{label}, averaged"
 
 
 def _average(config: Mapping[str, Any]) -> float | None:
@@ -236,8 +236,8 @@ def _average(config: Mapping[str, Any]) -> float | None:
 
     Records from before ``behaviour.ema_rate`` have only that.
     """
-    averaged = at(config, ("evaluation", "weights")) == "ema"
-    rate: float | None = at(config, ("behaviour", "ema_rate")) if averaged else None
+    averaged = lookup(config, ("evaluation", "weights")) == "ema"
+    rate: float | None = lookup(config, ("behaviour", "ema_rate")) if averaged else None
     return rate
 
 
@@ -248,39 +248,39 @@ def _cloning_hash(record: Record) -> str:
     if isinstance(settings, Mapping):
         used = {"ema_rate", "weights"}  # by averages and by later stages, not by cloning
         settings = {key: value for key, value in settings.items() if key not in used}
-    parts = [settings, at(config, ("data", "observations")), at(config, ("sampler",))]
+    parts = [settings, lookup(config, ("data", "observations")), lookup(config, ("sampler",))]
     parts += [] if _average(config) is None else [_average(config)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _row(method: Method, values: list[_Value]) -> Row:
+def _row(method: Method, scores: list[_RunScore]) -> Row:
     """Return the row of one method: one number per seed, then mean and spread over seeds."""
-    runs: defaultdict[int | None, list[_Value]] = defaultdict(list)
-    for value in values:
-        runs[value.seed].append(value)
+    runs: defaultdict[int | None, list[_RunScore]] = defaultdict(list)
+    for score in scores:
+        runs[score.seed].append(score)
     seeds = tuple(sorted(seed for seed in runs if seed is not None))
-    ordered = [runs[seed] for seed in seeds] or [values]
-    scores = _per_seed([value.last for value in run] for run in ordered)
-    gains = _per_seed([value.gain for value in run] for run in ordered)
-    bests = _per_seed([value.best for value in run] for run in ordered)
+    by_seed = [runs[seed] for seed in seeds] or [scores]
+    lasts = _per_seed([score.last for score in group] for group in by_seed)
+    gains = _per_seed([score.gain for score in group] for group in by_seed)
+    bests = _per_seed([score.best for score in group] for group in by_seed)
     return Row(
         method=method,
-        last=spread(scores),
+        last=spread(lasts),
         gain=spread(gains) if gains else None,
         best=spread(bests) if bests else None,
-        best_episodes=tuple(sorted({v.best_episodes for v in values if v.best_episodes})),
+        best_episodes=tuple(sorted({s.best_episodes for s in scores if s.best_episodes})),
         seeds=seeds,
-        scores=tuple(scores),
-        notes=tuple(dict.fromkeys(note for value in values for note in value.notes)),
-        ended=max(value.ended for value in values),
-        repeats=len(values) - len(runs) if method.kind == "qipo" else 0,
+        scores=tuple(lasts),
+        notes=tuple(dict.fromkeys(note for score in scores for note in score.notes)),
+        ended=max(score.ended for score in scores),
+        repeats=len(scores) - len(runs) if method.kind == "qipo" else 0,
     )
 
 
 def _per_seed(runs: Iterable[Iterable[float | None]]) -> list[float]:
     """Return one number per seed that has any: the mean of its distinct values."""
-    distinct = ({value for value in run if value is not None} for run in runs)
-    return [fmean(some) for some in distinct if some]
+    distinct = ({value for value in values if value is not None} for values in runs)
+    return [fmean(values) for values in distinct if values]
 
 
 def _order(row: Row) -> tuple[object, ...]:

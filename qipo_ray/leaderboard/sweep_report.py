@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,16 +20,16 @@ from qipo_ray.leaderboard.costs import Costs, costs_of
 from qipo_ray.leaderboard.figures import FigureGroup, gallery
 from qipo_ray.leaderboard.formats.html import environment, table_data
 from qipo_ray.leaderboard.health import warnings_of
-from qipo_ray.leaderboard.labels import words
+from qipo_ray.leaderboard.labels import row_labels
 from qipo_ray.leaderboard.provenance import hardware_text
-from qipo_ray.leaderboard.rows import KINDS, Record, Row, by_setting
+from qipo_ray.leaderboard.rows import Record, Row, by_setting
 from qipo_ray.leaderboard.tables import Table
-from qipo_ray.leaderboard.trial_results import active
-from qipo_ray.leaderboard.views import comparison
+from qipo_ray.leaderboard.trial_results import active_params
+from qipo_ray.leaderboard.views import against_best
 from qipo_ray.store.records import unique
 
 SPECIFICATION = "sweep.yaml"
-MOST_BEST = 60  # configurations that are shown in full
+MAX_BEST = 60  # configurations that are shown in full
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,19 @@ class SweepReport:
     """A sweep's folder, read: its records, copies too, and the specification if it has one."""
 
     root: Path
-    given: tuple[Record, ...]
+    all_records: tuple[Record, ...]
     specification: Mapping[str, Any]
     literature: bool = False
 
     @cached_property
     def board(self) -> Leaderboard:
         """The leaderboard of the records."""
-        return from_records(self.given, literature=self.literature)
+        return from_records(self.all_records, literature=self.literature)
 
     @cached_property
     def records(self) -> list[Record]:
         """The records, each run once."""
-        return unique(self.given).kept
+        return unique(self.all_records).kept
 
     @property
     def space(self) -> Mapping[str, Any]:
@@ -59,12 +60,12 @@ class SweepReport:
     @property
     def comparisons(self) -> list[Table]:
         """The best of each data source and protocol against the others."""
-        found = (comparison(setting, rows) for setting, rows in by_setting(self.board.rows))
-        return [table for table in found if table is not None]
+        tables = (against_best(setting, rows) for setting, rows in by_setting(self.board.rows))
+        return [table for table in tables if table is not None]
 
     @cached_property
-    def rooms(self) -> list[FigureGroup]:
-        """The pictures."""
+    def figure_groups(self) -> list[FigureGroup]:
+        """The figures."""
         return gallery(self.records, self.board.rows, self.space)
 
     def html(self) -> str:
@@ -76,13 +77,13 @@ class SweepReport:
             environment()
             .get_template("report.html")
             .render(
-                title=f"SweepReport: {', '.join(sorted({r['sweep'] for r in self.records}))}",
+                title=f"Report: {', '.join(sorted({r['sweep'] for r in self.records}))}",
                 board=self.board,
                 tables=[table_data(table) for table in self.board.tables],
                 comparisons=[table_data(table) for table in self.comparisons],
-                rooms=self.rooms,
-                best=best[:MOST_BEST],
-                more_best=len(best[MOST_BEST:]),
+                figure_groups=self.figure_groups,
+                best=best[:MAX_BEST],
+                more_best=len(best[MAX_BEST:]),
                 costs=_cost_lines(costs_of(self.records, self.root)),
                 warnings=warnings_of(self.records, self.root),
                 data_notes=sorted({n for r in self.records for n in r["data"]["notes"]}),
@@ -96,15 +97,15 @@ class SweepReport:
         )
 
     def files(self, folder: Path) -> Iterator[tuple[Path, bytes]]:
-        """Yield the page, then the pictures as SVG and PNG, each with its place in ``folder``."""
+        """Yield the page, then the figures as SVG and PNG, each with its path in ``folder``."""
         yield folder / "report.html", self.html().encode()
-        yield from self.pictures(folder / "figures")
+        yield from self.figure_files(folder / "figures")
 
-    def pictures(self, folder: Path) -> Iterator[tuple[Path, bytes]]:
-        """Yield every picture as SVG and PNG, with its place in ``folder``."""
-        for picture in (picture for room in self.rooms for picture in room.pictures):
-            yield folder / f"{picture.name}.svg", picture.svg().encode()
-            yield folder / f"{picture.name}.png", picture.png()
+    def figure_files(self, folder: Path) -> Iterator[tuple[Path, bytes]]:
+        """Yield every figure as SVG and PNG, with its path in ``folder``."""
+        for figure in (figure for group in self.figure_groups for figure in group.figures):
+            yield folder / f"{figure.name}.svg", figure.svg().encode()
+            yield folder / f"{figure.name}.png", figure.png()
 
 
 def read_report(root: Path, *, literature: bool = False) -> SweepReport:
@@ -114,22 +115,22 @@ def read_report(root: Path, *, literature: bool = False) -> SweepReport:
         UserError: if there is no such folder, or no record, or ``sweep.yaml`` is damaged.
     """
     root = Path(root)
-    given = tuple(records_below([root]))
-    return SweepReport(root.resolve(), given, _specification(root), literature)
+    records = tuple(records_below([root]))
+    return SweepReport(root.resolve(), records, _specification(root), literature)
 
 
 def _specification(root: Path) -> Mapping[str, Any]:
     path = root / SPECIFICATION
     try:
-        found = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         line = " ".join(str(problem).split())
         raise UserError(f"{path}: not readable: {line:.200}") from None
-    if not isinstance(found, dict) or not isinstance(found.get("space", {}), dict):
+    if not isinstance(content, dict) or not isinstance(content.get("space", {}), dict):
         raise UserError(f"{path}: expected a sweep's specification, with a mapping 'space'")
-    return found
+    return content
 
 
 def _best(
@@ -137,27 +138,27 @@ def _best(
 ) -> list[dict[str, object]]:
     """Return per data source and task the best configuration of each method, in full."""
     configs = {record["config_hash"]: record["config"] for record in records}
-    names = words(row.method for row in rows)
-    top: dict[tuple[object, ...], Row] = {}
+    labels = row_labels(row.method for row in rows)
+    best: dict[tuple[object, ...], Row] = {}
     for row in rows:
         key = (row.method.setting, row.method.task, row.method.name)
-        if row.method.kind == KINDS[-1] and (key not in top or row.last.mean > top[key].last.mean):
-            top[key] = row
+        if row.method.kind == "qipo" and (key not in best or row.last.mean > best[key].last.mean):
+            best[key] = row
     return [
         {
             "row": row,
-            "name": names[row.method],
-            "params": sorted(active(configs[row.method.config], space).items()),
+            "label": labels[row.method],
+            "params": sorted(active_params(configs[row.method.config], space).items()),
             "config": yaml.safe_dump(
                 configs[row.method.config], sort_keys=False, allow_unicode=True
             ),
         }
-        for row in top.values()
+        for row in best.values()
     ]
 
 
 def _cost_lines(costs: Costs) -> list[tuple[str, str]]:
-    """Return what the runs cost, as pairs of words for a list."""
+    """Return what the runs cost, as pairs of text for a list."""
     lines = [
         ("runs", f"{costs.runs:,}"),
         ("from first start to last end", duration(costs.wall_s)),
@@ -171,14 +172,14 @@ def _cost_lines(costs: Costs) -> list[tuple[str, str]]:
         lines.append(("device time spent", duration(costs.trained_s)))
         lines.append(("saved by sharing stages", duration(saved) + share))
     lines += [
-        (f"{stage} jobs", f"{asked:,} needed, {trained:,} trained")
-        for stage, (asked, trained) in costs.jobs.items()
+        (f"{stage} jobs", f"{needed:,} needed, {trained:,} trained")
+        for stage, (needed, trained) in costs.jobs.items()
     ]
     return lines
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it."""
+    """Return a time as text: ``12.0 s``, ``1 min 05 s`` or ``2 h 03 min``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -187,7 +188,7 @@ def duration(seconds: float) -> str:
 
 
 def _plan(specification: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return how the search was set up, as pairs of words for a list."""
+    """Return how the search was set up, as pairs of text for a list."""
     if not specification:
         return []
     seeds, rungs = specification.get("seeds", {}), specification.get("rungs", {})
@@ -204,21 +205,20 @@ def _plan(specification: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _origins(records: Sequence[Record]) -> list[list[tuple[str, str]]]:
-    """Return each distinct way in which runs were made, as pairs of words for a list."""
-    found: dict[tuple[tuple[str, str], ...], int] = {}
+    """Return each distinct way in which runs were made, as pairs of text for a list."""
+    counts: Counter[tuple[tuple[str, str], ...]] = Counter()
     for record in records:
-        made = record["provenance"]
-        commit = (made["commit"] or "none") + (" and changes" if made["dirty"] else "")
-        command = made["command"]
-        packages = ", ".join(f"{name} {v}" for name, v in sorted(made["packages"].items()))
-        key = (
+        provenance = record["provenance"]
+        commit = (provenance["commit"] or "none") + (" and changes" if provenance["dirty"] else "")
+        command = provenance["command"]
+        packages = ", ".join(f"{name} {v}" for name, v in sorted(provenance["packages"].items()))
+        origin = (
             ("command", command if isinstance(command, str) else " ".join(command)),
-            ("version", str(made["version"])),
+            ("version", str(provenance["version"])),
             ("commit", commit),
-            ("Python", str(made["python"])),
+            ("Python", str(provenance["python"])),
             ("packages", packages or "none recorded"),
-            ("hardware", hardware_text(made["hardware"])),
+            ("hardware", hardware_text(provenance["hardware"])),
         )
-        found[key] = found.get(key, 0) + 1
-    ranked = sorted(found.items(), key=lambda item: -item[1])
-    return [[("runs", f"{count:,}"), *key] for key, count in ranked[:5]]
+        counts[origin] += 1
+    return [[("runs", f"{count:,}"), *origin] for origin, count in counts.most_common(5)]

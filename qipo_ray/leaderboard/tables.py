@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from qipo_ray.leaderboard.statistics import Interval, Spread
+from qipo_ray.leaderboard.statistics.bootstrap import Interval
+from qipo_ray.leaderboard.statistics.spread import Spread
 
-Shown = Literal["everywhere", "document", "file"]
+Visibility = Literal["everywhere", "document", "file"]
 Kind = Literal["task", "family", "config", "comparison", "literature"]
 
 NOTHING = "–"
@@ -29,7 +30,7 @@ class Score:
     bold: bool = False  # not told from the best: inside the best's interval
 
     @classmethod
-    def of(
+    def from_spread(
         cls, spread: Spread | None, interval: Interval | None = None, *, bold: bool = False
     ) -> Score | None:
         """Return the mean over seeds as a score; None for no values."""
@@ -49,24 +50,24 @@ class Score:
 
     def part(self, name: str) -> float | None:
         """Return one part, such as ``std``, as CSV and JSON name it."""
-        found: float | None = getattr(self, _ATTRIBUTES.get(name, name))
-        return found
+        value: float | None = getattr(self, _ATTRIBUTES.get(name, name))
+        return value
 
 
 @dataclass(frozen=True)
-class Noted:
+class Footnoted:
     """Text with the number of its footnote."""
 
     text: str
     note: int
 
 
-Cell = str | int | bool | Score | Noted | None
+Cell = str | int | bool | Score | Footnoted | None
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its key in files, its title for people, and where it is shown.
+    """A column: its key in files, its title for people, and its visibility.
 
     ``everywhere`` is terminal, document and file; ``document`` leaves the terminal out; ``file``
     is CSV and JSON alone: what a document says once, above the table.
@@ -74,7 +75,7 @@ class Column:
 
     key: str
     title: str
-    shown: Shown = "everywhere"
+    visibility: Visibility = "everywhere"
     parts: tuple[str, ...] = ()  # of scores; in CSV every data source has columns of its own
     signed: bool = False
     muted: bool = False  # greyed where the format can: not to be compared
@@ -98,29 +99,29 @@ class Table:
     footnotes: tuple[str, ...] = ()  # number 1 is the first
     kind: Kind = "task"
 
-    def shown(self, *where: Shown) -> list[int]:
-        """Return the indices of the columns shown at one of the places."""
-        return [i for i, column in enumerate(self.columns) if column.shown in where]
+    def visible(self, *visibilities: Visibility) -> list[int]:
+        """Return the indices of the columns of these visibilities."""
+        return [i for i, column in enumerate(self.columns) if column.visibility in visibilities]
 
     @property
     def document_columns(self) -> list[Column]:
         """The columns of a document."""
-        return [self.columns[i] for i in self.shown("everywhere", "document")]
+        return [self.columns[i] for i in self.visible("everywhere", "document")]
 
     @cached_property
     def document_rows(self) -> list[list[tuple[Column, Cell, str]]]:
-        """The rows of a document: each cell with its column and as people read it.
+        """The rows of a document: each cell with its column and its text.
 
         It is made once for all formats.
         """
-        shown = self.shown("everywhere", "document")
+        indices = self.visible("everywhere", "document")
         return [
-            [(self.columns[i], row[i], text(self.columns[i], row[i])) for i in shown]
+            [(self.columns[i], row[i], cell_text(self.columns[i], row[i])) for i in indices]
             for row in self.rows
         ]
 
 
-def text(column: Column, cell: Cell, *, narrow: bool = False) -> str:
+def cell_text(column: Column, cell: Cell, *, narrow: bool = False) -> str:
     """Return a cell as people read it: ``mean ± std [low, high]``, a dash for nothing.
 
     ``narrow`` is for a terminal: no interval beside a deviation.
@@ -131,16 +132,16 @@ def text(column: Column, cell: Cell, *, narrow: bool = False) -> str:
         number = f"{cell.value:+.1f}" if column.signed else f"{cell.value:.1f}"
         spread = "" if cell.std is None else f" ± {cell.std:.1f}"
         return number + spread + ("" if narrow and spread else _brackets(cell.interval))
-    if isinstance(cell, Noted):
+    if isinstance(cell, Footnoted):
         return f"{clean(cell.text)} [{cell.note}]"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     return clean(str(cell))
 
 
-def plain(cell: Cell) -> str | int | bool | None:
+def file_value(cell: Cell) -> str | int | bool | None:
     """Return what a file holds of a cell that is no score."""
-    if isinstance(cell, Noted):
+    if isinstance(cell, Footnoted):
         return cell.text
     if isinstance(cell, Score):
         raise TypeError("a score has parts, and its column must name them")
@@ -151,6 +152,11 @@ def clean(value: str) -> str:
     """Return text on one line, without signs that steer a terminal or the direction of text."""
     line = " ".join(value.split())
     return line if line.isprintable() else "".join(c for c in line if c.isprintable())
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 run``, ``2 runs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _brackets(interval: Interval | None) -> str:

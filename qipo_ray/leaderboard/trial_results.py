@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from qipo_ray.leaderboard.rows import Record, at
+from qipo_ray.leaderboard.rows import Record, lookup
 from qipo_ray.study.selection import PAPER_ORIGIN
 from qipo_ray.study.trial import BROKEN, TrialState
 
@@ -38,35 +38,35 @@ def trial_results(records: Iterable[Record], space: Mapping[str, Any]) -> list[T
     for record in records:
         if record["purpose"] == "search" and record["label"]["name"] != PAPER_ORIGIN:
             groups[record["task"], record["data"]["sha256"], record["config_hash"]].append(record)
-    ordered = sorted(groups.values(), key=lambda some: (some[0]["task"], _ended(some)))
-    return [_trial(some, space) for some in ordered]
+    ordered = sorted(groups.values(), key=lambda group: (group[0]["task"], _ended(group)))
+    return [_trial_result(group, space) for group in ordered]
 
 
-def active(config: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Value]:
+def active_params(config: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Value]:
     """Return the searched values of a configuration, without those whose ``when`` is not met."""
-    found: dict[str, Value] = {}
-    for key, line in space.items():
-        value = at(config, key.split("."))
-        conditions: Mapping[str, Any] = line.get("when", {})
-        met = all(at(config, above.split(".")) in some for above, some in conditions.items())
+    params: dict[str, Value] = {}
+    for key, parameter in space.items():
+        value = lookup(config, key.split("."))
+        conditions: Mapping[str, Any] = parameter.get("when", {})
+        met = all(lookup(config, k.split(".")) in values for k, values in conditions.items())
         if value is not None and met:
-            found[key] = value
-    return found
+            params[key] = value
+    return params
 
 
-def _trial(records: Sequence[Record], space: Mapping[str, Any]) -> TrialResult:
+def _trial_result(records: Sequence[Record], space: Mapping[str, Any]) -> TrialResult:
     first = records[0]
     states = {record["state"] for record in records}
     worst_first = (*BROKEN, TrialState.PRUNED)
     state = next((state for state in worst_first if state in states), TrialState.FINISHED)
-    reached = [record["scores"][-1]["normalised"] for record in records if record["scores"]]
-    known = [value for value in reached if value is not None]
+    last = [record["scores"][-1]["normalised"] for record in records if record["scores"]]
+    values = [value for value in last if value is not None]
     rungs = [record["reached"]["rung"] for record in records]
     return TrialResult(
         task=first["task"],
         source=first["data"]["source"],
-        params=active(first["config"], space),
-        value=fmean(known) if known and state not in BROKEN else None,
+        params=active_params(first["config"], space),
+        value=fmean(values) if values and state not in BROKEN else None,
         rung=min(-1.0 if rung is None else float(rung) for rung in rungs),
         state=state,
         episodes=sum(score["episodes"] for record in records for score in record["scores"]),
@@ -75,3 +75,8 @@ def _trial(records: Sequence[Record], space: Mapping[str, Any]) -> TrialResult:
 
 def _ended(records: Sequence[Record]) -> str:
     return max(str(record["provenance"]["ended"]) for record in records)
+
+
+def is_number(value: Value) -> bool:
+    """Say whether a searched value is a number; booleans are choices."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.leaderboard.board import from_records
-from qipo_ray.leaderboard.formats.plain import SCHEMA
+from qipo_ray.leaderboard.formats.json import SCHEMA
 from qipo_ray.verify.audit import Audit, reason
 from qipo_ray.verify.record_checks import TOLERANCE
 from qipo_ray.version import __version__

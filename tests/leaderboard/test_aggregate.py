@@ -8,27 +8,23 @@ import pytest
 
 from qipo_ray.leaderboard import from_records
 from qipo_ray.leaderboard.aggregate import (
-    EVERYTHING,
     Aggregate,
     aggregates,
     family_of,
     generator,
-    leaders,
+    leading,
     row_estimates,
     scores_of,
 )
 from qipo_ray.leaderboard.rows import Row, collect
-from qipo_ray.leaderboard.statistics import Estimate, Interval, estimate, iqm, mean_of
+from qipo_ray.leaderboard.statistics.bootstrap import Estimate, Interval, estimate
+from qipo_ray.leaderboard.statistics.point_estimates import iqm, mean_of
 from qipo_ray.leaderboard.tables import Score, Table
 
 Build = Callable[..., dict[str, Any]]
 BuildMany = Callable[..., list[dict[str, Any]]]
 
 HOPPER, WALKER, MAZE = "hopper-medium-v2", "walker2d-medium-v2", "maze2d-umaze-v1"
-
-
-def everything(task: str) -> str:
-    return EVERYTHING
 
 
 def qipo(found: list[Aggregate]) -> list[Aggregate]:
@@ -95,7 +91,12 @@ def test_leaders_lie_inside_the_interval_of_the_best(
         Estimate(value, Interval(*ends) if ends else None)
         for value, ends in zip(values, intervals, strict=True)
     ]
-    assert leaders(found, less=less) == expected
+    assert leading(found, [True] * len(found), less=less) == expected
+
+
+def test_what_does_not_compete_is_neither_the_best_nor_leads() -> None:
+    estimates = [Estimate(value, Interval(40.0, 60.0)) for value in (90.0, 50.0, 45.0, 55.0)]
+    assert leading(estimates, [False, True, True, False]) == [False, True, True, False]
 
 
 def test_one_name_is_one_configuration_over_tasks(make_record: Build) -> None:
@@ -106,7 +107,7 @@ def test_one_name_is_one_configuration_over_tasks(make_record: Build) -> None:
     ]
     rows, _ = collect(records)
     (one,) = qipo(aggregates(rows, family_of)[0])
-    assert (one.scope, one.whole, one.tuned) == ("locomotion", True, True)
+    assert (one.scope, one.complete, one.tuned) == ("locomotion", True, True)
     assert one.estimates["mean"].value == 35.0
     assert one.estimates["median"].value == 35.0
     assert one.estimates["gap"].value == 65.0
@@ -121,7 +122,7 @@ def test_names_that_a_task_has_twice_are_told_apart_by_their_hash(make_record: B
         for task in (HOPPER, WALKER)
         for beta in (1.0, 9.0)
     ]
-    found, doubled = aggregates(collect(records)[0], everything)
+    found, doubled = aggregates(collect(records)[0])
     assert not doubled
     assert sorted(one.estimates["mean"].value for one in found) == [11.0, 19.0]
     assert not any(one.tuned for one in found)
@@ -133,7 +134,7 @@ def test_two_data_files_are_never_averaged(make_record: Build) -> None:
         make_record(90.0, task=HOPPER, sha256="b" * 64, seed=1),
         make_record(30.0, task=WALKER),
     ]
-    found, doubled = aggregates(collect(records)[0], everything)
+    found, doubled = aggregates(collect(records)[0])
     assert doubled == [HOPPER]
     assert [one.estimates["mean"].value for one in qipo(found)] == [30.0]
     table = from_records(records, "family").tables[0]

@@ -18,10 +18,10 @@ from markdown_it import MarkdownIt
 
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.leaderboard import By, Leaderboard, from_records
-from qipo_ray.leaderboard.figures import FigureGroup, Picture, intervals
-from qipo_ray.leaderboard.figures.drawing import blank, label
+from qipo_ray.leaderboard.figures import FigureGroup, ReportFigure, intervals
+from qipo_ray.leaderboard.figures.drawing import empty_figure, short_label
 from qipo_ray.leaderboard.figures.intervals import LONGEST_TICK
-from qipo_ray.leaderboard.formats.comma import guard
+from qipo_ray.leaderboard.formats.csv import guard
 from qipo_ray.leaderboard.huggingface import results_files
 from qipo_ray.leaderboard.sweep_report import SweepReport
 from qipo_ray.leaderboard.tables import clean
@@ -152,11 +152,11 @@ def test_html(
         assert clean(payload) in found.cells
 
 
-def report_page(record: dict[str, Any], words: str, picture: Picture) -> str:
+def report_page(record: dict[str, Any], words: str, picture: ReportFigure) -> str:
     """Return a report with one picture, whose every name is ``words``."""
     plan = {"space": {"policy.beta": {}}, "hash": words, "trials": words}
     found = SweepReport(Path(words.replace("/", "-")), (record,), plan)
-    found.__dict__["rooms"] = [FigureGroup(words, (picture,), words)]
+    found.__dict__["figure_groups"] = [FigureGroup(words, (picture,), words)]
     return found.html()
 
 
@@ -167,9 +167,9 @@ def test_report(
     for one, words in ((record, payload), (tame, "a long one " * 5)):
         one["data"]["notes"] = [words]
         one["provenance"]["command"] = words
-    figure = blank(1, 1)  # drawing has a test of its own
-    found = read_html(report_page(record, payload, Picture("p", payload, payload, figure)))
-    harmless = Picture("p", "harmless", "harmless", figure)
+    figure = empty_figure(1, 1)  # drawing has a test of its own
+    found = read_html(report_page(record, payload, ReportFigure("p", payload, payload, figure)))
+    harmless = ReportFigure("p", "harmless", "harmless", figure)
     assert found.tags <= read_html(report_page(tame, "harmless", harmless)).tags
     assert clean(payload) in found.cells
 
@@ -193,7 +193,7 @@ def test_pictures_in_a_report(start: int, make_record: Callable[..., dict[str, A
     drawn = (ElementTree.fromstring(svg) for svg in re.findall(SVG, found))
     texts = "".join("".join(text.split()) for svg in drawn for text in svg.itertext())
     for payload in some:
-        assert "".join(label(f"QIPO-OT, {payload}", LONGEST_TICK).split()) in texts
+        assert "".join(short_label(f"QIPO-OT, {payload}", LONGEST_TICK).split()) in texts
 
 
 def test_markdown(payload: str, record: dict[str, Any]) -> None:
@@ -261,7 +261,7 @@ def test_latex(payload: str, record: dict[str, Any]) -> None:
             if line.endswith(r"\\"):
                 assert not line.startswith(("[", "*"))
         for table in board.tables:
-            width = len(table.shown("everywhere", "document"))
+            width = len(table.visible("everywhere", "document"))
             rows = [line for line in bare.split("\n") if line.count("&") == width - 1]
             assert len(rows) >= len(table.rows) + 1
 

@@ -12,7 +12,7 @@ from qipo_ray.leaderboard import By, from_records
 from qipo_ray.leaderboard.aggregate import family_of
 from qipo_ray.leaderboard.figures.series import series_of
 from qipo_ray.leaderboard.huggingface import results_files
-from qipo_ray.leaderboard.labels import labels, words
+from qipo_ray.leaderboard.labels import config_labels, row_labels
 from qipo_ray.leaderboard.rows import Method, collect, method_of
 
 Build = Callable[..., dict[str, Any]]
@@ -21,7 +21,9 @@ HOPPER, WALKER = "hopper-medium-v2", "walker2d-medium-v2"
 
 def called(records: list[dict[str, Any]], kind: str = "qipo") -> dict[Method, str | None]:
     rows, _ = collect(records)
-    return {m: label for m, label in labels(r.method for r in rows).items() if m.kind == kind}
+    return {
+        m: label for m, label in config_labels(r.method for r in rows).items() if m.kind == kind
+    }
 
 
 def test_a_name_that_stands_for_one_configuration_is_enough(make_record: Build) -> None:
@@ -79,9 +81,9 @@ def test_the_data_of_two_files_are_told_apart(make_record: Build) -> None:
 
 def test_phrases(make_record: Build) -> None:
     methods = [method_of(make_record(1.0, name="paper form")), method_of(make_record(1.0))]
-    assert list(words(methods).values())[0] == "QIPO-OT, paper form"
+    assert list(row_labels(methods).values())[0] == "QIPO-OT, paper form"
     (data,) = (row.method for row in collect([make_record(1.0)])[0] if row.method.kind == "data")
-    assert words([data]) == {data: "data"}
+    assert row_labels([data]) == {data: "data"}
 
 
 @pytest.mark.parametrize("by", [None, "task", "family", "config"])

@@ -35,14 +35,9 @@ def test_a_row_carries_its_source_and_protocol() -> None:
     assert (first.protocol, first.note) == ("10 seeds", "quoted")
 
 
-@pytest.mark.parametrize("source", ["generated", "minari", "other"])
-def test_nothing_published_stands_beside_other_data(source: str) -> None:
-    assert literature_for(["hopper-medium-v2", "hopper-medium", "point"], source) == ()
-
-
 def test_rows_come_by_task_in_the_order_asked_and_once() -> None:
     tasks = ["walker2d-medium-v2", "antmaze-umaze-v2", "walker2d-medium-v2", "pen-human-v1"]
-    rows = literature_for(tasks, "d4rl")
+    rows = literature_for(tasks)
     assert list(dict.fromkeys(row.task for row in rows)) == tasks[:2]
     assert len(set(rows)) == len(rows) > 10
 
@@ -106,7 +101,7 @@ def test_cells_that_nobody_could_read_are_absent() -> None:
 
 
 def test_sources_that_disagree_are_both_kept() -> None:
-    rows = literature_for(["halfcheetah-medium-v2"], "d4rl")
+    rows = literature_for(["halfcheetah-medium-v2"])
     found = {row.source: row.score for row in rows if row.method == "Diffusion-QL"}
     assert found == {"ofql": 51.1, "doser": 51.5}
 

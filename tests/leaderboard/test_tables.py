@@ -6,14 +6,23 @@ from collections.abc import Sequence
 
 import pytest
 
-from qipo_ray.leaderboard.formats.comma import csv_text, guard
-from qipo_ray.leaderboard.formats.document import Document
+from qipo_ray.leaderboard.formats.csv import csv_text, guard
+from qipo_ray.leaderboard.formats.document import BoardDocument
 from qipo_ray.leaderboard.formats.html import table_data
+from qipo_ray.leaderboard.formats.json import json_rows
 from qipo_ray.leaderboard.formats.latex import escape as escape_latex
 from qipo_ray.leaderboard.formats.markdown import escape, section
-from qipo_ray.leaderboard.formats.plain import rows as json_rows
-from qipo_ray.leaderboard.statistics import Interval
-from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Noted, Score, Table, clean, text
+from qipo_ray.leaderboard.statistics.bootstrap import Interval
+from qipo_ray.leaderboard.tables import (
+    MEAN,
+    Cell,
+    Column,
+    Footnoted,
+    Score,
+    Table,
+    cell_text,
+    clean,
+)
 
 COLUMNS = (
     Column("method", "method"),
@@ -30,12 +39,12 @@ def table(*rows: tuple[Cell, ...], source: str = "d4rl") -> Table:
 
 def csv_of(tables: Sequence[Table], notes: tuple[str, ...] = ()) -> list[dict[str, str]]:
     """The rows of some tables as CSV reads back."""
-    document = Document("m", tuple(tables), notes, {}, ())
+    document = BoardDocument("m", tuple(tables), notes, {}, ())
     return list(csv.DictReader(io.StringIO(csv_text(document))))
 
 
 LEADER = Score(51.04, 2.26, Interval(49.0, 53.0), 3, bold=True)
-ROW = (Noted("QIPO", 1), LEADER, Score(-3.0, None, None, 1), 3, True)
+ROW = (Footnoted("QIPO", 1), LEADER, Score(-3.0, None, None, 1), 3, True)
 
 
 def test_markdown() -> None:
@@ -57,9 +66,9 @@ def test_markdown() -> None:
 
 def test_a_terminal_leaves_the_interval_out_beside_a_deviation() -> None:
     column = COLUMNS[1]
-    assert text(column, LEADER, narrow=True) == "51.0 ± 2.3"
+    assert cell_text(column, LEADER, narrow=True) == "51.0 ± 2.3"
     alone = Score(1.0, interval=Interval(0.0, 2.0))
-    assert text(column, alone, narrow=True) == text(column, alone) == "1.0 [0.0, 2.0]"
+    assert cell_text(column, alone, narrow=True) == cell_text(column, alone) == "1.0 [0.0, 2.0]"
 
 
 def test_markdown_escapes_what_would_be_markup() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from qipo_ray.leaderboard.figures.scale import Scale
-from qipo_ray.leaderboard.importance import associations, ranks
-from qipo_ray.leaderboard.trial_results import TrialResult, active, trial_results
+from qipo_ray.leaderboard.importance import associations, trial_ranks
+from qipo_ray.leaderboard.trial_results import TrialResult, active_params, trial_results
 
 Build = Callable[..., dict[str, Any]]
 
@@ -42,13 +42,13 @@ def test_a_broken_seed_breaks_its_trial(make_record: Build) -> None:
 
 def test_a_parameter_whose_condition_is_not_met_is_absent() -> None:
     space = {"a.x": {"choice": [1, 2]}, "a.y": {"uniform": [0, 1], "when": {"a.x": [2]}}}
-    assert active({"a": {"x": 1, "y": 0.5}}, space) == {"a.x": 1}
-    assert active({"a": {"x": 2, "y": 0.5}}, space) == {"a.x": 2, "a.y": 0.5}
+    assert active_params({"a": {"x": 1, "y": 0.5}}, space) == {"a.x": 1}
+    assert active_params({"a": {"x": 2, "y": 0.5}}, space) == {"a.x": 2, "a.y": 0.5}
 
 
 def test_ranks_go_by_rung_then_value_and_ties_share() -> None:
     some = [trial(90.0, 0, "pruned"), trial(10.0), trial(20.0), trial(20.0), trial(None)]
-    assert ranks(some).tolist() == [2.0, 3.0, 4.5, 4.5, 1.0]
+    assert trial_ranks(some).tolist() == [2.0, 3.0, 4.5, 4.5, 1.0]
 
 
 def test_association_is_eta_squared_of_the_ranks() -> None:
@@ -86,9 +86,9 @@ def test_a_u_shape_is_found_and_noise_is_not() -> None:
 def test_scales(values: tuple[Any, ...], log: bool, middle: float | None) -> None:
     (scale,) = Scale.of_all([trial(1.0, p=value) for value in values])
     assert scale.log == log
-    assert (scale.place(scale.values[0]), scale.place(scale.values[-1])) == (0.0, 1.0)
+    assert (scale.position(scale.values[0]), scale.position(scale.values[-1])) == (0.0, 1.0)
     if middle is not None:
-        assert scale.place(scale.values[len(values) // 2]) == pytest.approx(middle)
+        assert scale.position(scale.values[len(values) // 2]) == pytest.approx(middle)
     places, words = scale.ticks()
     assert len(places) == len(words) and len(set(words)) == len(words)
 

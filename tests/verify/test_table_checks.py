@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.leaderboard.formats.plain import SCHEMA
+from qipo_ray.leaderboard.formats.json import SCHEMA
 from qipo_ray.store.records import read_records
 from qipo_ray.verify import verify
 from qipo_ray.verify.audit import Audit

@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from qipo_ray.leaderboard.figures.drawing import (
-    INK,
-    MOST_PANELS,
-    Picture,
-    label,
-    left_out,
-    panels,
-    styled,
-)
-from qipo_ray.leaderboard.figures.series import Series, tasks_of
-from qipo_ray.leaderboard.statistics import expected_online_performance
+from qipo_ray.leaderboard.figures.drawing import INK, MAX_PANELS, ReportFigure, omitted
+from qipo_ray.leaderboard.figures.series import Series
+from qipo_ray.leaderboard.figures.task_panels import group_by_task, panel_per_task
+from qipo_ray.leaderboard.statistics.expected_best import expected_best
 from qipo_ray.leaderboard.trial_results import TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def budget(trials: Sequence[TrialResult], series: Sequence[Series]) -> Picture | None:
+def budget(trials: Sequence[TrialResult], series: Sequence[Series]) -> ReportFigure | None:
     """Return the score to expect of the best trial for a budget of episodes, task by task.
 
     ``series`` are the confirmed configurations of the same tasks: what selection came to.
     """
-    scored = [trial for trial in trials if trial.value is not None]
-    tasks = tasks_of(scored)
-    if not tasks:
+    groups = group_by_task(trial for trial in trials if trial.value is not None)
+    if not groups:
         return None
-    with styled():
-        figure, grid = panels(len(tasks[:MOST_PANELS]))
-        for panel, task in zip(grid, tasks, strict=False):
-            _panel(panel, [trial for trial in scored if trial.task == task])
-            _confirmed(panel, [one for one in series if one.task == task])
-            panel.set_title(label(f"{task} ({scored[0].source})"))
-        handles = {h.get_label(): h for p in grid for h in p.get_legend_handles_labels()[0]}
-        figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=2)
-    return Picture(
+    confirmed = group_by_task(s for s in series if s.selection_episodes)
+
+    def draw(panel: Axes, group: Sequence[TrialResult]) -> None:
+        _draw_trials(panel, group)
+        _draw_confirmed(panel, confirmed.get(group[0].task, ()))
+
+    return ReportFigure(
         "budget",
         "Score against selection budget",
         "Line: the best search score to expect after so many online evaluation episodes, had the"
@@ -50,13 +39,13 @@ def budget(trials: Sequence[TrialResult], series: Sequence[Series]) -> Picture |
         " fresh seeds. Configurations that were stopped early count with their last score."
         " Not counted: the paper's form, broken trials and episodes past a decision, which the"
         " rows' selection episodes hold."
-        + left_out(len(tasks) - len(grid), "task", "the records"),
-        figure,
+        + omitted(len([*groups][MAX_PANELS:]), "task", "the records"),
+        panel_per_task(groups, draw, "online evaluation episodes spent on selection"),
     )
 
 
-def _panel(panel: Axes, trials: Sequence[TrialResult]) -> None:
-    curve = expected_online_performance(
+def _draw_trials(panel: Axes, trials: Sequence[TrialResult]) -> None:
+    curve = expected_best(
         [float(trial.value) for trial in trials if trial.value is not None],
         [float(trial.episodes) for trial in trials],
     )
@@ -65,15 +54,12 @@ def _panel(panel: Axes, trials: Sequence[TrialResult]) -> None:
         marker="o", markersize=4, markevery=max(1, len(trials) // 20),
     )  # fmt: skip
     panel.fill_between(curve.episodes, curve.low, curve.high, color="#0072b2", alpha=0.15, lw=0)
-    panel.set_xlabel("online evaluation episodes spent on selection")
-    panel.set_ylabel("normalised score")
     panel.set_xlim(left=0)
 
 
-def _confirmed(panel: Axes, series: Sequence[Series]) -> None:
-    chosen = [one for one in series if one.selection_episodes]
-    if chosen:
-        best = max(float(np.mean(one.scores)) for one in chosen)
+def _draw_confirmed(panel: Axes, series: Sequence[Series]) -> None:
+    if series:
+        best = max(fmean(config.scores) for config in series)
         panel.axhline(
             best, color=INK, linestyle="--", linewidth=1.2, label="best confirmed, fresh seeds"
         )

@@ -1,6 +1,6 @@
-"""The ground every picture is drawn on: palette, style, and the files it becomes.
+"""What every figure shares: palette, style, labels, and the files it becomes.
 
-Text is plain text, never mathematics or markup, so that any name may stand in a picture. Colours
+Text is plain text, never mathematics or markup, so that any name may stand in a figure. Colours
 are Okabe and Ito's, which colour-blind eyes tell apart; markers and strokes differ too, for print.
 """
 
@@ -12,7 +12,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
+
+from qipo_ray.leaderboard.tables import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,9 +24,11 @@ if TYPE_CHECKING:
 INK = "#1b1c1e"  # these two appear nowhere else, so that a page may put its own in their place
 PAPER = "#fefdfc"
 GREY = "#7f7f7f"
-LONGEST_LABEL = 48  # signs
-MOST_PANELS = 12  # in one picture; a caption says what is left out
+LONGEST_LABEL = 48  # characters
+MAX_PANELS = 12  # in one figure; a caption says what is left out
 
+# What XML 1.0 cannot carry, and control characters that it only discourages.
+_NOT_XML = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.facecolor": "none",
@@ -51,17 +56,17 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """How one configuration is drawn, the same in every picture of a report."""
+class LineStyle:
+    """How one configuration is drawn, the same in every figure of a report."""
 
     colour: str
     marker: str
-    stroke: str | tuple[int, tuple[int, ...]]  # as matplotlib's linestyle
+    dashes: str | tuple[int, tuple[int, ...]]  # as matplotlib's linestyle
 
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_STROKES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
+_DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
     "-",
     "--",
     "-.",
@@ -70,35 +75,33 @@ _STROKES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
 )
 
 
-def looks(names: Sequence[str]) -> dict[str, Look]:
-    """Return a look for each name, by place; the three traits repeat after 6, 7 and 5 names."""
+def line_styles(names: Sequence[str]) -> dict[str, LineStyle]:
+    """Return a style for each name, in order; the three traits repeat after 6, 7 and 5 names."""
+    traits = zip(cycle(_COLOURS), cycle(_MARKERS), cycle(_DASHES), strict=False)
     return {
-        name: Look(
-            _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)], _STROKES[i % len(_STROKES)]
-        )
-        for i, name in enumerate(dict.fromkeys(names))
+        name: LineStyle(*trait) for name, trait in zip(dict.fromkeys(names), traits, strict=False)
     }
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A drawn picture with the words that belong to it."""
+class ReportFigure:
+    """A drawn figure with the text that belongs to it."""
 
     name: str  # of its files
     title: str
     caption: str  # what is shown, how it was computed, what is left out
     figure: Figure
 
-    def renamed(self, name: str) -> Picture:
-        """Return the same picture under another name."""
+    def renamed(self, name: str) -> ReportFigure:
+        """Return the same figure under another name."""
         return replace(self, name=name)
 
     def png(self) -> bytes:
-        """Return the picture as a PNG."""
+        """Return the figure as a PNG."""
         return self._saved("png")
 
     def svg(self) -> str:
-        """Return the picture as an SVG document, without a date in it."""
+        """Return the figure as an SVG document, without a date in it."""
         return self._saved("svg").decode()
 
     def inline(self) -> str:
@@ -129,7 +132,7 @@ def styled() -> Iterator[None]:
         yield
 
 
-def blank(width: float, height: float) -> Figure:
+def empty_figure(width: float, height: float) -> Figure:
     """Return an empty figure, in inches, that needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -143,39 +146,25 @@ def panels(count: int, *, height: float = 2.9) -> tuple[Figure, list[Axes]]:
     """Return a figure with ``count`` equal panels, two in a row once there are several."""
     columns = min(count, 2)
     rows = -(-count // columns)
-    figure = blank(8.0, height * rows + 0.5)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for spare in grid[count:]:
+    figure = empty_figure(8.0, height * rows + 0.5)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in axes[count:]:
         spare.remove()
-    return figure, list(grid[:count])
+    return figure, list(axes[:count])
 
 
-def label(words: str, longest: int = LONGEST_LABEL) -> str:
-    """Return a name as a picture shows it: one line, only what XML can carry, not too long.
+def short_label(text: str, longest: int = LONGEST_LABEL) -> str:
+    """Return a name as a figure shows it: one line, only what XML can carry, not too long.
 
     It is cut in the middle: what tells two names apart stands at their ends.
     """
-    clean = "".join(sign if _is_xml(sign) else "\ufffd" for sign in words)
-    line = " ".join(clean.split())
+    line = " ".join(_NOT_XML.sub("\ufffd", text).split())
     return line if len(line) <= longest else f"{line[: longest - 10]}…{line[-9:]}"
 
 
-def _is_xml(sign: str) -> bool:
-    code = ord(sign)
-    return code in (9, 10, 13) or (
-        (0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000)
-        and not 0x7F <= code <= 0x9F
-    )
-
-
-def left_out(number: int, thing: str, where: str = "the tables") -> str:
-    """Return the sentence of a caption that says what had no room, or nothing.
-
-    ``thing`` is the word for one of them; ``where`` is where they are found all the same.
-    """
+def omitted(number: int, noun: str, location: str = "the tables") -> str:
+    """Return the sentence of a caption on items without room, and where they stand; or nothing."""
     if not number:
         return ""
-    words = (
-        f"{thing} has no room and stands" if number == 1 else f"{thing}s have no room and stand"
-    )
-    return f" {number} further {words} in {where}."
+    verbs = "has no room and stands" if number == 1 else "have no room and stand"
+    return f" {counted(number, f'further {noun}')} {verbs} in {location}."

@@ -9,104 +9,96 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qipo_ray.leaderboard.figures.drawing import (
-    MOST_PANELS,
+    MAX_PANELS,
     PAPER,
-    Look,
-    Picture,
-    label,
-    left_out,
-    panels,
-    styled,
+    LineStyle,
+    ReportFigure,
+    omitted,
 )
 from qipo_ray.leaderboard.figures.series import Series
+from qipo_ray.leaderboard.figures.task_panels import group_by_task, panel_per_task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_MARKS = 40  # in a panel, the best scores
-MOST_NAMED = 8  # of them in the legend
+MAX_MARKS = 40  # in a panel, the best scores
+MAX_NAMES = 8  # of them in the legend
 
 
 @dataclass(frozen=True)
-class Deal:
+class ParetoPoint:
     """What a configuration gives and takes on one task, on average over its runs."""
 
-    series: Series
+    task: str
+    source: str
+    name: str
     score: float
     latency_ms: float  # per action
     device_s: float  # of training, per run
 
-    def beats(self, other: Deal) -> bool:
+    def dominates(self, point: ParetoPoint) -> bool:
         """Say whether this one is nowhere worse than the other and somewhere better."""
-        mine = (-self.score, self.latency_ms, self.device_s)
-        theirs = (-other.score, other.latency_ms, other.device_s)
-        return mine != theirs and all(a <= b for a, b in zip(mine, theirs, strict=True))
+        a = (-self.score, self.latency_ms, self.device_s)
+        b = (-point.score, point.latency_ms, point.device_s)
+        return a != b and all(x <= y for x, y in zip(a, b, strict=True))
 
 
-def deals(series: Sequence[Series]) -> list[Deal]:
+def pareto_points(series: Sequence[Series]) -> list[ParetoPoint]:
     """Return those of whom score, latency and cost are known."""
-    found = []
-    for one in series:
-        latency = one.mean_of("final", "action_latency_ms")
-        seconds = one.mean_of("cost", "device_s")
+    points = []
+    for config in series:
+        latency = config.mean_of("final", "action_latency_ms")
+        seconds = config.mean_of("cost", "device_s")
         if latency is not None and seconds is not None:
-            reused = one.mean_of("cost", "reused_s") or 0.0
-            found.append(Deal(one, float(np.mean(one.scores)), latency, seconds + reused))
-    return found
+            seconds += config.mean_of("cost", "reused_s") or 0.0
+            score = float(np.mean(config.scores))
+            names = config.task, config.source, config.name
+            points.append(ParetoPoint(*names, score, latency, seconds))
+    return points
 
 
-def front(some: Sequence[Deal]) -> list[Deal]:
-    """Return the deals that no other one beats."""
-    return [one for one in some if not any(other.beats(one) for other in some)]
+def pareto_front(points: Sequence[ParetoPoint]) -> list[ParetoPoint]:
+    """Return the points that no other one dominates."""
+    return [point for point in points if not any(p.dominates(point) for p in points)]
 
 
-def pareto(series: Sequence[Series], look: Mapping[str, Look]) -> Picture | None:
+def pareto(series: Sequence[Series], styles: Mapping[str, LineStyle]) -> ReportFigure | None:
     """Return score against latency, marks sized by cost, the Pareto front filled; None if unknown.
 
     Cost is the training that a run needs alone, whatever it shared.
     """
-    known = deals(series)
-    tasks = list(dict.fromkeys(deal.series.task for deal in known))
-    if not tasks:
+    points = pareto_points(series)
+    groups = group_by_task(points)
+    if not groups:
         return None
-    dearest = max(deal.device_s for deal in known) or 1.0
-    shown = 0
-    with styled():
-        figure, grid = panels(len(tasks[:MOST_PANELS]), height=3.2)
-        for panel, task in zip(grid, tasks, strict=False):
-            some = [deal for deal in known if deal.series.task == task]
-            _panel(panel, some, look, dearest)
-            shown += min(len(some), MOST_MARKS)
-            panel.set_title(label(f"{task} ({some[0].series.setting.source})"))
-        handles = {h.get_label(): h for p in grid for h in p.get_legend_handles_labels()[0]}
-        figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=2)
-    return Picture(
+    dearest = max(point.device_s for point in points) or 1.0
+    drawn = sum(min(len(group), MAX_MARKS) for group in [*groups.values()][:MAX_PANELS])
+
+    def draw(panel: Axes, group: Sequence[ParetoPoint]) -> None:
+        front = pareto_front(group)
+        ranked = sorted(group, key=lambda point: -point.score)
+        for rank, point in enumerate(ranked[:MAX_MARKS]):
+            style = styles[point.name]
+            panel.plot(
+                point.latency_ms, point.score, style.marker, color=style.colour,
+                mfc=style.colour if point in front else PAPER, mew=1.4, alpha=0.9,
+                markersize=5 + 13 * (point.device_s / dearest) ** 0.5, linestyle="none",
+            )  # fmt: skip
+            if rank < MAX_NAMES:  # in the legend, at one size
+                panel.plot(
+                    [], [], style.marker, color=style.colour, markersize=6, label=point.name
+                )
+        panel.margins(0.15)
+
+    return ReportFigure(
         "pareto",
         "Score, latency and cost",
         "One mark a configuration, mean over its runs. Filled: on the Pareto front, no other one"
         " has a better or equal score, latency and training cost at once. The area of a mark is"
         f" its training cost per run; the largest is {_duration(dearest)} on one device."
-        + left_out(len(known) - shown, "configuration"),
-        figure,
+        + omitted(len(points) - drawn, "configuration"),
+        panel_per_task(groups, draw, "milliseconds per action", height=3.2),
     )
-
-
-def _panel(panel: Axes, some: Sequence[Deal], look: Mapping[str, Look], dearest: float) -> None:
-    best = front(some)
-    for place, deal in enumerate(sorted(some, key=lambda deal: -deal.score)[:MOST_MARKS]):
-        style = look[deal.series.name]
-        panel.plot(
-            deal.latency_ms, deal.score, style.marker, color=style.colour,
-            mfc=style.colour if deal in best else PAPER, mew=1.4, alpha=0.9,
-            markersize=5 + 13 * (deal.device_s / dearest) ** 0.5, linestyle="none",
-        )  # fmt: skip
-        if place < MOST_NAMED:  # in the legend, at one size
-            panel.plot(
-                [], [], style.marker, color=style.colour, markersize=6, label=deal.series.name
-            )
-    panel.margins(0.15)
-    panel.set_xlabel("milliseconds per action")
-    panel.set_ylabel("normalised score")
 
 
 def _duration(seconds: float) -> str:

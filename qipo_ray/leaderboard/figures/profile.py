@@ -6,38 +6,39 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures.drawing import Look, Picture, blank, styled
-from qipo_ray.leaderboard.figures.series import Series, tasks_of
-from qipo_ray.leaderboard.statistics import performance_profile
+from qipo_ray.leaderboard.figures.drawing import LineStyle, ReportFigure, empty_figure, styled
+from qipo_ray.leaderboard.figures.series import Series
+from qipo_ray.leaderboard.statistics.performance_profile import performance_profile
+from qipo_ray.leaderboard.tables import counted
 
 POINTS = 101
-MOST_LINES = 6  # beyond that, profiles cannot be told apart
+MAX_LINES = 6  # beyond that, profiles cannot be told apart
 
 
 def profile(
-    series: Sequence[Series], look: Mapping[str, Look], generator: np.random.Generator
-) -> Picture | None:
+    series: Sequence[Series], styles: Mapping[str, LineStyle], generator: np.random.Generator
+) -> ReportFigure | None:
     """Return the profiles of the configurations that ran on every task; None if none did."""
-    tasks = tasks_of(series)
+    tasks = {config.task for config in series}
     scores: dict[str, dict[str, np.ndarray]] = {}
-    for one in series:
-        scores.setdefault(one.name, {})[one.task] = np.array(one.scores)
-    whole = [name for name in look if len(scores.get(name, {})) == len(tasks)]
-    if not whole:
+    for config in series:
+        scores.setdefault(config.name, {})[config.task] = np.array(config.scores)
+    complete = [name for name in styles if len(scores.get(name, {})) == len(tasks)]
+    if not complete:
         return None
-    every = np.concatenate([value for name in whole for value in scores[name].values()])
-    low, high = float(every.min()), float(every.max())
-    room = 0.05 * (high - low) or 1.0
-    thresholds = np.linspace(low - room, high + room, POINTS)
-    ranked = sorted(whole, key=lambda name: -np.mean([v.mean() for v in scores[name].values()]))
+    values = np.concatenate([array for name in complete for array in scores[name].values()])
+    low, high = float(values.min()), float(values.max())
+    margin = 0.05 * (high - low) or 1.0
+    thresholds = np.linspace(low - margin, high + margin, POINTS)
+    ranked = sorted(complete, key=lambda name: -np.mean([v.mean() for v in scores[name].values()]))
     with styled():
-        figure = blank(8.0, 4.0)
+        figure = empty_figure(8.0, 4.0)
         panel = figure.subplots()
-        for name in ranked[:MOST_LINES]:
-            values, lows, highs = performance_profile(scores[name], thresholds, generator)
-            style = look[name]
+        for name in ranked[:MAX_LINES]:
+            shares, lows, highs = performance_profile(scores[name], thresholds, generator)
+            style = styles[name]
             panel.plot(
-                thresholds, values, color=style.colour, linestyle=style.stroke, label=name,
+                thresholds, shares, color=style.colour, linestyle=style.dashes, label=name,
                 linewidth=1.8, drawstyle="steps-post", marker=style.marker, markersize=5,
                 markevery=(0.0, 0.12),
             )  # fmt: skip
@@ -48,17 +49,13 @@ def profile(
         panel.set_xlabel("D4RL-normalised score τ")
         panel.set_ylabel("share of runs with score > τ")
         figure.legend(loc="outside lower center", ncols=2)
-    more = len(look) - len(ranked[:MOST_LINES])
-    return Picture(
+    more = len(styles) - len(ranked[:MAX_LINES])
+    return ReportFigure(
         "profile",
         "Performance profiles",
         f"Share of runs, every task weighing the same, that score more than τ, over "
-        f"{_count(len(tasks), 'task')}; bands are 95 % bootstrap intervals over seeds within "
+        f"{counted(len(tasks), 'task')}; bands are 95 % bootstrap intervals over seeds within "
         "tasks. Higher and further right is better."
         + (f" Left out: {more}, which lack a task or rank lower." if more else ""),
         figure,
     )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

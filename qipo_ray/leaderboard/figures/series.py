@@ -1,23 +1,22 @@
-"""The reported runs that pictures show, by setting, task and configuration."""
+"""The reported runs that figures show, by setting, task and configuration."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from qipo_ray.leaderboard.figures.drawing import label
-from qipo_ray.leaderboard.labels import words
+from qipo_ray.leaderboard.figures.drawing import short_label
+from qipo_ray.leaderboard.labels import row_labels
 from qipo_ray.leaderboard.rows import (
     EvalSetting,
     Method,
     Record,
-    at,
-    left_out_because,
+    exclusion_reason,
+    lookup,
     method_of,
 )
-from qipo_ray.leaderboard.trial_results import TrialResult
 from qipo_ray.study.selection import PAPER
 
 
@@ -27,8 +26,13 @@ class Series:
 
     setting: EvalSetting
     task: str
-    name: str  # as pictures label it; the same on every task of a method
+    name: str  # as figures label it; the same on every task of a method
     records: tuple[Record, ...]  # by seed
+
+    @property
+    def source(self) -> str:
+        """Where the data came from."""
+        return self.setting.source
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -45,9 +49,9 @@ class Series:
 
     def mean_of(self, *keys: str) -> float | None:
         """Return the mean of a number of the records, such as ``cost, device_s``, or None."""
-        found = [at(record, keys) for record in self.records]
-        known = [value for value in found if value is not None]
-        return fmean(known) if known else None
+        numbers = [lookup(record, keys) for record in self.records]
+        measured = [number for number in numbers if number is not None]
+        return fmean(measured) if measured else None
 
 
 def series_of(records: Iterable[Record]) -> list[Series]:
@@ -57,17 +61,12 @@ def series_of(records: Iterable[Record]) -> list[Series]:
     """
     groups: defaultdict[Method, list[Record]] = defaultdict(list)
     for record in records:
-        if left_out_because(record) is None:
+        if exclusion_reason(record) is None:
             groups[method_of(record)].append(record)
-    names = words(groups)
-    found = []
-    for method, some in groups.items():
-        name = label(names[method])
-        runs = sorted(some, key=lambda record: (record["seed"], record["id"]))
-        found.append(Series(method.setting, method.task, name, tuple(runs)))
-    return sorted(found, key=lambda s: (s.setting, s.task, PAPER not in s.name, s.name))
-
-
-def tasks_of(items: Sequence[Series] | Sequence[TrialResult]) -> list[str]:
-    """Return the tasks, each once, in order."""
-    return list(dict.fromkeys(item.task for item in items))
+    labels = row_labels(groups)
+    series = []
+    for method, group in groups.items():
+        runs = sorted(group, key=lambda record: (record["seed"], record["id"]))
+        name = short_label(labels[method])
+        series.append(Series(method.setting, method.task, name, tuple(runs)))
+    return sorted(series, key=lambda s: (s.setting, s.task, PAPER not in s.name, s.name))

@@ -12,7 +12,7 @@ NOTHING_TO_REPORT = "No finished run to report."
 
 
 @dataclass(frozen=True)
-class Document:
+class BoardDocument:
     """A whole leaderboard, ready to be written in any format."""
 
     metric: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, TITLE, Document
+from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, TITLE, BoardDocument
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LONG = 40  # characters that get a wide column
 
 
-def html_text(document: Document) -> str:
+def html_text(document: BoardDocument) -> str:
     """Return the leaderboard as an HTML page that needs nothing but itself."""
     page = environment().get_template("leaderboard.html")
     return page.render(
@@ -44,25 +44,25 @@ def table_data(table: Table) -> dict[str, object]:
     return {
         "title": clean(table.title),
         "caption": clean(table.caption),
-        "columns": [(clean(one.title), _classes(one)) for one in table.document_columns],
-        "rows": [[_cell(*one) for one in row] for row in table.document_rows],
+        "columns": [(clean(c.title), _classes(c)) for c in table.document_columns],
+        "rows": [[_cell(*cell) for cell in row] for row in table.document_rows],
         "notes": [clean(note) for note in table.notes],
         "footnotes": [(number, clean(note)) for number, note in enumerate(table.footnotes, 1)],
     }
 
 
-def _cell(column: Column, cell: Cell, words: str) -> tuple[str, str, str]:
+def _cell(column: Column, cell: Cell, text: str) -> tuple[str, str, str]:
     number = cell.value if isinstance(cell, Score) else cell
     sortable = isinstance(number, int | float) and not isinstance(number, bool)
-    return words, _classes(column, cell), repr(number) if sortable else ""
+    return text, _classes(column, cell), repr(number) if sortable else ""
 
 
 def _classes(column: Column, cell: Cell = None) -> str:
-    chosen = ["number"] if column.scores else []
+    names = ["number"] if column.scores else []
     if column.muted:
-        chosen.append("muted")
+        names.append("muted")
     if isinstance(cell, Score) and cell.bold:
-        chosen.append("best")
+        names.append("best")
     elif isinstance(cell, str) and len(cell) > LONG:
-        chosen.append("long")
-    return " ".join(chosen)
+        names.append("long")
+    return " ".join(names)

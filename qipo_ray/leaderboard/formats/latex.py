@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, Document
+from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, BoardDocument
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean
 
 HEAD = """\
@@ -23,7 +23,7 @@ _LIGATURES = r"(?<=-)-|(?<=')'|(?<=,),"  # of two, the second stands alone
 _NEEDS = re.compile("|".join([*map(re.escape, _SPECIAL), _LIGATURES]))
 
 
-def latex_text(document: Document) -> str:
+def latex_text(document: BoardDocument) -> str:
     """Return the leaderboard as LaTeX: a ``table*`` for each table, notes below the rows."""
     parts = [HEAD, *map(_table, document.tables)]
     if not document.tables:
@@ -49,7 +49,7 @@ def _table(table: Table) -> str:
         r"\toprule",
         _row(_muted(column, escape(column.title)) for column in columns),
         r"\midrule",
-        *(_row(_cell(*one) for one in row) for row in table.document_rows),
+        *(_row(_cell(*cell) for cell in row) for row in table.document_rows),
         r"\bottomrule",
         r"\end{tabular}}",
         *_notes(table),
@@ -64,17 +64,17 @@ def _notes(table: Table) -> list[str]:
     return [rf"\par\smallskip\footnotesize\raggedright {escape(note)}\par" for note in notes]
 
 
-def _cell(column: Column, cell: Cell, words: str) -> str:
-    shown = escape(words)
+def _cell(column: Column, cell: Cell, text: str) -> str:
+    source = escape(text)
     if isinstance(cell, Score):
-        shown = shown.replace("-", "$-$")
+        source = source.replace("-", "$-$")
         if cell.bold:
-            return rf"\textbf{{{shown}}}"
-    return _muted(column, shown)
+            return rf"\textbf{{{source}}}"
+    return _muted(column, source)
 
 
-def _muted(column: Column, shown: str) -> str:
-    return rf"\textcolor{{gray}}{{{shown}}}" if column.muted else shown
+def _muted(column: Column, source: str) -> str:
+    return rf"\textcolor{{gray}}{{{source}}}" if column.muted else source
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, TITLE, Document
+from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, TITLE, BoardDocument
 from qipo_ray.leaderboard.tables import Cell, Score, Table, clean
 
 
-def markdown_text(document: Document) -> str:
+def markdown_text(document: BoardDocument) -> str:
     """Return the leaderboard as a Markdown document."""
     parts = [f"# {TITLE}\n", *map(section, document.tables)]
     if not document.tables:
@@ -26,7 +26,7 @@ def section(table: Table) -> str:
     lines = [f"## {escape(table.title)}", "", _prose(table.caption), ""]
     lines.append(_pipes(escape(column.title) for column in columns))
     lines.append(_pipes("---:" if column.scores else "---" for column in columns))
-    lines += [_pipes(_cell(cell, words) for _, cell, words in row) for row in table.document_rows]
+    lines += [_pipes(_cell(cell, text) for _, cell, text in row) for row in table.document_rows]
     lines += ["", _bullets(table.notes)]
     lines += [f"\\[{number}\\] {escape(note)}\n" for number, note in enumerate(table.footnotes, 1)]
     return "\n".join(lines).rstrip() + "\n"
@@ -39,9 +39,9 @@ def escape(value: str) -> str:
     return re.sub(r"(?i)(:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=\bwww)\.|@)", r"\\\1", line)
 
 
-def _cell(cell: Cell, words: str) -> str:
-    shown = escape(words)
-    return f"**{shown}**" if isinstance(cell, Score) and cell.bold else shown
+def _cell(cell: Cell, text: str) -> str:
+    line = escape(text)
+    return f"**{line}**" if isinstance(cell, Score) and cell.bold else line
 
 
 def _prose(value: str) -> str:

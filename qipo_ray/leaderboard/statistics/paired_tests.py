@@ -1,4 +1,4 @@
-"""Two configurations side by side, and the ranks of many."""
+"""Two configurations side by side: how surely one beats the other."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Literal
 import numpy as np
 
 from qipo_ray.leaderboard.statistics.bootstrap import (
-    LEVEL,
     RESAMPLES,
     Estimate,
     Interval,
     bounds,
     estimate,
-    repeated,
+    repeats_seeds,
     resampled,
 )
 from qipo_ray.leaderboard.statistics.point_estimates import (
     Floats,
     Scores,
-    columns,
     mean_last,
     mean_of,
+    task_arrays,
 )
 
 Runs = Mapping[str, Mapping[int, float]]  # task -> seed -> normalised score
@@ -46,7 +45,6 @@ def probability_of_improvement(
     b: Scores,
     generator: np.random.Generator,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
 ) -> Estimate:
     """Return how probably a run of ``a`` beats one of ``b``, averaged over their common tasks.
 
@@ -55,7 +53,7 @@ def probability_of_improvement(
     common = sorted(set(a) & set(b))
     a, b = ({task: scores[task] for task in common} for scores in (a, b))
     value = float(_improvement(a, b))
-    if not repeated(a, b):
+    if not repeats_seeds(a, b):
         return Estimate(value, None)
 
     def draw(number: int) -> Floats:
@@ -63,8 +61,8 @@ def probability_of_improvement(
         return _improvement(first, resampled(b, generator, number))
 
     width = sum(a[task].size * b[task].size for task in common)
-    low, high = bounds(draw, width, resamples, level)
-    return Estimate(value, Interval(float(low), float(high), level))
+    low, high = bounds(draw, width, resamples)
+    return Estimate(value, Interval(float(low), float(high)))
 
 
 def paired_test(
@@ -72,7 +70,6 @@ def paired_test(
     b: Runs,
     generator: np.random.Generator,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
 ) -> PairedTest:
     """Return the sign-flip permutation test of ``a`` against ``b`` on common tasks and seeds.
 
@@ -84,10 +81,10 @@ def paired_test(
         for task in sorted(set(a) & set(b))
         if (seeds := set(a[task]) & set(b[task]))
     }
-    difference = estimate(differences, mean_of, generator, resamples, level)
-    shares = np.concatenate([array / array.size for array in columns(differences)])
+    difference = estimate(differences, mean_of, generator, resamples)
+    shares = np.concatenate([array / array.size for array in task_arrays(differences)])
     exact = shares.size <= EXACT_PAIRS
-    signs = _all_signs(shares.size) if exact else _some_signs(shares.size, generator)
+    signs = _all_signs(shares.size) if exact else _random_signs(shares.size, generator)
     sums = np.abs(signs @ shares)
     reached = int((sums >= abs(shares.sum()) - 1e-12 * np.abs(shares).sum()).sum())
     # Drawn patterns miss the observed one, which is as probable as any: it counts once more.
@@ -95,22 +92,11 @@ def paired_test(
     return PairedTest(difference, p_value, shares.size, "exact" if exact else "Monte Carlo")
 
 
-def ranks(values: Mapping[str, float]) -> dict[str, float]:
-    """Return each name's rank, 1 for the highest value; equal values share their mean rank."""
-    if not np.isfinite(list(values.values())).all():
-        raise ValueError("ranks: a value is not finite")
-    _, place, ties = np.unique(
-        [-value for value in values.values()], return_inverse=True, return_counts=True
-    )
-    middle = np.cumsum(ties) - (ties - 1) / 2
-    return {name: float(middle[i]) for name, i in zip(values, place, strict=True)}
-
-
 def _improvement(a: Scores, b: Scores) -> Floats:
     """Return the mean over tasks of P(x > y) + P(x = y) / 2."""
     per_task: list[Floats] = [
         np.sign(x[..., :, None] - y[..., None, :]).mean(axis=(-2, -1))
-        for x, y in zip(columns(a), columns(b), strict=True)
+        for x, y in zip(task_arrays(a), task_arrays(b), strict=True)
     ]
     return 0.5 + 0.5 * mean_last(np.stack(per_task, axis=-1))
 
@@ -120,6 +106,6 @@ def _all_signs(pairs: int) -> Floats:
     return np.where((np.arange(2**pairs)[:, None] >> np.arange(pairs)) & 1, 1.0, -1.0)
 
 
-def _some_signs(pairs: int, generator: np.random.Generator) -> Floats:
+def _random_signs(pairs: int, generator: np.random.Generator) -> Floats:
     """Return random patterns of signs, ``(SIGN_DRAWS, pairs)``."""
     return np.where(generator.integers(0, 2, (SIGN_DRAWS, pairs), dtype=np.int8), 1.0, -1.0)

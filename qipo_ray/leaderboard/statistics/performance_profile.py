@@ -8,8 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qipo_ray.leaderboard.statistics.bootstrap import LEVEL, RESAMPLES, bounds, resampled, runs
-from qipo_ray.leaderboard.statistics.point_estimates import Floats, Scores, mean_last, over_tasks
+from qipo_ray.leaderboard.statistics.bootstrap import RESAMPLES, bounds, resampled
+from qipo_ray.leaderboard.statistics.point_estimates import (
+    Floats,
+    Scores,
+    mean_last,
+    over_tasks,
+    task_arrays,
+)
 
 
 class Profile(NamedTuple):
@@ -25,28 +31,25 @@ def performance_profile(
     thresholds: ArrayLike,
     generator: np.random.Generator,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
 ) -> Profile:
     """Return the share of runs that score above each of ``thresholds`` (K,), tasks weighing alike.
 
     Where no task has a second seed the interval is the value itself: there is none to show.
     """
-    at = np.asarray(thresholds, dtype=np.float64)
+    levels = np.asarray(thresholds, dtype=np.float64)
+    runs = sum(array.size for array in task_arrays(scores))
+    low, high = bounds(
+        lambda number: _shares(resampled(scores, generator, number), levels), runs, resamples
+    )
+    return Profile(_shares(scores, levels), low, high)
 
-    def draw(number: int) -> Floats:
-        return _shares(resampled(scores, generator, number), at)
 
-    low, high = bounds(draw, runs(scores), resamples, level)
-    return Profile(_shares(scores, at), low, high)
-
-
-def _shares(scores: Scores, at: Floats) -> Floats:
+def _shares(scores: Scores, thresholds: Floats) -> Floats:
     """Return the shares ``(..., K)``; one threshold at a time, which saves memory."""
-    shares = []
-    for threshold in at:
-        per_task = over_tasks(partial(_share_above, threshold), scores)
-        shares.append(mean_last(per_task))
-    return np.stack(shares, axis=-1)
+    return np.stack(
+        [mean_last(over_tasks(partial(_share_above, value), scores)) for value in thresholds],
+        axis=-1,
+    )
 
 
 def _share_above(threshold: float, array: Floats) -> Floats:

@@ -19,7 +19,7 @@ Scores = Mapping[str, Floats]  # task -> (..., seeds), normalised; tasks may dif
 Statistic = Callable[[Scores], Floats]
 
 
-def columns(scores: Scores) -> list[Floats]:
+def task_arrays(scores: Scores) -> list[Floats]:
     """Return the tasks' arrays ``(..., seeds)``, by name of the task.
 
     Raises:
@@ -40,7 +40,7 @@ def columns(scores: Scores) -> list[Floats]:
 
 def over_tasks(per_task: Callable[[Floats], Floats], scores: Scores) -> Floats:
     """Return ``per_task`` of every task's ``(..., seeds)``, stacked to ``(..., tasks)``."""
-    return np.stack([per_task(array) for array in columns(scores)], axis=-1)
+    return np.stack([per_task(array) for array in task_arrays(scores)], axis=-1)
 
 
 def mean_of(scores: Scores) -> Floats:
@@ -67,7 +67,7 @@ def iqm(scores: Scores) -> Floats:
     The quarter is rounded down to whole runs. Where tasks differ in seeds, each run counts as
     often as makes its task as heavy as the others.
     """
-    arrays = columns(scores)
+    arrays = task_arrays(scores)
     seeds = [array.shape[-1] for array in arrays]
     copies = math.lcm(*seeds)
     pooled = np.concatenate(arrays, axis=-1)

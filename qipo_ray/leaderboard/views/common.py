@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from qipo_ray.leaderboard.aggregate import LESS_IS_BETTER, Aggregate, leaders
+from qipo_ray.leaderboard.aggregate import LESS_IS_BETTER, Aggregate, leading
 from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score
 
@@ -72,25 +72,25 @@ def protocol_cells(rows: Sequence[Row]) -> dict[str, Cell]:
         "steps": method.steps,
         "selection_episodes": None if None in spent else sum(filter(None, spent)),
         "source": setting.source,
-        "dataset": _words(row.method.dataset for row in rows),
-        "config": _words(row.method.config for row in rows),
-        "seed_list": _words(seeds),
+        "dataset": _joined(row.method.dataset for row in rows),
+        "config": _joined(row.method.config for row in rows),
+        "seed_list": _joined(seeds),
         "env_seeds": setting.env_seeds,
         "best_of": setting.best_of,
         "clip": setting.clip,
         "data_notes": "; ".join(dict.fromkeys(note for row in rows for note in row.notes)) or None,
-        TASK_LIST.key: _words(row.method.task for row in rows),
+        TASK_LIST.key: _joined(row.method.task for row in rows),
     }
 
 
 def _departures(rows: Sequence[Row]) -> str | None:
     """Return the switches that leave the paper, and on how many tasks, if not on all."""
     counts = Counter(label for row in rows for label in row.method.departures)
-    shown = [
+    departures = [
         label if count == len(rows) else f"{label} (on {count} of {len(rows)} tasks)"
         for label, count in counts.items()
     ]
-    return ", ".join(shown) or ("none" if rows[0].method.kind == "qipo" else None)
+    return ", ".join(departures) or ("none" if rows[0].method.kind == "qipo" else None)
 
 
 def data_notes(rows: Iterable[Row]) -> list[tuple[str, tuple[str, ...]]]:
@@ -98,24 +98,19 @@ def data_notes(rows: Iterable[Row]) -> list[tuple[str, tuple[str, ...]]]:
     return list(dict.fromkeys((row.method.task, row.notes) for row in rows if row.notes))
 
 
-def said(task: str, notes: Sequence[str]) -> str:
+def data_note(task: str, notes: Sequence[str]) -> str:
     """Return the notes on a task's data as one sentence."""
     return f"{task}: {'; '.join(notes)}."
 
 
-def over_tasks(found: Sequence[Aggregate], key: str) -> list[Score]:
-    """Return one statistic of aggregates of one scope, those that lead in bold."""
-    contenders = [one for one in found if one.contends]
-    least = key in LESS_IS_BETTER
-    lead = leaders([one.estimates[key] for one in contenders], less=least)
-    bold = {id(one): leads for one, leads in zip(contenders, lead, strict=True)}
+def statistic_scores(configs: Sequence[Aggregate], key: str) -> list[Score]:
+    """Return one statistic of configurations of one scope, those that lead in bold."""
+    estimates = [config.estimates[key] for config in configs]
+    competing = [config.competes for config in configs]
+    bold = leading(estimates, competing, less=key in LESS_IS_BETTER)
     return [
-        Score(
-            one.estimates[key].value,
-            interval=one.estimates[key].interval,
-            bold=bold.get(id(one), False),
-        )
-        for one in found
+        Score(estimate.value, interval=estimate.interval, bold=leads)
+        for estimate, leads in zip(estimates, bold, strict=True)
     ]
 
 
@@ -131,26 +126,26 @@ def _span(numbers: Sequence[int]) -> int | str:
     return low if low == high else f"{low}–{high}"
 
 
-def _words(values: Iterable[object]) -> str | None:
+def _joined(values: Iterable[object]) -> str | None:
     return " ".join(str(value) for value in values if value is not None) or None
 
 
 def aggregate_notes(
-    rows: Sequence[Row], found: Sequence[Aggregate], doubled: Sequence[str]
+    rows: Sequence[Row], configs: Sequence[Aggregate], doubled: Sequence[str]
 ) -> list[str]:
     """Return what must be said below configurations over several tasks."""
     notes = [STATISTIC_NOTE]
     if any(row.method.selection_episodes for row in rows):
         notes.append("Selection episodes: those of all tasks of a line together.")
-    if any(one.tuned for one in found if one.rows[0].method.kind == "qipo"):
+    if any(config.tuned for config in configs if config.method.kind == "qipo"):
         notes.append("One name may stand for another configuration on each task: tuned there.")
-    if not all(one.whole for one in found):
+    if not all(config.complete for config in configs):
         notes.append("A line that misses tasks does not compare with the others: never in bold.")
     for task in doubled:
         notes.append(f"{task}: measured twice in ways not to be averaged; not in this table.")
     if any(row.method.setting.source == "generated" for row in rows):
         notes.append(GENERATED)
-    return notes + [said(*noted) for noted in data_notes(rows)]
+    return notes + [data_note(task, texts) for task, texts in data_notes(rows)]
 
 
 def _listed(seeds: Sequence[int]) -> str:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from qipo_ray.leaderboard.aggregate import (
-    EVERYTHING,
-    Aggregate,
-    aggregates,
-    leaders,
-    row_estimates,
-)
+from qipo_ray.leaderboard.aggregate import Aggregate, aggregates, leading, row_estimates
 from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Score, Table
 from qipo_ray.leaderboard.views.common import (
@@ -21,10 +15,10 @@ from qipo_ray.leaderboard.views.common import (
     STATISTIC_COLUMNS,
     TASK_LIST,
     aggregate_notes,
-    over_tasks,
     protocol,
     protocol_cells,
     seeds_text,
+    statistic_scores,
 )
 
 NAMES = (Column("method", "method"), Column("name", "configuration"), DEPARTURES)
@@ -33,10 +27,12 @@ LAST = (Column("seeds", "seeds"), TASK_LIST, *PROTOCOL)
 
 def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     """Return the table of one data source and protocol with a line for each configuration."""
-    found, doubled = aggregates(rows, lambda task: EVERYTHING)
-    tasks = sorted({row.method.task for one in found for row in one.rows})
-    scores = {task: _on(task, found) for task in tasks}
-    spanning = [over_tasks(found, column.key) for column in STATISTIC_COLUMNS]
+    configs, doubled = aggregates(rows)
+    tasks = sorted({row.method.task for config in configs for row in config.rows})
+    columns: list[Sequence[Score | None]] = [
+        *(_task_scores(task, configs) for task in tasks),
+        *(statistic_scores(configs, column.key) for column in STATISTIC_COLUMNS),
+    ]
     return Table(
         title=f"Data source: {setting.source}, by configuration",
         caption=(
@@ -51,47 +47,37 @@ def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
             *LAST,
         ),
         rows=tuple(
-            _line(one, place, [scores[task] for task in tasks], [c[place] for c in spanning])
-            for place, one in enumerate(found)
+            _line(config, [scores[i] for scores in columns]) for i, config in enumerate(configs)
         ),
-        notes=(BOLD.format("column"), *aggregate_notes(rows, found, doubled)),
+        notes=(BOLD.format("column"), *aggregate_notes(rows, configs, doubled)),
         kind="config",
     )
 
 
-def _on(task: str, found: Sequence[Aggregate]) -> Mapping[int, Score | None]:
-    """Return the scores on one task by the place of their line, those that lead in bold."""
-    rows = {
-        place: row
-        for place, one in enumerate(found)
-        for row in one.rows
-        if row.method.task == task
-    }
-    estimated = dict(zip(rows, row_estimates([*rows.values()]), strict=True))
-    policies = [place for place, row in rows.items() if row.method.kind != "data"]
-    lead = leaders([estimated[place] for place in policies])
-    bold = dict(zip(policies, lead, strict=True))
-    return {
-        place: Score.of(row.last, estimated[place].interval, bold=bold.get(place, False))
-        for place, row in rows.items()
-    }
+def _task_scores(task: str, configs: Sequence[Aggregate]) -> list[Score | None]:
+    """Return the score of each configuration on one task, those that lead in bold."""
+    by_task = [{row.method.task: row for row in config.rows}.get(task) for config in configs]
+    rows = [row for row in by_task if row is not None]
+    estimates = row_estimates(rows)
+    bold = leading(estimates, [row.method.kind != "data" for row in rows])
+    scores = iter(
+        [
+            Score.from_spread(row.last, estimate.interval, bold=leads)
+            for row, estimate, leads in zip(rows, estimates, bold, strict=True)
+        ]
+    )
+    return [next(scores) if row else None for row in by_task]
 
 
-def _line(
-    one: Aggregate,
-    place: int,
-    tasks: Sequence[Mapping[int, Score | None]],
-    spanning: Sequence[Score],
-) -> tuple[Cell, ...]:
-    about: dict[str, Cell] = {
-        "method": one.rows[0].method.name,
-        "name": one.label,
-        "seeds": seeds_text(one.rows),
-        **protocol_cells(one.rows),
+def _line(config: Aggregate, scores: Sequence[Score | None]) -> tuple[Cell, ...]:
+    cells: dict[str, Cell] = {
+        "method": config.method.name,
+        "name": config.label,
+        "seeds": seeds_text(config.rows),
+        **protocol_cells(config.rows),
     }
     return (
-        *(about[column.key] for column in NAMES),
-        *(scores.get(place) for scores in tasks),
-        *spanning,
-        *(about[column.key] for column in LAST),
+        *(cells[column.key] for column in NAMES),
+        *scores,
+        *(cells[column.key] for column in LAST),
     )

@@ -16,10 +16,10 @@ from qipo_ray.leaderboard.views.common import (
     STATISTIC_COLUMNS,
     TASK_LIST,
     aggregate_notes,
-    over_tasks,
     protocol,
     protocol_cells,
     seeds_text,
+    statistic_scores,
 )
 
 COLUMNS = (
@@ -37,34 +37,35 @@ COLUMNS = (
 
 def by_family(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     """Return the table of one data source and protocol with aggregates per family."""
-    found, doubled = aggregates(rows, family_of)
+    configs, doubled = aggregates(rows, family_of)
     lines: list[tuple[Cell, ...]] = []
-    for _, some in groupby(found, key=lambda one: one.scope):
-        lines += _lines(list(some))
+    for _, family in groupby(configs, key=lambda config: config.scope):
+        lines += _lines(list(family))
     return Table(
         title=f"Data source: {setting.source}, by family",
         caption=f"{METRIC}. Last checkpoint, aggregated over tasks, {protocol(setting, rows)}",
         source=setting.source,
         columns=COLUMNS,
         rows=tuple(lines),
-        notes=(BOLD.format("family"), *aggregate_notes(rows, found, doubled)),
+        notes=(BOLD.format("family"), *aggregate_notes(rows, configs, doubled)),
         kind="family",
     )
 
 
-def _lines(found: Sequence[Aggregate]) -> list[tuple[Cell, ...]]:
+def _lines(family: Sequence[Aggregate]) -> list[tuple[Cell, ...]]:
     """Return the lines of one family."""
-    columns = [over_tasks(found, column.key) for column in STATISTIC_COLUMNS]
+    columns = [statistic_scores(family, column.key) for column in STATISTIC_COLUMNS]
     lines = []
-    for one, *scores in zip(found, *columns, strict=True):
+    for config, *scores in zip(family, *columns, strict=True):
+        count, tasks = len(config.rows), config.tasks
         cells: dict[str, Cell] = {
-            "family": one.scope,
-            "method": one.rows[0].method.name,
-            "name": one.label,
-            "tasks": str(one.tasks) if one.whole else f"{len(one.rows)} of {one.tasks}",
-            "seeds": seeds_text(one.rows),
+            "family": config.scope,
+            "method": config.method.name,
+            "name": config.label,
+            "tasks": str(tasks) if config.complete else f"{count} of {tasks}",
+            "seeds": seeds_text(config.rows),
             **{column.key: score for column, score in zip(STATISTIC_COLUMNS, scores, strict=True)},
-            **protocol_cells(one.rows),
+            **protocol_cells(config.rows),
         }
         lines.append(tuple(cells[column.key] for column in COLUMNS))
     return lines

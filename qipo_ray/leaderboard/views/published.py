@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qipo_ray.leaderboard.literature import COMPARABLE, Published, literature_for
+from qipo_ray.leaderboard.literature import PublishedScore, literature_for
 from qipo_ray.leaderboard.rows import Row
 from qipo_ray.leaderboard.tables import PRINTED, Cell, Column, Score, Table
 
+COMPARABLE = "d4rl"  # the only source of data whose scores published ones may stand beside
 COLUMNS = (
     Column("task", "task"),
     Column("method", "method"),
@@ -21,10 +22,9 @@ COLUMNS = (
 
 def published_table(rows: Sequence[Row]) -> Table | None:
     """Return what was published on the tasks that stand here on D4RL's own files, if anything."""
-    sources = {row.method.setting.source for row in rows}
     tasks = [row.method.task for row in rows if row.method.setting.source == COMPARABLE]
-    found = literature_for(tasks, COMPARABLE) if COMPARABLE in sources else ()
-    if not found:
+    scores = literature_for(tasks)
+    if not scores:
         return None
     return Table(
         title="Published scores, not measured here",
@@ -34,11 +34,11 @@ def published_table(rows: Sequence[Row]) -> Table | None:
         ),
         source="literature",
         columns=COLUMNS,
-        rows=tuple(map(_cells, found)),
+        rows=tuple(map(_cells, scores)),
         kind="literature",
     )
 
 
-def _cells(row: Published) -> tuple[Cell, ...]:
+def _cells(row: PublishedScore) -> tuple[Cell, ...]:
     score = Score(row.score, std=row.plus_minus)
     return row.task, row.method, score, row.protocol, row.citation, row.note, row.url

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 
-from qipo_ray.leaderboard.aggregate import leaders, row_estimates
-from qipo_ray.leaderboard.labels import labels
+from qipo_ray.leaderboard.aggregate import leading, row_estimates
+from qipo_ray.leaderboard.labels import config_labels
 from qipo_ray.leaderboard.rows import EvalSetting, Row
-from qipo_ray.leaderboard.statistics import Estimate
-from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Noted, Score, Table
+from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Footnoted, Score, Table, counted
 from qipo_ray.leaderboard.views.common import (
     BOLD,
     DEPARTURES,
     GENERATED,
     METRIC,
     PROTOCOL,
+    data_note,
     data_notes,
     protocol,
     protocol_cells,
-    said,
 )
 
+Footnotes = Sequence[tuple[str, tuple[str, ...]]]  # tasks with the notes on their data
 COLUMNS = (
     Column("task", "task"),
     Column("method", "method"),
@@ -39,10 +40,8 @@ COLUMNS = (
 
 def by_task(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     """Return the table of one data source and protocol with a line for every row."""
-    estimated = row_estimates(rows)
-    bold = _bold(rows, estimated)
-    noted = data_notes(rows)
-    names = labels(row.method for row in rows)
+    labels = config_labels(row.method for row in rows)
+    footnotes = data_notes(rows)
     return Table(
         title=f"Data source: {setting.source}",
         caption=(
@@ -52,52 +51,45 @@ def by_task(setting: EvalSetting, rows: Sequence[Row]) -> Table:
         source=setting.source,
         columns=COLUMNS,
         rows=tuple(
-            _cells(row, names[row.method], one, leads, noted)
-            for row, one, leads in zip(rows, estimated, bold, strict=True)
+            _line(row, score, labels[row.method], footnotes)
+            for row, score in zip(rows, _scores(rows), strict=True)
         ),
         notes=_notes(setting, rows),
-        footnotes=tuple(said(*one) for one in noted),
+        footnotes=tuple(data_note(*footnote) for footnote in footnotes),
     )
 
 
-def _bold(rows: Sequence[Row], estimated: Sequence[Estimate]) -> list[bool]:
-    """Say which rows lead: the policies of one task and data file compete."""
-    places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
-        if row.method.kind != "data":
-            places[row.method.task, row.method.dataset].append(place)
-    bold = [False] * len(rows)
-    for some in places.values():
-        for place, leads in zip(some, leaders([estimated[i] for i in some]), strict=True):
-            bold[place] = leads
-    return bold
+def _scores(rows: Sequence[Row]) -> list[Score | None]:
+    """Return each row's score; the best policies of each task and data file are bold."""
+    estimates = row_estimates(rows)
+    pairs = zip(rows, estimates, strict=True)
+    bold: list[bool] = []
+    for _, group in groupby(pairs, key=lambda pair: (pair[0].method.task, pair[0].method.dataset)):
+        competitors, scores = zip(*group, strict=True)
+        bold += leading(scores, [row.method.kind != "data" for row in competitors])
+    return [
+        Score.from_spread(row.last, estimate.interval, bold=leads)
+        for row, estimate, leads in zip(rows, estimates, bold, strict=True)
+    ]
 
 
-def _cells(
-    row: Row,
-    name: str | None,
-    estimated: Estimate,
-    bold: bool,
-    noted: Sequence[tuple[str, tuple[str, ...]]],
+def _line(
+    row: Row, score: Score | None, label: str | None, footnotes: Footnotes
 ) -> tuple[Cell, ...]:
+    task, notes = row.method.task, row.notes
     cells: dict[str, Cell] = {
-        "task": _task(row, noted),
+        "task": Footnoted(task, footnotes.index((task, notes)) + 1) if notes else task,
         "method": row.method.name,
-        "name": name,
-        "last": Score.of(row.last, estimated.interval, bold=bold),
-        "gain": Score.of(row.gain),
-        "best": Score.of(row.best),
+        "name": label,
+        "last": score,
+        "gain": Score.from_spread(row.gain),
+        "best": Score.from_spread(row.best),
         "seeds": len(row.seeds) or None,
         "file": row.method.dataset[:8],
         "best_episodes": " ".join(map(str, row.best_episodes)) or None,
         **protocol_cells([row]),
     }
     return tuple(cells[column.key] for column in COLUMNS)
-
-
-def _task(row: Row, noted: Sequence[tuple[str, tuple[str, ...]]]) -> Cell:
-    task = row.method.task
-    return Noted(task, noted.index((task, row.notes)) + 1) if row.notes else task
 
 
 def _notes(setting: EvalSetting, rows: Sequence[Row]) -> tuple[str, ...]:
@@ -121,6 +113,6 @@ def _notes(setting: EvalSetting, rows: Sequence[Row]) -> tuple[str, ...]:
             )
     repeats = sum(row.repeats for row in rows)
     if repeats:
-        runs = "1 further run" if repeats == 1 else f"{repeats} further runs"
+        runs = counted(repeats, "further run")
         notes.append(f"{runs} of a seed that has one: a seed counts once, with its runs' mean.")
     return tuple(notes)

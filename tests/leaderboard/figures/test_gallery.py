@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from qipo_ray.leaderboard import from_records
-from qipo_ray.leaderboard.figures import Picture, gallery
+from qipo_ray.leaderboard.figures import ReportFigure, gallery
 from qipo_ray.leaderboard.figures.curves import points
-from qipo_ray.leaderboard.figures.drawing import INK, label, looks
+from qipo_ray.leaderboard.figures.drawing import INK, line_styles, short_label
 from qipo_ray.leaderboard.figures.intervals import intervals
-from qipo_ray.leaderboard.figures.pareto import deals, front
+from qipo_ray.leaderboard.figures.pareto import pareto_front, pareto_points
 from qipo_ray.leaderboard.figures.series import series_of
 
 Build = Callable[..., dict[str, Any]]
@@ -24,19 +24,19 @@ KINDS = {"intervals", "profile", "curves", "pareto", "budget", "importance", "sl
 
 
 @pytest.fixture(scope="module")
-def pictures(sweep_records: list[dict[str, Any]]) -> dict[str, Picture]:
-    rooms = gallery(sweep_records, from_records(sweep_records).rows, SPACE)
-    return {one.name.split("-")[1]: one for room in rooms for one in room.pictures}
+def pictures(sweep_records: list[dict[str, Any]]) -> dict[str, ReportFigure]:
+    groups = gallery(sweep_records, from_records(sweep_records).rows, SPACE)
+    return {one.name.split("-")[1]: one for group in groups for one in group.figures}
 
 
 @pytest.mark.slow
-def test_a_sweep_gives_every_kind(pictures: dict[str, Picture]) -> None:
+def test_a_sweep_gives_every_kind(pictures: dict[str, ReportFigure]) -> None:
     assert set(pictures) == KINDS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_svg_and_png_are_whole(pictures: dict[str, Picture], kind: str) -> None:
+def test_svg_and_png_are_whole(pictures: dict[str, ReportFigure], kind: str) -> None:
     picture = pictures[kind]
     element = picture.inline()  # of the whole SVG; drawing takes its time
     root = ElementTree.fromstring(element)
@@ -51,7 +51,7 @@ def test_svg_and_png_are_whole(pictures: dict[str, Picture], kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_what_the_interval_shows_is_in_the_records(pictures: dict[str, Picture]) -> None:
+def test_what_the_interval_shows_is_in_the_records(pictures: dict[str, ReportFigure]) -> None:
     (panel,) = pictures["intervals"].figure.axes
     words = [tick.get_text().replace("\xa0", " ") for tick in panel.get_yticklabels()]
     assert words[-2:] == ["QIPO-OT, search, best (3 seeds)", "QIPO-Diff, search, best (3 seeds)"]
@@ -77,7 +77,7 @@ def test_names_too_long_for_a_picture_keep_the_hash_that_tells_them_apart(
     assert len([tick for tick in ticks if tick.startswith("QIPO-OT")]) == 2
 
 
-def test_curves_start_with_cloning_and_have_a_band(pictures: dict[str, Picture]) -> None:
+def test_curves_start_with_cloning_and_have_a_band(pictures: dict[str, ReportFigure]) -> None:
     (panel,) = pictures["curves"].figure.axes
     (line,) = [one for one in panel.lines if one.get_label() == "QIPO-OT, search, best"]
     assert np.asarray(line.get_xdata()).tolist() == [0, 1000, 3000]
@@ -85,7 +85,7 @@ def test_curves_start_with_cloning_and_have_a_band(pictures: dict[str, Picture])
     assert len(panel.collections) == 2
 
 
-def test_the_budget_ends_at_the_best_trial(pictures: dict[str, Picture]) -> None:
+def test_the_budget_ends_at_the_best_trial(pictures: dict[str, ReportFigure]) -> None:
     (panel,) = pictures["budget"].figure.axes
     curve, confirmed = panel.lines
     assert np.asarray(curve.get_xdata())[-1] == 9 * 40
@@ -94,9 +94,9 @@ def test_the_budget_ends_at_the_best_trial(pictures: dict[str, Picture]) -> None
 
 
 def test_the_front_is_what_nobody_beats(sweep_records: list[dict[str, Any]]) -> None:
-    found = deals(series_of(sweep_records))
-    assert [deal.series.name for deal in front(found)] == ["QIPO-OT, search, best"]
-    assert {deal.device_s for deal in found} == {60.0}
+    found = pareto_points(series_of(sweep_records))
+    assert [point.name for point in pareto_front(found)] == ["QIPO-OT, search, best"]
+    assert {point.device_s for point in found} == {60.0}
 
 
 def test_sources_share_no_picture(make_record: Build) -> None:
@@ -107,13 +107,13 @@ def test_sources_share_no_picture(make_record: Build) -> None:
         for source in ("d4rl", "generated")
         for seed, last in enumerate((10.0, 30.0))
     ]
-    rooms = gallery(records, from_records(records).rows, {})
-    assert [room.title.split(",")[0] for room in rooms] == [
+    groups = gallery(records, from_records(records).rows, {})
+    assert [group.title.split(",")[0] for group in groups] == [
         "Data source d4rl", "Data source generated",
     ]  # fmt: skip
-    for room, other in zip(rooms, ("generated", "d4rl"), strict=True):
-        assert room.pictures
-        assert all(f"({other})" not in picture.svg() for picture in room.pictures)
+    for group, other in zip(groups, ("generated", "d4rl"), strict=True):
+        assert group.figures
+        assert all(f"({other})" not in picture.svg() for picture in group.figures)
 
 
 def test_a_repeated_seed_counts_once(make_record: Build) -> None:
@@ -139,8 +139,8 @@ def test_any_name_may_stand_in_a_picture(make_record: Build) -> None:
         for i, name in enumerate(names)
         for seed in (0, 1)
     ]
-    for room in gallery(records, from_records(records).rows, {}):
-        for picture in room.pictures:
+    for group in gallery(records, from_records(records).rows, {}):
+        for picture in group.figures:
             element = picture.inline()
             words = "".join(ElementTree.fromstring(element).itertext())
             assert "<script>alert(1)</script>" in words and "$\\frac{" in words
@@ -155,19 +155,19 @@ def test_nothing_gives_no_picture(make_record: Build) -> None:
 @pytest.mark.slow
 def test_many_configurations_have_room(make_records: Build) -> None:
     records = make_records([f"task-{i}" for i in range(14)], 20, 2)
-    room = gallery(records, from_records(records).rows, {})[0]
-    by_name = {picture.name.split("-")[1]: picture for picture in room.pictures}
+    group = gallery(records, from_records(records).rows, {})[0]
+    by_name = {picture.name.split("-")[1]: picture for picture in group.figures}
     assert len(by_name["intervals"].figure.axes) == 12
     assert "no room" in by_name["intervals"].caption
     assert by_name["intervals"].figure.get_size_inches()[1] < 100
 
 
 def test_looks_differ_in_more_than_colour() -> None:
-    found = looks([str(i) for i in range(30)])
+    found = line_styles([str(i) for i in range(30)])
     assert len(set(found.values())) == 30
-    assert len({one.colour for one in looks(list("abcdef")).values()}) == 6
+    assert len({one.colour for one in line_styles(list("abcdef")).values()}) == 6
 
 
 def test_labels_are_one_line_and_short() -> None:
-    assert label("a\n b\x00") == "a b\ufffd"
-    assert len(label("x" * 300)) == 48
+    assert short_label("a\n b\x00") == "a b\ufffd"
+    assert len(short_label("x" * 300)) == 48

@@ -5,12 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from qipo_ray.leaderboard.statistics import (
-    Estimate,
-    paired_test,
-    probability_of_improvement,
-    ranks,
-)
+from qipo_ray.leaderboard.statistics import paired_tests
+from qipo_ray.leaderboard.statistics.bootstrap import Estimate
+from qipo_ray.leaderboard.statistics.paired_tests import paired_test, probability_of_improvement
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -72,17 +69,15 @@ def test_equal_runs_do_not_differ() -> None:
 
 
 def test_drawn_signs_agree_with_all_signs(monkeypatch: pytest.MonkeyPatch) -> None:
-    from qipo_ray.leaderboard.statistics import paired_tests as compare
-
     draw = generator(5)
     a = {"t": {seed: float(draw.normal(1.0, 2)) for seed in range(12)}}
     b = {"t": {seed: float(draw.normal(0.0, 2)) for seed in range(12)}}
     exact = paired_test(a, b, generator())
     assert exact.method == "exact"
-    monkeypatch.setattr(compare, "EXACT_PAIRS", 11)
+    monkeypatch.setattr(paired_tests, "EXACT_PAIRS", 11)
     drawn = paired_test(a, b, generator(6))
     assert drawn.method == "Monte Carlo"
-    error = (exact.p_value * (1 - exact.p_value) / compare.SIGN_DRAWS) ** 0.5
+    error = (exact.p_value * (1 - exact.p_value) / paired_tests.SIGN_DRAWS) ** 0.5
     assert drawn.p_value == pytest.approx(exact.p_value, abs=4 * error + 1e-4)
 
 
@@ -104,12 +99,3 @@ def test_false_alarms_are_as_rare_as_promised() -> None:
 def test_no_common_seed_is_no_test() -> None:
     with pytest.raises(ValueError, match="no scores"):
         paired_test({"t": {1: 1.0}}, {"t": {2: 1.0}, "u": {1: 1.0}}, generator())
-
-
-def test_ranks_share_their_places() -> None:
-    values = {"a": 10.0, "b": 30.0, "c": 10.0, "d": 20.0, "e": 10.0}
-    assert ranks(values) == {"a": 4.0, "b": 1.0, "c": 4.0, "d": 2.0, "e": 4.0}
-    assert ranks({"a": 1.0, "b": 1.0}) == {"a": 1.5, "b": 1.5}
-    assert ranks({}) == {}
-    with pytest.raises(ValueError, match="not finite"):
-        ranks({"a": float("nan")})

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qipo_ray.leaderboard.statistics import performance_profile
+from qipo_ray.leaderboard.statistics.performance_profile import performance_profile
 
 
 def generator() -> np.random.Generator:

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from qipo_ray.leaderboard.statistics import (
+from qipo_ray.leaderboard.statistics.point_estimates import (
     Scores,
     Statistic,
     iqm,

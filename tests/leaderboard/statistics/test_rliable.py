@@ -12,13 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qipo_ray.leaderboard import statistics
-from qipo_ray.leaderboard.statistics import (
-    Estimate,
-    estimate,
-    performance_profile,
-    probability_of_improvement,
-)
+from qipo_ray.leaderboard.statistics import point_estimates
+from qipo_ray.leaderboard.statistics.bootstrap import Estimate, estimate
+from qipo_ray.leaderboard.statistics.paired_tests import probability_of_improvement
+from qipo_ray.leaderboard.statistics.performance_profile import performance_profile
 
 HERE = Path(__file__).parent
 RLIABLE = Path(sys.prefix) / "rliable" / "bin" / "python"
@@ -76,7 +73,7 @@ def assert_close(found: Estimate, value: float, low: float, high: float, reps: i
 @pytest.mark.parametrize("name", ["mean_of", "median_of", "iqm", "optimality_gap"])
 def test_aggregates(answers: Answers, name: str) -> None:
     scores, generator = by_task(matrices()["a"]), np.random.default_rng(5)
-    found = estimate(scores, getattr(statistics, name), generator, RESAMPLES)
+    found = estimate(scores, getattr(point_estimates, name), generator, RESAMPLES)
     assert_close(found, *answers[name], reps=REPS)
 
 

@@ -6,17 +6,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from qipo_ray.leaderboard.statistics import Spread, mean, spread
+from qipo_ray.leaderboard.statistics.spread import Spread, mean, spread
 
 
 def test_spread_is_the_sample_standard_deviation() -> None:
     values = [53.1, 49.0, 60.25, 12.5]
-    found = spread(values)
-    assert found.count == 4
+    result = spread(values)
+    assert result.count == 4
     centre = (53.1 + 49.0 + 60.25 + 12.5) / 4
-    assert found.mean == pytest.approx(centre, rel=1e-15)
+    assert result.mean == pytest.approx(centre, rel=1e-15)
     squares = sum((value - centre) ** 2 for value in values)
-    assert found.std == pytest.approx(math.sqrt(squares / 3), rel=1e-14)
+    assert result.std == pytest.approx(math.sqrt(squares / 3), rel=1e-14)
 
 
 def test_one_seed_has_no_deviation() -> None:

@@ -8,15 +8,15 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from qipo_ray.leaderboard.formats.document import Document
-from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean, plain
+from qipo_ray.leaderboard.formats.document import BoardDocument
+from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean, file_value
 
 # What starts a formula, at the start of a cell or behind a semicolon, which some take for a comma.
 _FORMULA = re.compile(r"(?:^|(?<=;))(\s*)(?=[=+\-@＝＋－＠])")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
-def csv_text(document: Document) -> str:
+def csv_text(document: BoardDocument) -> str:
     """Return all tables as one CSV; scores stand in columns of their source, never mixed.
 
     The columns of a score are ``<source>_<key>_mean``, ``_std`` and so on, so that no column can
@@ -25,13 +25,13 @@ def csv_text(document: Document) -> str:
     """
     tables = document.tables
     header = dict.fromkeys(["table", *(n for table in tables for n in _header(table)), "note"])
-    places = {name: place for place, name in enumerate(header)}
+    indices = {name: index for index, name in enumerate(header)}
     lines = [list(header)]
 
     def add(kind: str, names: Iterable[str], cells: Iterable[str]) -> None:
         line = [kind, *[""] * (len(header) - 1)]
         for name, cell in zip(names, cells, strict=True):
-            line[places[name]] = cell
+            line[indices[name]] = cell
         lines.append(line)
 
     for table in tables:
@@ -64,14 +64,14 @@ def _header(table: Table) -> list[str]:
 
 def _cells(column: Column, cell: Cell) -> list[str]:
     if isinstance(cell, Score):
-        found = [cell.part(part) for part in column.parts]
-        return ["" if value is None else repr(value) for value in found]
+        parts = [cell.part(part) for part in column.parts]
+        return ["" if part is None else repr(part) for part in parts]
     if cell is None:
         return [""] * max(1, len(column.parts))
-    held = plain(cell)
-    if isinstance(held, bool):
-        return ["yes" if held else "no"]
-    return [_text(str(held))]
+    value = file_value(cell)
+    if isinstance(value, bool):
+        return ["yes" if value else "no"]
+    return [_text(str(value))]
 
 
 @lru_cache(maxsize=4096)

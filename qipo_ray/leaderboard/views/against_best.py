@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 
-from qipo_ray.leaderboard.aggregate import (
-    EVERYTHING,
-    Aggregate,
-    aggregates,
-    generator,
-    scores_of,
-)
+from qipo_ray.leaderboard.aggregate import Aggregate, aggregates, generator, scores_of
 from qipo_ray.leaderboard.rows import EvalSetting, Row
-from qipo_ray.leaderboard.statistics import (
-    Estimate,
+from qipo_ray.leaderboard.statistics.bootstrap import Estimate, Interval
+from qipo_ray.leaderboard.statistics.paired_tests import (
     Runs,
     paired_test,
     probability_of_improvement,
-    ranks,
 )
+from qipo_ray.leaderboard.statistics.ranks import mean_ranks
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score, Table
 from qipo_ray.leaderboard.views.common import GENERATED, METRIC, protocol
 
-MOST_LINES = 20  # configurations, the best ones
+MAX_LINES = 20  # configurations, the best ones
 NOTES = (
     "Lead: the best line's mean minus this one's, on the tasks and training seeds that both have."
     " p: two-sided sign-flip permutation test of these pairs, not corrected for their number; with"
@@ -44,24 +38,26 @@ COLUMNS = (
 )
 
 
-def comparison(setting: EvalSetting, rows: Sequence[Row]) -> Table | None:
+def against_best(setting: EvalSetting, rows: Sequence[Row]) -> Table | None:
     """Return the table of one data source and protocol; None with less than two to compare.
 
     Only configurations that were measured on every task take part.
     """
-    found = [one for one in aggregates(rows, lambda task: EVERYTHING)[0] if one.contends]
-    if len(found) < 2:
+    configs = [aggregate for aggregate in aggregates(rows)[0] if aggregate.competes]
+    if len(configs) < 2:
         return None
-    places = _mean_ranks(found)
-    ordered = sorted(range(len(found)), key=lambda place: -found[place].estimates["mean"].value)
-    best = found[ordered[0]]
-    more = len(ordered[MOST_LINES:])
+    ranked = sorted(
+        zip(configs, _ranks(configs), strict=True),
+        key=lambda pair: -pair[0].estimates["mean"].value,
+    )
+    best = ranked[0][0]
+    more = len(ranked[MAX_LINES:])
     return Table(
         title=f"Data source: {setting.source}, the best against the others",
         caption=f"{METRIC}. Last checkpoint, {protocol(setting, rows)}",
         source=setting.source,
         columns=COLUMNS,
-        rows=tuple(_line(best, found[at], places[at]) for at in ordered[:MOST_LINES]),
+        rows=tuple(_line(best, config, rank) for config, rank in ranked[:MAX_LINES]),
         notes=(
             *NOTES,
             *([GENERATED] if setting.source == "generated" else []),
@@ -71,40 +67,34 @@ def comparison(setting: EvalSetting, rows: Sequence[Row]) -> Table | None:
     )
 
 
-def _mean_ranks(found: Sequence[Aggregate]) -> list[float]:
-    """Return each one's rank among all of them, averaged over tasks."""
-    per_task: dict[str, dict[str, float]] = {}
-    for place, one in enumerate(found):
-        for row in one.rows:
-            per_task.setdefault(row.method.task, {})[str(place)] = row.last.mean
-    ranked = [ranks(means) for means in per_task.values()]
-    return [fmean(task[str(place)] for task in ranked) for place in range(len(found))]
+def _ranks(configs: Sequence[Aggregate]) -> list[float]:
+    """Return each one's rank among all of them, 1 for the best, averaged over tasks."""
+    means = [{row.method.task: row.last.mean for row in config.rows} for config in configs]
+    by_task = [mean_ranks([-scores[task] for scores in means]) for task in means[0]]
+    return [fmean(ranks) for ranks in zip(*by_task, strict=True)]
 
 
-def _line(best: Aggregate, one: Aggregate, rank: float) -> tuple[Cell, ...]:
-    method = one.rows[0].method
-    names = (method.name, one.label, _score(one.estimates["mean"]), f"{rank:.1f}")
-    if one is best:
-        return *names, None, None, None, None
-    better = probability_of_improvement(scores_of(best.rows), scores_of(one.rows), generator())
+def _line(best: Aggregate, config: Aggregate, rank: float) -> tuple[Cell, ...]:
+    mean = _score(config.estimates["mean"])
+    cells = (config.method.name, config.label, mean, f"{rank:.1f}")
+    if config is best:
+        return *cells, None, None, None, None
+    better = probability_of_improvement(scores_of(best.rows), scores_of(config.rows), generator())
     wins = _score(better, unit=100.0)
-    first, second = _runs(best), _runs(one)
+    first, second = _runs(best), _runs(config)
     if not any(first[task].keys() & second[task].keys() for task in first):
-        return *names, None, None, 0, wins
+        return *cells, None, None, 0, wins
     test = paired_test(first, second, generator())
     p_value = f"{test.p_value:.3g}" if test.p_value >= 1e-4 else "< 1e-4"
-    return *names, _score(test.difference), p_value, test.pairs, wins
+    return *cells, _score(test.difference), p_value, test.pairs, wins
 
 
-def _runs(one: Aggregate) -> Runs:
-    found: Mapping[str, Mapping[int, float]] = {
-        row.method.task: dict(zip(row.seeds, row.scores, strict=True)) for row in one.rows
-    }
-    return found
+def _runs(config: Aggregate) -> Runs:
+    return {row.method.task: dict(zip(row.seeds, row.scores, strict=True)) for row in config.rows}
 
 
 def _score(estimate: Estimate, unit: float = 1.0) -> Score:
     interval = estimate.interval
     if interval is not None:
-        interval = type(interval)(interval.low * unit, interval.high * unit, interval.level)
+        interval = Interval(interval.low * unit, interval.high * unit)
     return Score(estimate.value * unit, interval=interval)

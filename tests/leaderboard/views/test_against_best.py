@@ -7,7 +7,7 @@ import pytest
 
 from qipo_ray.leaderboard.rows import collect
 from qipo_ray.leaderboard.tables import Score, Table
-from qipo_ray.leaderboard.views.comparison import MOST_LINES, comparison
+from qipo_ray.leaderboard.views.against_best import MAX_LINES, against_best
 
 Build = Callable[..., dict[str, Any]]
 TASKS = ("hopper-medium-v2", "walker2d-medium-v2")
@@ -15,12 +15,12 @@ TASKS = ("hopper-medium-v2", "walker2d-medium-v2")
 
 def compared(records: list[dict[str, Any]]) -> Table | None:
     rows, _ = collect(records)
-    return comparison(rows[0].method.setting, rows)
+    return against_best(rows[0].method.setting, rows)
 
 
 def column(table: Table, key: str) -> list[Any]:
-    place = [one.key for one in table.columns].index(key)
-    return [row[place] for row in table.rows]
+    index = [column.key for column in table.columns].index(key)
+    return [row[index] for row in table.rows]
 
 
 def by_hand(make_record: Build, seeds_of_second: tuple[int, ...]) -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ def test_two_configurations_by_hand(make_record: Build) -> None:
     table = compared(by_hand(make_record, (0, 1, 2)))
     assert table is not None
     assert column(table, "name") == ["first", "second"]
-    assert [one.value for one in column(table, "mean")] == pytest.approx([54.0, 51.0])
+    assert [score.value for score in column(table, "mean")] == pytest.approx([54.0, 51.0])
     assert column(table, "rank") == ["1.5", "1.5"]  # each wins one task
     best, lead = column(table, "lead")
     assert best is None and lead.value == pytest.approx(3.0)
@@ -77,8 +77,8 @@ def test_a_configuration_that_misses_a_task_stays_out(make_record: Build) -> Non
 
 
 def test_what_has_no_room_is_counted(make_records: Callable[..., list[dict[str, Any]]]) -> None:
-    table = compared(make_records(["hopper-medium-v2"], MOST_LINES + 5, 2, cloning=None))
-    assert table is not None and len(table.rows) == MOST_LINES
+    table = compared(make_records(["hopper-medium-v2"], MAX_LINES + 5, 2, cloning=None))
+    assert table is not None and len(table.rows) == MAX_LINES
     assert "5 more configurations" in table.notes[-1]
-    means = [one.value for one in column(table, "mean")]
+    means = [score.value for score in column(table, "mean")]
     assert means == sorted(means, reverse=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from qipo_ray.leaderboard.formats.document import Document
-from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, plain
+from qipo_ray.leaderboard.formats.document import BoardDocument
+from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, file_value
 from qipo_ray.version import __version__
 
 SCHEMA = 3  # of the document; 2 had no captions and notes, 1 no intervals and kinds of tables
 
 
-def json_text(document: Document) -> str:
+def json_text(document: BoardDocument) -> str:
     """Return the leaderboard as a JSON document, a line for each row of a table."""
     head = {
         "schema": SCHEMA,
@@ -34,22 +34,25 @@ def _table(table: Table) -> str:
         "notes": table.notes,
         "footnotes": table.footnotes,
     }
-    lines = ",\n".join(map(_dumps, rows(table)))
+    lines = ",\n".join(map(_dumps, json_rows(table)))
     return f'{_dumps(head)[:-1]},\n"rows": [\n{lines}\n]}}'
 
 
-def rows(table: Table) -> list[dict[str, object]]:
+def json_rows(table: Table) -> list[dict[str, object]]:
     """Return the rows as dictionaries by column key; a score is one of its parts."""
     return [
-        {column.key: _plain(column, cell) for column, cell in zip(table.columns, row, strict=True)}
+        {
+            column.key: _json_value(column, cell)
+            for column, cell in zip(table.columns, row, strict=True)
+        }
         for row in table.rows
     ]
 
 
-def _plain(column: Column, cell: Cell) -> object:
+def _json_value(column: Column, cell: Cell) -> object:
     if isinstance(cell, Score):
         return {part: cell.part(part) for part in column.parts} | {"bold": cell.bold}
-    return plain(cell)
+    return file_value(cell)
 
 
 def _dumps(value: object) -> str:

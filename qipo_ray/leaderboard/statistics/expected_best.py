@@ -12,18 +12,16 @@ from qipo_ray.leaderboard.statistics.point_estimates import Floats
 
 
 @dataclass(frozen=True)
-class SelectionCurve:
+class ExpectedBest:
     """The best of the first k configurations, k from 1 to n, tried in random order; all (n,)."""
 
     episodes: Floats  # online evaluation episodes that k configurations take, expected
     value: Floats  # expected score of the best of k
-    low: Floats  # between low and high the best of k lies in ``level`` of all orders
+    low: Floats  # between low and high the best of k lies in 95 % of all orders
     high: Floats
 
 
-def expected_online_performance(
-    values: Sequence[float], episodes: Sequence[float], level: float = LEVEL
-) -> SelectionCurve:
+def expected_best(values: Sequence[float], episodes: Sequence[float]) -> ExpectedBest:
     """Return the best score to be expected for a budget of online evaluations.
 
     ``values`` are the measured scores of all n configurations tried, ``episodes`` what each
@@ -40,16 +38,14 @@ def expected_online_performance(
     if not (np.isfinite(scores).all() and np.isfinite(costs).all()):
         raise ValueError("a value or its cost is not finite")
     count = scores.size
-    place = np.arange(1, count + 1)
-    below = place / count  # P(best of k <= scores[i]) = C(i, k) / C(n, k), here for k = 1
-    rows = []
+    rank = np.arange(1, count + 1)
+    below = rank / count  # P(best of k <= scores[i]) = C(i, k) / C(n, k), here for k = 1
+    points = []
     for k in range(1, count + 1):
-        chosen = [np.searchsorted(below, share - 1e-12) for share in _tails(level)]
+        ends = [
+            np.searchsorted(below, tail - 1e-12) for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+        ]
         expected = np.diff(below, prepend=0.0) @ scores
-        rows.append((k * costs.mean(), expected, *scores[chosen]))
-        below = below * np.maximum(place - k, 0) / max(count - k, 1)
-    return SelectionCurve(*np.array(rows).T)
-
-
-def _tails(level: float) -> tuple[float, float]:
-    return (1 - level) / 2, (1 + level) / 2
+        points.append((k * costs.mean(), expected, *scores[ends]))
+        below = below * np.maximum(rank - k, 0) / max(count - k, 1)
+    return ExpectedBest(*np.array(points).T)
