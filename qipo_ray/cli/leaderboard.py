@@ -33,7 +33,7 @@ def leaderboard(
         if output is not None:
             _save(_files(board, chosen), output)
         if json:
-            out.write(board.json())
+            out.write(board.document("json"))
         elif output is None and chosen:
             out.write(*_files(board, chosen).values())
         else:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from qipo_ray.cli import output as out
-from qipo_ray.leaderboard import Column, Leaderboard, Table
-from qipo_ray.leaderboard.tables import Cell, cell_text, clean
+from qipo_ray.leaderboard import Leaderboard
+from qipo_ray.leaderboard.tables import Cell, Column, Table, cell_text, clean
 
 
 def print_leaderboard(board: Leaderboard) -> None:

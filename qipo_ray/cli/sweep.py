@@ -64,7 +64,7 @@ def sweep(
     with out.live(f"sweep {spec.name}") as live:
         board = run_sweep(spec, root, datasets, occasion, options, _Screen(live))
     if json:
-        out.write(board.json())
+        out.write(board.document("json"))
         return
     print_leaderboard(board)
     out.remark(f"tables: {root / 'leaderboard'}")

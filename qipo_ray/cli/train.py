@@ -53,7 +53,7 @@ def train(
     train_missing(config, Path(preset).stem, dataset, numbers, root, jobs, device, services)
     board = leaderboard([root])
     if json:
-        out.write(board.json())
+        out.write(board.document("json"))
     else:
         print_leaderboard(board)
         out.remark(f"records: {root / 'records'}")

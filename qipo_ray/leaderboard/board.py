@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard import formats
+from qipo_ray.leaderboard.formats import WRITERS, BoardDocument
 from qipo_ray.leaderboard.rows import Record, Row, by_setting, collect
 from qipo_ray.leaderboard.tables import Table, counted
 from qipo_ray.leaderboard.views import METRIC, By, views
@@ -50,40 +50,15 @@ class Leaderboard:
         """What holds for the whole leaderboard: the records that were left out, and why."""
         return _left_out_notes(self.left_out)
 
-    def markdown(self) -> str:
-        """Return the leaderboard as a Markdown document."""
-        return formats.markdown_text(self._document)
-
-    def html(self) -> str:
-        """Return the leaderboard as an HTML page."""
-        return formats.html_text(self._document)
-
-    def latex(self) -> str:
-        """Return the leaderboard as LaTeX tables."""
-        return formats.latex_text(self._document)
-
-    def csv(self) -> str:
-        """Return every row as CSV; scores of different sources stand in different columns."""
-        return formats.csv_text(self._document)
-
-    def json(self) -> str:
-        """Return the leaderboard as a JSON document."""
-        return formats.json_text(self._document)
+    def document(self, format: Format) -> str:
+        """Return the leaderboard in a format."""
+        return WRITERS[format](
+            BoardDocument(METRIC, self.tables, self.notes, self.left_out, self.records)
+        )
 
     def documents(self, formats: Iterable[Format] = FORMATS) -> dict[str, str]:
         """Return the leaderboard in some formats, by the ending of their files."""
-        write = {
-            "md": self.markdown,
-            "csv": self.csv,
-            "html": self.html,
-            "latex": self.latex,
-            "json": self.json,
-        }
-        return {SUFFIXES.get(name, name): write[name]() for name in formats}
-
-    @property
-    def _document(self) -> formats.BoardDocument:
-        return formats.BoardDocument(METRIC, self.tables, self.notes, self.left_out, self.records)
+        return {SUFFIXES.get(name, name): self.document(name) for name in formats}
 
 
 def from_records(
@@ -126,24 +101,17 @@ def records_below(roots: Sequence[Path | str]) -> list[Record]:
 
 
 def _left_out_notes(left_out: Mapping[str, int]) -> tuple[str, ...]:
-    counts = dict(left_out)
-    notes = []
+    states = dict(left_out)
     copies, differing, searched, unscored = (
-        counts.pop(key, 0) for key in ("copy", "differing copy", "search", "unscored")
+        states.pop(reason, 0) for reason in ("copy", "differing copy", "search", "unscored")
     )
-    if counts:
-        states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        failed = counted(sum(counts.values()), "partly trained or failed run")
-        notes.append(f"Left out: {failed} ({states}).")
-    if unscored:
-        notes.append(f"Left out: {counted(unscored, 'finished run')} without a final score.")
-    if searched:
-        notes.append(f"Left out: {counted(searched, 'search run')}; searching is not reporting.")
-    if copies:
-        notes.append(f"Left out: {counted(copies, 'copied record')}, recognised by id and data.")
-    if differing:
-        notes.append(
-            f"Left out: {counted(differing, 'earlier attempt')} at a run, with other numbers than"
-            " the highest attempt, which counts."
-        )
-    return tuple(notes)
+    listed = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    notes = (
+        (sum(states.values()), "partly trained or failed run", f" ({listed})."),
+        (unscored, "finished run", " without a final score."),
+        (searched, "search run", "; searching is not reporting."),
+        (copies, "copied record", ", recognised by id and data."),
+        (differing, "earlier attempt", " at a run, with other numbers than the highest attempt,"
+         " which counts."),
+    )  # fmt: skip
+    return tuple(f"Left out: {counted(n, noun)}{end}" for n, noun, end in notes if n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -16,7 +17,6 @@ NOTHING = "–"
 MEAN = ("mean", "std", "low", "high", "seeds")  # parts of a score in CSV and JSON
 VALUE = ("value", "low", "high")
 PRINTED = ("value", "plus_minus")  # as a paper prints it
-_ATTRIBUTES = {"mean": "value", "plus_minus": "std"}  # where a part has another name here
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,12 @@ class Score:
             return None
         return cls(spread.mean, spread.std, interval, spread.count, bold)
 
-    @property
-    def low(self) -> float | None:
-        """The lower end of the interval."""
-        return self.interval.low if self.interval else None
-
-    @property
-    def high(self) -> float | None:
-        """The upper end of the interval."""
-        return self.interval.high if self.interval else None
-
-    def part(self, name: str) -> float | None:
-        """Return one part, such as ``std``, as CSV and JSON name it."""
-        value: float | None = getattr(self, _ATTRIBUTES.get(name, name))
-        return value
+    def parts(self, names: Iterable[str]) -> dict[str, float | None]:
+        """Return parts such as ``std``, as CSV and JSON name them."""
+        low, high = (self.interval.low, self.interval.high) if self.interval else (None, None)
+        parts = {"low": low, "high": high, "seeds": self.seeds}
+        parts |= {"value": self.value, "mean": self.value, "std": self.std, "plus_minus": self.std}
+        return {name: parts[name] for name in names}
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def test_json_is_the_only_thing_on_stdout(
 ) -> None:
     assert main(["leaderboard", str(results), "--json", "--output", str(tmp_path / "out")]) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == json.loads(leaderboard([results]).json())
+    assert json.loads(captured.out) == json.loads(leaderboard([results]).document("json"))
     assert captured.err.count("wrote ") == 5
 
 
@@ -61,8 +61,8 @@ def test_output_holds_the_documents_and_nothing_else(results: Path, tmp_path: Pa
         "leaderboard.tex",
     ]
     board = leaderboard([results])
-    assert (folder / "leaderboard.md").read_text() == board.markdown()
-    assert (folder / "leaderboard.csv").read_text() == board.csv()
+    assert (folder / "leaderboard.md").read_text() == board.document("md")
+    assert (folder / "leaderboard.csv").read_text() == board.document("csv")
 
 
 def test_an_output_that_cannot_be_written_is_named(
@@ -151,4 +151,5 @@ def test_literature_changes_no_number(make_record: Any) -> None:
     (published,) = beside.tables[len(alone.tables) :]
     assert published.source == "literature"
     assert {str(row[0]) for row in published.rows} == {"hopper-medium-v2"}
-    assert "d4rl_published_value" not in beside.csv() and "literature_published" in beside.csv()
+    header = beside.document("csv").partition("\n")[0]
+    assert "d4rl_published_value" not in header and "literature_published" in header

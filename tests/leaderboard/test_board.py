@@ -13,7 +13,8 @@ import pytest
 
 from qipo_ray import __version__
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard import Table, from_records, leaderboard
+from qipo_ray.leaderboard import from_records, leaderboard
+from qipo_ray.leaderboard.tables import Table
 from qipo_ray.store.records import write_record
 
 Build = Callable[..., dict[str, Any]]
@@ -73,7 +74,7 @@ def test_the_whole_markdown(make_record: Build) -> None:
         ]
     )
     config = {row.method.kind: (row.method.config or "")[:8] for row in board.rows}
-    assert board.markdown() == GOLDEN.replace("CLONING", config["cloning"])
+    assert board.document("md") == GOLDEN.replace("CLONING", config["cloning"])
 
 
 def test_sources_share_neither_table_nor_csv_column(make_record: Build) -> None:
@@ -85,7 +86,9 @@ def test_sources_share_neither_table_nor_csv_column(make_record: Build) -> None:
     )
     assert [table.source for table in board.tables] == ["d4rl", "generated"]
     assert all(cells(table, "source") == {table.source} for table in board.tables)
-    rows = [row for row in csv.DictReader(io.StringIO(board.csv())) if row["table"] != "note"]
+    rows = [
+        row for row in csv.DictReader(io.StringIO(board.document("csv"))) if row["table"] != "note"
+    ]
     assert len(rows) == 6
     for row in rows:
         assert bool(row["d4rl_last_mean"]) == (row["source"] == "d4rl")
@@ -108,16 +111,16 @@ def test_two_files_of_one_task_are_told_apart(make_record: Build) -> None:
 
 def test_repeats_and_copies_are_said(make_record: Build) -> None:
     twice = [make_record(40.0), make_record(50.0, sweep="again"), make_record(40.0)]
-    text = from_records(twice).markdown()
+    text = from_records(twice).document("md")
     assert "1 further run of a seed that has one" in text
     assert "Left out: 1 copied record, recognised by id and data." in text
-    text = from_records([*twice, make_record(41.0, attempt=2)]).markdown()
+    text = from_records([*twice, make_record(41.0, attempt=2)]).document("md")
     assert "Left out: 2 earlier attempts at a run, with other numbers than the highest" in text
 
 
 def test_json(make_record: Build) -> None:
     records = [*two_seeds(make_record), make_record(None, seed=9, state="failed")]
-    document = json.loads(from_records(records).json())
+    document = json.loads(from_records(records).document("json"))
     assert (document["schema"], document["version"]) == (3, __version__)
     assert document["records"] == sorted(record["id"] for record in records)
     (table,) = document["tables"]
@@ -133,7 +136,7 @@ def test_json(make_record: Build) -> None:
 
 
 def test_nothing_to_report(make_record: Build) -> None:
-    text = from_records([make_record(None, state="failed")]).markdown()
+    text = from_records([make_record(None, state="failed")]).document("md")
     assert "No finished run to report." in text
     assert "(1 failed)" in text
 

@@ -17,7 +17,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from qipo_ray.cli.score_tables import print_leaderboard
-from qipo_ray.leaderboard import By, Leaderboard, from_records
+from qipo_ray.leaderboard import Leaderboard, from_records
 from qipo_ray.leaderboard.figures import FigureGroup, ReportFigure, intervals
 from qipo_ray.leaderboard.figures.drawing import empty_figure, short_label
 from qipo_ray.leaderboard.figures.intervals import LONGEST_TICK
@@ -25,6 +25,7 @@ from qipo_ray.leaderboard.formats.csv import guard
 from qipo_ray.leaderboard.huggingface import results_files
 from qipo_ray.leaderboard.sweep_report import SweepReport
 from qipo_ray.leaderboard.tables import clean
+from qipo_ray.leaderboard.views import By
 from qipo_ray.store.records import validate
 
 PAYLOADS = [
@@ -138,14 +139,14 @@ def harmless_tags(make_record: Callable[..., dict[str, Any]]) -> list[set[tuple[
     """The tags of every view of a record that means no harm."""
     tame = make_record(40.0, task="maze2d-umaze", name="a long one " * 5)
     tame["data"]["notes"] = ["a note"]
-    return [read_html(board.html()).tags for board in boards(tame)]
+    return [read_html(board.document("html")).tags for board in boards(tame)]
 
 
 def test_html(
     payload: str, record: dict[str, Any], make_record: Callable[..., dict[str, Any]]
 ) -> None:
     for board, harmless in zip(boards(record), harmless_tags(make_record), strict=True):
-        page = board.html()
+        page = board.document("html")
         assert all(sign == "\n" or sign.isprintable() for sign in page)
         found = read_html(page)
         assert found.tags <= harmless
@@ -199,7 +200,7 @@ def test_pictures_in_a_report(start: int, make_record: Callable[..., dict[str, A
 def test_markdown(payload: str, record: dict[str, Any]) -> None:
     reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     for board in boards(record):
-        document = board.markdown()
+        document = board.document("md")
         tokens = reader.parse(document)
         kinds = {token.type for token in tokens}
         assert kinds <= {
@@ -228,7 +229,7 @@ def test_markdown(payload: str, record: dict[str, Any]) -> None:
 
 def test_csv(payload: str, record: dict[str, Any]) -> None:
     for board in boards(record):
-        header, *rows = csv.reader(io.StringIO(board.csv()))
+        header, *rows = csv.reader(io.StringIO(board.document("csv")))
         cells = [cell for row in rows for cell in row]
         assert all(len(row) == len(header) for row in rows)
         for cell in [*header, *cells]:
@@ -248,7 +249,7 @@ SAFE_COMMANDS = {
 
 def test_latex(payload: str, record: dict[str, Any]) -> None:
     for board in boards(record):
-        lines = [line for line in board.latex().split("\n") if not line.startswith("%")]
+        lines = [line for line in board.document("latex").split("\n") if not line.startswith("%")]
         source = "\n".join(lines)
         assert set(re.findall(r"\\([A-Za-z]+)", source)) <= SAFE_COMMANDS
         assert set(re.findall(r"\\(?:begin|end)\{(.*?)\}", source)) <= {"table*", "tabular"}
@@ -269,7 +270,7 @@ def test_latex(payload: str, record: dict[str, Any]) -> None:
 def test_json(payload: str, record: dict[str, Any]) -> None:
     """A program gets what the record says, sign by sign."""
     for board in boards(record):
-        (table, *_) = json.loads(board.json())["tables"]
+        (table, *_) = json.loads(board.document("json"))["tables"]
         row = next(row for row in table["rows"] if row["method"] == "QIPO-OT")
         assert (row["name"], row["sampler"], row["env_seeds"]) == (payload,) * 3
         assert row["departures"] == f"{payload}, clipped-actions"

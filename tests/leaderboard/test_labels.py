@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.leaderboard import By, from_records
+from qipo_ray.leaderboard import from_records
 from qipo_ray.leaderboard.aggregate import family_of
 from qipo_ray.leaderboard.figures.series import series_of
 from qipo_ray.leaderboard.huggingface import results_files
 from qipo_ray.leaderboard.labels import config_labels, row_labels
 from qipo_ray.leaderboard.rows import Method, collect, method_of
+from qipo_ray.leaderboard.views import By
 
 Build = Callable[..., dict[str, Any]]
 HOPPER, WALKER = "hopper-medium-v2", "walker2d-medium-v2"
@@ -101,7 +102,7 @@ def test_every_table_picture_and_export_uses_the_label(make_record: Build, by: B
         place = [column.key for column in table.columns].index("name")
         assert expected <= {row[place] for row in table.rows}
         assert "search, best" not in {row[place] for row in table.rows}
-    for text in (board.markdown(), board.html(), board.latex(), board.csv(), board.json()):
+    for text in board.documents().values():
         assert all(label in text for label in expected)
     assert {one.name for one in series_of(records)} == {f"QIPO-OT, {one}" for one in expected}
     models = [json.loads(text)["config"] for text in results_files(board.rows).values()]

@@ -240,7 +240,7 @@ def test_in_a_browser(browser: Any, page: str, tmp_path: Path) -> None:
 
 def test_the_report_of_records_alone_is_plain_data(sweep: Path) -> None:
     found = read_report(sweep)
-    assert json.loads(found.board.json())["left_out"] == {"search": 4}
+    assert json.loads(found.board.document("json"))["left_out"] == {"search": 4}
 
 
 def test_the_best_is_called_as_in_the_tables_and_copies_are_said(

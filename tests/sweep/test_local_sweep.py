@@ -153,7 +153,7 @@ def test_a_sweep_ends_with_all_that_the_specification_asks(
     assert spent > 3 * 2 * len(entries)
     methods = {row.method.name for row in board.rows}
     assert methods >= {"data", "behaviour cloning (OT)", "behaviour cloning (Diff)", "QIPO-Diff"}
-    assert (root / "leaderboard" / "leaderboard.md").read_text() == board.markdown()
+    assert (root / "leaderboard" / "leaderboard.md").read_text() == board.document("md")
     assert any("PRUNED" in words for words in screen.said)
 
 

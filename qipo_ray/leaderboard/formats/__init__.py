@@ -5,6 +5,8 @@ Every text that comes from a record is inert in each of them: it is shown, never
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from qipo_ray.leaderboard.formats.csv import csv_text
 from qipo_ray.leaderboard.formats.document import BoardDocument
 from qipo_ray.leaderboard.formats.html import html_text
@@ -12,4 +14,12 @@ from qipo_ray.leaderboard.formats.json import json_text
 from qipo_ray.leaderboard.formats.latex import latex_text
 from qipo_ray.leaderboard.formats.markdown import markdown_text
 
-__all__ = ["BoardDocument", "csv_text", "html_text", "json_text", "latex_text", "markdown_text"]
+__all__ = ["WRITERS", "BoardDocument"]
+
+WRITERS: Mapping[str, Callable[[BoardDocument], str]] = {
+    "md": markdown_text,
+    "csv": csv_text,
+    "html": html_text,
+    "latex": latex_text,
+    "json": json_text,
+}

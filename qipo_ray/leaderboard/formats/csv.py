@@ -64,7 +64,7 @@ def _header(table: Table) -> list[str]:
 
 def _cells(column: Column, cell: Cell) -> list[str]:
     if isinstance(cell, Score):
-        parts = [cell.part(part) for part in column.parts]
+        parts = cell.parts(column.parts).values()
         return ["" if part is None else repr(part) for part in parts]
     if cell is None:
         return [""] * max(1, len(column.parts))

@@ -51,7 +51,7 @@ def json_rows(table: Table) -> list[dict[str, object]]:
 
 def _json_value(column: Column, cell: Cell) -> object:
     if isinstance(cell, Score):
-        return {part: cell.part(part) for part in column.parts} | {"bold": cell.bold}
+        return {**cell.parts(column.parts), "bold": cell.bold}
     return file_value(cell)
 
 

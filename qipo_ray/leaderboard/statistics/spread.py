@@ -16,20 +16,17 @@ class Spread:
     count: int  # seeds
 
 
-def mean(values: Sequence[float]) -> float:
-    """Return the mean of finite ``values``, that of equal ones exactly; ValueError for none."""
-    if not values:
-        raise ValueError("mean: expected at least one value")
-    first = values[0]
-    return first + math.fsum(value - first for value in values) / len(values)
-
-
 def spread(values: Sequence[float]) -> Spread:
-    """Return mean and sample standard deviation (n - 1) of ``values``, one per seed.
+    """Return mean and sample standard deviation (n - 1) of finite ``values``, one per seed.
+
+    The mean of equal values is that value exactly.
 
     Raises:
         ValueError: if there are no values.
     """
-    centre, count = mean(values), len(values)
-    squares = math.fsum((value - centre) ** 2 for value in values)
-    return Spread(centre, math.sqrt(squares / (count - 1)) if count > 1 else None, count)
+    if not values:
+        raise ValueError("spread: expected at least one value")
+    first, count = values[0], len(values)
+    mean = first + math.fsum(value - first for value in values) / count
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    return Spread(mean, math.sqrt(squares / (count - 1)) if count > 1 else None, count)

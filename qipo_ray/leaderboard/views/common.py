@@ -16,7 +16,11 @@ BOLD = (
     " five seeds they are too narrow."
 )
 GENERATED = "Generated data: not comparable with published scores on D4RL's own files."
-DEPARTURES = Column("departures", "departures")
+NAMES = (
+    Column("method", "method"),
+    Column("name", "configuration"),
+    Column("departures", "departures"),
+)
 PROTOCOL = (
     Column("episodes", "episodes", "document"),
     Column("sampler", "sampler", "document"),
@@ -31,7 +35,11 @@ PROTOCOL = (
     Column("clip", "actions clipped", "file"),
     Column("data_notes", "notes on the data", "file"),
 )
-TASK_LIST = Column("task_list", "tasks by name", "file")  # in the order of datasets and hashes
+AGGREGATE_PROTOCOL = (
+    Column("seeds", "seeds"),
+    Column("task_list", "tasks by name", "file"),  # in the order of datasets and hashes
+    *PROTOCOL,
+)
 STATISTIC_COLUMNS = (
     Column("mean", "mean", parts=VALUE),
     Column("iqm", "interquartile mean", parts=VALUE),
@@ -79,7 +87,18 @@ def protocol_cells(rows: Sequence[Row]) -> dict[str, Cell]:
         "best_of": setting.best_of,
         "clip": setting.clip,
         "data_notes": "; ".join(dict.fromkeys(note for row in rows for note in row.notes)) or None,
-        TASK_LIST.key: _joined(row.method.task for row in rows),
+        "task_list": _joined(row.method.task for row in rows),
+    }
+
+
+def aggregate_cells(config: Aggregate) -> dict[str, Cell]:
+    """Return what the columns of names and protocol hold for a configuration over tasks."""
+    counts = [len(row.seeds) for row in config.rows if row.seeds]
+    return {
+        "method": config.method.name,
+        "name": config.label,
+        "seeds": str(_span(counts)) if counts else None,  # of the data themselves: none
+        **protocol_cells(config.rows),
     }
 
 
@@ -112,12 +131,6 @@ def statistic_scores(configs: Sequence[Aggregate], key: str) -> list[Score]:
         Score(estimate.value, interval=estimate.interval, bold=leads)
         for estimate, leads in zip(estimates, bold, strict=True)
     ]
-
-
-def seeds_text(rows: Iterable[Row]) -> str | None:
-    """Return how many seeds each task has: ``5``, or ``3–5``; None for the data themselves."""
-    counts = [len(row.seeds) for row in rows if row.seeds]
-    return str(_span(counts)) if counts else None
 
 
 def _span(numbers: Sequence[int]) -> int | str:

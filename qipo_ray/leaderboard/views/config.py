@@ -8,21 +8,16 @@ from qipo_ray.leaderboard.aggregate import Aggregate, aggregates, leading, row_e
 from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Score, Table
 from qipo_ray.leaderboard.views.common import (
+    AGGREGATE_PROTOCOL,
     BOLD,
-    DEPARTURES,
     METRIC,
-    PROTOCOL,
+    NAMES,
     STATISTIC_COLUMNS,
-    TASK_LIST,
+    aggregate_cells,
     aggregate_notes,
     protocol,
-    protocol_cells,
-    seeds_text,
     statistic_scores,
 )
-
-NAMES = (Column("method", "method"), Column("name", "configuration"), DEPARTURES)
-LAST = (Column("seeds", "seeds"), TASK_LIST, *PROTOCOL)
 
 
 def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
@@ -44,7 +39,7 @@ def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
             *NAMES,
             *(Column(task, task, parts=MEAN) for task in tasks),
             *STATISTIC_COLUMNS,
-            *LAST,
+            *AGGREGATE_PROTOCOL,
         ),
         rows=tuple(
             _line(config, [scores[i] for scores in columns]) for i, config in enumerate(configs)
@@ -70,14 +65,6 @@ def _task_scores(task: str, configs: Sequence[Aggregate]) -> list[Score | None]:
 
 
 def _line(config: Aggregate, scores: Sequence[Score | None]) -> tuple[Cell, ...]:
-    cells: dict[str, Cell] = {
-        "method": config.method.name,
-        "name": config.label,
-        "seeds": seeds_text(config.rows),
-        **protocol_cells(config.rows),
-    }
-    return (
-        *(cells[column.key] for column in NAMES),
-        *scores,
-        *(cells[column.key] for column in LAST),
-    )
+    cells = aggregate_cells(config)
+    names, protocol = ([cells[c.key] for c in cs] for cs in (NAMES, AGGREGATE_PROTOCOL))
+    return *names, *scores, *protocol

@@ -9,29 +9,23 @@ from qipo_ray.leaderboard.aggregate import Aggregate, aggregates, family_of
 from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import Cell, Column, Table
 from qipo_ray.leaderboard.views.common import (
+    AGGREGATE_PROTOCOL,
     BOLD,
-    DEPARTURES,
     METRIC,
-    PROTOCOL,
+    NAMES,
     STATISTIC_COLUMNS,
-    TASK_LIST,
+    aggregate_cells,
     aggregate_notes,
     protocol,
-    protocol_cells,
-    seeds_text,
     statistic_scores,
 )
 
 COLUMNS = (
     Column("family", "family"),
-    Column("method", "method"),
-    Column("name", "configuration"),
-    DEPARTURES,
+    *NAMES,
     *STATISTIC_COLUMNS,
     Column("tasks", "tasks"),
-    Column("seeds", "seeds"),
-    TASK_LIST,
-    *PROTOCOL,
+    *AGGREGATE_PROTOCOL,
 )
 
 
@@ -60,12 +54,9 @@ def _lines(family: Sequence[Aggregate]) -> list[tuple[Cell, ...]]:
         count, tasks = len(config.rows), config.tasks
         cells: dict[str, Cell] = {
             "family": config.scope,
-            "method": config.method.name,
-            "name": config.label,
             "tasks": str(tasks) if config.complete else f"{count} of {tasks}",
-            "seeds": seeds_text(config.rows),
             **{column.key: score for column, score in zip(STATISTIC_COLUMNS, scores, strict=True)},
-            **protocol_cells(config.rows),
+            **aggregate_cells(config),
         }
         lines.append(tuple(cells[column.key] for column in COLUMNS))
     return lines

@@ -12,9 +12,9 @@ from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Footnoted, Score, Table, counted
 from qipo_ray.leaderboard.views.common import (
     BOLD,
-    DEPARTURES,
     GENERATED,
     METRIC,
+    NAMES,
     PROTOCOL,
     data_note,
     data_notes,
@@ -25,9 +25,7 @@ from qipo_ray.leaderboard.views.common import (
 Footnotes = Sequence[tuple[str, tuple[str, ...]]]  # tasks with the notes on their data
 COLUMNS = (
     Column("task", "task"),
-    Column("method", "method"),
-    Column("name", "configuration"),
-    DEPARTURES,
+    *NAMES,
     Column("last", "score (last)", parts=MEAN),
     Column("gain", "gain", parts=MEAN, signed=True),
     Column("best", "best (optimistic)", parts=MEAN, muted=True),

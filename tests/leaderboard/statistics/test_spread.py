@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from qipo_ray.leaderboard.statistics.spread import Spread, mean, spread
+from qipo_ray.leaderboard.statistics.spread import Spread, spread
 
 
 def test_spread_is_the_sample_standard_deviation() -> None:
@@ -32,9 +32,11 @@ def test_the_mean_is_right_to_the_last_digits() -> None:
     for _ in range(200):
         values = (generator.normal(50, 30, 5) * 10.0 ** generator.integers(-9, 9)).tolist()
         exact = sum(map(Fraction, values)) / len(values)
-        assert mean(values) == pytest.approx(float(exact), rel=4e-16, abs=1e-15 * abs(values[0]))
+        assert spread(values).mean == pytest.approx(
+            float(exact), rel=4e-16, abs=1e-15 * abs(values[0])
+        )
 
 
 def test_nothing_has_no_mean() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        mean([])
+        spread([])

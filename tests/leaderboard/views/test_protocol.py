@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.leaderboard import By, Leaderboard, Table, from_records
+from qipo_ray.leaderboard import Leaderboard, from_records
+from qipo_ray.leaderboard.tables import Table
+from qipo_ray.leaderboard.views import By
 
 Build = Callable[..., dict[str, Any]]
 HOPPER, WALKER = "hopper-medium-v2", "walker2d-medium-v2"
@@ -42,7 +44,7 @@ def spent(by: By, task: str = HOPPER) -> int:
 @pytest.mark.parametrize("by", VIEWS)
 def test_documents(records: list[dict[str, Any]], by: By) -> None:
     board = from_records(records, by)
-    for text in (board.markdown(), board.html(), board.latex()):
+    for text in (board.document("md"), board.document("html"), board.document("latex")):
         plain = text.replace("\\", "").replace("{-}", "-")
         for words in (
             "Data source: other", "layer-norm", "73 episodes per run",
@@ -60,12 +62,12 @@ def test_files(records: list[dict[str, Any]], by: By) -> None:
         "selection_episodes": spent(by), "source": "other", "seed_list": "811 812",
         "env_seeds": "5001..5073", "best_of": 6, "clip": False, "data_notes": NOTE,
     }  # fmt: skip
-    (table,) = json.loads(board.json())["tables"]
+    (table,) = json.loads(board.document("json"))["tables"]
     row = table["rows"][0]
     assert {key: row[key] for key in expected} == expected
     assert set(row["dataset"].split()) == {"a" * 64}
     assert set(row["config"].split()) == {records[0]["config_hash"]}
-    (line, *_) = csv.DictReader(io.StringIO(board.csv()))
+    (line, *_) = csv.DictReader(io.StringIO(board.document("csv")))
     for key, value in expected.items():
         assert line[key] == ("no" if value is False else str(value)), key
     if by != "task":
@@ -78,12 +80,14 @@ def test_captions_and_notes_are_in_every_format(
 ) -> None:
     board = from_records([*records, make_record(None, seed=9, state="failed")], by)
     (table,) = board.tables
-    document = json.loads(board.json())
+    document = json.loads(board.document("json"))
     (found,) = document["tables"]
     assert (found["caption"], found["notes"]) == (table.caption, list(table.notes))
     assert found["footnotes"] == list(table.footnotes)
     assert document["notes"] == list(board.notes) and len(board.notes) == 1
-    notes = [row["note"] for row in csv.DictReader(io.StringIO(board.csv())) if row["note"]]
+    notes = [
+        row["note"] for row in csv.DictReader(io.StringIO(board.document("csv"))) if row["note"]
+    ]
     assert notes == [
         f"{table.title}: {words}" for words in (table.caption, *table.notes, *table.footnotes)
     ] + [*board.notes]
@@ -91,7 +95,7 @@ def test_captions_and_notes_are_in_every_format(
 
 
 def lines(board: Leaderboard) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(board.json())["tables"][0]["rows"]
+    rows: list[dict[str, Any]] = json.loads(board.document("json"))["tables"][0]["rows"]
     return rows
 
 
