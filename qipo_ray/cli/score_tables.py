@@ -19,16 +19,17 @@ def print_leaderboard(board: Leaderboard) -> None:
 
 def print_table(table: Table) -> None:
     """Print one leaderboard table: title, caption, rows, notes."""
-    indices = table.visible("everywhere")
-    columns = [table.columns[i] for i in indices]
+    narrow = table.only("everywhere")
+    columns = narrow.columns
     console = out.console()
     console.print(clean(table.title), style="bold")
     console.print(clean(table.caption))
+    pairs = [list(zip(columns, row, strict=True)) for row in narrow.rows]
     out.print_rows(
         [clean(column.title) for column in columns],
-        [[cell_text(table.columns[i], row[i], narrow=True) for i in indices] for row in table.rows],
+        [[cell_text(column, cell, narrow=True) for column, cell in line] for line in pairs],
         numbers=[column.scores for column in columns],
-        styles=[[_style(table.columns[i], row[i]) for i in indices] for row in table.rows],
+        styles=[[_style(column, cell) for column, cell in line] for line in pairs],
     )
     for note in table.notes:
         console.print(clean(note), style="dim")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -91,24 +91,28 @@ class Table:
     footnotes: tuple[str, ...] = ()  # number 1 is the first
     kind: Kind = "task"
 
-    def visible(self, *visibilities: Visibility) -> list[int]:
-        """Return the indices of the columns of these visibilities."""
-        return [i for i, column in enumerate(self.columns) if column.visibility in visibilities]
-
-    @property
-    def document_columns(self) -> list[Column]:
-        """The columns of a document."""
-        return [self.columns[i] for i in self.visible("everywhere", "document")]
+    def only(self, *visibilities: Visibility) -> Table:
+        """Return the table with the columns of these visibilities alone."""
+        indices = [i for i, c in enumerate(self.columns) if c.visibility in visibilities]
+        return replace(
+            self,
+            columns=tuple(self.columns[i] for i in indices),
+            rows=tuple(tuple(row[i] for i in indices) for row in self.rows),
+        )
 
     @cached_property
-    def document_rows(self) -> list[list[tuple[Column, Cell, str]]]:
-        """The rows of a document: each cell with its column and its text.
+    def document(self) -> Table:
+        """The table as documents show it."""
+        return self.only("everywhere", "document")
 
-        It is made once for all formats.
-        """
-        indices = self.visible("everywhere", "document")
+    @cached_property
+    def texts(self) -> list[list[tuple[Column, Cell, str]]]:
+        """The rows: each cell with its column and its text; made once for all formats."""
         return [
-            [(self.columns[i], row[i], cell_text(self.columns[i], row[i])) for i in indices]
+            [
+                (column, cell, cell_text(column, cell))
+                for column, cell in zip(self.columns, row, strict=True)
+            ]
             for row in self.rows
         ]
 

@@ -44,8 +44,8 @@ def table_data(table: Table) -> dict[str, object]:
     return {
         "title": clean(table.title),
         "caption": clean(table.caption),
-        "columns": [(clean(c.title), _classes(c)) for c in table.document_columns],
-        "rows": [[_cell(*cell) for cell in row] for row in table.document_rows],
+        "columns": [(clean(c.title), _classes(c)) for c in table.document.columns],
+        "rows": [[_cell(*cell) for cell in row] for row in table.document.texts],
         "notes": [clean(note) for note in table.notes],
         "footnotes": [(number, clean(note)) for number, note in enumerate(table.footnotes, 1)],
     }

@@ -39,7 +39,7 @@ def escape(value: str) -> str:
 
 
 def _table(table: Table) -> str:
-    columns = table.document_columns
+    columns = table.document.columns
     lines = [
         r"\begin{table*}",
         r"\centering",
@@ -49,7 +49,7 @@ def _table(table: Table) -> str:
         r"\toprule",
         _row(_muted(column, escape(column.title)) for column in columns),
         r"\midrule",
-        *(_row(_cell(*cell) for cell in row) for row in table.document_rows),
+        *(_row(_cell(*cell) for cell in row) for row in table.document.texts),
         r"\bottomrule",
         r"\end{tabular}}",
         *_notes(table),

@@ -22,11 +22,11 @@ def markdown_text(document: BoardDocument) -> str:
 
 def section(table: Table) -> str:
     """Return a table as a Markdown section: title, caption, pipe table, notes, footnotes."""
-    columns = table.document_columns
+    columns = table.document.columns
     lines = [f"## {escape(table.title)}", "", _prose(table.caption), ""]
     lines.append(_pipes(escape(column.title) for column in columns))
     lines.append(_pipes("---:" if column.scores else "---" for column in columns))
-    lines += [_pipes(_cell(cell, text) for _, cell, text in row) for row in table.document_rows]
+    lines += [_pipes(_cell(cell, text) for _, cell, text in row) for row in table.document.texts]
     lines += ["", _bullets(table.notes)]
     lines += [f"\\[{number}\\] {escape(note)}\n" for number, note in enumerate(table.footnotes, 1)]
     return "\n".join(lines).rstrip() + "\n"
