@@ -108,12 +108,9 @@ class Table:
     @cached_property
     def texts(self) -> list[list[tuple[Column, Cell, str]]]:
         """The rows: each cell with its column and its text; made once for all formats."""
+        lines = (zip(self.columns, row, strict=True) for row in self.rows)
         return [
-            [
-                (column, cell, cell_text(column, cell))
-                for column, cell in zip(self.columns, row, strict=True)
-            ]
-            for row in self.rows
+            [(column, cell, cell_text(column, cell)) for column, cell in line] for line in lines
         ]
 
 
