@@ -21,6 +21,13 @@ def load_policy(path: str | os.PathLike[str], seed: int = 0) -> LoadedPolicy:
     (``evaluation.weights``). ``seed`` starts the policy's own random stream: what is reproducible
     stands at ``act``.
 
+    >>> import qipo_ray
+    >>> policy = qipo_ray.load_policy("results", seed=0)
+    >>> observation = [0.0] * policy.state_dim
+    >>> action = policy.act(observation)
+    >>> action.shape == (policy.action_dim,)
+    True
+
     Raises:
         UserError: if there is no such run, several, or its snapshot is missing or damaged.
     """

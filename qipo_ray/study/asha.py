@@ -28,6 +28,12 @@ def decide(
     It stops if its value is below the ``1 - 1/reduction`` quantile (linear) of all, itself among
     them. The first with a finite value goes on; one without stops (NaN, infinite or None), and
     counts for the others like the worst finite one.
+
+    >>> values = [("a", 10.0), ("b", 30.0), ("c", 20.1), ("d", 12.3)]
+    >>> decide(values[:2], reduction=2).stop
+    False
+    >>> decide(values, reduction=2, rung="rung 1/9").reason
+    '12.3 at rung 1/9 is below 16.2, the best half of 4 trials'
     """
     value = _finite(values[-1][1])
     if value is None:

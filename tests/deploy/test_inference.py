@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,15 @@ OBSERVATIONS = np.random.default_rng(5).uniform(-1, 1, (7, 2)).astype(np.float32
 def record_of(results: Path) -> Path:
     (path,) = (results / "records").glob("*.json")
     return path
+
+
+def test_the_example_of_the_docstring_is_true(
+    point_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results").symlink_to(point_run)
+    monkeypatch.chdir(tmp_path)
+    failed, tried = doctest.testmod(qipo_ray)
+    assert (failed, tried) == (0, 5)
 
 
 def test_one_observation_or_a_batch(point_run: Path) -> None:

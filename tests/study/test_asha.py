@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import math
 import random
 import sys
@@ -16,6 +17,11 @@ from qipo_ray.study.asha import arrivals, decide, replay
 
 def entry(trial: str, rung: int, value: float | None, task: str = "point") -> dict[str, Any]:
     return {"trial": trial, "rung": rung, "value": value, "task": task}
+
+
+def test_the_example_of_the_docstring_is_true() -> None:
+    failed, tried = doctest.testmod(rule)
+    assert (failed, tried) == (0, 3)
 
 
 def test_the_sentence_has_the_numbers() -> None:

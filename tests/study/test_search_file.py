@@ -255,9 +255,9 @@ def test_find_spec_in_an_installed_package(tmp_path: Path) -> None:
     assert done.stdout.strip() == str(installed / "search_spaces" / "antmaze.yaml")
 
 
-def test_the_readmes_search_file_loads(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    (block,) = [part for part in readme.split("```") if part.startswith("yaml\nname: my_space")]
+def test_the_search_file_of_the_page_loads(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "search-file.md").read_text("utf-8")
+    (block,) = [part for part in page.split("```") if part.startswith("yaml\nname: my_space")]
     file = tmp_path / "my_space.yaml"
     file.write_text(block.removeprefix("yaml\n"))
     spec = load_search_file(file)
