@@ -14,7 +14,7 @@ import pytest
 from qipo_ray.cli.main import main
 from qipo_ray.store.files import sealed, unsealed
 from qipo_ray.store.records import read_records
-from qipo_ray.sweep import train_runs as runs
+from qipo_ray.sweep.run_recorder import RunRecorder
 
 TINY = [
     "behaviour.width=16", "behaviour.updates=200", "critic.width=16", "critic.updates=100",
@@ -115,7 +115,7 @@ def test_a_comparison_that_was_broken_off_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "_record", interrupt)
+        patch.setattr(RunRecorder, "write", interrupt)
         assert main(line) == 130
     capsys.readouterr()
     assert not (again / "records").exists() and (again / "artefacts").exists()
