@@ -14,9 +14,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from qipo_ray.config import from_dict
+from qipo_ray.config.json_types import (
+    Count,
+    Hex16,
+    Name,
+    NonNegative,
+    Plain,
+    PlainMapping,
+    Positive,
+    Sha256,
+)
+from qipo_ray.config.validation import Validator
 from qipo_ray.errors import UserError
 from qipo_ray.study.parameter import Parameter
 from qipo_ray.study.search_spec import Resources, SearchSpec
@@ -27,45 +39,49 @@ MAX_BYTES = 1_000_000
 UNHASHED = ("hash", "data", "resources")
 ANY_RESOURCES = Resources("auto", 1.0, 0.0, 1)  # where it trained says nothing of its results
 
-_Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")]
-_Seed = Annotated[int, Field(ge=0)]
-
 
 class UnknownSettings(ValueError):
     """A sound specification with settings that this version of the program does not know."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+class SavedSeeds(TypedDict):
+    """Training seeds of the two steps."""
+
+    search: list[Count]
+    report: list[Count]
 
 
-class _Seeds(_Part):
-    search: list[_Seed]
-    report: list[_Seed]
+class SavedRungs(TypedDict):
+    """Where trials are compared."""
+
+    shares: list[NonNegative]
+    reduction: Annotated[Positive, Field(ge=2)]
 
 
-class _Rungs(_Part):
-    shares: list[Annotated[float, Field(ge=0)]]
-    reduction: Annotated[int, Field(ge=2)]
+class SavedConfirm(TypedDict):
+    """What is confirmed."""
+
+    top: Count
 
 
-class _Confirm(_Part):
-    top: Annotated[int, Field(ge=0)]
+class SavedDocument(TypedDict):
+    """The contents of ``sweep.yaml``."""
+
+    hash: Hex16
+    name: Name
+    tasks: list[Name]
+    base: PlainMapping
+    paper: PlainMapping | None
+    space: PlainMapping
+    trials: Positive
+    seeds: SavedSeeds
+    rungs: SavedRungs
+    confirm: SavedConfirm
+    resources: Plain
+    data: PlainMapping  # SHA-256 by task
 
 
-class _SpecDocument(_Part):
-    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-    name: _Name
-    tasks: list[_Name]
-    base: dict[str, Any]
-    paper: dict[str, Any] | None
-    space: dict[str, Any]
-    trials: Annotated[int, Field(ge=1)]
-    seeds: _Seeds
-    rungs: _Rungs
-    confirm: _Confirm
-    resources: Any
-    data: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+DOCUMENT, HASH = Validator(SavedDocument), Validator(Sha256)
 
 
 @dataclass(frozen=True)
@@ -84,40 +100,36 @@ def read_spec(path: Path) -> SavedSpec:
     keeps the hash that the file names, also where a later version would hash it otherwise.
     """
     document = _document(path)
+    DOCUMENT.check(document, "sweep")
+    for task in document["tasks"]:
+        HASH.check(document["data"].get(task), f"sweep.data.{task}")
+    base, changes = document["base"], document["paper"]
     try:
-        fields = _SpecDocument.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ValueError(f"sweep.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    for task in fields.tasks:
-        if task not in fields.data:
-            raise ValueError(f"sweep.data.{task}: missing")
-    try:
-        base = from_dict(fields.base, "sweep.base")
+        base_config = from_dict(base, "sweep.base")
         paper = None
-        if fields.paper is not None:
-            paper = from_dict(_with_changes(fields.base, fields.paper), "sweep.paper")
-        space = fields.space.items()
-        parameters = tuple(Parameter.from_document(key, line, FILE) for key, line in space)
+        if changes is not None:
+            paper = from_dict(_with_changes(base, changes), "sweep.paper")
+        lines = document["space"].items()
+        parameters = tuple(Parameter.from_document(key, line, FILE) for key, line in lines)
     except UserError as problem:
         raise UnknownSettings(str(problem)) from None
     spec = SearchSpec(
-        name=fields.name,
-        tasks=tuple(dict.fromkeys(fields.tasks)),
-        base=base,
+        name=document["name"],
+        tasks=tuple(dict.fromkeys(document["tasks"])),
+        base=base_config,
         paper=paper,
         parameters=parameters,
-        trials=fields.trials,
-        search_seeds=tuple(fields.seeds.search),
-        report_seeds=tuple(fields.seeds.report),
-        shares=tuple(fields.rungs.shares),
-        reduction=fields.rungs.reduction,
-        top=fields.confirm.top,
+        trials=document["trials"],
+        search_seeds=tuple(document["seeds"]["search"]),
+        report_seeds=tuple(document["seeds"]["report"]),
+        shares=tuple(document["rungs"]["shares"]),
+        reduction=document["rungs"]["reduction"],
+        top=document["confirm"]["top"],
         resources=ANY_RESOURCES,
         source=FILE,
-        saved_hash=fields.hash,
+        saved_hash=document["hash"],
     )
-    return SavedSpec(spec, fields.data, document)
+    return SavedSpec(spec, document["data"], document)
 
 
 def spec_document(spec: SearchSpec, data: Mapping[str, str]) -> dict[str, Any]:

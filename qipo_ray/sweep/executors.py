@@ -6,10 +6,12 @@ import math
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from qipo_ray.store.background import background
+from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import Resources
 from qipo_ray.sweep.confirm import confirm, confirm_runs
@@ -20,8 +22,21 @@ from qipo_ray.sweep.trial_runner import TrialRunner
 from qipo_ray.train.local_service import LocalTrainingService
 from qipo_ray.train.training_service import EVERYONE, ObservedService, TrainingService
 
-if TYPE_CHECKING:
-    from qipo_ray.sweep.run import Screen
+
+class Screen(Protocol):
+    """What a sweep tells its user; the command line draws it."""
+
+    def message(self, text: str) -> None:
+        """Print a line that stays."""
+
+    def slots(self, count: int) -> None:
+        """Take in how many jobs train at once."""
+
+    def take(self, search: SearchState, events: Sequence[JobEvent]) -> None:
+        """Take in events of jobs."""
+
+    def confirming(self, jobs: Sequence[Job]) -> None:
+        """Take in what the confirm step will train."""
 
 
 class SweepRun:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
@@ -16,12 +16,10 @@ from qipo_ray.leaderboard.rows import by_setting
 from qipo_ray.leaderboard.sweep_report import read_report
 from qipo_ray.store.driver import driving
 from qipo_ray.store.files import write_bytes
-from qipo_ray.study.job import Job
-from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.confirm import confirm_runs
 from qipo_ray.sweep.dashboard import Dashboard
-from qipo_ray.sweep.executors import SweepRun, leave_on_sigterm
+from qipo_ray.sweep.executors import Screen, SweepRun, leave_on_sigterm
 from qipo_ray.sweep.search_state import SearchState
 from qipo_ray.sweep.spec_guard import settle_specification
 from qipo_ray.train.run_record import RunContext
@@ -42,22 +40,6 @@ class Options:
     address: str | None  # of a Ray cluster; None: the environment's, else one on this machine
     at_once: int | None  # trials; None: enough to fill the slots
     services: tuple[str, ...] = ()  # that show the runs beside TensorBoard
-
-
-class Screen(Protocol):
-    """What a sweep tells its user; the command line draws it."""
-
-    def message(self, text: str) -> None:
-        """Print a line that stays."""
-
-    def slots(self, count: int) -> None:
-        """Take in how many jobs train at once."""
-
-    def take(self, search: SearchState, events: Sequence[JobEvent]) -> None:
-        """Take in events of jobs."""
-
-    def confirming(self, jobs: Sequence[Job]) -> None:
-        """Take in what the confirm step will train."""
 
 
 def run_sweep(
