@@ -56,15 +56,15 @@ class CriticPack(Pack):
         super().__init__(config, data)
         self.batch_size = config.critic.batch_size
         self.discount, self.target_rule = config.critic.discount, config.critic.target
-        most = float(data.rewards.abs().max()) / (1 - self.discount)
-        self.far = DIVERGED_AT * max(1.0, most, float(data.returns.abs().max()))
+        largest = float(data.rewards.abs().max()) / (1 - self.discount)
+        self.far = DIVERGED_AT * max(1.0, largest, float(data.returns.abs().max()))
         self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
         self.q = twin_q(config, data)
         self.online = self._stack("online", self.q.shapes, 2, trainable=True)
         self.target = self._stack("target", self.q.shapes, 2)
         self.prior = self._stack("behaviour", self.sampler.network.shapes, saved=False)
         self.support: list[SupportSet | None] = []
-        self.places: dict[tuple[int, ...], Tensor] = {}  # of some members, on the device
+        self.indices: dict[tuple[int, ...], Tensor] = {}  # of some members, on the device
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         generator = stream(member.seed, self.stage, "weights")
@@ -90,7 +90,7 @@ class CriticPack(Pack):
         self.expectile = self.column([c.expectile for c in configs]).unsqueeze(-1)
         self.polyak = self.column([c.polyak for c in configs]).repeat_interleave(2, 0)
         self.support += [None] * (len(self.members) - len(self.support))
-        self.places.clear()
+        self.indices.clear()
 
     def pending_sets(self) -> int:
         """Return how many members have a support set still to come."""
@@ -153,10 +153,10 @@ class CriticPack(Pack):
     def _draw(self, bootstrapped: list[int]) -> tuple[Tensor, Tensor]:
         """Return rows of the data ``(N, B)`` and their places in the support pools ``(N, B)``."""
         rows, spots = [], []
-        known = self.data.with_returns
+        with_returns = self.data.with_returns
         for i, member in enumerate(self.members):
             support = self.support[i]
-            source = known if support is None or i not in bootstrapped else support.pool
+            source = with_returns if support is None or i not in bootstrapped else support.pool
             spot = torch.randint(
                 len(source), (self.batch_size,), generator=member.generator, device=source.device
             )
@@ -192,9 +192,9 @@ class CriticPack(Pack):
         if len(members) == len(self.members):
             return slice(None)
         key = tuple(members)
-        if key not in self.places:
-            self.places[key] = torch.tensor(members, device=self.data.device)
-        return self.places[key]
+        if key not in self.indices:
+            self.indices[key] = torch.tensor(members, device=self.data.device)
+        return self.indices[key]
 
     def _target_of(self, at: Tensor | slice) -> Params:
         """Return the target twins of the members at ``at``."""

@@ -99,8 +99,8 @@ def critic_report(
     Rows are drawn among those with a known return-to-go, among all where there is none.
     """
     generator = stream(seed, "critic-report")
-    known = data.with_returns.cpu()
-    among = known if len(known) else torch.arange(data.rows)
+    with_returns = data.with_returns.cpu()
+    among = with_returns if len(with_returns) else torch.arange(data.rows)
     rows = among[support_pool(len(among), ROWS, generator)].to(data.device)
     states, taken = data.states[rows].cpu(), data.actions[rows].cpu()
     sampler = ActionSampler(config, data.state_dim, data.action_dim)
@@ -111,7 +111,7 @@ def critic_report(
     judge = Judge(config, critic)
     values = judge.value(states, taken.unsqueeze(1)).squeeze(1).double()
     returns = data.returns[rows].cpu().double()
-    if not len(known):
+    if not len(with_returns):
         returns = torch.full_like(returns, math.nan)
     twins = judge.twins(states, actions).double()
     return CriticReport(

@@ -153,8 +153,8 @@ class Pack(ABC):
         if saved.shape == member.generator.get_state().shape:
             member.generator.set_state(saved)
             return member.generator
-        here = f"from {member.updates}"
-        return stream(member.seed, self.stage, "draws", here, device=self.data.device)
+        origin = f"from {member.updates}"
+        return stream(member.seed, self.stage, "draws", origin, device=self.data.device)
 
     def drop(self, i: int) -> None:
         """Remove member ``i``; the others stay as they are."""

@@ -156,13 +156,13 @@ class PolicyPack(Pack):
         values = self._values(i, pool, actions)
         # A diverged Q ends its own member at its next metrics, not the whole pack.
         sound = torch.where(values.abs() < FINITE, values, 0)
-        probed, known, moved = self._probe(i, now, actions, pool, sound)
-        beta = wanted = support_beta(sound, config, now)
+        probed, limit, moved = self._probe(i, now, actions, pool, sound)
+        beta = full_beta = support_beta(sound, config, now)
         if config.policy.trust:
             # Departure D22: beta bounded where the policy would leave what the critic knows.
-            beta = trusted_beta(probed, wanted, known)
+            beta = trusted_beta(probed, full_beta, limit)
         weights = support_weights(sound, self.column([beta]))[0]
-        room = known - float(probed.mean())
+        room = limit - float(probed.mean())
         health = torch.stack(
             [
                 effective_sample_size(weights).mean(),
@@ -173,7 +173,7 @@ class PolicyPack(Pack):
                 *torch.tensor([room, beta, moved], device=values.device),
             ]
         )
-        return WeightedSet(now, pool, actions, weights, health, rests=beta == 0 < wanted)
+        return WeightedSet(now, pool, actions, weights, health, rests=beta == 0 < full_beta)
 
     def _limit(self, name: str) -> float:
         limits = {"loss": FAR * self.data.action_dim, "support_q": FINITE}
@@ -184,8 +184,9 @@ class PolicyPack(Pack):
         critic = self.critic.slice(2 * i, 2 * i + 2)
         values = torch.empty(actions.shape[:2], device=actions.device)
         for start, part in chunks(pool, actions.shape[1]):
-            states, some = self.data.states[part], actions[start : start + len(part)].float()
-            values[start : start + len(part)] = self.q.lowest(critic, states[None], some[None])[0]
+            rows = slice(start, start + len(part))
+            states, proposed = self.data.states[part], actions[rows].float()
+            values[rows] = self.q.lowest(critic, states[None], proposed[None])[0]
         return values
 
     def _probe(
@@ -212,10 +213,10 @@ class PolicyPack(Pack):
             )
             for size in (max(trust, BEST_OF), BEST_OF)
         )
-        known = self._values(i, rows, first[:, :trust]).amax(-1).mean()
+        best = self._values(i, rows, first[:, :trust]).amax(-1).mean()
         proposed = actions[chosen, : member.config.policy.support_size].float()
         moved = drift(proposed, first[:, :BEST_OF], second)
-        return values[chosen], float(known), float(moved)
+        return values[chosen], float(best), float(moved)
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows, actions, weights = self._draw()

@@ -101,43 +101,43 @@ def support_beta(values: Tensor, config: Config, renewal: int) -> float:
         # Departure D20: beta may change by a factor each round.
         return p.beta * p.beta_growth**renewal
     # Departure D21: beta may follow from a wanted effective sample size.
-    seen = values[:: max(1, len(values) // FITTED)].double().cpu()
-    spread = float(seen.std(-1).mean())
-    if spread <= 1e-6 * float(seen.abs().max()):
+    q = values[:: max(1, len(values) // FITTED)].double().cpu()
+    spread = float(q.std(-1).mean())
+    if spread <= 1e-6 * float(q.abs().max()):
         return 0.0
-    seen = (seen - seen.amax(-1, keepdim=True)) / spread
-    wanted = max(1.0, p.target_ess * values.shape[-1])
+    q = (q - q.amax(-1, keepdim=True)) / spread
+    target = max(1.0, p.target_ess * values.shape[-1])
     low, high = 1e-6, MOST_SPREAD
     for _ in range(BISECTIONS):
         middle = (low * high) ** 0.5
-        size = effective_sample_size(torch.softmax(middle * seen, -1)).mean()
-        low, high = (middle, high) if size > wanted else (low, middle)
+        size = effective_sample_size(torch.softmax(middle * q, -1)).mean()
+        low, high = (middle, high) if size > target else (low, middle)
     return low / spread
 
 
-def trusted_beta(values: Tensor, beta: float, known: float) -> float:
+def trusted_beta(values: Tensor, beta: float, limit: float) -> float:
     """Return the largest scale up to ``beta`` that keeps Q within what the critic knows.
 
     That is where the weighted mean of Q over support actions, ``values`` ``(P, M)``, stays below
-    ``known``, the mean of Q's best of N over actions of the behaviour at the same states: a critic
+    ``limit``, the mean of Q's best of N over actions of the behaviour at the same states: a critic
     was fitted to those, and a policy whose average looks better to it follows its errors. 0 where
     the policy is there already, or so near that the weights left to it are next to equal: with
     those it would clone itself for a round.
     """
-    seen = values.double().cpu()
+    q = values.double().cpu()
 
     def level(scale: float) -> float:
-        return float((torch.softmax(scale * seen, -1) * seen).sum(-1).mean())
+        return float((torch.softmax(scale * q, -1) * q).sum(-1).mean())
 
-    if level(beta) <= known:
+    if level(beta) <= limit:
         return beta
     low, high = 0.0, beta
-    if level(low) >= known:
+    if level(low) >= limit:
         return low
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        low, high = (middle, high) if level(middle) <= known else (low, middle)
-    return low if low * float(seen.std(-1).mean()) >= LEAST_TILT else 0.0
+        low, high = (middle, high) if level(middle) <= limit else (low, middle)
+    return low if low * float(q.std(-1).mean()) >= LEAST_TILT else 0.0
 
 
 def drift(proposed: Tensor, behaviour: Tensor, again: Tensor) -> Tensor:

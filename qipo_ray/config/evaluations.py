@@ -78,12 +78,12 @@ def rung_updates(config: Config, shares: Sequence[float]) -> tuple[int, ...]:
 
     ``UserError`` if the stage is too short to tell the rungs apart.
     """
-    whole = config.policy.updates
+    length = config.policy.updates
     exact = [Fraction(share).limit_denominator(1_000_000) for share in shares]
-    updates = tuple(math.ceil(share * whole) for share in exact)
+    updates = tuple(math.ceil(share * length) for share in exact)
     if len(set(updates)) < len(updates):
         raise UserError(
-            f"a policy stage of {whole} updates is too short for {len(updates)} rungs at "
+            f"a policy stage of {length} updates is too short for {len(updates)} rungs at "
             f"{', '.join(map(str, exact))} of it"
         )
     return updates

@@ -41,8 +41,8 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
             }
         )
 
-    seen = {"observations": settings["data"]["observations"], "compute": precision}
-    behaviour = key("behaviour", seen, "updates", "weights")
+    inputs = {"observations": settings["data"]["observations"], "compute": precision}
+    behaviour = key("behaviour", inputs, "updates", "weights")
     cloned = {
         "behaviour": [behaviour, lengths["behaviour"]],
         "weights": settings["behaviour"].get("weights"),

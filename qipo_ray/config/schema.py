@@ -282,11 +282,11 @@ class Policy(_Section):
     def __post_init__(self) -> None:
         """Refuse more actions in the loss than the support set holds, and endless stages."""
         super().__post_init__()
-        most = self.support_size + int(self.data_action)
-        if self.loss_actions > most:
+        size = self.support_size + int(self.data_action)
+        if self.loss_actions > size:
             raise FieldError(
                 ("policy.loss_actions", "policy.support_size", "policy.data_action"),
-                f"must be at most {most} (support_size, plus one with data_action); "
+                f"must be at most {size} (support_size, plus one with data_action); "
                 f"got {self.loss_actions}",
             )
         if self.updates > MOST:

@@ -17,7 +17,16 @@ Coefficients = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Path(ABC):
-    """``x_t = alpha_t x_0 + sigma_t eps`` for t from 0 (data) to 1 (noise)."""
+    """``x_t = alpha_t x_0 + sigma_t eps`` for t from 0 (data) to 1 (noise).
+
+    >>> path = path_named("ot")
+    >>> data, noise = torch.tensor([[1.0, -1.0]]), torch.tensor([[0.0, 1.0]])
+    >>> path.noised(data, noise, torch.tensor([0.25]))
+    tensor([[ 0.7500, -0.5000]])
+    >>> alpha, sigma, d_alpha, d_sigma = path.coefficients(torch.tensor(0.25))
+    >>> d_alpha * data + d_sigma * noise  # the conditional velocity, which QIPO-OT regresses on
+    tensor([[-1.,  2.]])
+    """
 
     name: ClassVar[str]
     singular_at_data: ClassVar[bool]  # d_sigma is infinite at t = 0
@@ -46,8 +55,8 @@ class OptimalTransport(Path):
 
     def coefficients(self, t: Tensor) -> Coefficients:
         """Return ``1 - t, t, -1, 1``."""
-        one = torch.ones_like(t)
-        return 1 - t, t, -one, one
+        ones = torch.ones_like(t)
+        return 1 - t, t, -ones, ones
 
 
 class VariancePreserving(Path):

@@ -17,8 +17,8 @@ def memory_line(spec: SearchSpec, dataset: Dataset, jobs: int) -> str:
     device = "cuda" if spec.resources.gpus else "cpu"
     size = (dataset.rows, dataset.actions.shape[1], device)
     needs = [support_needs(config, *size) for config in _sizes(spec)]
-    whole = planned(needs or [support_needs(spec.base, *size)], jobs)
-    return f"memory of {dataset.task_id}: up to {whole}"
+    total = planned(needs or [support_needs(spec.base, *size)], jobs)
+    return f"memory of {dataset.task_id}: up to {total}"
 
 
 def _sizes(spec: SearchSpec) -> Iterator[Config]:
@@ -26,7 +26,7 @@ def _sizes(spec: SearchSpec) -> Iterator[Config]:
     if spec.paper is not None:
         yield spec.paper
     searched = [parameter for parameter in spec.parameters if parameter.key in support_sizes()]
-    ends = [one.values for one in searched]  # options, or the lowest and the highest
+    ends = [parameter.values for parameter in searched]  # options, or the lowest and the highest
     for values in itertools.product(*ends):
         try:
             yield changed(spec.base, dict(zip((p.key for p in searched), values, strict=True)))

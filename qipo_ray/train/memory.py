@@ -65,13 +65,13 @@ def support_needs(
 
 def planned(needs: Iterable[dict[str, Need]], jobs: int) -> str:
     """Return in words the most that ``jobs`` at once take, each with one of the ``needs``."""
-    most: dict[str, Need] = {}
-    for stage, need in (item for some in needs for item in some.items()):
-        if stage not in most or need.bytes() > most[stage].bytes():
-            most[stage] = need
-    whole = in_words(jobs * max(need.bytes() for need in most.values()))
-    many = f"{jobs} jobs at once" if jobs > 1 else "a job"
-    return f"{whole} for {many}; {', '.join(map(str, most.values()))}"
+    largest: dict[str, Need] = {}
+    for stage, need in (item for stages in needs for item in stages.items()):
+        if stage not in largest or need.bytes() > largest[stage].bytes():
+            largest[stage] = need
+    total = in_words(jobs * max(need.bytes() for need in largest.values()))
+    users = f"{jobs} jobs at once" if jobs > 1 else "a job"
+    return f"{total} for {users}; {', '.join(map(str, largest.values()))}"
 
 
 def shortage(need: Need, sets: int, device: torch.device) -> str | None:
@@ -81,9 +81,9 @@ def shortage(need: Need, sets: int, device: torch.device) -> str | None:
         return None
     fitting = max(0, int(need.states * (free - need.batch) / (need.set * sets)))
     half = ", compute.support=float16" if need.size == 4 else ""
-    many = f", {sets} times" if sets > 1 else ""
+    times = f", {sets} times" if sets > 1 else ""
     return (
-        f"{need}{many}, and {in_words(free)} are free on {device}: set {need.stage}.pool to at "
+        f"{need}{times}, and {in_words(free)} are free on {device}: set {need.stage}.pool to at "
         f"most {fitting:,}{half} or a smaller {need.stage}.support_size"
     )
 
@@ -109,6 +109,6 @@ def _free(device: torch.device) -> int | None:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
         return None
-    known = dict(line.split(":", 1) for line in lines)
-    available = known.get("MemAvailable", "").split()
+    entries = dict(line.split(":", 1) for line in lines)
+    available = entries.get("MemAvailable", "").split()
     return int(available[0]) * 1024 if available else None

@@ -145,15 +145,15 @@ def test_trust_bounds_the_tilt_at_what_the_critic_knows() -> None:
     def level(beta: float) -> float:
         return float((torch.softmax(beta * values, -1) * values).sum(-1).mean())
 
-    assert trusted_beta(values, 3.0, known=10.0) == 3.0  # far away: the wanted beta
-    bounded = trusted_beta(values, 3.0, known=0.9)
+    assert trusted_beta(values, 3.0, limit=10.0) == 3.0  # far away: the wanted beta
+    bounded = trusted_beta(values, 3.0, limit=0.9)
     assert 0 < bounded < 3 and level(bounded) == pytest.approx(0.9, abs=1e-3)
-    assert trusted_beta(values, 3.0, known=-1.0) == 0  # beyond it already: no tilt
+    assert trusted_beta(values, 3.0, limit=-1.0) == 0  # beyond it already: no tilt
     least = float(values.mean() + 0.05)  # a tilt that leaves the weights next to equal
     assert (
-        trusted_beta(values, 3.0, known=least) == 0 < trusted_beta(values, 3.0, known=least + 0.1)
+        trusted_beta(values, 3.0, limit=least) == 0 < trusted_beta(values, 3.0, limit=least + 0.1)
     )
-    assert trusted_beta(values, 0.01, known=10.0) == 0.01  # so gentle a tilt may be wanted
+    assert trusted_beta(values, 0.01, limit=10.0) == 0.01  # so gentle a tilt may be wanted
 
 
 def test_a_pack_with_trust_bounds_its_tilt(configure: Configure, trained: Trained) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 
 import pytest
 import torch
 
-from qipo_ray.flow import Path, path_named
+from qipo_ray.flow import Path, path_named, paths
 
 TIMES = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)
 
@@ -107,3 +108,7 @@ def test_the_ends_themselves_are_times(path: Path) -> None:
 def test_an_unknown_path_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="cosine"):
         path_named("cosine")
+
+
+def test_the_example_of_a_path_is_true() -> None:
+    assert doctest.testmod(paths) == (0, 5)
