@@ -45,9 +45,9 @@ def write(root: Path, runs: int, points: int) -> None:
     ]
     for number in range(runs):
         run = Run("point", config, number, "nowhere.hdf5", "a" * 64)
-        sink = TensorBoardLogger(LoggedRun(root, ("point", f"{number:06d}", "search-0"), run))
-        sink.write(rows)
-        sink.close()
+        logger = TensorBoardLogger(LoggedRun(root, ("point", f"{number:06d}", "search-0"), run))
+        logger.write(rows)
+        logger.close()
 
 
 def read(root: Path) -> int:

@@ -19,7 +19,7 @@ from qipo_ray.study.search_file import find_search_file, load_search_file
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.sweep.search_state import SearchState
 from qipo_ray.sweep.sweep_progress import SweepProgress
-from qipo_ray.tracking.loggers import read_services
+from qipo_ray.tracking.loggers import parse_services
 from qipo_ray.train.run_record import RunContext, now
 
 
@@ -48,7 +48,7 @@ def sweep(
     for task, dataset in datasets.items():
         for config in (spec.base, *([spec.paper] if spec.paper else [])):
             check(task, config, dataset)
-    services = read_services(log)
+    services = parse_services(log)
     root = writable(results.expanduser().resolve() / spec.name)
 
     occasion = RunContext(

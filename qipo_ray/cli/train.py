@@ -19,7 +19,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import leaderboard
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.sweep.train_runs import TrainPlan, plan_runs, train_runs
-from qipo_ray.tracking.loggers import read_services
+from qipo_ray.tracking.loggers import parse_services
 from qipo_ray.train.job_progress import Progress
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.memory import planned, shortage, support_needs
@@ -48,7 +48,7 @@ def train(
     dataset = dataset_of(task, data)
     check(task, config, dataset)
     check_device(device)
-    services = read_services(log)
+    services = parse_services(log)
     root = writable(results)
     train_missing(config, Path(preset).stem, dataset, numbers, root, jobs, device, services)
     board = leaderboard([root])

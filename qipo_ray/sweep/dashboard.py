@@ -45,7 +45,7 @@ class Dashboard:
 
     def take(self, events: Iterable[JobEvent]) -> None:
         """Take in events of jobs."""
-        self.dispatcher.take(events)
+        self.dispatcher.dispatch(events)
 
     def close(self) -> None:
         """Log the rest, in the time that there is."""

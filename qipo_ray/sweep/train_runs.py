@@ -97,7 +97,7 @@ def train_runs(
             dispatcher.follow(_logged(plan, planned))
 
         def observe(events: list[JobEvent]) -> None:
-            dispatcher.take(events)
+            dispatcher.dispatch(events)
             for event in events:
                 on_event(event)
 

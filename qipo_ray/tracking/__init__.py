@@ -1,1 +1,1 @@
-"""Where a run is shown: TensorBoard, Weights & Biases, MLflow, and the thread of each."""
+"""Loggers of runs: TensorBoard, Weights & Biases, MLflow, each in a thread of its own."""

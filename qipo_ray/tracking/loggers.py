@@ -1,4 +1,4 @@
-"""Where a run's numbers are shown: TensorBoard always, other services when asked for."""
+"""Interfaces of loggers and services, the run that is logged, and the parser of ``--log``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from qipo_ray.store.background import aside
 from qipo_ray.study.job import Run
 
 SERVICES = ("wandb", "mlflow")  # each needs the extra of its name
-LOOK_S = 60.0  # seconds for a service to say that it can be used
+CHECK_S = 60.0  # seconds for the check of a service
 
-# What a curve does not mean. TensorBoard says it beside the curve; a service has no place for the
-# words, and is not given the curve.
+# Warnings beside curves in TensorBoard. Services cannot show them, and do not get the curves.
 NO_SUCCESS = "It rises even where the score falls: no sign that the policy improves."
 DESCRIPTIONS = {
     "policy/support_q": f"Mean Q of the policy's support actions. {NO_SUCCESS}",
@@ -30,7 +29,7 @@ DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class LogRow:
-    """Numbers at one place of a run by tag: ``behaviour/loss``, ``score/normalised``, ..."""
+    """Numbers at one update of a run by tag: ``behaviour/loss``, ``score/normalised``, ..."""
 
     updates: int  # of the stage: the x axis where every tag has its own
     total: int  # of the run, stage after stage: the x axis where all tags share one
@@ -38,45 +37,45 @@ class LogRow:
 
     @property
     def plain(self) -> dict[str, float]:
-        """Return the values that need no description, which is what a service is given."""
+        """Return the values without a description, which services get."""
         return {tag: value for tag, value in self.values.items() if tag not in DESCRIPTIONS}
 
 
 class Logger(Protocol):
-    """Shows one run. It is opened anew after a resume, and gets all rows again.
+    """Logs one run. It is opened anew after a resume, and gets all rows again.
 
-    It may raise anything and take any time: a thread works it in a thread of its own.
+    It may raise anything and take any time: it is called in a thread of its own.
     """
 
     def write(self, rows: Sequence[LogRow]) -> None:
-        """Take in rows that are new, ``total`` never falling."""
+        """Log new rows; ``total`` never falls."""
 
     def close(self) -> None:
-        """Take in that no row will follow."""
+        """End the log: no row will follow."""
 
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """A run and what it is called: ``(task, configuration, seed)`` below its results folder."""
+    """A run to log, and its path ``(task, configuration, seed)`` below its results folder."""
 
     root: Path
-    place: tuple[str, ...]
+    path: tuple[str, ...]
     run: Run
 
     @property
     def folder(self) -> Path:
-        """Where TensorBoard reads it."""
-        return self.root.joinpath("tensorboard", *self.place)
+        """The folder of its TensorBoard events."""
+        return self.root.joinpath("tensorboard", *self.path)
 
     @property
     def identity(self) -> str:
-        """Return 16 hex digits that no other run has, the same again after a resume."""
-        words = f"{self.root.resolve()}:{'/'.join(self.place)}:{self.run.jobs[-1].key}"
-        return hashlib.sha256(words.encode()).hexdigest()[:16]
+        """Return 16 hex digits that are unique to the run, and the same after a resume."""
+        text = f"{self.root.resolve()}:{'/'.join(self.path)}:{self.run.jobs[-1].key}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return the configuration by dotted key, and what was trained."""
+        """Return task, seed, data and the configuration by dotted key."""
         run = self.run
         flat = {
             f"{section}.{key}": value
@@ -90,31 +89,30 @@ LoggerFactory = Callable[[LoggedRun], Logger]
 
 
 class TrackingService(Protocol):
-    """A module ``<name>_sink``. What it does may raise anything and take any time."""
+    """A module ``<name>_logger``. Its functions may raise anything and take any time."""
 
     @property
     def make_logger(self) -> LoggerFactory:
-        """What opens the logger of a run."""
+        """The function that opens the logger of a run."""
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Raise if the service is not installed, has no login or does not answer."""
 
-    def leave(self) -> None:
-        """Let this process end while the service may be stuck."""
+    def shutdown(self) -> None:
+        """Let this process end although the service may hang."""
 
 
 def find_service(name: str) -> TrackingService:
     """Return the module of a service."""
-    service: Any = import_module(f"qipo_ray.tracking.{name}_logger")
-    found: TrackingService = service
-    return found
+    module: Any = import_module(f"qipo_ray.tracking.{name}_logger")
+    service: TrackingService = module
+    return service
 
 
-def read_services(text: str | None) -> tuple[str, ...]:
-    """Return the services in ``wandb,mlflow``, after a look whether each can be used here.
+def parse_services(text: str | None) -> tuple[str, ...]:
+    """Return the services in ``wandb,mlflow`` after checking that each can be used.
 
-    ``UserError`` for an unknown one, for one that is not installed, and for one without a login
-    or an answer.
+    ``UserError`` for one that is unknown, not installed, without a login or does not answer.
     """
     names = tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
     for name in names:
@@ -123,24 +121,24 @@ def read_services(text: str | None) -> tuple[str, ...]:
                 f"--log {name}{nearest(name, SERVICES)}: expected {' or '.join(SERVICES)}; "
                 "TensorBoard is always written"
             )
-        _look(name, find_service(name).look)
+        _check_service(name, find_service(name).check)
     return names
 
 
-def _look(name: str, look: Callable[[], None]) -> None:
+def _check_service(name: str, check: Callable[[], None]) -> None:
     try:
-        error = aside(look).exception(LOOK_S)
+        error = aside(check).exception(CHECK_S)
     except NoAnswer:
-        raise UserError(f"--log {name}: no answer in {LOOK_S:.0f} s") from None
+        raise UserError(f"--log {name}: no answer in {CHECK_S:.0f} s") from None
     if isinstance(error, ImportError):
         raise UserError(
-            f"--log {name} needs the extra: pip install 'qipo_ray[{name}]' ({in_a_line(error)})"
+            f"--log {name} needs the extra: pip install 'qipo_ray[{name}]' ({one_line(error)})"
         ) from error
     if error is not None:
-        raise UserError(f"--log {name}: {in_a_line(error)}") from error
+        raise UserError(f"--log {name}: {one_line(error)}") from error
 
 
-def in_a_line(error: BaseException) -> str:
-    """Return an error's words as one line that is not too long to read."""
-    words = " ".join(str(error).split())
-    return f"{words or type(error).__name__:.300}"
+def one_line(error: BaseException) -> str:
+    """Return an error's message on one line of at most 300 characters."""
+    text = " ".join(str(error).split())
+    return f"{text or type(error).__name__:.300}"

@@ -1,4 +1,4 @@
-"""A run's numbers from the store to a logger, each step once, while it trains or afterwards."""
+"""The view of one run: passes its numbers from the store to a logger, each step once."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.metrics import read_metrics
 from qipo_ray.train.stage_reports import scalars_of
 
-POINTS = 500  # of a stage's curve, at most: more than a page shows, and thousands stay light
+POINTS = 500  # of a stage's curve, at most: more than a page shows
 SIGMAS = 1.96  # of the normal 95 % interval over episodes
 
 
 class RunLogger:
-    """Follows one run: metrics by stage, scores with an interval, speed, reports.
+    """Logs one run: metrics by stage, scores with an interval, speed, reports.
 
-    All of it comes from the store, so a view opened after a resume tells the whole story again.
-    A stage of more than 50,000 updates is told in means over equal windows.
+    All of it comes from the store, so a view opened after a resume logs everything again. A
+    stage of more than 50,000 updates is logged as means over equal windows.
     """
 
     def __init__(self, run: Run, results: JobStore, logger: Logger) -> None:
@@ -48,7 +48,7 @@ class RunLogger:
             start += job.length
 
     def close(self) -> None:
-        """Write what is left and close the logger."""
+        """Write the rest and close the logger."""
         self.sync()
         self.logger.close()
 
@@ -63,14 +63,14 @@ class RunLogger:
             window.append(row)
             if updates % width == 0 or updates + LOG_EVERY > job.length:
                 means = {
-                    f"{job.stage}/{name}": statistics.fmean(one[name] for one in window)
+                    f"{job.stage}/{name}": statistics.fmean(entry[name] for entry in window)
                     for name in row
                 }
                 yield LogRow(updates, start + updates, means)
                 self.written[job.stage], window = updates, []
 
     def _pace(self, job: Job, start: int) -> Iterator[LogRow]:
-        """Yield the updates per second of training between the snapshots that the store has."""
+        """Yield the updates per second of training between the snapshots in the store."""
         artefacts = self.results.artefacts
         before, spent = self.timed.get(job.stage, (0, 0.0))
         for updates in artefacts.lengths(job.stage, job.key):
@@ -92,7 +92,7 @@ class RunLogger:
             yield LogRow(job.length, start + job.length, scalars_of(job.stage, report))
 
     def _scores(self, job: Job, start: int) -> Iterator[LogRow]:
-        """Yield the scores that have come; cloning's stands at 0, where the policy begins."""
+        """Yield the new scores; cloning's is at 0, where the policy stage begins."""
         for point in job.evaluations:
             name = (job.stage, point.updates, point.episodes)
             score = None if name in self.scored else self.results.score(job, point)
@@ -102,7 +102,7 @@ class RunLogger:
                 yield LogRow(updates, start + point.updates, self._values(score))
 
     def _values(self, score: Score) -> dict[str, float]:
-        """Return what a score is worth, with its 95 % interval over the episodes."""
+        """Return a score's values by tag, with the 95 % interval over episodes."""
         mean, episodes = score["mean"], score["episodes"]
         values = {"score/normalised": score["normalised"], "score/return": mean}
         if score["success"] is not None:

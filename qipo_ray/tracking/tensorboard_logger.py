@@ -1,4 +1,4 @@
-"""TensorBoard: a run's scalars and its configuration, and the page that shows what matters."""
+"""The logger for TensorBoard: a run's scalars and settings, and the page of custom charts."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ LAYOUT = {
 
 
 class EventFile:
-    """The one event file of a folder, begun anew. It is open only while something is added.
+    """The one event file of a folder, begun anew. It is open only while summaries are added.
 
-    Thousands of them cost neither threads nor file handles, and what goes wrong is raised at once.
+    Thousands of them need neither threads nor file handles, and errors are raised at once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -79,16 +79,16 @@ class EventFile:
             file.write(buffer.getvalue())
 
 
-def scalars(values: Mapping[str, float], described: Mapping[str, str] | None = None) -> Any:
+def scalars(values: Mapping[str, float], descriptions: Mapping[str, str] | None = None) -> Any:
     """Return the summary of scalars by tag, with the description of those that have one."""
     plugin = SummaryMetadata.PluginData(plugin_name="scalars")
-    words = {
-        tag: SummaryMetadata(summary_description=text, plugin_data=plugin)
-        for tag, text in (described or {}).items()
+    metadata = {
+        tag: SummaryMetadata(summary_description=description, plugin_data=plugin)
+        for tag, description in (descriptions or {}).items()
     }
     return Summary(
         value=[
-            Summary.Value(tag=tag, simple_value=value, metadata=words.get(tag))
+            Summary.Value(tag=tag, simple_value=value, metadata=metadata.get(tag))
             for tag, value in values.items()
         ]
     )
@@ -97,36 +97,36 @@ def scalars(values: Mapping[str, float], described: Mapping[str, str] | None = N
 class TensorBoardLogger:
     """The event file of one run. It is derived: opening the logger makes it anew."""
 
-    def __init__(self, shown: LoggedRun) -> None:
-        shutil.rmtree(shown.folder, ignore_errors=True)
-        self.events = EventFile(shown.folder)
-        self.events.add((0, text("configuration", settings_table(shown.settings))))
-        self.described = dict(DESCRIPTIONS)  # still to come: a tag's first value brings its own
+    def __init__(self, logged_run: LoggedRun) -> None:
+        shutil.rmtree(logged_run.folder, ignore_errors=True)
+        self.events = EventFile(logged_run.folder)
+        self.events.add((0, text("configuration", settings_table(logged_run.settings))))
+        self.pending = dict(DESCRIPTIONS)  # written with a tag's first value
 
     def write(self, rows: Sequence[LogRow]) -> None:
         """Add rows, each tag at its stage's updates."""
         summaries = []
         for row in rows:
-            due = {tag: self.described.pop(tag) for tag in row.values if tag in self.described}
-            summaries.append((row.updates, scalars(row.values, due)))
+            described = {tag: self.pending.pop(tag) for tag in row.values if tag in self.pending}
+            summaries.append((row.updates, scalars(row.values, described)))
         self.events.add(*summaries)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
 
 class Page:
-    """What concerns all runs below ``folder``: the layout."""
+    """The page for all runs below ``folder``: the layout of its charts."""
 
     def __init__(self, folder: Path) -> None:
         self.events = EventFile(folder)
         self.events.add((0, custom_scalars(LAYOUT)))
 
     def sync(self) -> None:
-        """Nothing follows."""
+        """Do nothing: the page does not change."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
 
 def settings_table(settings: Mapping[str, Any]) -> str:

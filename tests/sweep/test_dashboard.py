@@ -80,7 +80,7 @@ def test_the_sinks_of_ended_runs_are_closed(search: Any, monkeypatch: pytest.Mon
 
     class Kept:
         def __init__(self, shown: LoggedRun) -> None:
-            self.name = "/".join(shown.place[1:])
+            self.name = "/".join(shown.path[1:])
             opened.append(self.name)
 
         def close(self) -> None:

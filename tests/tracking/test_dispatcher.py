@@ -19,12 +19,12 @@ from qipo_ray.store.records import read_records
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.sweep.train_runs import _logged, plan_runs, train_runs
-from qipo_ray.tracking import dispatcher as relay_module
+from qipo_ray.tracking import dispatcher as dispatcher_module
 from qipo_ray.tracking.dispatcher import LogDispatcher, LoggerThread
 from qipo_ray.tracking.loggers import LoggedRun, LogRow
 from qipo_ray.train.run_record import RunContext
 
-OCCASION = RunContext(
+CONTEXT = RunContext(
     sweep="train",
     trial=None,
     purpose="single",
@@ -36,7 +36,7 @@ OFF = "{} is switched off: {}; training and records go on"
 SOON = 20.0  # seconds: far more than nothing, far less than a hanging service
 
 
-class Ours:
+class FakeView:
     """A view that counts, and may be told to raise or to hang."""
 
     def __init__(self, act: Callable[[str], None] = lambda name: None) -> None:
@@ -64,7 +64,7 @@ class Oddity(BaseException):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_module, "SYNC_EVERY_S", 0.001)
+    monkeypatch.setattr(dispatcher_module, "SYNC_EVERY_S", 0.001)
 
 
 @pytest.fixture
@@ -88,11 +88,11 @@ def never() -> bool:
 
 def test_news_are_shown_and_what_ended_is_closed() -> None:
     thread, ended = LoggerThread("test"), threading.Event()
-    first, second = Ours(), Ours()
+    first, second = FakeView(), FakeView()
     thread.follow("first", lambda: first, ended.is_set)
     thread.follow("second", lambda: second, never)
     eventually(lambda: second.calls == ["open", "sync"])
-    thread.changed(["second"])
+    thread.notify(["second"])
     eventually(lambda: second.calls == ["open", "sync", "sync"])
     ended.set()
     eventually(lambda: first.calls == ["open", "sync", "close"])
@@ -113,15 +113,15 @@ def test_whatever_a_service_raises_is_one_line(
             raise error("no\nroute to\n\nhost")
 
     thread, sound = LoggerThread("test"), LoggerThread("sound")
-    view = Ours()
-    thread.follow("bad", lambda: Ours(act), never)
-    thread.follow("good", Ours, never)
+    view = FakeView()
+    thread.follow("bad", lambda: FakeView(act), never)
+    thread.follow("good", FakeView, never)
     sound.follow("good", lambda: view, never)
     for _ in range(3):
-        thread.changed(["bad", "good"])
-    for one in (thread, sound):
-        one.finish()
-        one.wait(SOON)
+        thread.notify(["bad", "good"])
+    for item in (thread, sound):
+        item.finish()
+        item.wait(SOON)
     assert caplog.messages == [OFF.format("test", "no route to host")]
     assert view.calls == ["open", "sync", "close"]
 
@@ -136,14 +136,14 @@ def test_a_service_that_hangs_holds_up_nobody(
         entered.set()
         hang.wait()
 
-    thread.follow("bad", lambda: Ours(act), never)
+    thread.follow("bad", lambda: FakeView(act), never)
     assert entered.wait(SOON)
     start = time.monotonic()
-    thread.changed(["bad"])
+    thread.notify(["bad"])
     assert caplog.messages == []
-    monkeypatch.setattr(relay_module, "STALL_S", 0.0)
-    thread.changed(["bad"])
-    thread.changed(["bad"])
+    monkeypatch.setattr(dispatcher_module, "STALL_S", 0.0)
+    thread.notify(["bad"])
+    thread.notify(["bad"])
     assert caplog.messages == [OFF.format("test", "no answer for 0 s")]
     thread.finish()
     thread.wait(0.01)
@@ -159,7 +159,7 @@ def test_a_close_takes_no_longer_than_it_may(
     def act(name: str) -> None:
         hang.wait()
 
-    thread.follow("bad", lambda: Ours(act), never)
+    thread.follow("bad", lambda: FakeView(act), never)
     thread.finish()
     start = time.monotonic()
     thread.wait(0.05)
@@ -180,11 +180,11 @@ def test_a_service_that_is_given_up_is_asked_to_leave_and_not_waited_for(
         raise ValueError(name)
 
     thread, sound = LoggerThread("test", leave), LoggerThread("sound", leave)
-    for one, make in ((sound, Ours), (thread, lambda: Ours(act))):
+    for item, make in ((sound, FakeView), (thread, lambda: FakeView(act))):
         assert not asked.is_set()
-        one.follow("key", make, never)
-        one.finish()
-        one.wait(SOON)
+        item.follow("key", make, never)
+        item.finish()
+        item.wait(SOON)
     assert asked.wait(SOON)
     assert caplog.messages == [OFF.format("test", "open")]
 
@@ -199,7 +199,7 @@ def test_a_given_up_service_is_not_called_again(
         hang.wait()
 
     thread = LoggerThread("test")
-    thread.follow("bad", lambda: Ours(act), never)
+    thread.follow("bad", lambda: FakeView(act), never)
     thread.finish()
     thread.wait(0.05)
     hang.set()
@@ -210,12 +210,12 @@ def test_a_given_up_service_is_not_called_again(
 def service(monkeypatch: pytest.MonkeyPatch, act: Callable[[str], None]) -> None:
     """Let every service but TensorBoard be one that acts like this."""
 
-    found = SimpleNamespace(make_logger=lambda shown: Ours(act), leave=lambda: None)
-    monkeypatch.setattr(relay_module, "find_service", lambda name: found)
+    found = SimpleNamespace(make_logger=lambda logged_run: FakeView(act), shutdown=lambda: None)
+    monkeypatch.setattr(dispatcher_module, "find_service", lambda name: found)
 
 
 def train(point: Dataset, config: Config, root: Path, *services: str) -> list[dict[str, object]]:
-    todo = plan_runs(point, config, [0], root, OCCASION)
+    todo = plan_runs(point, config, [0], root, CONTEXT)
     train_runs(todo, 1, lambda report: None, services=services)
     return read_records(root)
 
@@ -242,7 +242,7 @@ def test_a_run_beside_a_broken_service_ends_in_its_record(
         raise ConnectionResetError("gone")
 
     service(monkeypatch, act)
-    monkeypatch.setattr(relay_module, "CLOSE_S", 3.0)
+    monkeypatch.setattr(dispatcher_module, "CLOSE_S", 3.0)
     (record,) = train(point, configure(), tmp_path, "wandb")
     assert record["state"] == "finished"
     assert curve(tmp_path) == [100, 200, 300]
@@ -273,7 +273,7 @@ def test_tensorboard_that_turns_unwritable_costs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """While the run trains its event file becomes a full disk."""
-    todo = plan_runs(point, configure(), [0], tmp_path, OCCASION)
+    todo = plan_runs(point, configure(), [0], tmp_path, CONTEXT)
 
     def fill(report: JobEvent) -> None:
         found = list((tmp_path / "tensorboard").glob("point/*/*/events*"))
@@ -293,9 +293,9 @@ def test_two_data_files_are_two_series(
 ) -> None:
     """Same task, configuration and seed, both broken off: neither takes the other's folder."""
     places = {
-        _logged(plan_runs(one, configure(), [0], tmp_path, OCCASION), run).folder
+        _logged(plan_runs(one, configure(), [0], tmp_path, CONTEXT), run).folder
         for one in (point, replace(point, sha256="f" * 64))
-        for run in plan_runs(one, configure(), [0], tmp_path, OCCASION).runs
+        for run in plan_runs(one, configure(), [0], tmp_path, CONTEXT).runs
     }
     assert len(places) == 2
 
@@ -306,8 +306,10 @@ def test_a_run_is_followed_once(
     opened: list[str] = []
     service(monkeypatch, opened.append)
     dispatcher = LogDispatcher(tmp_path, ["wandb"])
-    shown = LoggedRun(tmp_path, ("point", "a", "s"), Run("point", configure(), 0, "x", "a" * 64))
+    logged_run = LoggedRun(
+        tmp_path, ("point", "a", "s"), Run("point", configure(), 0, "x", "a" * 64)
+    )
     for _ in range(3):
-        dispatcher.follow(shown)
+        dispatcher.follow(logged_run)
     dispatcher.close()
     assert opened == ["open", "close"]
