@@ -11,7 +11,7 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard import Leaderboard
 from qipo_ray.leaderboard import leaderboard as read
 from qipo_ray.leaderboard.board import FORMATS, Format
-from qipo_ray.leaderboard.huggingface import results_files
+from qipo_ray.leaderboard.formats.huggingface import results_files
 from qipo_ray.leaderboard.views import By
 from qipo_ray.store.files import write_bytes
 from qipo_ray.store.records import gc_paused

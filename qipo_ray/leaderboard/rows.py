@@ -182,9 +182,7 @@ def method_of(record: Record) -> Method:
 def _cloning_method(qipo: Method, record: Record) -> Method | None:
     """Return what the score of the behaviour model that a run built on is about, if it has one."""
     score = record["behaviour_cloning"]
-    if score is None:
-        return None
-    return replace(
+    return score and replace(
         qipo,
         kind="cloning",
         name=f"behaviour cloning ({qipo.name.removeprefix('QIPO-')})",
@@ -199,10 +197,10 @@ def _cloning_method(qipo: Method, record: Record) -> Method | None:
 def _data_method(qipo: Method, record: Record) -> Method | None:
     """Return what the score of the data themselves is about, if they have one."""
     score = record["data"]["score"]
-    if score is None:
-        return None
-    return replace(
-        qipo,
+    return score and Method(
+        qipo.setting,
+        qipo.task,
+        qipo.dataset,
         kind="data",
         name="data",
         departures=(),

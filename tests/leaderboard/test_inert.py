@@ -22,7 +22,7 @@ from qipo_ray.leaderboard.figures import FigureGroup, ReportFigure, intervals
 from qipo_ray.leaderboard.figures.drawing import empty_figure, short_label
 from qipo_ray.leaderboard.figures.intervals import LONGEST_TICK
 from qipo_ray.leaderboard.formats.csv import guard
-from qipo_ray.leaderboard.huggingface import results_files
+from qipo_ray.leaderboard.formats.huggingface import results_files
 from qipo_ray.leaderboard.sweep_report import SweepReport
 from qipo_ray.leaderboard.tables import clean
 from qipo_ray.leaderboard.views import By

@@ -11,7 +11,7 @@ import pytest
 from qipo_ray.leaderboard import from_records
 from qipo_ray.leaderboard.aggregate import family_of
 from qipo_ray.leaderboard.figures.series import series_of
-from qipo_ray.leaderboard.huggingface import results_files
+from qipo_ray.leaderboard.formats.huggingface import results_files
 from qipo_ray.leaderboard.labels import config_labels, row_labels
 from qipo_ray.leaderboard.rows import Method, collect, method_of
 from qipo_ray.leaderboard.views import By

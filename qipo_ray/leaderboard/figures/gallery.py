@@ -67,9 +67,7 @@ def _source_groups(
     return groups
 
 
-def _search_groups(
-    searches: Mapping[tuple[str, str], Sequence[TrialResult]],
-) -> list[FigureGroup]:
+def _search_groups(searches: Mapping[tuple[str, str], Sequence[TrialResult]]) -> list[FigureGroup]:
     groups: list[FigureGroup] = []
     names = [f"{task} ({source})" for task, source in searches]
     for name, trials in [*zip(names, searches.values(), strict=True)][:MAX_SEARCHES]:

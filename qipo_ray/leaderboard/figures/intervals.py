@@ -67,10 +67,7 @@ def _best(rows: Sequence[Row]) -> list[Row]:
 
 
 def _draw(
-    panel: Axes,
-    rows: Sequence[Row],
-    labels: Mapping[Method, str],
-    styles: Mapping[str, LineStyle],
+    panel: Axes, rows: Sequence[Row], labels: Mapping[Method, str], styles: Mapping[str, LineStyle]
 ) -> None:
     for y, (row, estimate) in enumerate(zip(rows, row_estimates(rows), strict=True)):
         default = _DIFF if "Diff" in row.method.name else _OT

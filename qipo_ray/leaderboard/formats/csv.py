@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 from qipo_ray.leaderboard.formats.document import BoardDocument
@@ -25,27 +24,20 @@ def csv_text(document: BoardDocument) -> str:
     """
     tables = document.tables
     header = dict.fromkeys(["table", *(n for table in tables for n in _header(table)), "note"])
-    indices = {name: index for index, name in enumerate(header)}
-    lines = [list(header)]
-
-    def add(kind: str, names: Iterable[str], cells: Iterable[str]) -> None:
-        line = [kind, *[""] * (len(header) - 1)]
-        for name, cell in zip(names, cells, strict=True):
-            line[indices[name]] = cell
-        lines.append(line)
-
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, header, restval="", lineterminator="\n")
+    writer.writeheader()
     for table in tables:
         names = _header(table)
         for row in table.rows:
             pairs = zip(table.columns, row, strict=True)
-            add(table.kind, names, [cell for pair in pairs for cell in _cells(*pair)])
+            cells = [cell for pair in pairs for cell in _cells(*pair)]
+            writer.writerow({"table": table.kind, **dict(zip(names, cells, strict=True))})
         for note in (table.caption, *table.notes, *table.footnotes):
-            add("note", ["note"], [_text(f"{table.title}: {note}")])
+            writer.writerow({"table": "note", "note": _text(f"{table.title}: {note}")})
     for note in document.notes:
-        add("note", ["note"], [_text(note)])
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(lines)
-    return out.getvalue()
+        writer.writerow({"table": "note", "note": _text(note)})
+    return stream.getvalue()
 
 
 def guard(value: str) -> str:

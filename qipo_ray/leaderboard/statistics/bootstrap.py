@@ -13,12 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.leaderboard.statistics.point_estimates import (
-    Floats,
-    Scores,
-    Statistic,
-    task_arrays,
-)
+from qipo_ray.leaderboard.statistics.point_estimates import Floats, Scores, Statistic, task_arrays
 
 RESAMPLES = 2000
 LEVEL = 0.95  # of every interval
@@ -73,7 +68,10 @@ def estimates_of_all(
     for index, scores in enumerate(all_scores):
         same_sizes[tuple(array.size for array in task_arrays(scores))].append(index)
     for sizes, indices in same_sizes.items():
-        draws = _draws(sizes, generator(), resamples) if max(sizes) > 1 else []
+        draws = []
+        if max(sizes) > 1:
+            numbers, source = _blocks(sum(sizes), resamples), generator()
+            draws = [_seed_indices(sizes, source, number) for number in numbers]
         count = max(1, BLOCK // (sum(sizes) * resamples))
         for batch in (indices[i : i + count] for i in range(0, len(indices), count)):
             stacked = _stacked([all_scores[index] for index in batch])
@@ -109,11 +107,6 @@ def _intervals(
     ]
 
 
-def repeats_seeds(*all_scores: Scores) -> bool:
-    """Say whether any task has a second seed, so that a bootstrap has something to redraw."""
-    return any(array.shape[-1] > 1 for scores in all_scores for array in task_arrays(scores))
-
-
 def resampled(scores: Scores, generator: np.random.Generator, resamples: int) -> Scores:
     """Return every task's scores redrawn with replacement, ``(resamples, seeds)``.
 
@@ -128,13 +121,6 @@ def _seed_indices(
 ) -> SeedIndices:
     """Return which seeds ``number`` resamples take of each task, ``(number, seeds)``."""
     return [generator.integers(0, size, (number, size), dtype=np.int32) for size in sizes]
-
-
-def _draws(
-    sizes: Sequence[int], generator: np.random.Generator, resamples: int
-) -> list[SeedIndices]:
-    """Return all resamples, in blocks."""
-    return [_seed_indices(sizes, generator, number) for number in _blocks(sum(sizes), resamples)]
 
 
 def _taken(scores: Scores, indices: SeedIndices) -> Scores:

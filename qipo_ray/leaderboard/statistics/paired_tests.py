@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from qipo_ray.leaderboard.statistics.bootstrap import (
     Interval,
     bounds,
     estimate,
-    repeats_seeds,
     resampled,
 )
 from qipo_ray.leaderboard.statistics.point_estimates import (
@@ -37,14 +35,10 @@ class PairedTest:
     difference: Estimate  # first minus second: mean over tasks of the mean over seeds
     p_value: float  # two-sided; with n pairs never below 2 / 2^n
     pairs: int
-    method: Literal["exact", "Monte Carlo"]
 
 
 def probability_of_improvement(
-    a: Scores,
-    b: Scores,
-    generator: np.random.Generator,
-    resamples: int = RESAMPLES,
+    a: Scores, b: Scores, generator: np.random.Generator, resamples: int = RESAMPLES
 ) -> Estimate:
     """Return how probably a run of ``a`` beats one of ``b``, averaged over their common tasks.
 
@@ -53,12 +47,11 @@ def probability_of_improvement(
     common = sorted(set(a) & set(b))
     a, b = ({task: scores[task] for task in common} for scores in (a, b))
     value = float(_improvement(a, b))
-    if not repeats_seeds(a, b):
+    if not any(array.size > 1 for scores in (a, b) for array in task_arrays(scores)):
         return Estimate(value, None)
 
     def draw(number: int) -> Floats:
-        first = resampled(a, generator, number)
-        return _improvement(first, resampled(b, generator, number))
+        return _improvement(*(resampled(scores, generator, number) for scores in (a, b)))
 
     width = sum(a[task].size * b[task].size for task in common)
     low, high = bounds(draw, width, resamples)
@@ -66,10 +59,7 @@ def probability_of_improvement(
 
 
 def paired_test(
-    a: Runs,
-    b: Runs,
-    generator: np.random.Generator,
-    resamples: int = RESAMPLES,
+    a: Runs, b: Runs, generator: np.random.Generator, resamples: int = RESAMPLES
 ) -> PairedTest:
     """Return the sign-flip permutation test of ``a`` against ``b`` on common tasks and seeds.
 
@@ -89,7 +79,7 @@ def paired_test(
     reached = int((sums >= abs(shares.sum()) - 1e-12 * np.abs(shares).sum()).sum())
     # Drawn patterns miss the observed one, which is as probable as any: it counts once more.
     p_value = reached / len(signs) if exact else (reached + 1) / (len(signs) + 1)
-    return PairedTest(difference, p_value, shares.size, "exact" if exact else "Monte Carlo")
+    return PairedTest(difference, p_value, shares.size)
 
 
 def _improvement(a: Scores, b: Scores) -> Floats:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.leaderboard.huggingface import results_files
+from qipo_ray.leaderboard.formats.huggingface import results_files
 from qipo_ray.leaderboard.rows import collect
 from qipo_ray.store.files import write_bytes
 
