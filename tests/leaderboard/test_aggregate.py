@@ -19,7 +19,6 @@ from qipo_ray.leaderboard.aggregate import (
 from qipo_ray.leaderboard.rows import Row, collect
 from qipo_ray.leaderboard.statistics.bootstrap import Estimate, Interval, estimate
 from qipo_ray.leaderboard.statistics.point_estimates import iqm, mean_of
-from qipo_ray.leaderboard.tables import Score, Table
 
 Build = Callable[..., dict[str, Any]]
 BuildMany = Callable[..., list[dict[str, Any]]]
@@ -29,18 +28,6 @@ HOPPER, WALKER, MAZE = "hopper-medium-v2", "walker2d-medium-v2", "maze2d-umaze-v
 
 def qipo(found: list[Aggregate]) -> list[Aggregate]:
     return [one for one in found if one.rows[0].method.kind == "qipo"]
-
-
-def column(table: Table, key: str) -> list[Any]:
-    """The cells of a column."""
-    place = [column.key for column in table.columns].index(key)
-    return [row[place] for row in table.rows]
-
-
-def bold(table: Table, key: str, by: str = "name") -> set[object]:
-    """What the rows that are bold in a column are called."""
-    pairs = zip(column(table, by), column(table, key), strict=True)
-    return {name for name, cell in pairs if isinstance(cell, Score) and cell.bold}
 
 
 @pytest.mark.parametrize(
@@ -139,75 +126,6 @@ def test_two_data_files_are_never_averaged(make_record: Build) -> None:
     assert [one.estimates["mean"].value for one in qipo(found)] == [30.0]
     table = from_records(records, "family").tables[0]
     assert any(note.startswith(f"{HOPPER}: measured twice") for note in table.notes)
-
-
-def test_what_misses_a_task_is_shown_and_never_leads(make_record: Build) -> None:
-    records = [
-        make_record(last + seed, task=task, name=name, beta=beta, seed=seed)
-        for last, task, name, beta in (
-            (10.0, HOPPER, "whole", 3.0), (20.0, WALKER, "whole", 3.0), (99.0, WALKER, "half", 1.0)
-        )
-        for seed in (0, 1)
-    ]  # fmt: skip
-    (table,) = from_records(records, "family").tables
-    assert bold(table, "mean") == {"whole"}
-    tasks = dict(zip(column(table, "name"), column(table, "tasks"), strict=True))
-    assert (tasks["half"], tasks["whole"]) == ("1 of 2", "2")
-    assert any("misses tasks" in note for note in table.notes)
-    (table,) = from_records(records, "config").tables
-    assert bold(table, WALKER) == {"half"}  # on the task itself it competes
-    assert bold(table, "iqm") == {"whole"}
-
-
-def test_the_data_are_a_line_and_no_competitor(make_record: Build) -> None:
-    records = [make_record(10.0, data=80.0, seed=seed) for seed in range(2)]
-    for by in ("task", "family", "config"):
-        (table,) = from_records(records, by).tables  # type: ignore[arg-type]
-        key = {"task": "last", "family": "mean", "config": "mean"}[by]
-        assert bold(table, key, by="method") == {"behaviour cloning (OT)", "QIPO-OT"}
-
-
-def test_less_is_better_for_the_gap(make_record: Build) -> None:
-    records = [
-        make_record(last + seed, task=task, name=name, beta=last, cloning=None, seed=seed)
-        for task in (HOPPER, WALKER)
-        for name, last in (("good", 90.0), ("bad", 10.0))
-        for seed in (0, 1)
-    ]
-    (table,) = from_records(records, "family").tables
-    assert bold(table, "gap") == bold(table, "mean") == {"good"}
-
-
-def test_families_follow_the_tasks_where_one_has_several(make_record: Build) -> None:
-    def kinds(*tasks: str) -> list[str]:
-        records = [make_record(1.0, task=task) for task in tasks]
-        return [table.kind for table in from_records(records).tables]
-
-    assert kinds(HOPPER, MAZE) == ["task"]
-    assert kinds(HOPPER, WALKER, MAZE) == ["task", "family"]
-
-
-def test_intervals_do_not_depend_on_what_else_is_in_the_table(make_records: BuildMany) -> None:
-    few, many = make_records([HOPPER], 2, 5), make_records([HOPPER, WALKER], 2, 5)
-
-    def found(records: list[dict[str, Any]]) -> dict[str, Score]:
-        (table, *_) = from_records(records, "task").tables
-        keys = ("task", "config", "last")
-        rows = zip(*(column(table, key) for key in keys), strict=True)
-        return {config: last for task, config, last in rows if task == HOPPER and config}
-
-    one, both = found(few), found(many)
-    assert one and all(both[key].interval == score.interval for key, score in one.items())
-
-
-def test_seeds_may_differ_between_tasks(make_record: Build) -> None:
-    records = [
-        make_record(10.0, task=task, seed=seed, name="x")
-        for task, seeds in ((HOPPER, 2), (WALKER, 4))
-        for seed in range(seeds)
-    ]
-    (table,) = from_records(records, "family").tables
-    assert column(table, "seeds")[column(table, "name").index("x")] == "2–4"
 
 
 def test_rows_keep_the_scores_of_their_seeds(make_record: Build) -> None:

@@ -16,10 +16,7 @@ import yaml
 
 from qipo_ray.cli.main import main
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard.costs import costs_of
-from qipo_ray.leaderboard.health import warnings_of
 from qipo_ray.leaderboard.sweep_report import duration, read_report
-from qipo_ray.store.manifest import describe, encode
 from qipo_ray.store.records import write_record
 
 Build = Callable[..., dict[str, Any]]
@@ -128,54 +125,6 @@ def test_the_command(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["report", str(sweep), "--output", str(tmp_path)]) == 2
     assert main(["report", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.count("error: ") == 2
-
-
-def test_costs_count_a_shared_job_once(tmp_path: Path, make_record: Build) -> None:
-    records = [make_record(10.0), make_record(20.0, seed=1)]
-    records[1]["jobs"]["policy"] = "e" * 16
-    for record in records:
-        record["cost"]["device_s"] = 10.0
-    assert costs_of(records, tmp_path).trained_s is None
-    for stage, key in (("behaviour", "b"), ("critic", "c"), ("policy", "d"), ("policy", "e")):
-        for updates, seconds in ((5, 1.0), (10, 4.0)):
-            folder = tmp_path / "artefacts" / f"{stage}-{key * 16}"
-            folder.mkdir(parents=True, exist_ok=True)
-            made = describe(
-                b"x", stage=stage, key=key * 16, updates=updates, attempt=1, seconds=seconds,
-                keep=True,
-            )  # fmt: skip
-            (folder / f"{updates:09d}.json").write_bytes(encode(made))
-    costs = costs_of(records, tmp_path)
-    assert (costs.alone_s, costs.trained_s) == (20.0, 16.0)
-    assert costs.jobs == {"behaviour": (2, 1), "critic": (2, 1), "policy": (2, 2)}
-
-
-def test_warnings(tmp_path: Path, make_record: Build) -> None:
-    fine = [make_record(50.0 + seed, seed=seed) for seed in range(5)]
-    assert warnings_of(fine, tmp_path) == []
-    folder = tmp_path / "artefacts" / f"policy-{'d' * 16}"
-    folder.mkdir(parents=True)
-    (folder / "metrics.csv").write_text("updates,ess\n100,9.0\n200,1.25\n")
-    (told,) = warnings_of(fine, tmp_path)
-    assert "rest on 1.2 of" in told
-    held = [record | {"health": {"policy": {"ess": 1.4}}} for record in fine]
-    assert "rest on 1.4 of" in warnings_of(held, tmp_path / "elsewhere")[0]
-    held = [record | {"health": {"behaviour": {"loss": 1.0}, "policy": None}} for record in fine]
-    assert warnings_of(held, tmp_path) == []
-    for record in held[1:3]:
-        record["policy_report"] = {"warnings": ["beyond: it is"]}
-    (told,) = warnings_of(held, tmp_path)
-    assert told.endswith("policy: beyond: it is (2 of 2 seeds).")
-    for record in fine[:3]:
-        record["critic_report"] = {"warnings": [f"little: by {record['seed']}", "nothing: x"]}
-    fine[3]["critic_report"] = {"warnings": []}
-    (little, nothing, _) = warnings_of(fine, tmp_path)
-    assert little.endswith("critic: little: by 0 (3 of 4 seeds).")
-    assert nothing.endswith("critic: nothing: x (3 of 4 seeds).")
-    broken = make_record(None, seed=9, state="diverged")
-    assert "1 of 6 runs diverged: as asked (1)." in warnings_of([*fine, broken], tmp_path)
-    fine[0]["provenance"]["dirty"] = True
-    assert any("no commit holds" in words for words in warnings_of(fine, tmp_path))
 
 
 def test_durations() -> None:

@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from qipo_ray.leaderboard import from_records
+from qipo_ray.leaderboard.figures import ReportFigure, gallery
+
 Record = dict[str, Any]
+SPACE: dict[str, Any] = {"policy.beta": {}, "behaviour.path": {}}
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +51,10 @@ def sweep_records(make_record: Callable[..., Record]) -> list[Record]:
             record["cost"]["device_s"] = 60.0
             records.append(record)
     return records
+
+
+@pytest.fixture(scope="session")
+def figures(sweep_records: list[Record]) -> dict[str, ReportFigure]:
+    """Every figure of that sweep, by its kind."""
+    groups = gallery(sweep_records, from_records(sweep_records).rows, SPACE)
+    return {figure.name.split("-")[1]: figure for group in groups for figure in group.figures}

@@ -123,7 +123,7 @@ def test_departures_that_hold_for_some_tasks_are_counted(make_record: Build, by:
     assert row["departures"] == "a, b (on 1 of 2 tasks)"
 
 
-def bold(table: Table) -> list[bool]:
+def bold_cells(table: Table) -> list[bool]:
     return [getattr(cell, "bold", False) for row in table.rows for cell in row]
 
 
@@ -133,14 +133,33 @@ def test_nothing_is_bold_where_the_best_has_a_single_seed(make_record: Build, by
     best = [make_record(last, seed=s, name="best") for s, last in enumerate((40.0, 60.0))]
     single = make_record(45.0, name="single", beta=9.0)
     (table,) = from_records([*best, single], by).tables
-    assert any(bold(table))
+    assert any(bold_cells(table))
     names = [column.key for column in table.columns].index("name")
-    assert {row[names] for row in table.rows if any(bold(one_row(table, row)))} >= {"single"}
+    assert {row[names] for row in table.rows if any(bold_cells(one_row(table, row)))} >= {"single"}
     lucky = make_record(61.0, name="lucky", beta=7.0)
     (table,) = from_records([*best, single, lucky], by).tables
-    assert not any(bold(table))
+    assert not any(bold_cells(table))
     assert any("nothing is, where the best has a single seed" in note for note in table.notes)
 
 
 def one_row(table: Table, row: tuple[Any, ...]) -> Table:
     return Table(table.title, table.caption, table.source, table.columns, (row,))
+
+
+def test_the_data_are_a_line_and_no_competitor(
+    make_record: Build, bold: Callable[..., set[object]]
+) -> None:
+    records = [make_record(10.0, data=80.0, seed=seed) for seed in range(2)]
+    for by in ("task", "family", "config"):
+        (table,) = from_records(records, by).tables  # type: ignore[arg-type]
+        key = {"task": "last", "family": "mean", "config": "mean"}[by]
+        assert bold(table, key, by="method") == {"behaviour cloning (OT)", "QIPO-OT"}
+
+
+def test_families_follow_the_tasks_where_one_has_several(make_record: Build) -> None:
+    def kinds(*tasks: str) -> list[str]:
+        records = [make_record(1.0, task=task) for task in tasks]
+        return [table.kind for table in from_records(records).tables]
+
+    assert kinds(HOPPER, "maze2d-umaze-v1") == ["task"]
+    assert kinds(HOPPER, WALKER, "maze2d-umaze-v1") == ["task", "family"]
