@@ -39,8 +39,7 @@ def test_the_picture_is_the_table_of_the_house() -> None:
 def test_rooms_import_from_floors_below() -> None:
     floors = {room: floor for room, (floor, _) in picture().items()}
     for room, imports in HOUSE.items():
-        below = [floors[name.split(".")[0]] for name in imports]
-        assert floors[room] == max(below, default=-1) + 1, room
+        assert all(floors[name.split(".")[0]] < floors[room] for name in imports), room
 
 
 def test_every_file_that_it_names_exists() -> None:
