@@ -112,7 +112,7 @@ class SyntheticSweep:
         config = self.config(beta)
         key = stage_keys(config, "point", DATA, seed)[stage]
         name = score_name(config, score["updates"], score["episodes"])
-        ArtefactStore(self.root).write_note(stage, key, name, score)
+        ArtefactStore(self.root).write_sidecar(stage, key, name, score)
 
     def end(self, beta: float, seed: int, points: list[dict[str, Any]], **changes: Any) -> None:
         """Leave the record of a run with these scores, and all that it rests on."""

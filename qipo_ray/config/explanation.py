@@ -38,11 +38,11 @@ def explain(source: str | Path, overrides: Sequence[str] = ()) -> tuple[Explaine
     for key, note in field_notes().items():
         section, name = key.split(".")
         value: Plain = values[section][name]
-        place = document.places.get((section, name), "")
-        if place.startswith("--set "):
+        location = document.locations.get((section, name), "")
+        if location.startswith("--set "):
             origin = "your --set"
-        elif place and source not in preset_names():
-            origin = Path(place).name
+        elif location and source not in preset_names():
+            origin = Path(location).name
         else:
             origin = note.source if value == note.value else Ours.source
         settings.append(ExplainedSetting(key, value, origin, note))

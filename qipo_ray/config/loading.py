@@ -1,4 +1,4 @@
-"""From a preset, a file and overrides to a ``Config``; every fault is one line with its place."""
+"""From a preset, a file and overrides to a ``Config``; a fault is one line with its location."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def document_of(source: str | Path, overrides: Sequence[str] = ()) -> Document:
-    """Return what ``load_config`` reads, with the place of all but what a file's preset gives."""
+    """Return what ``load_config`` reads, with a location for all but a file's preset."""
     document = _expand(_open(source))
-    for one in overrides:
-        document = _override(document, one)
+    for text in overrides:
+        document = _override(document, text)
     return document
 
 
 def override(config: Config, overrides: Sequence[str]) -> Config:
     """Return ``config`` with ``section.key=value`` overrides; ``UserError`` as in loading."""
     document = Document(to_dict(config), "configuration")
-    for one in overrides:
-        document = _override(document, one)
+    for text in overrides:
+        document = _override(document, text)
     return build(document)
 
 
@@ -63,9 +63,9 @@ def _with_later(mapping: object) -> object:
     full = dict(mapping)
     for section, settings in later_settings().items():
         new = len(settings) == len(field_types(SECTIONS[section]))
-        given = full.get(section, {} if new else None)
-        if isinstance(given, Mapping):
-            full[section] = {**settings, **given}
+        present = full.get(section, {} if new else None)
+        if isinstance(present, Mapping):
+            full[section] = {**settings, **present}
     return full
 
 
@@ -104,41 +104,41 @@ def _preset(name: str) -> Document:
 
 
 def _expand(document: Document) -> Document:
-    """Return the document with the settings of its ``preset`` under its own."""
+    """Return the document with the settings of its ``preset`` below its own."""
     if not isinstance(document.value, dict) or "preset" not in document.value:
         return document
-    own = dict(document.value)
-    name = own.pop("preset")
+    settings = dict(document.value)
+    name = settings.pop("preset")
     if not isinstance(name, str) or name not in preset_names():
         hint = nearest(name, preset_names()) if isinstance(name, str) else ""
         raise UserError(
-            f"{document.place('preset')}: preset must be one of {', '.join(preset_names())}; "
+            f"{document.location('preset')}: preset must be one of {', '.join(preset_names())}; "
             f"got {show(name)}{hint}"
         )
     merged = dict(_preset(name).value)
-    for section, values in own.items():
+    for section, values in settings.items():
         both = isinstance(values, dict) and section in merged
         merged[section] = {**merged[section], **values} if both else values
-    return Document(merged, document.where, document.places)
+    return Document(merged, document.source, document.locations)
 
 
 def _override(document: Document, text: str) -> Document:
     """Return the document with one ``section.key=value`` laid over it."""
-    where = f"--set {text if len(text) <= 80 else text[:77] + '...'}"
+    origin = f"--set {text if len(text) <= 80 else text[:77] + '...'}"
     dotted, equals, value = text.partition("=")
     if not equals:
-        raise UserError(f"{where}: expected section.key=value, such as policy.beta=3")
+        raise UserError(f"{origin}: expected section.key=value, such as policy.beta=3")
     if dotted not in field_names():
-        raise UserError(f"{where}: unknown key {show(dotted)}{nearest(dotted, field_names())}")
+        raise UserError(f"{origin}: unknown key {show(dotted)}{nearest(dotted, field_names())}")
     section, key = dotted.split(".")
-    parsed = parse_yaml(value, where).value
+    parsed = parse_yaml(value, origin).value
     if not isinstance(document.value, dict):
         return document
     below = document.value.get(section, {})
     if not isinstance(below, dict):
         return document
     merged = {**document.value, section: {**below, key: parsed}}
-    return Document(merged, document.where, {**document.places, (section, key): where})
+    return Document(merged, document.source, {**document.locations, (section, key): origin})
 
 
 def build(document: Document) -> Config:
@@ -153,8 +153,8 @@ def build(document: Document) -> Config:
         return Config(**parts)
     except FieldError as problem:
         paths = [tuple(name.split(".")) for name in problem.fields]
-        path = next((path for path in paths if path in document.places), paths[0])
-        raise UserError(f"{document.place(*path)}: {problem}") from None
+        path = next((path for path in paths if path in document.locations), paths[0])
+        raise UserError(f"{document.location(*path)}: {problem}") from None
 
 
 def _mapping(
@@ -164,7 +164,7 @@ def _mapping(
     value, title = document.value, ".".join(path) or "a configuration"
     if not isinstance(value, Mapping):
         raise UserError(
-            f"{document.place(*path)}: {title} must be a mapping with the keys "
+            f"{document.location(*path)}: {title} must be a mapping with the keys "
             f"{', '.join(names)}; got {show(value)}"
         )
     for key in value:
@@ -172,14 +172,14 @@ def _mapping(
             dotted = ".".join((*path, str(key)))
             allowed = field_names() if path else (*names, "preset")
             raise UserError(
-                f"{document.place(*path, str(key))}: unknown key {show(dotted)}"
+                f"{document.location(*path, str(key))}: unknown key {show(dotted)}"
                 f"{nearest(dotted, allowed)}"
             )
     for name in names:
         if name not in value:
             dotted = ".".join((*path, name))
             raise UserError(
-                f"{document.place(*path)}: missing key '{dotted}' "
+                f"{document.location(*path)}: missing key '{dotted}' "
                 "(give it, or start from a preset with 'preset: paper')"
             )
     return value

@@ -1,6 +1,8 @@
 """One value against its declared type: ``int``, ``float``, ``bool`` or ``Literal``, with a range.
 
-A range is declared once, beside the field: ``beta: Annotated[float, Range(0, 1e9)]``.
+A range is declared once, beside the field: ``beta: Annotated[float, Range(0, 1e9)]``. Not checked
+by pydantic: a setting is converted (``1e6`` to a whole number, ``-0.0`` to ``0.0``), and its error
+line names kind and range together.
 """
 
 from __future__ import annotations

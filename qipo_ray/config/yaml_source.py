@@ -2,6 +2,9 @@
 
 Stricter than YAML 1.1: doubled keys, anchors, aliases, tags and merge keys are refused, ``no`` and
 ``on`` are text, ``1:30`` and ``010`` are not read in base 60 or 8, and ``3e-4`` is a number.
+
+A loader of our own on PyYAML's parser, because no library both names the line of every key and
+refuses values that are hidden or repeated.
 """
 
 from __future__ import annotations
@@ -17,9 +20,9 @@ import yaml
 from qipo_ray.config.values import show
 from qipo_ray.errors import UserError
 
-MOST_BYTES = 1_000_000
-MOST_DEPTH = 20
-MOST_DIGITS = 100
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
+MAX_DIGITS = 100
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,15 @@ class Document:
     """A parsed file: ``value`` of plain types, and the line of every key by its path."""
 
     value: Any
-    where: str  # name of the file, or how else the values came in
-    places: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    source: str  # name of the file, or how else the values came in
+    locations: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
-    def place(self, *path: str) -> str:
+    def location(self, *path: str) -> str:
         """Return ``file.yaml:14`` for the key at ``path``, else for the nearest key above it."""
         for end in range(len(path), 0, -1):
-            if path[:end] in self.places:
-                return self.places[path[:end]]
-        return self.where
+            if path[:end] in self.locations:
+                return self.locations[path[:end]]
+        return self.source
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -54,7 +57,7 @@ class _StrictLoader(yaml.SafeLoader):
         if event.tag is not None:
             raise yaml.MarkedYAMLError(None, None, "tags are not allowed", event.start_mark)
         self.depth += 1
-        if self.depth > MOST_DEPTH:
+        if self.depth > MAX_DEPTH:
             raise yaml.MarkedYAMLError(None, None, "nested too deeply", event.start_mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -81,11 +84,11 @@ def read_yaml(path: Path) -> Document:
     """Return the contents of a YAML file; ``UserError`` with file and line for any fault."""
     try:
         with open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(MAX_BYTES + 1)
     except OSError as problem:
         raise UserError(f"{path}: cannot be read: {problem.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise UserError(f"{path}: larger than {MOST_BYTES} bytes; this is no configuration")
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{path}: larger than {MAX_BYTES} bytes; this is no configuration")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as problem:
@@ -94,58 +97,59 @@ def read_yaml(path: Path) -> Document:
     return parse_yaml(text, str(path))
 
 
-def parse_yaml(text: str, where: str) -> Document:
-    """Return the document in ``text``; ``where`` names it in the ``UserError`` of any fault."""
+def parse_yaml(text: str, source: str) -> Document:
+    """Return the document in ``text``; ``source`` names it in the ``UserError`` of any fault."""
     try:
         loader = _StrictLoader(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as problem:
         line = f":{problem.problem_mark.line + 1}" if problem.problem_mark else ""
-        raise UserError(f"{where}{line}: {problem.problem or problem.context}") from None
+        raise UserError(f"{source}{line}: {problem.problem or problem.context}") from None
     except yaml.reader.ReaderError as problem:
         line = f":{text.count(chr(10), 0, problem.position) + 1}"
-        raise UserError(f"{where}{line}: {problem.reason}") from None
-    places: dict[tuple[str, ...], str] = {}
-    value = None if node is None else _plain(node, (), where, places)
-    return Document(value, where, places)
+        raise UserError(f"{source}{line}: {problem.reason}") from None
+    locations: dict[tuple[str, ...], str] = {}
+    value = None if node is None else _plain(node, (), source, locations)
+    return Document(value, source, locations)
 
 
 def _plain(
-    node: yaml.Node, path: tuple[str, ...], where: str, places: dict[tuple[str, ...], str]
+    node: yaml.Node, path: tuple[str, ...], source: str, locations: dict[tuple[str, ...], str]
 ) -> Any:
-    """Return a node as dict, list or scalar; notes the line of each entry in ``places``."""
+    """Return a node as dict, list or scalar; notes the line of each entry in ``locations``."""
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            place = f"{where}:{key_node.start_mark.line + 1}"
-            key = _key(key_node, place)
-            here = (*path, key)
+            location = f"{source}:{key_node.start_mark.line + 1}"
+            key = _key(key_node, location)
+            inner = (*path, key)
             if key in mapping:
-                first = places[here].rpartition(":")[2]
+                first = locations[inner].rpartition(":")[2]
                 raise UserError(
-                    f"{place}: key {show('.'.join(here))} is given twice (first on line {first})"
+                    f"{location}: key {show('.'.join(inner))} is given twice "
+                    f"(first on line {first})"
                 )
-            places[here] = place
-            mapping[key] = _plain(value_node, here, where, places)
+            locations[inner] = location
+            mapping[key] = _plain(value_node, inner, source, locations)
         return mapping
     if isinstance(node, yaml.SequenceNode):
         items = []
         for i, item in enumerate(node.value):
-            here = (*path, str(i))
-            places[here] = f"{where}:{item.start_mark.line + 1}"
-            items.append(_plain(item, here, where, places))
+            inner = (*path, str(i))
+            locations[inner] = f"{source}:{item.start_mark.line + 1}"
+            items.append(_plain(item, inner, source, locations))
         return items
-    return _scalar(node, where)
+    return _scalar(node, source)
 
 
-def _key(node: yaml.Node, place: str) -> str:
+def _key(node: yaml.Node, location: str) -> str:
     """Return the text of a key, which is any scalar, quoted or not."""
     if not isinstance(node, yaml.ScalarNode) or not node.value:
-        raise UserError(f"{place}: a key must be a word")
+        raise UserError(f"{location}: a key must be a word")
     return str(node.value)
 
 
-def _scalar(node: yaml.Node, where: str) -> object:
+def _scalar(node: yaml.Node, source: str) -> object:
     """Return a scalar node as None, bool, int, float or str."""
     kind, text = node.tag.rpartition(":")[2], str(node.value)
     if kind == "null":
@@ -153,8 +157,8 @@ def _scalar(node: yaml.Node, where: str) -> object:
     if kind == "bool":
         return text.lower() == "true"
     if kind in ("int", "float"):
-        if len(text) > MOST_DIGITS:
-            raise UserError(f"{where}:{node.start_mark.line + 1}: number with too many digits")
+        if len(text) > MAX_DIGITS:
+            raise UserError(f"{source}:{node.start_mark.line + 1}: number with too many digits")
         digits = text.replace("_", "")
         if kind == "int":
             return int(digits)

@@ -157,4 +157,4 @@ def _mapping(document: Document, path: tuple[str, ...], value: object) -> Mappin
 
 
 def _fault(document: Document, path: tuple[str, ...], problem: str) -> UserError:
-    return UserError(f"{document.place(*path)}: {problem}")
+    return UserError(f"{document.location(*path)}: {problem}")

@@ -27,7 +27,7 @@ from qipo_ray.store.files import (
     write_bytes,
 )
 from qipo_ray.store.manifest import (
-    MOST_UPDATES,
+    MAX_UPDATES,
     CheckpointInfo,
     OtherSchema,
     decode,
@@ -48,7 +48,7 @@ class ArtefactStore:
     """The artefacts under one root folder; any number of processes may use it at once."""
 
     def __init__(self, root: Path) -> None:
-        """Use ``root``; nothing is made before the first claim or note."""
+        """Use ``root``; nothing is made before the first claim or sidecar."""
         self.root = Path(root)
 
     def folder(self, stage: str, key: str) -> Path:
@@ -58,17 +58,17 @@ class ArtefactStore:
         return self.root / "artefacts" / f"{stage}-{check_name(key)}"
 
     def claim(self, stage: str, key: str) -> int:
-        """Return a new, higher attempt number; from now on no lower attempt can publish."""
+        """Return a new, higher fencing token; from now on no lower one can publish."""
         folder = self.folder(stage, key)
-        attempt = claim(folder)
+        token = claim(folder)
         remove_stale(folder)
         try:
-            with fenced(folder, attempt) as staging:  # a pruner that died here decided for no one
+            with fenced(folder, token) as staging:  # a pruner that died here decided for no one
                 for updates in retention.marked(folder):
                     retention.unmark(folder, updates, staging)
         except StaleToken:
-            logger.info("attempt %d on %s was overtaken while it started", attempt, folder.name)
-        return attempt
+            logger.info("attempt %d on %s was overtaken while it started", token, folder.name)
+        return token
 
     def write(
         self,
@@ -85,12 +85,12 @@ class ArtefactStore:
         """Return the artefact of ``data`` once it is durable, then prune.
 
         Pruning leaves the kept snapshots, the two newest valid ones, and the two newest valid
-        ones up to ``updates``. ``StaleToken`` if a higher attempt was claimed; any other error
-        leaves the snapshots as they were before or as they are after.
+        ones up to ``updates``. ``attempt`` is the fencing token: ``StaleToken`` if a higher one
+        was claimed. Any other error leaves the snapshots as they were or as they are after.
         """
         folder = self.folder(stage, key)
-        if isinstance(updates, bool) or not 0 <= updates <= MOST_UPDATES:
-            raise ValueError(f"updates must be from 0 to {MOST_UPDATES}; got {updates!r}")
+        if isinstance(updates, bool) or not 0 <= updates <= MAX_UPDATES:
+            raise ValueError(f"updates must be from 0 to {MAX_UPDATES}; got {updates!r}")
         if not math.isfinite(seconds):
             raise ValueError(f"seconds must be finite; got {seconds!r}")
         with fenced(folder, attempt) as staging:
@@ -149,14 +149,14 @@ class ArtefactStore:
     def keep(self, stage: str, key: str, updates: int) -> bool:
         """Return True once the snapshot can never be pruned, False if it is gone or going."""
         folder = self.folder(stage, key)
-        found = self.find(stage, key, updates)
-        if found is None or found.keep:
-            return found is not None
+        snapshot = self.find(stage, key, updates)
+        if snapshot is None or snapshot.keep:
+            return snapshot is not None
         return retention.pin(folder, updates) and self.find(stage, key, updates) is not None
 
-    def note(self, stage: str, key: str, name: str) -> Any:
-        """Return the small document ``name`` of a job, None if there is none or it is damaged."""
-        path = self._note_path(stage, key, name)
+    def sidecar(self, stage: str, key: str, name: str) -> Any:
+        """Return the JSON document ``name`` of a job, None if there is none or it is damaged."""
+        path = self._sidecar_path(stage, key, name)
         try:
             raw = path.read_bytes()
         except FileNotFoundError:
@@ -167,11 +167,11 @@ class ArtefactStore:
             set_aside(path, raw, str(problem))
             return None
 
-    def write_note(self, stage: str, key: str, name: str, obj: Any) -> None:
-        """Put a small JSON document ``name`` into a job's folder, durably; the last one wins."""
-        write_bytes(self._note_path(stage, key, name), sealed({"note": obj}))
+    def write_sidecar(self, stage: str, key: str, name: str, obj: Any) -> None:
+        """Put a JSON document ``name`` beside a job's snapshots, durably; the last one wins."""
+        write_bytes(self._sidecar_path(stage, key, name), sealed({"note": obj}))
 
-    def _note_path(self, stage: str, key: str, name: str) -> Path:
+    def _sidecar_path(self, stage: str, key: str, name: str) -> Path:
         return self.folder(stage, key) / f"note-{check_name(name)}.json"
 
     def _manifest(self, stage: str, key: str, updates: int) -> tuple[CheckpointInfo, bytes] | None:
@@ -239,10 +239,10 @@ class ArtefactStore:
 
     def _named(self, stage: str, key: str, updates: int, name: str) -> bool:
         """Return whether a manifest names this data file, or may: one of another version."""
-        found = self.find(stage, key, updates)
-        if found is None:
+        snapshot = self.find(stage, key, updates)
+        if snapshot is None:
             return _manifest_path(self.folder(stage, key), updates).exists()
-        return found.file == name
+        return snapshot.file == name
 
     def _newest_valid(self, stage: str, key: str, lengths: list[int]) -> Iterator[int]:
         """Yield the updates of the newest valid snapshots among ``lengths``."""
@@ -255,10 +255,10 @@ class ArtefactStore:
     def _prune_one(self, staging: Path, stage: str, key: str, updates: int) -> None:
         """Delete a snapshot that nobody pinned: mark it, delete manifest and data, unmark it."""
         folder = self.folder(stage, key)
-        found = self.find(stage, key, updates)
-        if found is not None and not found.keep and retention.mark(folder, updates, staging):
+        snapshot = self.find(stage, key, updates)
+        if snapshot is not None and not snapshot.keep and retention.mark(folder, updates, staging):
             discard(staging, _manifest_path(folder, updates))
-            discard(staging, folder / found.file)
+            discard(staging, folder / snapshot.file)
             retention.unmark(folder, updates, staging)
 
 

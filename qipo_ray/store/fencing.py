@@ -1,9 +1,12 @@
-"""Attempts: of all processes that work on one job, only the newest may publish.
+"""Fencing tokens: of all processes that work on one job, only the newest may publish.
 
-Each attempt has a number and a staging folder, and everything it publishes or deletes is a rename
-out of or into that folder. A newer attempt first takes its number, then renames the staging
-folders of all lower ones; from then on a rename of theirs fails, also one that was already on its
-way. There is no lock that a stopped process could hold.
+Each claim gives a higher token, a number, and a staging folder. Everything that its holder
+publishes or deletes is a rename out of or into that folder. A new claim first takes its token,
+then renames the staging folders of all lower ones; from then on a rename of theirs fails, also one
+that was already on its way.
+
+Our own, because the libraries at hand lock: a process that stopped would hold its lock for ever,
+and one that woke up after its lock had expired would write still.
 """
 
 from __future__ import annotations
@@ -17,63 +20,63 @@ from pathlib import Path
 
 from qipo_ray.store.files import HOST, flush_folder, json_bytes, make_folder, write_new
 
-CLAIM = re.compile(r"attempt-(?P<number>[0-9]{6})")
-STAGING = re.compile(r"staging-(?P<number>[0-9]{6})")
+CLAIM = re.compile(r"attempt-(?P<token>[0-9]{6})")
+STAGING = re.compile(r"staging-(?P<token>[0-9]{6})")
 CLOSED = re.compile(r"closed-[0-9]{6}")
 
 
 class StaleToken(RuntimeError):
-    """A newer attempt has taken the job over; this one must stop and cannot publish."""
+    """A newer token was claimed: the job was taken over, and this process can publish no more."""
 
 
-def newest_attempt(folder: Path) -> int:
-    """Return the highest number claimed in a job's folder, 0 if none was."""
-    return max(_numbers(folder, CLAIM), default=0)
+def newest_token(folder: Path) -> int:
+    """Return the highest token claimed in a job's folder, 0 if none was."""
+    return max(_tokens(folder, CLAIM), default=0)
 
 
 def claim(folder: Path) -> int:
-    """Return a new attempt number, higher than all before; lower ones can publish no more.
+    """Return a new token, higher than all before; the holders of those can publish no more.
 
-    Of processes that claim at once each gets a number of its own, and the highest one counts.
+    Of processes that claim at once each gets a token of its own, and the highest one counts.
     """
     make_folder(folder)
     content = json_bytes({"host": HOST, "pid": os.getpid()})
-    number = newest_attempt(folder) + 1
+    token = newest_token(folder) + 1
     while True:
         try:
-            write_new(folder / f"attempt-{number:06d}", content)
+            write_new(folder / f"attempt-{token:06d}", content)
             break
         except FileExistsError:
-            number += 1
-    os.mkdir(_staging(folder, number), 0o700)
-    for lower in _numbers(folder, STAGING):
-        if lower < number:
+            token += 1
+    os.mkdir(_staging(folder, token), 0o700)
+    for lower in _tokens(folder, STAGING):
+        if lower < token:
             with suppress(FileNotFoundError):  # another claim was faster
                 os.rename(_staging(folder, lower), folder / f"closed-{lower:06d}")
     flush_folder(folder)
     for entry in os.listdir(folder):
         if CLOSED.fullmatch(entry):
             shutil.rmtree(folder / entry, ignore_errors=True)
-    return number
+    return token
 
 
 @contextmanager
-def fenced(folder: Path, attempt: int) -> Iterator[Path]:
-    """Give the staging folder of ``attempt``; ``StaleToken`` once a higher one was claimed."""
-    _refuse_if_stale(folder, attempt)
-    staging = _staging(folder, attempt)
+def fenced(folder: Path, token: int) -> Iterator[Path]:
+    """Give the staging folder of ``token``; ``StaleToken`` once a higher one was claimed."""
+    _refuse_if_stale(folder, token)
+    staging = _staging(folder, token)
     if not staging.is_dir():
-        _refuse_if_stale(folder, attempt)
-        raise ValueError(f"attempt {attempt} was never claimed in {folder}")
+        _refuse_if_stale(folder, token)
+        raise ValueError(f"attempt {token} was never claimed in {folder}")
     try:
         yield staging
     except FileNotFoundError:
-        _refuse_if_stale(folder, attempt)
+        _refuse_if_stale(folder, token)
         raise
 
 
 def discard(staging: Path, path: Path) -> None:
-    """Delete a file of the job unless it is gone; fails like a write once the attempt is stale."""
+    """Delete a file of the job unless it is gone; fails like a write once the token is stale."""
     trash = staging / path.name
     try:
         os.replace(path, trash)
@@ -84,20 +87,20 @@ def discard(staging: Path, path: Path) -> None:
     os.unlink(trash)
 
 
-def _refuse_if_stale(folder: Path, attempt: int) -> None:
-    newest = newest_attempt(folder)
-    if attempt < newest:
-        raise StaleToken(f"attempt {attempt} on {folder.name} is stale: {newest} took over")
+def _refuse_if_stale(folder: Path, token: int) -> None:
+    newest = newest_token(folder)
+    if token < newest:
+        raise StaleToken(f"attempt {token} on {folder.name} is stale: {newest} took over")
 
 
-def _staging(folder: Path, number: int) -> Path:
-    return folder / f"staging-{number:06d}"
+def _staging(folder: Path, token: int) -> Path:
+    return folder / f"staging-{token:06d}"
 
 
-def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:
-    """Return the numbers of all entries that match, none for a missing folder."""
+def _tokens(folder: Path, pattern: re.Pattern[str]) -> list[int]:
+    """Return the tokens in the names of all entries that match, none for a missing folder."""
     try:
         entries = os.listdir(folder)
     except FileNotFoundError:
         return []
-    return [int(match["number"]) for entry in entries if (match := pattern.fullmatch(entry))]
+    return [int(match["token"]) for entry in entries if (match := pattern.fullmatch(entry))]

@@ -102,13 +102,13 @@ def read_intents(root: Path) -> list[dict[str, Any]]:
 
     A damaged file is set aside with a warning in the log that names it.
     """
-    found = []
+    intents = []
     for path in sorted((Path(root) / FOLDER).glob("*.json")):
         if not path.name.startswith("."):
             intent = _read_or_set_aside(path)
             if intent is not None:
-                found.append(intent)
-    return sorted(found, key=lambda intent: (intent["task"], intent["position"], intent["id"]))
+                intents.append(intent)
+    return sorted(intents, key=lambda intent: (intent["task"], intent["position"], intent["id"]))
 
 
 def read_intent(root: Path, trial: str) -> dict[str, Any]:

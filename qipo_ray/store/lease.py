@@ -4,6 +4,9 @@
 new driver takes the next number, which only one process can create, so that of any number of
 takers one wins; there is no lock that a stopped process could hold. Old files stay: they are the
 history of the sweep's drivers, and the reason why an attempt number never comes twice.
+
+Our own, because a lock of the operating system or of a library holds on one machine only, or needs
+a server; a sweep has nothing but its folder, which may lie on a shared disk.
 """
 
 from __future__ import annotations

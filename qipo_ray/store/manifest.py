@@ -12,7 +12,7 @@ from qipo_ray.config.validation import Validator, schema_of
 from qipo_ray.store.files import sealed, unsealed
 
 SCHEMA = 1
-MOST_UPDATES = 999_999_999  # nine digits in a file name
+MAX_UPDATES = 999_999_999  # nine digits in a file name
 
 
 class OtherSchema(ValueError):
@@ -26,7 +26,7 @@ class CheckpointInfo:
     stage: str
     key: str
     updates: Integer  # trained so far
-    attempt: Integer  # that wrote it
+    attempt: Integer  # the fencing token of its writer
     seconds: Number  # of training, as the writer counted them
     keep: Flag  # never pruned
     file: str  # name in the job's folder
@@ -49,7 +49,7 @@ def describe(
     keep: bool,
     cpu_seconds: float | None = None,
 ) -> CheckpointInfo:
-    """Return the artefact of ``data``; its file's name differs whenever attempt or data do."""
+    """Return the manifest of ``data``; its file's name differs whenever attempt or data do."""
     digest = hashlib.sha256(data).hexdigest()
     return CheckpointInfo(
         stage=stage,

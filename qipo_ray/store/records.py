@@ -84,29 +84,29 @@ def read_records(root: Path) -> list[dict[str, Any]]:
     ``root`` is a sweep's folder or contains many. A damaged file is skipped, and so is a copy
     with other numbers, with a warning in the log. ``UserError`` if ``root`` is no folder.
     """
-    found = unique(all_records(root))
-    for record in found.differing:
+    runs = unique(all_records(root))
+    for record in runs.differing:
         name, attempt = record["id"], record["attempt"]
         logger.warning(
             "%s: attempt %d is left out, others are the numbers that count", name, attempt
         )
-    return found.kept
+    return runs.kept
 
 
 def all_records(root: Path) -> list[dict[str, Any]]:
     """Return the valid records below ``root`` with every copy, by path; see ``read_records``."""
     if not Path(root).is_dir():
         raise UserError(f"{root}: no such folder of results")
-    found = []
+    records = []
     with gc_paused():
         for path in record_files(root):
             try:
-                found.append(_load(path))
+                records.append(_load(path))
             except FileNotFoundError:
                 continue  # set aside by a writer meanwhile
             except (ValueError, OSError) as problem:
                 logger.warning("%s is skipped: %s", path, problem)
-    return found
+    return records
 
 
 @dataclass(frozen=True)

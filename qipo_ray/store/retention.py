@@ -1,7 +1,7 @@
-"""The retention of a snapshot, ``<updates:09d>.fate``: kept or pruned.
+"""The retention of a snapshot, ``<updates:09d>.fate``: pinned, or marked for pruning.
 
-It is decided once, by whoever is first to create the file, so that a snapshot cannot be promised
-to one and deleted by another.
+A snapshot is one of them for as long as the file is there, whichever process was first to create
+it. So a snapshot that one process has pinned is never deleted by another.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ KEEP, PRUNE = b"keep\n", b"prune\n"
 
 
 def is_pinned(folder: Path, updates: int) -> bool:
-    """Return whether the snapshot was promised to someone; a damaged pin counts."""
+    """Return whether the snapshot is pinned; a damaged pin counts."""
     return _read(folder, updates) == KEEP
 
 
@@ -38,15 +38,15 @@ def mark(folder: Path, updates: int, staging: Path) -> bool:
 
 
 def unmark(folder: Path, updates: int, staging: Path) -> None:
-    """Take back a condemnation; only the attempt that prunes may, while it is not pruning."""
+    """Remove a mark; only the holder of the fencing token may, when the pruning is over."""
     if _read(folder, updates) == PRUNE:
         discard(staging, _path(folder, updates))
 
 
 def marked(folder: Path) -> list[int]:
     """Return the updates of all snapshots that are marked, also of those already gone."""
-    found = (int(path.stem) for path in folder.glob("*.fate") if path.stem.isdecimal())
-    return sorted(updates for updates in found if _read(folder, updates) == PRUNE)
+    lengths = (int(path.stem) for path in folder.glob("*.fate") if path.stem.isdecimal())
+    return sorted(updates for updates in lengths if _read(folder, updates) == PRUNE)
 
 
 def _path(folder: Path, updates: int) -> Path:

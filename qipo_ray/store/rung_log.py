@@ -79,13 +79,13 @@ class RungLog:
 
         A last line without an end is left out; other damaged lines are left out with a warning.
         """
-        newest, seen, entries = 0, set(), []
+        newest, counted, entries = 0, set(), []
         for line in self._lines():
             if line["attempt"] < newest:
                 continue
             newest = line["attempt"]
-            if "mark" not in line and (line["trial"], line["rung"]) not in seen:
-                seen.add((line["trial"], line["rung"]))
+            if "mark" not in line and (line["trial"], line["rung"]) not in counted:
+                counted.add((line["trial"], line["rung"]))
                 entries.append(line)
         return entries
 
@@ -95,14 +95,14 @@ class RungLog:
             *lines, _ = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        found = []
-        for place, line in enumerate(lines, start=1):
+        faults = []
+        for number, line in enumerate(lines, start=1):
             try:
                 if line:
                     _decode(line)
             except ValueError as problem:
-                found.append((place, str(problem)))
-        return found
+                faults.append((number, str(problem)))
+        return faults
 
     def torn(self) -> bool:
         """Return whether the last line has no end: it is being written, or its writer died."""
@@ -117,12 +117,12 @@ class RungLog:
             raw = self.path.read_bytes()
         except FileNotFoundError:
             return
-        for place, line in enumerate(raw.split(b"\n")[:-1], start=1):
+        for number, line in enumerate(raw.split(b"\n")[:-1], start=1):
             try:
                 if line:
                     yield _decode(line)
             except ValueError as problem:
-                logger.warning("%s:%d is skipped: %s", self.path, place, problem)
+                logger.warning("%s:%d is skipped: %s", self.path, number, problem)
 
     def _append(self, content: dict[str, Any]) -> None:
         make_folder(self.path.parent)
@@ -142,15 +142,15 @@ class RungLog:
     def _cut(self) -> None:
         """Cut a last line without an end, and keep it aside."""
         try:
-            whole = self.path.read_bytes()
+            content = self.path.read_bytes()
         except FileNotFoundError:
             return
-        torn = whole.rpartition(b"\n")[2]
+        torn = content.rpartition(b"\n")[2]
         if torn:
             aside = self.path.with_name(self.path.name + ".torn")
             before = aside.read_bytes() if aside.exists() else b""
             write_bytes(aside, before + torn + b"\n")
-            os.truncate(self.path, len(whole) - len(torn))
+            os.truncate(self.path, len(content) - len(torn))
             logger.warning("%s ended in a torn line; it is kept in %s", self.path, aside.name)
 
 

@@ -50,7 +50,7 @@ def check_key(key: str, location: str, title: str) -> None:
 
 def _read(key: str, line: Any, document: Document) -> Parameter:
     """Return the parameter of one line, its ``when`` not yet checked."""
-    location, title = document.place("space", key), f"space.{key}"
+    location, title = document.location("space", key), f"space.{key}"
     check_key(key, location, "space")
     if not isinstance(line, dict):
         raise UserError(
@@ -59,7 +59,7 @@ def _read(key: str, line: Any, document: Document) -> Parameter:
     for word in line:
         if word not in (*KINDS, "when"):
             raise UserError(
-                f"{document.place('space', key, word)}: {title}: unknown key {show(word)}"
+                f"{document.location('space', key, word)}: {title}: unknown key {show(word)}"
                 f"{nearest(word, (*KINDS, 'when'))}; allowed: {', '.join(KINDS)}, when"
             )
     kinds = [word for word in line if word in KINDS]
@@ -71,7 +71,7 @@ def _read(key: str, line: Any, document: Document) -> Parameter:
     when = line.get("when", {})
     if not isinstance(when, dict):
         raise UserError(
-            f"{document.place('space', key, 'when')}: {title}.when must be a mapping such as "
+            f"{document.location('space', key, 'when')}: {title}.when must be a mapping such as "
             f"{{behaviour.path: ot}}; got {show(when)}"
         )
     pairs = tuple((k, tuple(v) if isinstance(v, list) else (v,)) for k, v in when.items())
@@ -80,7 +80,7 @@ def _read(key: str, line: Any, document: Document) -> Parameter:
 
 def _values(key: str, kind: Kind, options: Any, document: Document) -> tuple[Any, ...]:
     """Return the options or the two bounds of a line, as the setting's type."""
-    location, title = document.place("space", key, kind), f"space.{key}.{kind}"
+    location, title = document.location("space", key, kind), f"space.{key}.{kind}"
     if not isinstance(options, list) or not options:
         raise UserError(f"{location}: {title} must be a list of values; got {show(options)}")
     values = []
@@ -89,7 +89,7 @@ def _values(key: str, kind: Kind, options: Any, document: Document) -> tuple[Any
             values.append(conform(setting_type(key), value))
         except ValueError as problem:
             raise UserError(
-                f"{document.place('space', key, kind, str(i))}: {title} {problem}"
+                f"{document.location('space', key, kind, str(i))}: {title} {problem}"
             ) from None
     if kind in ("choice", "grid"):
         doubled = next((value for value in values if values.count(value) > 1), None)
@@ -119,7 +119,7 @@ def _check_when(
 ) -> None:
     """Refuse a ``when`` that names what is not searched, or a value that never comes."""
     for key, values in parameter.when:
-        location = document.place("space", parameter.key, "when", key)
+        location = document.location("space", parameter.key, "when", key)
         title = f"space.{parameter.key}.when"
         above = parameters.get(key)
         if above is None or above is parameter:

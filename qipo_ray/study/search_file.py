@@ -89,7 +89,7 @@ def load_search_file(
         reduction=file.rungs.reduction,
         top=file.confirm.top,
         resources=Resources(**file.resources.model_dump()),
-        source=document.where,
+        source=document.source,
     )
     _check_seeds(spec, document)
     _check_shares(spec, document)
@@ -102,8 +102,8 @@ def _replaced(document: Document, key: str, value: Any, source: str) -> Document
     """Return the document with another value at a top key; its faults are found at ``where``."""
     if not isinstance(document.value, dict):
         return document
-    locations = {path: location for path, location in document.places.items() if path[0] != key}
-    return Document({**document.value, key: value}, document.where, {**locations, (key,): source})
+    locations = {path: location for path, location in document.locations.items() if path[0] != key}
+    return Document({**document.value, key: value}, document.source, {**locations, (key,): source})
 
 
 def _base(
@@ -112,7 +112,7 @@ def _base(
     """Return the preset with the changes of the file, then those of the command line."""
     searched = {parameter.key: parameter for parameter in parameters}
     changes: dict[str, Any] = dict(file.changes)
-    locations = {key: f"{document.place('set', key)}: set" for key in changes}
+    locations = {key: f"{document.location('set', key)}: set" for key in changes}
     for text in sets:
         key, equals, value = text.partition("=")
         source = f"--set {text:.80}"
@@ -133,17 +133,17 @@ def _preset(name: str, document: Document) -> Config:
     """Return the configuration of a preset's name, or of a file beside the search file."""
     if name in preset_names():
         return load_config(name)
-    beside = Path(document.where).parent / name
+    beside = Path(document.source).parent / name
     if not beside.is_file():
         raise UserError(
-            f"{document.place('preset')}: no preset or file {show(name)}"
+            f"{document.location('preset')}: no preset or file {show(name)}"
             f"{nearest(name, preset_names())}; presets: {', '.join(preset_names())}"
         )
     return load_config(beside)
 
 
 def _paper(base: Config, changes: Mapping[str, Any], document: Document) -> Config:
-    locations = {key: document.place("paper", key) for key in changes}
+    locations = {key: document.location("paper", key) for key in changes}
     for key in changes:
         check_key(key, locations[key], "paper")
     return _changed(
@@ -162,7 +162,7 @@ def _changed(config: Config, changes: Mapping[str, Any], locations: Mapping[str,
 def _tasks(tasks: Sequence[str], document: Document) -> tuple[str, ...]:
     """Return the tasks, each known and given once."""
     for i, task in enumerate(tasks):
-        location = document.place("tasks", str(i))
+        location = document.location("tasks", str(i))
         try:
             get_task(task)
         except UserError as problem:
@@ -176,11 +176,13 @@ def _check_seeds(spec: SearchSpec, document: Document) -> None:
     for name, seeds in (("search", spec.search_seeds), ("report", spec.report_seeds)):
         doubled = next((seed for seed in seeds if seeds.count(seed) > 1), None)
         if doubled is not None:
-            raise UserError(f"{document.place('seeds', name)}: seeds.{name} has {doubled} twice")
+            raise UserError(
+                f"{document.location('seeds', name)}: seeds.{name} has {doubled} twice"
+            )
     both = sorted({*spec.search_seeds} & {*spec.report_seeds})
     if both:
         raise UserError(
-            f"{document.place('seeds', 'report')}: seeds.report shares "
+            f"{document.location('seeds', 'report')}: seeds.report shares "
             f"{', '.join(map(str, both))} with seeds.search; a configuration's score on a seed "
             "that chose it is too good"
         )
@@ -191,8 +193,8 @@ def _check_shares(spec: SearchSpec, document: Document) -> None:
     rising = all(low < high for low, high in zip((0.0, *shares), shares, strict=False))
     if not rising or shares[-1] != 1:
         raise UserError(
-            f"{document.place('rungs', 'shares')}: rungs.shares must rise from above 0 to 1; got "
-            f"{', '.join(f'{share:.4g}' for share in shares)}"
+            f"{document.location('rungs', 'shares')}: rungs.shares must rise from above 0 to 1; "
+            f"got {', '.join(f'{share:.4g}' for share in shares)}"
         )
 
 
@@ -201,7 +203,7 @@ def _check_size(spec: SearchSpec, document: Document) -> None:
     single = spec.finite and len(list(islice(points(spec.parameters), 2))) == 1
     if not spec.parameters or (single and spec.trials > 1):
         raise UserError(
-            f"{document.place('space')}: space has nothing to search: "
+            f"{document.location('space')}: space has nothing to search: "
             f"{'one configuration' if spec.parameters else 'it is empty'}"
         )
     grids = [parameter for parameter in spec.parameters if parameter.kind == "grid"]
@@ -212,7 +214,7 @@ def _check_size(spec: SearchSpec, document: Document) -> None:
     if needed > spec.trials:
         paper = " and the paper's configuration" if outside else ""
         raise UserError(
-            f"{document.place('trials')}: trials: {spec.trials} are too few for every point of "
+            f"{document.location('trials')}: trials: {spec.trials} are too few for every point of "
             f"the grid{paper}"
         )
 
@@ -220,10 +222,10 @@ def _check_size(spec: SearchSpec, document: Document) -> None:
 def _check_corners(spec: SearchSpec, document: Document) -> None:
     """Refuse values that the settings do not allow together, or that leave rungs no room."""
     if spec.paper is not None:
-        _check_rungs(spec.paper, spec.shares, document.place("paper"))
+        _check_rungs(spec.paper, spec.shares, document.location("paper"))
     for params in _corners(spec.parameters):
         config = spec.configuration(params)
-        _check_rungs(config, spec.shares, document.place("space"))
+        _check_rungs(config, spec.shares, document.location("space"))
 
 
 def _check_rungs(config: Config, shares: Sequence[float], location: str) -> None:

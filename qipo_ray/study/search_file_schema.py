@@ -24,8 +24,8 @@ def _share(value: object) -> float:
 
 
 def _workers(value: object) -> object:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if value != "auto" and not whole:
+    positive = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if value != "auto" and not positive:
         raise ValueError("must be a whole number of at least 1, or auto")
     return value
 
@@ -65,7 +65,7 @@ class _Resources(_Schema):
 
 
 class SearchFile(_Schema):
-    """The form of a search file; what its values mean is checked after it."""
+    """A search file's contents; what its values mean is checked later."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*$", max_length=64)]
     tasks: Annotated[list[str], Field(min_length=1)]
@@ -81,10 +81,10 @@ class SearchFile(_Schema):
 
 
 def read_form(document: Document) -> SearchFile:
-    """Return the checked form of a search file; ``UserError`` names the first fault's place."""
+    """Return the checked contents of a search file; ``UserError`` names the first fault."""
     if not isinstance(document.value, dict):
         raise UserError(
-            f"{document.where}: a search file must be a mapping; got {show(document.value)}"
+            f"{document.source}: a search file must be a mapping; got {show(document.value)}"
         )
     try:
         return SearchFile.model_validate(document.value)
@@ -94,7 +94,7 @@ def read_form(document: Document) -> SearchFile:
 
 def _line(fault: Fault, document: Document) -> str:
     """Return a fault in one line, with file, line and key."""
-    location, dotted = document.place(*fault.path), ".".join(fault.path)
+    location, dotted = document.location(*fault.path), ".".join(fault.path)
     if fault.kind == "unknown":
         return (
             f"{location}: unknown key {show(dotted)}{nearest(fault.path[-1], fault.allowed)}; "

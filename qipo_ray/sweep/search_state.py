@@ -222,7 +222,7 @@ class SearchState:
         return selected
 
     def _scored(self, key: str, name: str) -> bool:
-        return self.recorder.job_store.artefacts.note("policy", key, name) is not None
+        return self.recorder.job_store.artefacts.sidecar("policy", key, name) is not None
 
     def _with_episodes(self, selected: SelectedConfig, spent: int) -> SelectedConfig:
         """Return a selected configuration with the episodes that its search has spent.

@@ -28,13 +28,13 @@ class JobStore:
     def score(self, job: Job, point: EvalPoint) -> Score | None:
         """Return the cached score, or None."""
         name = score_name(job.config, point.updates, point.episodes)
-        return self.artefacts.note(job.stage, job.key, name)
+        return self.artefacts.sidecar(job.stage, job.key, name)
 
     def divergence(self, job: Job) -> dict[str, Any] | None:
         """Return ``{updates, reason}`` if the job is known to diverge within its length."""
         scores = (score_name(job.config, e.updates, e.episodes) for e in job.evaluations)
         for name in ("diverged", *(f"diverged-{score}" for score in scores)):
-            note: dict[str, Any] | None = self.artefacts.note(job.stage, job.key, name)
+            note: dict[str, Any] | None = self.artefacts.sidecar(job.stage, job.key, name)
             if note is not None and note["updates"] <= job.length:
                 return note
         return None
@@ -52,7 +52,7 @@ class JobStore:
 
         None where there is none, as of a behaviour.
         """
-        note: dict[str, Any] | None = self.artefacts.note(
+        note: dict[str, Any] | None = self.artefacts.sidecar(
             job.stage, job.key, report_name(job.config, job.stage, job.length)
         )
         if note is None or job.stage == "policy":
@@ -63,19 +63,19 @@ class JobStore:
     def keep_report(self, job: Job, report: Mapping[str, Any]) -> None:
         """Keep the report of a critic or a policy at its job's length."""
         note = {"updates": job.length, **report}
-        self.artefacts.write_note(
+        self.artefacts.write_sidecar(
             job.stage, job.key, report_name(job.config, job.stage, job.length), note
         )
 
     def machines(self, job: Job) -> list[dict[str, Any]]:
         """Return where the job was trained, in order: `machine.hardware`, and ``slots``."""
-        return self.artefacts.note(job.stage, job.key, TRAINED_ON) or []
+        return self.artefacts.sidecar(job.stage, job.key, TRAINED_ON) or []
 
     def trains_on(self, job: Job, machine: dict[str, Any]) -> None:
         """Note where the job is trained from now on."""
         before = self.machines(job)
         if before[-1:] != [machine]:
-            self.artefacts.write_note(job.stage, job.key, TRAINED_ON, [*before, machine])
+            self.artefacts.write_sidecar(job.stage, job.key, TRAINED_ON, [*before, machine])
 
     def state(self, snapshot: CheckpointRef) -> State:
         """Return a snapshot's state; ``UserError`` if it is missing, damaged or foreign."""

@@ -13,7 +13,7 @@ from qipo_ray.config.evaluations import protocol_settings
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, behaviour_score
 from qipo_ray.evaluation.score import EvalProtocol, env_seeds_text
-from qipo_ray.store.fencing import newest_attempt
+from qipo_ray.store.fencing import newest_token
 from qipo_ray.store.records import SCHEMA, new_id
 from qipo_ray.study.job import Job, Run
 from qipo_ray.study.job_events import Score
@@ -79,7 +79,7 @@ def build_record(
         "seed": run.seed,
         "state": state,
         "reason": reason,
-        "attempt": max(1, newest_attempt(job_store.artefacts.folder(policy.stage, policy.key))),
+        "attempt": max(1, newest_token(job_store.artefacts.folder(policy.stage, policy.key))),
         "config": to_document(run.config),
         "config_hash": config_hash(run.config),
         "label": {

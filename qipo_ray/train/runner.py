@@ -242,13 +242,13 @@ class JobRunner:
                 except Diverged as error:
                     note = f"diverged-{name}"  # of this sampler: the weights may be fine
                     return [*events, self._diverged(job, state["updates"], str(error), note)]
-                self.artefacts.write_note(job.stage, job.key, name, score)
+                self.artefacts.write_sidecar(job.stage, job.key, name, score)
             events.append(self._report("score", job, point.updates, score=score))
         return events
 
     def _diverged(self, job: Job, updates: int, reason: str, name: str = "diverged") -> JobEvent:
         note = {"updates": updates, "reason": reason}
-        self.artefacts.write_note(job.stage, job.key, name, note)
+        self.artefacts.write_sidecar(job.stage, job.key, name, note)
         event = self._report("diverged", job, updates, reason=reason)
         self._drop(job.key)
         return event

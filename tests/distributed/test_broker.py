@@ -11,7 +11,7 @@ import pytest
 from qipo_ray.distributed import broker as broker_module
 from qipo_ray.distributed.broker import GRACE_S, SILENT_S, Broker, Orders
 from qipo_ray.distributed.worker import Worker
-from qipo_ray.store.fencing import newest_attempt
+from qipo_ray.store.fencing import newest_token
 from qipo_ray.study.job import Job, Run
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.job_queue import EVERYONE, SETBACKS
@@ -47,7 +47,7 @@ def ends(reports: list[JobEvent]) -> list[tuple[str, str]]:
 
 
 def attempts(root: Path, job: Job) -> int:
-    return newest_attempt(JobStore(root).artefacts.folder(job.stage, job.key))
+    return newest_token(JobStore(root).artefacts.folder(job.stage, job.key))
 
 
 WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
@@ -335,7 +335,7 @@ def test_what_builds_on_a_diverged_job_is_lost_too(make_run: MakeRun, tmp_path: 
     async def test() -> None:
         run = make_run()
         note = {"updates": 100, "reason": "critic loss is nan at update 100"}
-        JobStore(tmp_path).artefacts.write_note("critic", run.jobs[1].key, "diverged", note)
+        JobStore(tmp_path).artefacts.write_sidecar("critic", run.jobs[1].key, "diverged", note)
         broker = Broker(tmp_path)
         await broker.submit("one", run.jobs)
         reports = await heard(broker, "one")

@@ -63,7 +63,7 @@ def test_write_find_read(store: ArtefactStore) -> None:
 def test_nothing_there(store: ArtefactStore, tmp_path: Path) -> None:
     assert store.find(*JOB, 1) is None and store.read(*JOB, 1) is None
     assert store.newest(*JOB) is None and store.lengths(*JOB) == []
-    assert store.keep(*JOB, 1) is False and store.note(*JOB, "x") is None
+    assert store.keep(*JOB, 1) is False and store.sidecar(*JOB, "x") is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -213,17 +213,17 @@ def test_another_schema_is_left_alone(
 
 
 def test_notes(store: ArtefactStore, caplog: pytest.LogCaptureFixture) -> None:
-    store.write_note(*JOB, "evaluation-300", {"mean": 1.5, "returns": [1, 2]})
-    assert store.note(*JOB, "evaluation-300") == {"mean": 1.5, "returns": [1, 2]}
-    store.write_note(*JOB, "evaluation-300", [None])
-    assert store.note(*JOB, "evaluation-300") == [None]
+    store.write_sidecar(*JOB, "evaluation-300", {"mean": 1.5, "returns": [1, 2]})
+    assert store.sidecar(*JOB, "evaluation-300") == {"mean": 1.5, "returns": [1, 2]}
+    store.write_sidecar(*JOB, "evaluation-300", [None])
+    assert store.sidecar(*JOB, "evaluation-300") == [None]
     assert store.lengths(*JOB) == []
     path = store.folder(*JOB) / "note-evaluation-300.json"
     path.write_bytes(path.read_bytes().replace(b"null", b"2000"))
-    assert store.note(*JOB, "evaluation-300") is None
+    assert store.sidecar(*JOB, "evaluation-300") is None
     assert "note-evaluation-300.json is damaged" in caplog.text
     with pytest.raises(ValueError, match="not JSON compliant"):
-        store.write_note(*JOB, "x", float("nan"))
+        store.write_sidecar(*JOB, "x", float("nan"))
 
 
 def test_names_and_numbers_are_checked(store: ArtefactStore, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_names_and_numbers_are_checked(store: ArtefactStore, tmp_path: Path) -> 
                 act(stage, key)
     for name in ("../x", "a/b", ""):
         with pytest.raises(ValueError, match="unsafe"):
-            store.write_note(*JOB, name, 1)
+            store.write_sidecar(*JOB, name, 1)
     assert list(tmp_path.iterdir()) == []
     attempt = store.claim(*JOB)
     for updates in (-1, 10**9, True):

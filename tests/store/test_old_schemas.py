@@ -71,5 +71,5 @@ def test_manifests_and_notes_of_schema_1() -> None:
     job = ("policy", "fecb84bc1d05d3a7")
     found = artefacts.find(*job, 267)
     assert found is not None and (found.bytes, found.keep) == (1435013, False)
-    score = artefacts.note(*job, "score-000000267-20ep-online-midpoint-8-clip")
+    score = artefacts.sidecar(*job, "score-000000267-20ep-online-midpoint-8-clip")
     assert score["normalised"] == pytest.approx(-12.64401130)

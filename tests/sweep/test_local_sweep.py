@@ -227,7 +227,7 @@ def test_a_score_that_comes_in_late_does_not_tear_a_row_apart(
             for one in run.jobs[-1].evaluations:
                 if (trial.id, run.seed, one.updates) not in scored:
                     name = score_name(trial.config, one.updates, one.episodes)
-                    artefacts.write_note("policy", run.jobs[-1].key, name, {"episodes": 3})
+                    artefacts.write_sidecar("policy", run.jobs[-1].key, name, {"episodes": 3})
     sweep(spec, root)
     again = {r["id"]: r["protocol"]["selection_episodes"] for r in read_records(root)}
     assert again == {r["id"]: r["protocol"]["selection_episodes"] for r in records}

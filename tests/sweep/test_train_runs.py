@@ -104,7 +104,7 @@ def test_a_diverged_run_is_recorded_with_its_reason(
 ) -> None:
     run = make_run()
     note = {"updates": 100, "reason": "critic loss is nan at update 100"}
-    JobStore(tmp_path).artefacts.write_note("critic", run.jobs[1].key, "diverged", note)
+    JobStore(tmp_path).artefacts.write_sidecar("critic", run.jobs[1].key, "diverged", note)
     (record,) = train_runs(
         plan_runs(point, configure(), [0], tmp_path, OCCASION), 1, lambda r: None
     )

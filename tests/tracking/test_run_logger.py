@@ -41,7 +41,7 @@ class Store:
         score = {"updates": point.updates, "episodes": point.episodes, "mean": mean, "std": std}
         score |= {"normalised": mean * 2, "success": 0.5}
         name = score_name(job.config, point.updates, point.episodes)
-        self.artefacts.write_note(job.stage, job.key, name, score)
+        self.artefacts.write_sidecar(job.stage, job.key, name, score)
 
 
 class Kept:

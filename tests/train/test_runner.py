@@ -158,7 +158,7 @@ def test_divergence_is_known_and_not_tried_again(
     run = make_run()
     key = run.jobs[1].key
     results = JobStore(tmp_path)
-    results.artefacts.write_note("critic", key, "diverged", {"updates": 100, "reason": "inf"})
+    results.artefacts.write_sidecar("critic", key, "diverged", {"updates": 100, "reason": "inf"})
     reports = train(tmp_path, run)
     assert ended(reports) == [("behaviour", 200)]
     graph = JobGraph(results)

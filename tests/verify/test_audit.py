@@ -32,7 +32,7 @@ def test_what_is_there_is_read(tmp_path: Path, make_record: Callable[..., Any]) 
         attempt = store.claim("critic", key)
         for updates in (100, 200):
             store.write("critic", key, updates, b"weights", attempt=attempt)
-        store.write_note("critic", key, "score-1", {"a": 1})
+        store.write_sidecar("critic", key, "score-1", {"a": 1})
     seen = []
     audit = audit_files(tmp_path, lambda done, total: seen.append((done, total)))
     assert audit.faults == [] and len(audit.records) == 1
