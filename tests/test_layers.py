@@ -22,7 +22,7 @@ PACKAGES: dict[str, set[str]] = {
     "store": {"pydantic", "typing_extensions"},
     "flow": {"torch"},
     "nets": {"torch"},
-    "data": {"numpy", "h5py"},
+    "data": {"numpy", "h5py", "requests", "urllib3"},
     "agent": {"numpy", "torch"},
     "evaluation": {"numpy", "h5py", "gymnasium", "gymnasium_robotics", "imageio", "mujoco"},
     "train": {"numpy", "torch"},

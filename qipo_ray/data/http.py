@@ -5,14 +5,20 @@ Straight to the host: proxies of the environment are not used, and nothing is un
 
 from __future__ import annotations
 
-import http.client
 import re
 import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from typing import Any, cast
+from urllib.parse import urljoin
+
+from requests import Request, Response
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import HTTPError
 
 from qipo_ray.data.catalogue import allowed
 from qipo_ray.errors import UserError
@@ -22,7 +28,7 @@ STALL_S = 30.0  # without a byte
 BLOCK = 2**18  # bytes, at most, of one read
 
 _MOVED = (301, 302, 303, 307, 308)
-_FAILED = (http.client.HTTPException, OSError)  # of a connection; another try may help
+_FAILED = (OSError, HTTPError)  # of a connection; another try may help. requests' are OSErrors
 
 
 class Broken(Exception):
@@ -39,15 +45,15 @@ class Body:
 
     start: int
     total: int | None
-    response: http.client.HTTPResponse
+    response: Response
 
     def blocks(self) -> Iterator[bytes]:
         """Yield what comes; ``Broken`` where the connection ends it."""
         try:
-            while block := self.response.read1(BLOCK):
+            while block := self.response.raw.read1(BLOCK, decode_content=False):
                 yield block
         except _FAILED as error:
-            raise Broken(f"cut off ({type(error).__name__})") from error
+            raise Broken(f"cut off ({type(_cause(error)).__name__})") from error
 
 
 @contextmanager
@@ -64,61 +70,75 @@ def request(url: str, start: int, seconds: float, origins: Sequence[str]) -> Ite
     for _ in range(REDIRECTS + 1):
         if not allowed(url, origins):
             raise UserError(
-                f"{_shown(url)} is not among the hosts that data may come from: "
+                f"{_printable(url)} is not among the hosts that data may come from: "
                 f"{', '.join(origins)}"
             )
         with _answer(url, start, seconds) as response:
-            if response.status in _MOVED:
+            if response.status_code in _MOVED:
                 url = _next(url, response.headers.get("Location", ""))
                 continue
             yield _body(url, start, response)
             return
-    raise UserError(f"{_shown(url)}: more than {REDIRECTS} redirects")
+    raise UserError(f"{_printable(url)}: more than {REDIRECTS} redirects")
 
 
 @contextmanager
-def _answer(url: str, start: int, seconds: float) -> Iterator[http.client.HTTPResponse]:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=min(STALL_S, seconds))
-    place = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+def _answer(url: str, start: int, seconds: float) -> Iterator[Response]:
     headers = {"User-Agent": "qipo-ray", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    alarm: threading.Timer | None = None
+    adapter = _Adapter()  # without a session, which would read all that a redirect sends
+    alarm = threading.Timer(seconds, adapter.cut)
+    alarm.start()
     try:
         try:
-            connection.connect()
-            alarm = threading.Timer(seconds, _cut, (connection.sock,))
-            alarm.start()
-            connection.request("GET", place, headers=headers)
-            response = connection.getresponse()
+            request = Request("GET", url, headers).prepare()
+            response = adapter.send(request, stream=True, timeout=min(STALL_S, seconds))
         except _FAILED as error:
-            raise Broken(f"cannot be reached ({_reason(error)})") from error
+            raise Broken(f"cannot be reached ({_reason(_cause(error))})") from error
         with response:
             yield response
     finally:
-        if alarm is not None:
-            alarm.cancel()
-            alarm.join()
-        connection.close()
+        alarm.cancel()
+        alarm.join()
+        adapter.close()
 
 
-def _body(url: str, start: int, response: http.client.HTTPResponse) -> Body:
-    status, headers = response.status, response.headers
+class _Adapter(HTTPAdapter):
+    """Knows the connection of its one request, to cut it."""
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+        """Return what makes the connection."""
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        make = pool.ConnectionCls
+
+        def connection(**settings: Any) -> HTTPConnection:
+            self.connection = cast(HTTPConnection, make(**settings))
+            return self.connection
+
+        pool.ConnectionCls = connection  # type: ignore[assignment]
+        return pool
+
+    def cut(self) -> None:
+        """End the connection, whatever it does."""
+        with suppress(OSError, AttributeError):  # there is none yet, or none any more
+            self.connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _body(url: str, start: int, response: Response) -> Body:
+    status, headers = response.status_code, response.headers
     if status >= 500 or status == 429:
         raise Broken(f"the server is in trouble (HTTP {status})")
     if headers.get("Content-Encoding", "identity") != "identity":
-        raise UserError(f"{_shown(url)}: the server packs its answer, which was not asked for")
+        raise UserError(f"{_printable(url)}: the server packs its answer, which was not asked for")
     span = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", headers.get("Content-Range", ""))
     if status == 200:
-        return Body(0, response.length, response)
+        return Body(0, response.raw.length_remaining, response)
     if start and status == 206 and span and int(span[1]) == start:
         return Body(start, int(span[2]), response)
     if start and status == 416:
         raise Changed
-    raise UserError(f"{_shown(url)}: HTTP {status} {_shown(response.reason)}, no file")
+    raise UserError(f"{_printable(url)}: HTTP {status} {_printable(response.reason)}, no file")
 
 
 def _next(url: str, location: str) -> str:
@@ -128,16 +148,18 @@ def _next(url: str, location: str) -> str:
         return location
 
 
-def _cut(link: socket.socket) -> None:
-    with suppress(OSError):
-        link.shutdown(socket.SHUT_RDWR)
+def _cause(error: BaseException) -> BaseException:
+    """Return the error below those that the libraries put around it."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
-def _reason(error: Exception) -> str:
-    words = getattr(error, "strerror", None) or str(error)
-    return _shown(words) if words else type(error).__name__
+def _reason(error: BaseException) -> str:
+    message = getattr(error, "strerror", None) or str(error)
+    return _printable(message) if message else type(error).__name__
 
 
-def _shown(words: str) -> str:
-    """Return words of a server, or an address, without what a terminal would obey."""
-    return words[:200] if words.isascii() and words.isprintable() else ascii(words[:60])
+def _printable(text: str) -> str:
+    """Return a server's text, or an address, without what a terminal would obey."""
+    return text[:200] if text.isascii() and text.isprintable() else ascii(text[:60])
