@@ -34,8 +34,8 @@ class Entry:
 def entry(task: Task) -> Entry:
     """Return the file of a D4RL task; ``UserError`` for a task whose data this project makes."""
     if task.url is None or task.filename is None:
-        other = f"; D4RL's own task is {task.twin_of}" if task.twin_of else ""
-        raise UserError(f"task {task.id} has generated data, nothing to download{other}")
+        twin = f"; D4RL's own task is {task.twin_of}" if task.twin_of else ""
+        raise UserError(f"task {task.id} has generated data, nothing to download{twin}")
     if not _NAME.fullmatch(task.filename) or task.filename in (".", ".."):
         raise UserError(f"task {task.id}: unsafe file name {task.filename!r} in the catalogue")
     return Entry(task.id, task.url, d4rl_cache() / task.filename, task.bytes, task.sha256)
@@ -46,11 +46,11 @@ def entries(names: Sequence[str]) -> list[Entry]:
 
     A pattern stands for D4RL's tasks alone.
     """
-    found: dict[str, Entry] = {}
+    entries_by_id: dict[str, Entry] = {}
     for name in names:
         for task in _matching(name):
-            found.setdefault(task.id, entry(task))
-    return list(found.values())
+            entries_by_id.setdefault(task.id, entry(task))
+    return list(entries_by_id.values())
 
 
 def allowed(url: str, origins: Sequence[str] = ORIGINS) -> bool:
@@ -67,7 +67,7 @@ def allowed(url: str, origins: Sequence[str] = ORIGINS) -> bool:
 def _matching(name: str) -> list[Task]:
     if not set(name) & set("*?["):
         return [get_task(name)]
-    tasks = [get_task(known) for known in task_ids() if fnmatchcase(known, name)]
+    tasks = [get_task(task_id) for task_id in task_ids() if fnmatchcase(task_id, name)]
     published = [task for task in tasks if task.url is not None]
     if not published:
         raise UserError(f"no task of D4RL fits the pattern {name!r}; see `qipo-ray data list`")

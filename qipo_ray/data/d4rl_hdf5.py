@@ -109,23 +109,23 @@ def _checked_columns(file: DataFile, task: Task) -> dict[str, StoredArray]:
 
 
 def _check_shapes(columns: dict[str, StoredArray], task: Task) -> None:
-    shape = columns["observations"].shape
-    rows = shape[0] if shape else 0
+    table = columns["observations"].shape
+    rows = table[0] if table else 0
     if rows < 2:
-        raise Unusable(f"observations have shape {shape}; wanted are at least two rows")
+        raise Unusable(f"observations have shape {table}; wanted are at least two rows")
     state, action = task.sizes or (None, None)
     for key, column in columns.items():
-        found = column.shape
+        shape = column.shape
         if key not in _TABLES:
             # D4RL takes (N, 1) for (N,) as well.
-            if found not in ((rows,), (rows, 1)):
-                raise Unusable(f"{key} have shape {found}; wanted is ({rows},)")
+            if shape not in ((rows,), (rows, 1)):
+                raise Unusable(f"{key} have shape {shape}; wanted is ({rows},)")
             continue
-        wanted = action if key == "actions" else state
-        fits = len(found) == 2 and found[0] == rows and found[1] > 0
-        if not fits or wanted not in (None, found[1]):
-            raise Unusable(f"{key} have shape {found}; wanted is ({rows}, {wanted or 'n'})")
-    if "next_observations" in columns and columns["next_observations"].shape != shape:
+        width = action if key == "actions" else state
+        fits = len(shape) == 2 and shape[0] == rows and shape[1] > 0
+        if not fits or width not in (None, shape[1]):
+            raise Unusable(f"{key} have shape {shape}; wanted is ({rows}, {width or 'n'})")
+    if "next_observations" in columns and columns["next_observations"].shape != table:
         raise Unusable("next_observations and observations differ in shape")
 
 

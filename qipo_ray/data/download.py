@@ -77,8 +77,8 @@ def fetch(
             _flush(entry.target.parent)
             return entry.target, digest
     except OSError as error:
-        where = error.filename or entry.target.parent
-        raise UserError(f"{entry.task_id}: {where}: {error.strerror or error}") from error
+        path = error.filename or entry.target.parent
+        raise UserError(f"{entry.task_id}: {path}: {error.strerror or error}") from error
 
 
 class _Transfer:
@@ -127,21 +127,21 @@ class _Transfer:
         left = max(0.1, self.end - time.monotonic())
         with request(self.entry.url, start, left, self.origins) as body:
             self._check_total(body, before)
-            place, total = body.start, self.entry.bytes or body.total
+            offset, total = body.start, self.entry.bytes or body.total
             for block in body.blocks():
-                place = self._take(block, place, before)
-                self.report(place, total)
+                offset = self._take(block, offset, before)
+                self.report(offset, total)
                 if time.monotonic() >= self.end:
                     raise Broken("out of time")
-        if place < (total or before):
+        if offset < (total or before):
             raise Broken("cut off by the server")
 
     def _check_total(self, body: Body, before: int) -> None:
         """Refuse a file of another size before it comes; ``Changed`` if it shrank."""
-        total, known = body.total, self.entry.bytes
-        if total is not None and known is not None and total != known:
+        total, published = body.total, self.entry.bytes
+        if total is not None and published is not None and total != published:
             raise UserError(
-                f"{self.entry.url} has {total:,} bytes, the published file has {known:,}; "
+                f"{self.entry.url} has {total:,} bytes, the published file has {published:,}; "
                 "it is not taken"
             )
         if total is not None and total < before:
@@ -155,23 +155,23 @@ class _Transfer:
             )
 
     def _check_limit(self, size: int) -> None:
-        known = self.entry.bytes
-        if size > (self.limits.bytes if known is None else known):
-            most = f"limit of {self.limits.bytes:,}" if known is None else f"published {known:,}"
-            raise UserError(f"{self.entry.url} sends more than the {most} bytes; it is not taken")
+        published = self.entry.bytes
+        if size > (self.limits.bytes if published is None else published):
+            limit = f"published {published:,}" if published else f"limit of {self.limits.bytes:,}"
+            raise UserError(f"{self.entry.url} sends more than the {limit} bytes; it is not taken")
 
-    def _take(self, block: bytes, place: int, known: int) -> int:
+    def _take(self, block: bytes, offset: int, kept: int) -> int:
         """Return the place behind a block; up to ``known`` the part must hold the same bytes."""
-        old = block[: max(0, known - place)]
-        if old and os.pread(self.part, len(old), place) != old:
+        old = block[: max(0, kept - offset)]
+        if old and os.pread(self.part, len(old), offset) != old:
             raise Changed
-        self._check_limit(place + len(block))
+        self._check_limit(offset + len(block))
         view = memoryview(block)[len(old) :]
-        place += len(old)
+        offset += len(old)
         while view:
-            written = os.pwrite(self.part, view, place)
-            view, place = view[written:], place + written
-        return place
+            written = os.pwrite(self.part, view, offset)
+            view, offset = view[written:], offset + written
+        return offset
 
     def _wait(self, idle: int) -> None:
         time.sleep(min(self.limits.pause_s * 2**idle, max(0.0, self.end - time.monotonic())))

@@ -20,8 +20,8 @@ def load(task_id: str, path: str | Path | None = None) -> Dataset:
         UserError: unknown task, no file, or a file that cannot be used; the line says why.
     """
     task = get_task(task_id)
-    found, obtained = find_dataset(task, path)
-    with opened(found, task) as file:
+    data_path, obtained = find_dataset(task, path)
+    with opened(data_path, task) as file:
         if minari_hdf5.is_minari(file):
-            return minari_hdf5.rows(file, found, task)
-        return d4rl_hdf5.rows(file, found, task, obtained)
+            return minari_hdf5.rows(file, data_path, task)
+        return d4rl_hdf5.rows(file, data_path, task, obtained)

@@ -23,17 +23,17 @@ def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]
     if path is not None:
         if str(path).startswith(minari_folder.PREFIX):
             return minari_folder.file_of(str(path).removeprefix(minari_folder.PREFIX)), "minari"
-        found = minari_folder.in_folder(Path(path).expanduser())
-        if not found.is_file():
-            reason = "is not a plain file" if found.exists() else "does not exist"
-            raise UserError(f"data file {found} for task {task.id} {reason}; {_origin(task)}")
-        return found, "other"
+        file = minari_folder.in_folder(Path(path).expanduser())
+        if not file.is_file():
+            reason = "is not a plain file" if file.exists() else "does not exist"
+            raise UserError(f"data file {file} for task {task.id} {reason}; {_origin(task)}")
+        return file, "other"
     if task.filename is None:
         return _generated(task)
-    found = d4rl_cache() / task.filename
-    if found.is_file():
-        return found, "d4rl"
-    raise UserError(f"no data for task {task.id}: {found} does not exist; {_origin(task)}")
+    file = d4rl_cache() / task.filename
+    if file.is_file():
+        return file, "d4rl"
+    raise UserError(f"no data for task {task.id}: {file} does not exist; {_origin(task)}")
 
 
 def _origin(task: Task) -> str:
@@ -63,10 +63,10 @@ def generated_path(task: Task) -> Path:
 
 
 def _generated(task: Task) -> tuple[Path, str]:
-    found = generated_path(task)
-    if found.is_file():
-        return found, "generated"
-    raise UserError(f"no data for task {task.id}: {found} does not exist; {_way_out(task.id)}")
+    file = generated_path(task)
+    if file.is_file():
+        return file, "generated"
+    raise UserError(f"no data for task {task.id}: {file} does not exist; {_way_out(task.id)}")
 
 
 def _way_out(twin: str) -> str:

@@ -36,28 +36,28 @@ def mapped(key: str, make: Callable[[], Arrays]) -> Arrays:
     cache cannot be written to, a warning says so and the arrays are this process's own.
     """
     folder = data_cache() / "mapped"
-    place = folder / key
+    target = folder / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / f"{key}.lock"):
-            if not place.exists():
+            if not target.exists():
                 _remove_old(folder)
                 arrays = make()
-                _write(place, arrays)
+                _write(target, arrays)
                 del arrays
     except OSError as error:
         logger.warning(
-            "%s cannot be written (%s): each process holds its own copy of the data", place, error
+            "%s cannot be written (%s): each process holds its own copy of the data", target, error
         )
         return make()
     with suppress(OSError):
-        os.utime(place)
-    return {path.stem: np.load(path, mmap_mode="c") for path in place.glob("*.npy")}
+        os.utime(target)
+    return {path.stem: np.load(path, mmap_mode="c") for path in target.glob("*.npy")}
 
 
-def _write(place: Path, arrays: Arrays) -> None:
+def _write(target: Path, arrays: Arrays) -> None:
     """Put the arrays in their place, all or none."""
-    half = place.with_suffix(".half")
+    half = target.with_suffix(".half")
     shutil.rmtree(half, ignore_errors=True)  # of a process that died
     half.mkdir()
     try:
@@ -66,7 +66,7 @@ def _write(place: Path, arrays: Arrays) -> None:
                 np.save(file, array, allow_pickle=False)
                 file.flush()
                 os.fsync(file.fileno())
-        os.rename(half, place)
+        os.rename(half, target)
     except OSError:
         shutil.rmtree(half, ignore_errors=True)
         raise
@@ -74,12 +74,12 @@ def _write(place: Path, arrays: Arrays) -> None:
 
 def _remove_old(folder: Path) -> None:
     """Remove what nobody has used for long; a process that still maps it keeps its pages."""
-    for place in folder.iterdir():
-        if time.time() - place.stat().st_mtime > KEEP_S:
-            if place.is_dir():
-                shutil.rmtree(place, ignore_errors=True)
-            elif not place.with_suffix("").exists():  # a lock
-                place.unlink(missing_ok=True)
+    for entry in folder.iterdir():
+        if time.time() - entry.stat().st_mtime > KEEP_S:
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif not entry.with_suffix("").exists():  # a lock
+                entry.unlink(missing_ok=True)
 
 
 @contextmanager

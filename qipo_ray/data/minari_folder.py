@@ -21,8 +21,8 @@ def folder() -> Path:
 
 def sets() -> tuple[str, ...]:
     """Return the ids of the data sets in Minari's folder, such as ``mujoco/hopper/medium-v0``."""
-    found = folder().glob(f"**/{_FILE}")
-    return tuple(sorted(str(path.parents[1].relative_to(folder())) for path in found))
+    files = folder().glob(f"**/{_FILE}")
+    return tuple(sorted(str(path.parents[1].relative_to(folder())) for path in files))
 
 
 def file_of(name: str) -> Path:
@@ -43,7 +43,7 @@ def in_folder(path: Path) -> Path:
 
 def name_of(path: Path) -> str | None:
     """Return the id of the data set whose file this is; None for any other file."""
-    whole, top = path.resolve(), folder().resolve()
-    if not whole.is_relative_to(top) or not whole.match(str(_FILE)):
+    file, root = path.resolve(), folder().resolve()
+    if not file.is_relative_to(root) or not file.match(str(_FILE)):
         return None
-    return str(whole.parents[1].relative_to(top))
+    return str(file.parents[1].relative_to(root))

@@ -82,32 +82,32 @@ def _notes(name: str | None, cut: int) -> tuple[str, ...]:
 
 
 def _names(file: DataFile) -> list[str]:
-    found = {name.partition("/")[0] for name in file.arrays}
-    numbers = sorted(int(match[1]) for name in found if (match := EPISODE.fullmatch(name)))
+    groups = {name.partition("/")[0] for name in file.arrays}
+    numbers = sorted(int(match[1]) for name in groups if (match := EPISODE.fullmatch(name)))
     if numbers != list(range(len(numbers))):
         raise Unusable(f"misses episodes: it has {len(numbers)}, the last one is {numbers[-1]}")
     return [f"episode_{number}" for number in numbers]
 
 
-def _columns(columns: Mapping[str, StoredArray], name: str, task: Task) -> dict[str, StoredArray]:
+def _columns(arrays: Mapping[str, StoredArray], name: str, task: Task) -> dict[str, StoredArray]:
     """Return the columns of one episode, checked by what they declare."""
-    missing = [key for key in _COLUMNS if f"{name}/{key}" not in columns]
+    missing = [key for key in _COLUMNS if f"{name}/{key}" not in arrays]
     if missing:
         raise Unusable(f"misses {', '.join(missing)} in {name}")
-    found = {key: columns[f"{name}/{key}"] for key in _COLUMNS}
-    steps = found["rewards"].shape[0] if found["rewards"].shape else 0
-    state, action = task.sizes or _sizes(found)
-    wanted = {
+    columns = {key: arrays[f"{name}/{key}"] for key in _COLUMNS}
+    steps = columns["rewards"].shape[0] if columns["rewards"].shape else 0
+    state, action = task.sizes or _sizes(columns)
+    shapes = {
         "observations": (steps + 1, state),
         "actions": (steps, action),
         "rewards": (steps,),
         "terminations": (steps,),
         "truncations": (steps,),
     }
-    for key, shape in wanted.items():
-        if found[key].shape != shape or not steps:
-            raise Unusable(f"{name}/{key} have shape {found[key].shape}; wanted is {shape}")
-    return found
+    for key, shape in shapes.items():
+        if columns[key].shape != shape or not steps:
+            raise Unusable(f"{name}/{key} have shape {columns[key].shape}; wanted is {shape}")
+    return columns
 
 
 def _sizes(columns: Mapping[str, StoredArray]) -> tuple[int, int]:

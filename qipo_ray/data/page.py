@@ -39,9 +39,9 @@ def tasks_page() -> str:
     twins: dict[str | None, str] = {task.twin_of: task.id for task in tasks if task.twin_of}
     generators = ", ".join(f"`{task.id}`" for task in tasks if task.has_generator)
     parts = [_HEAD.format(generators=generators)]
-    shown = [task for task in tasks if task.twin_of is None]
-    for family in dict.fromkeys(task.family for task in shown):
-        members = [task for task in shown if task.family == family]
+    published = [task for task in tasks if task.twin_of is None]
+    for family in dict.fromkeys(task.family for task in published):
+        members = [task for task in published if task.family == family]
         parts.append("\n".join(_section(family, members, twins)) + "\n")
     return "\n".join(parts)
 

@@ -14,7 +14,7 @@ from qipo_ray.data.transitions import Dataset
 BINS = 24
 _POINTS = 4000  # states or episodes drawn, at most
 _SIDE, _GAP, _TOP = 300, 60, 50  # pixels
-_WITH_PLACES = ("maze2d", "antmaze", "point")  # tasks whose first two numbers are a place
+_WITH_POSITIONS = ("maze2d", "antmaze", "point")  # tasks whose first two numbers are a place
 
 Values = npt.NDArray[np.floating]
 
@@ -41,9 +41,9 @@ def picture(dataset: Dataset, task: Task) -> str:
         *_panel(0, "return of an episode", "episodes", borders[[0, -1]], (0, counts.max())),
         *_bars(counts),
     ]
-    if task.family in _WITH_PLACES:
-        places = _thinned(dataset.observations[:, :2].astype(np.float64))
-        parts += _dots(places, ("first number of a state", "second number"))
+    if task.family in _WITH_POSITIONS:
+        positions = _thinned(dataset.observations[:, :2].astype(np.float64))
+        parts += _dots(positions, ("first number of a state", "second number"))
     else:
         order = np.stack([np.arange(len(returns), dtype=np.float64), returns], axis=1)
         parts += _dots(_thinned(order), ("episode", "its return"))
@@ -73,9 +73,9 @@ def _dots(points: Values, titles: tuple[str, str]) -> Iterator[str]:
         )
 
 
-def _panel(place: int, across: str, up: str, xs: Values | tuple, ys: tuple) -> Iterator[str]:
+def _panel(position: int, across: str, up: str, xs: Values | tuple, ys: tuple) -> Iterator[str]:
     """Yield a frame with the names and ends of its axes."""
-    left, bottom = _GAP + place * (_GAP + _SIDE), _TOP + _SIDE
+    left, bottom = _GAP + position * (_GAP + _SIDE), _TOP + _SIDE
     square = f'width="{_SIDE}" height="{_SIDE}" fill="none" stroke="#888"'
     yield f'<rect x="{left}" y="{_TOP}" {square}/>'
     yield f'<text x="{left}" y="{bottom + 16}">{float(xs[0]):.4g}</text>'

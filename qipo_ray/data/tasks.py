@@ -113,17 +113,17 @@ def task_ids() -> tuple[str, ...]:
 
 
 def _refusal(task_id: str) -> str:
-    shown = task_id if len(task_id) <= 64 else task_id[:61] + "..."
+    name = task_id if len(task_id) <= 64 else task_id[:61] + "..."
     if task_id.startswith(_OTHER_SUITES):
         return (
-            f"task {shown!r} belongs to a D4RL suite that is not supported; supported are "
+            f"task {name!r} belongs to a D4RL suite that is not supported; supported are "
             "locomotion, antmaze, maze2d, adroit, kitchen and point"
         )
-    versions = sorted(other for other in _facts()["tasks"] if _base(other) == _base(task_id))
+    versions = sorted(name for name in _facts()["tasks"] if _base(name) == _base(task_id))
     if versions:
-        return f"task {shown!r} does not exist in D4RL; its versions are {', '.join(versions)}"
+        return f"task {name!r} does not exist in D4RL; its versions are {', '.join(versions)}"
     return (
-        f"unknown task {shown!r}{nearest(shown, task_ids())}; "
+        f"unknown task {name!r}{nearest(name, task_ids())}; "
         "a task is a D4RL id, a D4RL name without version, or 'point'"
     )
 

@@ -171,7 +171,7 @@ def returns_to_go(
     mark sub-goals of one continuing trajectory. Those of ``point`` are whole ends.
     """
     ends = dataset.terminals.copy() if task.family == "maze2d" else _ends(dataset)
-    whole = _ends(dataset) if task.family == "point" else dataset.terminals
+    complete = _ends(dataset) if task.family == "point" else dataset.terminals
     pieces = _pieces(ends)
     last = np.repeat(pieces[:, 1] - 1, pieces[:, 1] - pieces[:, 0])
     left = last - np.arange(dataset.rows)
@@ -182,7 +182,7 @@ def returns_to_go(
     while step <= left.max() and discount**step > 1e-18:
         returns[:-step] += discount**step * np.where(left[:-step] >= step, returns[step:], 0.0)
         step *= 2
-    return returns, whole[last] | (left + 1 >= _rewards_needed(discount))
+    return returns, complete[last] | (left + 1 >= _rewards_needed(discount))
 
 
 def behaviour_score(dataset: Dataset, task: Task) -> dict[str, float] | None:

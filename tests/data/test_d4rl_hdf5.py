@@ -177,12 +177,12 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
 
 def test_every_truncation_is_named(columns, write) -> None:
     path = write(columns(TASK))
-    whole = path.read_bytes()
-    for size in (1, 7, 8, 50, 95, 96, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:size])
+    content = path.read_bytes()
+    for size in (1, 7, 8, 50, 95, 96, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:size])
         expected = "is not an HDF5" if size < 8 else "get it again"
         line = refused(path, expected)
-    assert line.endswith(f"of {len(whole):,} bytes; get it again")
+    assert line.endswith(f"of {len(content):,} bytes; get it again")
 
 
 def test_damaged_compressed_rows_are_named(tmp_path: Path, columns) -> None:
@@ -199,13 +199,13 @@ def test_damaged_compressed_rows_are_named(tmp_path: Path, columns) -> None:
 
 def test_shorter_than_published_is_cut_short(tmp_path: Path) -> None:
     """Under its published name alone: any other file may be as short as it likes."""
-    for name, words in (
+    for name, message in (
         ("hopper_medium_replay-v2.hdf5", "is cut short: 13 of the published 75,854,457 bytes"),
         ("mine.hdf5", "is damaged"),
     ):
         path = tmp_path / name
         path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5))
-        refused(path, words)
+        refused(path, message)
 
 
 @pytest.mark.parametrize("key", ["observations", "actions", "rewards", "terminals"])

@@ -34,7 +34,7 @@ Fault = Callable[[Any], None]  # called with the handler of one request
 
 
 @pytest.fixture
-def wanted(server, tmp_path: Path) -> Entry:
+def published(server, tmp_path: Path) -> Entry:
     server.content = CONTENT
     digest = hashlib.sha256(server.content).hexdigest()
     target = tmp_path / "datasets" / "file.hdf5"
@@ -43,8 +43,8 @@ def wanted(server, tmp_path: Path) -> Entry:
 
 @pytest.fixture
 def get(server) -> Callable[..., tuple[Path, str]]:
-    def get(wanted: Entry, **settings) -> tuple[Path, str]:
-        return fetch(wanted, **{"limits": QUICK, "origins": [server.origin], **settings})
+    def get(published: Entry, **settings) -> tuple[Path, str]:
+        return fetch(published, **{"limits": QUICK, "origins": [server.origin], **settings})
 
     return get
 
@@ -88,6 +88,13 @@ def endless(handler) -> None:
         handler.wfile.write(handler.server.content)
 
 
+def endless_redirect(handler) -> None:
+    """Send more and more behind a redirect."""
+    handler.head(302, Location="/file.hdf5", Connection="close")
+    while not handler.server.released.is_set():
+        handler.wfile.write(handler.server.content)
+
+
 def answer(status: int, body: bytes = b"", **headers: object) -> Fault:
     def fault(handler) -> None:
         handler.head(status, **{"Content_Length": len(body), **headers})
@@ -105,101 +112,101 @@ def no_ranges(handler) -> None:
     handler.wfile.write(handler.server.content)
 
 
-def left(wanted: Entry) -> list[str]:
-    folder = wanted.target.parent
+def left(published: Entry) -> list[str]:
+    folder = published.target.parent
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def refusal(get, wanted: Entry, **settings) -> str:
+def refusal(get, published: Entry, **settings) -> str:
     with pytest.raises(UserError) as caught:
-        get(wanted, **settings)
+        get(published, **settings)
     line = str(caught.value)
     assert line.isprintable() and len(line) < 500
-    assert not wanted.target.exists()
+    assert not published.target.exists()
     return line
 
 
-def good(get, wanted: Entry, **settings) -> None:
-    path, digest = get(wanted, **settings)
-    assert (path, digest) == (wanted.target, hashlib.sha256(CONTENT).hexdigest())
-    assert path.read_bytes() == CONTENT and left(wanted) == ["file.hdf5"]
+def good(get, published: Entry, **settings) -> None:
+    path, digest = get(published, **settings)
+    assert (path, digest) == (published.target, hashlib.sha256(CONTENT).hexdigest())
+    assert path.read_bytes() == CONTENT and left(published) == ["file.hdf5"]
 
 
-def test_a_file_comes_whole_with_progress(server, wanted: Entry, get) -> None:
-    seen: list[tuple[int, int | None]] = []
-    good(get, wanted, report=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (len(CONTENT), len(CONTENT)) and sorted(seen) == seen
-    assert stat.S_IMODE(wanted.target.stat().st_mode) == 0o644
-    good(get, wanted)
+def test_a_file_comes_whole_with_progress(server, published: Entry, get) -> None:
+    reports: list[tuple[int, int | None]] = []
+    good(get, published, report=lambda done, total: reports.append((done, total)))
+    assert reports[-1] == (len(CONTENT), len(CONTENT)) and sorted(reports) == reports
+    assert stat.S_IMODE(published.target.stat().st_mode) == 0o644
+    good(get, published)
     assert server.asked == [("/file.hdf5", None)]  # it was there
 
 
 @pytest.mark.parametrize("size", [len(CONTENT), None])
-def test_cuts_are_gone_on_from(size: int | None, server, wanted: Entry, get) -> None:
+def test_cuts_are_gone_on_from(size: int | None, server, published: Entry, get) -> None:
     server.faults = [cut(200_000), cut(0), cut(OVERLAP + 100_000), answer(503), answer(429)]
-    good(get, replace(wanted, bytes=size))
+    good(get, replace(published, bytes=size))
     starts = [int(asked.split("=")[1][:-1]) for _, asked in server.asked if asked]
     assert starts == [200_000 - OVERLAP] * 2 + [300_000 - OVERLAP] * 3
 
 
-def test_a_part_of_an_earlier_call_is_gone_on_from(server, wanted: Entry, get) -> None:
+def test_a_part_of_an_earlier_call_is_gone_on_from(server, published: Entry, get) -> None:
     server.always = cut(OVERLAP)  # brings the same bytes again and again
-    line = refusal(get, wanted)
+    line = refusal(get, published)
     assert "65,536 bytes are kept, the same command goes on from there" in line
-    assert left(wanted) == [".file.hdf5.part"]
+    assert left(published) == [".file.hdf5.part"]
     server.always = None
-    good(get, wanted)
+    good(get, published)
 
 
-def test_a_complete_part_is_not_asked_for_again(server, wanted: Entry, get) -> None:
-    wanted.target.parent.mkdir()
-    (wanted.target.parent / ".file.hdf5.part").write_bytes(CONTENT)
-    good(get, wanted)
+def test_a_complete_part_is_not_asked_for_again(server, published: Entry, get) -> None:
+    published.target.parent.mkdir()
+    (published.target.parent / ".file.hdf5.part").write_bytes(CONTENT)
+    good(get, published)
     assert server.asked == []
 
 
-def test_a_server_without_ranges(server, wanted: Entry, get) -> None:
+def test_a_server_without_ranges(server, published: Entry, get) -> None:
     server.faults = [cut(200_000), no_ranges]
-    good(get, wanted)
+    good(get, published)
 
 
 @pytest.mark.slow
-def test_stalls_are_ended(server, wanted: Entry, get, monkeypatch) -> None:
+def test_stalls_are_ended(server, published: Entry, get, monkeypatch) -> None:
     monkeypatch.setattr(http, "STALL_S", 0.2)
     server.faults = [stall, stall]
-    good(get, wanted)
+    good(get, published)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [drip, drip_head, stall], ids=lambda fault: fault.__name__)
-def test_time_is_limited(fault: Fault, server, wanted: Entry, get) -> None:
+def test_time_is_limited(fault: Fault, server, published: Entry, get) -> None:
     server.always, start = fault, time.monotonic()
-    line = refusal(get, wanted, limits=DownloadLimits(seconds=0.5, pause_s=0))
+    line = refusal(get, published, limits=DownloadLimits(seconds=0.5, pause_s=0))
     assert "took longer than 0.5 s" in line
     assert time.monotonic() - start < 5
 
 
-def test_a_file_that_changes_on_the_server_is_begun_anew(server, wanted: Entry, get) -> None:
+def test_a_file_that_changes_on_the_server_is_begun_anew(server, published: Entry, get) -> None:
     server.content = bytes(len(CONTENT))
     server.faults = [cut(300_000)]
     server.faults.append(lambda handler: (setattr(server, "content", CONTENT), handler.whole()))
-    good(get, wanted)
+    good(get, published)
     assert [asked for _, asked in server.asked] == [None, f"bytes={300_000 - OVERLAP}-", None]
 
 
-def test_a_file_that_shrinks_is_begun_anew(server, wanted: Entry, get) -> None:
-    wanted.target.parent.mkdir()
-    (wanted.target.parent / ".file.hdf5.part").write_bytes(CONTENT + bytes(100_000))
-    good(get, replace(wanted, bytes=None))
+def test_a_file_that_shrinks_is_begun_anew(server, published: Entry, get) -> None:
+    published.target.parent.mkdir()
+    (published.target.parent / ".file.hdf5.part").write_bytes(CONTENT + bytes(100_000))
+    good(get, replace(published, bytes=None))
 
 
-def test_a_file_that_always_changes_is_given_up(server, wanted: Entry, get) -> None:
+def test_a_file_that_always_changes_is_given_up(server, published: Entry, get) -> None:
     def other(handler) -> None:
         server.content = os.urandom(len(CONTENT))
         cut(300_000)(handler)
 
     server.always = other
-    assert "changes while it is read" in refusal(get, wanted)
+    assert "changes while it is read" in refusal(get, published)
 
 
 LIES = {
@@ -217,6 +224,7 @@ LIES = {
         "HTTP 404",
     ),
     "many redirects": (redirect("/file.hdf5"), "more than 5 redirects"),
+    "redirects without end": (endless_redirect, "more than 5 redirects"),
     "redirect to nowhere": (answer(302), "more than 5 redirects"),
     "redirect to a file": (redirect("file:///etc/passwd"), "not among the hosts"),
     "redirect to ftp": (redirect("ftp://127.0.0.1/x"), "not among the hosts"),
@@ -227,37 +235,37 @@ LIES = {
 
 
 @pytest.mark.parametrize("name", LIES)
-def test_lies_are_one_line(name: str, server, wanted: Entry, get) -> None:
-    server.always, words = LIES[name]
-    assert words in refusal(get, wanted)
-    assert set(left(wanted)) <= {".file.hdf5.part"}
+def test_lies_are_one_line(name: str, server, published: Entry, get) -> None:
+    server.always, message = LIES[name]
+    assert message in refusal(get, published)
+    assert set(left(published)) <= {".file.hdf5.part"}
 
 
-def test_redirects_to_other_origins_are_not_asked(server, wanted: Entry, get) -> None:
-    for place in (
+def test_redirects_to_other_origins_are_not_asked(server, published: Entry, get) -> None:
+    for location in (
         f"http://localhost:{server.server_port}/x",
         f"http://user@127.0.0.1:{server.server_port}/x",
         f"http://127.0.0.1:{server.server_port + 1}/x",
     ):
-        server.faults, server.asked = [redirect(place)], []
-        assert "not among the hosts that data may come from" in refusal(get, wanted)
+        server.faults, server.asked = [redirect(location)], []
+        assert "not among the hosts that data may come from" in refusal(get, published)
         assert server.asked == [("/file.hdf5", None)]
     server.faults = [redirect("elsewhere/file", 301), redirect(f"{server.origin}/there?x=1", 307)]
-    good(get, wanted)
+    good(get, published)
     assert server.asked[-1] == ("/there?x=1", None)
 
 
-def test_another_content_is_removed(server, wanted: Entry, get) -> None:
+def test_another_content_is_removed(server, published: Entry, get) -> None:
     server.content = bytes(len(CONTENT))
-    line = refusal(get, wanted)
-    assert hashlib.sha256(server.content).hexdigest() in line and str(wanted.sha256) in line
-    assert left(wanted) == []
+    line = refusal(get, published)
+    assert hashlib.sha256(server.content).hexdigest() in line and str(published.sha256) in line
+    assert left(published) == []
     server.content = CONTENT
-    good(get, wanted)
+    good(get, published)
 
 
-def test_a_file_of_unknown_size_is_limited(server, wanted: Entry, get) -> None:
-    unknown = replace(wanted, bytes=None)
+def test_a_file_of_unknown_size_is_limited(server, published: Entry, get) -> None:
+    unknown = replace(published, bytes=None)
     limits = replace(QUICK, bytes=500_000)
     line = refusal(get, unknown, limits=limits)
     assert "sends more than the limit of 500,000 bytes" in line and left(unknown) == []
@@ -265,25 +273,27 @@ def test_a_file_of_unknown_size_is_limited(server, wanted: Entry, get) -> None:
     assert "the limit of 500,000" in refusal(get, unknown, limits=limits)
 
 
-def test_without_a_known_hash_it_is_said_and_waits_for_trust(server, wanted: Entry, get) -> None:
-    unknown = replace(wanted, bytes=None, sha256=None)
+def test_without_a_known_hash_it_is_said_and_waits_for_trust(
+    server, published: Entry, get
+) -> None:
+    unknown = replace(published, bytes=None, sha256=None)
     line = refusal(get, unknown)
-    assert f"SHA-256 {wanted.sha256}" in line and "qipo-ray data get task-v0 --trust" in line
+    assert f"SHA-256 {published.sha256}" in line and "qipo-ray data get task-v0 --trust" in line
     good(get, unknown, trust=True)
     assert server.asked[-1] == ("/file.hdf5", f"bytes={len(CONTENT) - OVERLAP}-")
 
 
-def test_another_file_in_its_place_is_refused_and_kept(server, wanted: Entry, get) -> None:
-    wanted.target.parent.mkdir()
-    wanted.target.write_bytes(b"mine")
+def test_another_file_in_its_place_is_refused_and_kept(server, published: Entry, get) -> None:
+    published.target.parent.mkdir()
+    published.target.write_bytes(b"mine")
     with pytest.raises(UserError, match="is there, but its SHA-256 is .* move it away first"):
-        get(wanted)
-    assert wanted.target.read_bytes() == b"mine" and left(wanted) == ["file.hdf5"]
+        get(published)
+    assert published.target.read_bytes() == b"mine" and left(published) == ["file.hdf5"]
     assert server.asked == []
 
 
-def test_two_at_once_download_once(server, wanted: Entry, get) -> None:
-    held, waits, found = threading.Event(), threading.Event(), []
+def test_two_at_once_download_once(server, published: Entry, get) -> None:
+    held, waits, results = threading.Event(), threading.Event(), []
 
     def slow(handler) -> None:
         first = handler.start()
@@ -293,34 +303,38 @@ def test_two_at_once_download_once(server, wanted: Entry, get) -> None:
         handler.wfile.write(server.content[first + 100 :])
 
     server.faults = [slow]
-    one = threading.Thread(target=lambda: found.append(get(wanted)))
-    one.start()
+    first = threading.Thread(target=lambda: results.append(get(published)))
+    first.start()
     assert held.wait(30)
-    good(get, wanted, waiting=waits.set)
-    one.join()
-    assert waits.is_set() and len(found) == 1 and len(server.asked) == 1
+    good(get, published, waiting=waits.set)
+    first.join()
+    assert waits.is_set() and len(results) == 1 and len(server.asked) == 1
 
 
-def test_proxies_of_the_environment_are_not_used(server, wanted: Entry, get, monkeypatch) -> None:
+def test_proxies_of_the_environment_are_not_used(
+    server, published: Entry, get, monkeypatch
+) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    good(get, wanted)
+    good(get, published)
 
 
-def test_a_full_disk_and_a_folder_that_is_none(server, wanted: Entry, get, monkeypatch) -> None:
+def test_a_full_disk_and_a_folder_that_is_none(server, published: Entry, get, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    assert "0 MB left" in refusal(get, wanted) and left(wanted) == []
+    assert "0 MB left" in refusal(get, published) and left(published) == []
     monkeypatch.undo()
-    wanted.target.parent.rmdir()
-    wanted.target.parent.touch()
+    published.target.parent.rmdir()
+    published.target.parent.touch()
     with pytest.raises(UserError, match="datasets: File exists"):
-        get(wanted)
+        get(published)
 
 
-def test_a_part_that_is_a_link_is_not_followed(server, wanted: Entry, get, tmp_path: Path) -> None:
-    wanted.target.parent.mkdir()
-    (wanted.target.parent / ".file.hdf5.part").symlink_to(tmp_path / "precious")
-    assert "part" in refusal(get, wanted)
+def test_a_part_that_is_a_link_is_not_followed(
+    server, published: Entry, get, tmp_path: Path
+) -> None:
+    published.target.parent.mkdir()
+    (published.target.parent / ".file.hdf5.part").symlink_to(tmp_path / "precious")
+    assert "part" in refusal(get, published)
     assert not (tmp_path / "precious").exists()
 
 
@@ -331,10 +345,12 @@ def test_names_never_climb_out(name: str) -> None:
 
 
 def test_every_published_file_has_an_entry_of_its_own() -> None:
-    found = entries(["*"])
-    assert len(found) > 100
-    assert len({one.target for one in found}) == len({one.url for one in found})
-    assert all(one.url.endswith("/" + one.target.name) for one in found)
+    published_files = entries(["*"])
+    assert len(published_files) > 100
+    assert len({file.target for file in published_files}) == len(
+        {file.url for file in published_files}
+    )
+    assert all(file.url.endswith("/" + file.target.name) for file in published_files)
 
 
 CALL = """
@@ -349,7 +365,7 @@ fetch(entry, limits=DownloadLimits(pause_s=0), origins=[origin])
 
 
 @pytest.mark.slow
-def test_fifty_kills_in_the_middle_end_with_one_file(server, wanted: Entry, get) -> None:
+def test_fifty_kills_in_the_middle_end_with_one_file(server, published: Entry, get) -> None:
     """Each process is killed while the server is sending; no byte is trusted, none is lost."""
     reached = threading.Event()
 
@@ -364,16 +380,16 @@ def test_fifty_kills_in_the_middle_end_with_one_file(server, wanted: Entry, get)
 
     rng = random.Random(1)
     server.always = slowly
-    command = [sys.executable, "-c", CALL, server.origin, str(wanted.target)]
-    command += [str(wanted.bytes), str(wanted.sha256)]
+    command = [sys.executable, "-c", CALL, server.origin, str(published.target)]
+    command += [str(published.bytes), str(published.sha256)]
     for _ in range(50):
         reached.clear()
         process = subprocess.Popen(command)
         assert reached.wait(30)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-        assert left(wanted) in ([], [".file.hdf5.part"])
-    assert (wanted.target.parent / ".file.hdf5.part").stat().st_size > OVERLAP
+        assert left(published) in ([], [".file.hdf5.part"])
+    assert (published.target.parent / ".file.hdf5.part").stat().st_size > OVERLAP
     server.always = None
     assert subprocess.run(command, check=False).returncode == 0
-    good(get, wanted)
+    good(get, published)

@@ -25,8 +25,8 @@ def test_a_file_that_changes_while_it_is_read(change: str, columns, write) -> No
             with path.open("ab") as file:
                 file.write(b"more")
         elif change == "replaced":
-            other = write(columns("point"), "other.hdf5")
-            other.replace(path)
+            replacement = write(columns("point"), "other.hdf5")
+            replacement.replace(path)
         else:
             path.unlink()
 

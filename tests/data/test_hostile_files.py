@@ -25,11 +25,11 @@ Make = Callable[[Path], None]
 MAKERS: dict[str, tuple[Make, str]] = {}
 
 
-def hostile(words: str, name: str = "") -> Callable[[Make], Make]:
+def hostile(message: str, name: str = "") -> Callable[[Make], Make]:
     """Register a maker of a file and the words that its refusal must hold."""
 
     def register(make: Make) -> Make:
-        MAKERS[name or make.__name__.replace("_", " ")] = (make, words)
+        MAKERS[name or make.__name__.replace("_", " ")] = (make, message)
         return make
 
     return register
@@ -59,10 +59,10 @@ def changed(path: Path, change: Callable[[h5py.File], None], leave_out: str = "r
 
 
 def _neighbour(path: Path) -> Path:
-    other = path.with_name("neighbour.hdf5")
-    with h5py.File(other, "w") as file:
+    neighbour = path.with_name("neighbour.hdf5")
+    with h5py.File(neighbour, "w") as file:
         file["rewards"] = np.full(ROWS, 42.0, np.float32)
-    return other
+    return neighbour
 
 
 for _name, _link in {
@@ -99,7 +99,7 @@ def virtual_data_set(path: Path) -> None:
     changed(path, lambda file: file.create_virtual_dataset("rewards", layout))
 
 
-for _name, _places in {
+for _name, _segments in {
     "external storage": [("neighbour.hdf5", 0, 4 * ROWS)],
     "external storage of an absolute path": [("/etc/passwd", 0, 4 * ROWS)],
     "external storage that climbs out": [("../../../../etc/passwd", 0, 4 * ROWS)],
@@ -107,8 +107,10 @@ for _name, _places in {
 }.items():
 
     @hostile("from other files", _name)
-    def _make(path: Path, places=_places) -> None:
-        changed(path, lambda file: file.create_dataset("rewards", (ROWS,), "f4", external=places))
+    def _make(path: Path, segments=_segments) -> None:
+        changed(
+            path, lambda file: file.create_dataset("rewards", (ROWS,), "f4", external=segments)
+        )
 
 
 # Types that are no plain numbers.
@@ -172,8 +174,8 @@ for _name, _rows in {"2 ** 40 rows": 2**40, "2 ** 62 rows": 2**62}.items():
     def _make(path: Path, rows=_rows) -> None:
         with h5py.File(path, "w") as file:
             for key, shape in {**SHAPES, "terminals": (ROWS,)}.items():
-                whole = (rows, *shape[1:])
-                file.create_dataset(key, whole, "f4", chunks=(1000, *shape[1:]))
+                content = (rows, *shape[1:])
+                file.create_dataset(key, content, "f4", chunks=(1000, *shape[1:]))
 
 
 @hostile("chunks; at most 50,000")
@@ -204,8 +206,8 @@ def contiguous_rows_beyond_the_end(path: Path) -> None:
     """The header's address of the rewards points behind the end of the file."""
     sound(path)
     with h5py.File(path) as file:
-        place = file["rewards"].id.get_offset()
-    patched(path, struct.pack("<QQ", place, 4 * ROWS), struct.pack("<QQ", 2**40, 4 * ROWS))
+        offset = file["rewards"].id.get_offset()
+    patched(path, struct.pack("<QQ", offset, 4 * ROWS), struct.pack("<QQ", 2**40, 4 * ROWS))
 
 
 @hostile("get it again")
@@ -226,8 +228,8 @@ def gigabytes_of_zeros(path: Path) -> None:
         for key, shape in {**SHAPES, "terminals": (ROWS,)}.items():
             chunk = (step, *shape[1:])
             packed = zlib.compress(bytes(4 * math.prod(chunk)), 9)
-            whole = (rows, *shape[1:])
-            column = file.create_dataset(key, whole, "f4", chunks=chunk, compression="gzip")
+            content = (rows, *shape[1:])
+            column = file.create_dataset(key, content, "f4", chunks=chunk, compression="gzip")
             for start in range(0, rows, step):
                 column.id.write_direct_chunk((start, *(0 for _ in shape[1:])), packed)
 
@@ -279,8 +281,8 @@ def gzip_in_gzip_in_gzip(path: Path) -> None:
         for _ in range(3):
             settings.set_deflate(9)
         space = h5py.h5s.create_simple((ROWS,))
-        made = h5py.h5d.create(file.id, b"rewards", h5py.h5t.IEEE_F32LE, space, settings)
-        made.write_direct_chunk((0,), b"1")
+        array = h5py.h5d.create(file.id, b"rewards", h5py.h5t.IEEE_F32LE, space, settings)
+        array.write_direct_chunk((0,), b"1")
 
     changed(path, change)
 
@@ -294,16 +296,18 @@ def columns_that_share_their_bytes(path: Path) -> None:
         for key, values in content.items():
             file[key] = values
         file["terminals"] = np.zeros(ROWS, bool)
-        places = [file[key].id.get_offset() for key in ("observations", "actions")]
+        segments = [file[key].id.get_offset() for key in ("observations", "actions")]
         big = file.create_dataset("next_observations", (ROWS, 11), "f4")
         big[...] = 0
         last = big.id.get_offset()
-    whole = path.read_bytes()
+    content = path.read_bytes()
     size = 4 * 11 * ROWS
-    whole = whole.replace(struct.pack("<QQ", last, size), struct.pack("<QQ", places[0], size))
-    path.write_bytes(whole[:last] + whole[last + size :])
+    content = content.replace(
+        struct.pack("<QQ", last, size), struct.pack("<QQ", segments[0], size)
+    )
+    path.write_bytes(content[:last] + content[last + size :])
     cut = path.read_bytes()
-    old, new = struct.pack("<Q", len(whole)), struct.pack("<Q", len(cut))
+    old, new = struct.pack("<Q", len(content)), struct.pack("<Q", len(cut))
     path.write_bytes(cut.replace(old, new))
 
 
@@ -346,13 +350,13 @@ def test_there_are_at_least_forty() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_it_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
-    make, words = MAKERS[name]
+    make, message = MAKERS[name]
     path = tmp_path / "data.hdf5"
     make(path)
     with pytest.raises(UserError) as caught:
         load(TASK, path)
     line = str(caught.value)
-    assert words in line and str(path) in line and TASK in line
+    assert message in line and str(path) in line and TASK in line
     assert line.isprintable() and len(line) < 500
 
 

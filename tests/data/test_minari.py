@@ -66,14 +66,14 @@ def write(folder: Path) -> Callable[..., Path]:
 def test_episodes_one_after_the_other(how: str, write) -> None:
     path = write()
     asked = {"id": f"minari:{NAME}", "folder": path.parents[1], "file": path}[how]
-    data, made = load(TASK, asked), episodes()
+    data, written = load(TASK, asked), episodes()
     assert (data.path, data.source, data.rows) == (path, "minari", sum(LENGTHS))
     for key, part in (("observations", slice(0, -1)), ("next_observations", slice(1, None))):
-        expected = np.concatenate([one["observations"][part] for one in made])
+        expected = np.concatenate([episode["observations"][part] for episode in written])
         np.testing.assert_array_equal(getattr(data, key), expected.astype(np.float32))
-    for key, theirs in (("actions", "actions"), ("rewards", "rewards"),
+    for key, key_in_file in (("actions", "actions"), ("rewards", "rewards"),
                         ("terminals", "terminations")):  # fmt: skip
-        expected = np.concatenate([one[theirs] for one in made])
+        expected = np.concatenate([episode[key_in_file] for episode in written])
         np.testing.assert_array_equal(getattr(data, key), expected.astype(data.rewards.dtype))
     stops = np.cumsum(LENGTHS)
     np.testing.assert_array_equal(data.episodes[:, 1], stops)
@@ -160,12 +160,12 @@ FAULTS: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_named(name: str, write) -> None:
-    change, words = FAULTS[name]
+    change, message = FAULTS[name]
     path = write(change)
     with pytest.raises(UserError) as caught:
         load(TASK, path)
     line = str(caught.value)
-    assert words in line and str(path) in line and TASK in line and "\n" not in line
+    assert message in line and str(path) in line and TASK in line and "\n" not in line
 
 
 def test_a_single_row_is_not_enough(write) -> None:
@@ -180,16 +180,16 @@ def test_written_by_minari_itself(folder: Path) -> None:
     gymnasium = pytest.importorskip("gymnasium")
     from minari.data_collector import EpisodeBuffer
 
-    buffers, made = [], episodes((4, 7))
-    for i, one in enumerate(made):
+    buffers, written = [], episodes((4, 7))
+    for i, episode in enumerate(written):
         buffers.append(
             EpisodeBuffer(
                 id=i,
-                observations=list(one["observations"]),
-                actions=list(one["actions"]),
-                rewards=list(one["rewards"]),
-                terminations=list(one["terminations"]),
-                truncations=list(one["truncations"]),
+                observations=list(episode["observations"]),
+                actions=list(episode["actions"]),
+                rewards=list(episode["rewards"]),
+                terminations=list(episode["terminations"]),
+                truncations=list(episode["truncations"]),
             )
         )
     box = gymnasium.spaces.Box
@@ -201,5 +201,5 @@ def test_written_by_minari_itself(folder: Path) -> None:
     )
     data = load(TASK, "minari:own/hopper/test-v0")
     np.testing.assert_array_equal(
-        data.observations, np.concatenate([o["observations"][:-1] for o in made]).astype("f4")
+        data.observations, np.concatenate([o["observations"][:-1] for o in written]).astype("f4")
     )
