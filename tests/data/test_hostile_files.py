@@ -330,12 +330,6 @@ def truth_values_beyond_true(path: Path) -> None:
     changed(path, change, leave_out="terminals")
 
 
-@hostile("misses actions")
-def user_block(path: Path) -> None:
-    with h5py.File(path, "w", userblock_size=512) as file:
-        file["observations"] = 1
-
-
 @hostile("misses observations")
 def members_without_number(path: Path) -> None:
     with h5py.File(path, "w", libver="latest") as file:
