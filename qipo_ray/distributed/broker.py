@@ -1,8 +1,7 @@
-"""The broker: gives the jobs that somebody waits for to workers with free slots.
+"""The broker: gives the jobs that have subscribers to workers with free slots.
 
-A plain async class; the service makes a Ray actor of it. It may die at any time: what is done is
-in the store, what runs is in the next call of each worker, and what is wanted in that of each
-client.
+A plain async class; the service makes a Ray actor of it. It may die at any time: results are in
+the store, the next call of each worker names its jobs, and clients submit again.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from qipo_ray.train.job_queue import JobQueue
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.training_service import EVERYONE
 
-SILENT_S = 60.0  # a worker that was not heard of for so long is taken for gone
-IDLE_S = 2.0  # an idle worker's call waits so long for a job
+SILENT_S = 60.0  # without a call: then a worker counts as lost
+IDLE_S = 2.0  # that an idle worker's call waits for a job
 GRACE_S = 10.0  # after a restart: busy workers and waiting clients call before jobs are given out
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What a worker is to do: jobs to admit, keys of jobs to stop, or to save all and leave."""
+    """Orders for a worker: jobs to admit, keys of jobs to stop, or to save all and end."""
 
     admit: tuple[Job, ...] = ()
     stop: tuple[str, ...] = ()
@@ -40,20 +39,20 @@ class PollResult(NamedTuple):
 
     life: str
     serial: int
-    reports: list[JobEvent]
+    events: list[JobEvent]
 
 
 @dataclass
 class _Worker:
-    """A process that calls: one incarnation of a worker."""
+    """One incarnation of a worker: a process, with the time of its last call."""
 
     incarnation: str
-    heard: float
+    last_call: float
     slots: int = 0
 
 
 class Broker:
-    """Jobs by key, one training for equal ones, in slots of equal shape, while somebody waits."""
+    """Trains equal jobs once, in slots of equal shape, as long as they have subscribers."""
 
     def __init__(
         self,
@@ -69,11 +68,11 @@ class Broker:
         self.workers: dict[str, _Worker] = {}
         self.closing = False
         self._clock = clock
-        self._opens = clock() + (GRACE_S if restarted else 0.0)
-        self._gone: set[str] = set()  # incarnations that were replaced
+        self._opens_at = clock() + (GRACE_S if restarted else 0.0)
+        self._replaced: set[str] = set()  # incarnations
         self._change = asyncio.Event()
 
-    # ---- for those who wait
+    # ---- for clients
 
     async def submit(self, subscriber: str, jobs: Sequence[Job]) -> str:
         """Queue jobs for a subscriber and return the life of the broker; idempotent."""
@@ -82,24 +81,26 @@ class Broker:
         return self.life
 
     async def cancel(self, subscriber: str) -> None:
-        """Drop a subscriber; jobs that nobody waits for leave the queue and, soon, their slots."""
+        """Drop a subscriber; jobs without subscribers leave the queue and, soon, their slots."""
         self.queue.cancel(subscriber)
         self._changed()
 
-    async def poll(self, subscriber: str, life: str, seen: int, timeout_s: float) -> PollResult:
-        """Return a subscriber's reports after ``seen``, as soon as there are some or time is up.
+    async def poll(
+        self, subscriber: str, life: str, last_serial: int, timeout_s: float
+    ) -> PollResult:
+        """Return a subscriber's events after ``last_serial``; it waits for one at most so long.
 
-        ``life`` is the one that ``submit`` or the last news told. A client that finds another one
-        in the answer, which then comes at once, submits again.
+        ``life`` is from ``submit`` or the last ``poll``. A client that gets another one, which
+        is returned at once, submits again.
         """
         if life != self.life and subscriber != EVERYONE:
             return PollResult(self.life, 0, [])
         end = self._clock() + timeout_s
-        seen = seen if life == self.life else 0
-        serial, reports = self.queue.poll(subscriber, seen)
-        while not reports and await self._changes(end):
-            serial, reports = self.queue.poll(subscriber, seen)
-        return PollResult(self.life, serial, reports)
+        last_serial = last_serial if life == self.life else 0
+        serial, events = self.queue.poll(subscriber, last_serial)
+        while not events and await self._wait_for_change(end):
+            serial, events = self.queue.poll(subscriber, last_serial)
+        return PollResult(self.life, serial, events)
 
     # ---- for workers
 
@@ -109,48 +110,48 @@ class Broker:
         incarnation: str,
         free_slots: int,
         active: Sequence[Job],
-        reports: Sequence[JobEvent],
+        events: Sequence[JobEvent],
     ) -> Orders:
-        """Take in a worker's reports and what it trains, and return what it is to do next.
+        """Take in a worker's events and active jobs, and return its orders.
 
-        ``active`` is the truth about its slots: a job that it was given and does not have goes
-        back to the queue. An idle worker's call waits a little for a job.
+        ``active`` decides: a job that was given to the worker and is not among them goes back to
+        the queue. An idle worker's call waits a little for a job.
         """
-        known = self._hear(worker, incarnation, free_slots + len(active))
-        if known is None:
+        process = self._register(worker, incarnation, free_slots + len(active))
+        if process is None:
             return Orders(close=True)
-        self._take_in(worker, active, reports)
+        self._update(worker, active, events)
         end = self._clock() + IDLE_S
         orders = self._orders(worker, free_slots, active)
-        while orders == Orders() and not active and await self._changes(end):
-            if self.workers.get(worker) is not known:
+        while orders == Orders() and not active and await self._wait_for_change(end):
+            if self.workers.get(worker) is not process:
                 return Orders(close=True)
             orders = self._orders(worker, free_slots, active)
         return orders
 
     async def beat(self, worker: str, incarnation: str) -> None:
         """Note that a worker is alive, while it is busy with a long step."""
-        known = self.workers.get(worker)
-        if known is not None and known.incarnation == incarnation:
-            known.heard = self._clock()
+        process = self.workers.get(worker)
+        if process is not None and process.incarnation == incarnation:
+            process.last_call = self._clock()
 
     async def close(self) -> None:
-        """Send each worker away at its next call."""
+        """Order each worker to close at its next call."""
         self.closing = True
         self._changed()
 
-    def _hear(self, name: str, incarnation: str, slots: int) -> _Worker | None:
-        """Note a call; None if the caller was replaced by a newer process."""
-        if incarnation in self._gone:
+    def _register(self, name: str, incarnation: str, slots: int) -> _Worker | None:
+        """Return the calling process; None if a newer process of the worker replaced it."""
+        if incarnation in self._replaced:
             return None
-        known = self.workers.get(name)
-        if known is None or known.incarnation != incarnation:
-            if known is not None:
-                self._gone.add(known.incarnation)
+        process = self.workers.get(name)
+        if process is None or process.incarnation != incarnation:
+            if process is not None:
+                self._replaced.add(process.incarnation)
                 self._lose(name, f"worker {name} died")
-            known = self.workers[name] = _Worker(incarnation, 0.0)
-        known.heard, known.slots = self._clock(), slots
-        return known
+            process = self.workers[name] = _Worker(incarnation, 0.0)
+        process.last_call, process.slots = self._clock(), slots
+        return process
 
     def _lose(self, name: str, reason: str) -> None:
         del self.workers[name]
@@ -160,53 +161,53 @@ class Broker:
 
     def _release_silent(self) -> None:
         limit = self._clock() - SILENT_S
-        for name in [name for name, worker in self.workers.items() if worker.heard < limit]:
+        for name in [name for name, worker in self.workers.items() if worker.last_call < limit]:
             self._lose(name, f"worker {name} was silent for {SILENT_S:.0f} s")
 
-    def _take_in(self, worker: str, active: Sequence[Job], reports: Sequence[JobEvent]) -> None:
+    def _update(self, worker: str, active: Sequence[Job], events: Sequence[JobEvent]) -> None:
         for job in active:
             self.graph.adopt(job, worker)
-        mine = {job.snapshot for job in self.graph.owned(worker)}
-        for report in reports:
-            if report.snapshot in mine:
-                self.queue.settle(report)
+        owned = {job.snapshot for job in self.graph.owned(worker)}
+        for event in events:
+            if event.snapshot in owned:
+                self.queue.settle(event)
         self.graph.release(worker, but={job.snapshot for job in active})
-        if reports:
+        if events:
             self._changed()
 
     def _orders(self, worker: str, free_slots: int, active: Sequence[Job]) -> Orders:
         if self.closing:
             return Orders(close=True)
         self._release_silent()
-        wanted = self._wanted(worker)
-        stop = tuple(job.key for job in active if job.snapshot not in wanted)
-        if self._clock() < self._opens:
+        needed = self._needed(worker)
+        stop = tuple(job.key for job in active if job.snapshot not in needed)
+        if self._clock() < self._opens_at:
             return Orders(stop=stop)
-        here = list(active)
-        while len(here) < len(active) + free_slots:
-            job = self.graph.start(worker, lambda job: fits_pack(job, here))
+        pack = list(active)
+        while len(pack) < len(active) + free_slots:
+            job = self.graph.start(worker, lambda job: fits_pack(job, pack))
             if job is None:
                 break
-            here.append(job)
-        return Orders(tuple(here[len(active) :]), stop)
+            pack.append(job)
+        return Orders(tuple(pack[len(active) :]), stop)
 
-    def _wanted(self, worker: str) -> set[CheckpointRef]:
-        """Return the jobs that a worker should go on with."""
-        early = self._clock() < self._opens
+    def _needed(self, worker: str) -> set[CheckpointRef]:
+        """Return the jobs of a worker that have subscribers, or may still get them."""
+        early = self._clock() < self._opens_at
         return {
             snapshot
             for snapshot, entry in self.graph.entries.items()
             if entry.owner == worker and (entry.subscribers or early)
         }
 
-    # ---- changes wake those who wait
+    # ---- changes wake waiting calls
 
     def _changed(self) -> None:
         self._change.set()
         self._change = asyncio.Event()
 
-    async def _changes(self, end: float) -> bool:
-        """Return True when something changed, False once the time is up."""
+    async def _wait_for_change(self, end: float) -> bool:
+        """Return True at the next change, False once the time is up."""
         try:
             await asyncio.wait_for(self._change.wait(), end - self._clock())
         except asyncio.TimeoutError:

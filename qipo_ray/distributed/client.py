@@ -1,8 +1,9 @@
-"""The client: the service as trials and the driver see it, through the broker's name."""
+"""The client: the training service in trials and the driver, which calls the broker by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from qipo_ray.study.job_events import JobEvent, Topic
 
 BROKER = "broker"  # the actor's name, in a namespace of its own for each service
-WAIT_S = 5.0  # longest wait for news
+WAIT_S = 5.0  # longest wait for events
 
 
 def broker_of(namespace: str) -> Any:
@@ -20,22 +21,29 @@ def broker_of(namespace: str) -> Any:
     return ray.get_actor(BROKER, namespace=namespace)
 
 
-class Client:
-    """A small handle that travels between processes; calls wait while the broker restarts.
+@dataclass
+class _Subscription:
+    """The state of a subscriber: its jobs, and the newest event of which life of the broker."""
 
-    After a restart the client submits again. A client speaks for its subscribers alone: a
-    subscriber that moves to another process submits anew there, and hears all from the start.
+    jobs: list[Job] = field(default_factory=list)
+    life: str = ""
+    last_serial: int = 0
+    delivered: set[Topic] = field(default_factory=set)
+
+
+class Client:
+    """A small handle that can be pickled; calls wait while the broker restarts.
+
+    After a restart the client submits again. A subscriber that moves to another process submits
+    anew there, and gets all events from the start.
     """
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
-        self._wanted: dict[str, list[Job]] = {}
-        self._life: dict[str, str] = {}
-        self._seen: dict[str, int] = {}
-        self._told: dict[str, set[Topic]] = {}
+        self._subscriptions: dict[str, _Subscription] = {}
 
     def __reduce__(self) -> tuple[type[Client], tuple[str]]:
-        """Travel without what this process wanted and heard."""
+        """Pickle the namespace alone, without the subscriptions of this process."""
         return Client, (self.namespace,)
 
     def _call(self, method: str, *arguments: Any) -> Any:
@@ -44,26 +52,25 @@ class Client:
         return ray.get(getattr(broker_of(self.namespace), method).remote(*arguments))
 
     def submit(self, subscriber: str, jobs: Sequence[Job]) -> None:
-        """Queue jobs and, among them, all that they build on; a job wanted again is no news."""
-        wanted = self._wanted.setdefault(subscriber, [])
-        wanted += [job for job in jobs if job not in wanted]
-        self._life[subscriber] = self._call("submit", subscriber, wanted)
+        """Queue jobs and, among them, all that they build on; repeated jobs change nothing."""
+        state = self._subscriptions.setdefault(subscriber, _Subscription())
+        state.jobs += [job for job in jobs if job not in state.jobs]
+        state.life = self._call("submit", subscriber, state.jobs)
 
     def poll(self, subscriber: str) -> list[JobEvent]:
-        """Return what is new for the subscriber, after at most ``WAIT_S`` seconds."""
-        seen, life = self._seen.get(subscriber, 0), self._life.get(subscriber, "")
-        now, self._seen[subscriber], reports = self._call("poll", subscriber, life, seen, WAIT_S)
-        if now != life and subscriber in self._wanted:
+        """Return the subscriber's new events, after at most ``WAIT_S`` seconds."""
+        state = self._subscriptions.setdefault(subscriber, _Subscription())
+        answer = self._call("poll", subscriber, state.life, state.last_serial, WAIT_S)
+        life, state.last_serial, events = answer
+        if life != state.life and state.jobs:
             self.submit(subscriber, [])
         else:
-            self._life[subscriber] = now
-        told = self._told.setdefault(subscriber, set())
-        new = [report for report in reports if report.topic not in told]
-        told.update(report.topic for report in new if report.lasting)
+            state.life = life
+        new = [event for event in events if event.topic not in state.delivered]
+        state.delivered.update(event.topic for event in new if event.lasting)
         return new
 
     def cancel(self, subscriber: str) -> None:
-        """Drop a subscriber; jobs that nobody waits for any more are saved and stopped."""
-        for known in (self._wanted, self._life, self._seen, self._told):
-            known.pop(subscriber, None)
+        """Drop a subscriber; jobs without subscribers are saved and stopped."""
+        self._subscriptions.pop(subscriber, None)
         self._call("cancel", subscriber)

@@ -26,16 +26,16 @@ Count = Callable[[Sequence[Mapping[str, float]], str], int]
 class Cluster:
     """A connection to Ray, with the number of workers that it has room for."""
 
-    def __init__(self, workers: int, ours: bool) -> None:
+    def __init__(self, workers: int, owned: bool) -> None:
         self.workers = workers
-        self.ours = ours  # the connection was made here
+        self.owned = owned  # this object made the connection
 
     @classmethod
     def join(cls, address: str | None, count: Count) -> Cluster:
-        """Return the connection: that of this process, of ``address``, or a cluster of its own.
+        """Return a connection: that of this process, to ``address``, or to a new local cluster.
 
-        ``count`` says how many workers there are to be, or raises; for a cluster of its own it is
-        asked before anything starts.
+        ``count`` returns the number of workers, or raises; for a new cluster it is called before
+        anything starts.
         """
         address = address or os.environ.get("RAY_ADDRESS") or "local"
         for name, value in SETTINGS.items():
@@ -45,34 +45,34 @@ class Cluster:
         import ray
 
         if ray.is_initialized():
-            return cls(count(_nodes(), "the cluster"), ours=False)
+            return cls(count(_nodes(), "the cluster"), owned=False)
         if address == "local":
-            here = this_machine()
-            workers = count([here], "this machine")
+            machine = this_machine()
+            workers = count([machine], "this machine")
             ray.init(
                 address="local",
-                num_cpus=int(here["CPU"]),
+                num_cpus=int(machine["CPU"]),
                 include_dashboard=True,  # without it Ray Train's clean-up dies and leaks CPUs
                 log_to_driver=False,
                 logging_level=logging.WARNING,
             )
-            return cls(workers, ours=True)
-        knock(address)
+            return cls(workers, owned=True)
+        check_head(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
         except ConnectionError as error:
             raise UserError(f"the Ray head at {address} cannot be joined: {error}") from error
         try:
-            return cls(count(_nodes(), f"the cluster at {address}"), ours=True)
+            return cls(count(_nodes(), f"the cluster at {address}"), owned=True)
         except UserError:
             ray.shutdown()
             raise
 
-    def leave(self) -> None:
-        """End the connection if it was made here, and with it a cluster of its own."""
+    def disconnect(self) -> None:
+        """End the connection if this object made it, and with it a local cluster."""
         import ray
 
-        if self.ours:
+        if self.owned:
             ray.shutdown()
 
 
@@ -90,10 +90,10 @@ def _nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in nodes() if node["Alive"]]
 
 
-def knock(address: str) -> None:
-    """Return if the head answers; ``UserError`` if it does not, refuses, or is no head.
+def check_head(address: str) -> None:
+    """Raise ``UserError`` if the head does not answer, refuses, or is no head.
 
-    In a process of its own: a connection to a dead head cannot be given a time limit from here.
+    It runs in another process: Ray has no time limit for a connection to a dead head.
     """
     if "://" in address:
         raise UserError(
@@ -108,14 +108,16 @@ def knock(address: str) -> None:
             raise UserError(f"the Ray head at {address} cannot be reached: {error}") from None
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S)
     except subprocess.TimeoutExpired:
         raise UserError(f"the Ray head at {address} did not answer in {ANSWER_S:.0f} s") from None
-    if "InvalidAuthToken" in done.stderr:
+    if "InvalidAuthToken" in process.stderr:
         raise UserError(
             f"the Ray head at {address} refused the token: set RAY_AUTH_MODE=token, and "
             "RAY_AUTH_TOKEN or ~/.ray/auth_token to the token of the head"
         )
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
+    if process.returncode:
+        lines = [line for line in process.stderr.splitlines() if line.strip()] or [
+            "no reason given"
+        ]
         raise UserError(f"the Ray head at {address} cannot be used: {lines[-1].strip()}")

@@ -1,7 +1,7 @@
-"""A job's data file on a machine that does not have it: a passing copy of the driver's.
+"""A job's data file on a machine that lacks it: a temporary copy of the driver's file.
 
-The broker runs on the driver's machine and hands out pieces of the file; the worker that prepares
-the data on its own machine keeps the copy only until then, and checks its SHA-256 as of any file.
+The broker runs on the driver's machine and returns pieces of the file. A worker keeps the copy
+only until it has prepared the data, and checks its SHA-256 as of any file.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from qipo_ray.study.job import Job
 PIECE = 8 * 2**20  # bytes
 
 
-def here(path: Path) -> bool:
-    """Say whether this machine has the file."""
+def has_file(path: Path) -> bool:
+    """Return whether this machine has the file."""
     return path.is_file()
 
 
 @contextmanager
-def at_hand(namespace: str, job: Job) -> Iterator[Path]:
-    """Yield the job's data file, or a copy that is gone afterwards.
+def local_copy(namespace: str, job: Job) -> Iterator[Path]:
+    """Yield the job's data file, or a copy that is deleted afterwards.
 
-    ``UserError`` where the driver's machine does not have it either.
+    ``UserError`` if the driver's machine does not have it either.
     """
     import ray
 
     path = Path(job.data)
-    if here(path):
+    if has_file(path):
         yield path
         return
     broker, offset = broker_of(namespace), 0
@@ -56,10 +56,10 @@ def at_hand(namespace: str, job: Job) -> Iterator[Path]:
 
 
 async def read_piece(path: str, offset: int) -> bytes | None:
-    """Return the next bytes of a file, none at its end; None where there is no such file."""
+    """Return at most ``PIECE`` bytes of a file from ``offset``; None if there is no such file."""
 
     def read() -> bytes | None:
-        if not here(Path(path)):
+        if not has_file(Path(path)):
             return None
         with open(path, "rb") as file:
             file.seek(offset)

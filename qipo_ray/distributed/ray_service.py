@@ -13,21 +13,22 @@ from typing import Any
 
 from qipo_ray.distributed.client import BROKER, Client
 from qipo_ray.distributed.cluster import Cluster
-from qipo_ray.distributed.resources import TRIALS_CPU, Resources, count_workers
+from qipo_ray.distributed.resources import TRIALS_CPU, count_workers
+from qipo_ray.study.search_spec import Resources
 
 logger = logging.getLogger(__name__)
 
-FAILURES = 100  # deaths that one worker may have before the sweep is told
-CLOSE_S = 20.0  # for workers to save their jobs and leave; then they are ended
+FAILURES = 100  # deaths of one worker before the sweep fails
+CLOSE_S = 20.0  # for workers to save their jobs and end; then they are killed
 
 
 class WorkerLost(RuntimeError):
-    """A worker died too often, or left while it was needed."""
+    """A worker died too often, or ended while it was needed."""
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """What each worker is started with."""
+class _WorkerSettings:
+    """The settings that each worker starts with."""
 
     root: Path
     namespace: str
@@ -37,22 +38,22 @@ class _Plan:
 
 
 class RayTrainingService:
-    """Workers that train what clients submit; a context manager that leaves nothing behind."""
+    """Workers that train the jobs of clients; a context manager that ends all it started."""
 
-    def __init__(self, cluster: Cluster, plan: _Plan, workers: int) -> None:
-        # Here, for the threads below and the driver would import it at once, and Ray's modules
-        # import each other in a circle: one of the two would find half a module.
+    def __init__(self, cluster: Cluster, settings: _WorkerSettings, workers: int) -> None:
+        # Imported before the threads below start: Ray's modules import each other in a circle,
+        # so two threads that import them at once fail.
         import ray.train.torch  # noqa: F401
 
         self.cluster = cluster
-        self.namespace = plan.namespace
+        self.namespace = settings.namespace
         self.workers = workers
-        self.slots = workers * plan.slots  # jobs that train at once
+        self.slots = workers * settings.slots  # jobs that train at once
         self._closed = False
-        self._broker = _start_broker(plan)
+        self._broker = _start_broker(settings)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="trainer")
         self._trainers: list[Future[Any]] = [
-            self._pool.submit(_train, plan, f"worker-{i}") for i in range(workers)
+            self._pool.submit(_train, settings, f"worker-{i}") for i in range(workers)
         ]
 
     @classmethod
@@ -66,15 +67,16 @@ class RayTrainingService:
         answer or the resources can never fit. The workers are ready some seconds later.
         """
         cluster = Cluster.join(
-            address, lambda nodes, where: count_workers(resources, nodes, where)
+            address, lambda nodes, label: count_workers(resources, nodes, label)
         )
-        # Imported here and now: in the trainers' threads, beside one another and beside the
-        # driver's own imports, they would meet modules that are half imported.
+        # Imported before the trainers' threads start, for the same reason.
         importlib.import_module("ray.train.torch")
         importlib.import_module("ray.tune")
         namespace = f"qipo-{secrets.token_hex(6)}"
-        plan = _Plan(root, namespace, resources.cpus, resources.gpus, resources.slots)
-        return cls(cluster, plan, cluster.workers)
+        settings = _WorkerSettings(
+            root, namespace, resources.cpus, resources.gpus, resources.slots
+        )
+        return cls(cluster, settings, cluster.workers)
 
     def __enter__(self) -> RayTrainingService:
         """Return the service."""
@@ -102,7 +104,7 @@ class RayTrainingService:
                 raise WorkerLost(f"worker-{i} of {self.workers} ended early{reason}") from cause
 
     def close(self) -> None:
-        """Let the workers save and leave, then end what this service started."""
+        """Let the workers save and end, then end all that this service started."""
         import ray
 
         if self._closed:
@@ -117,11 +119,11 @@ class RayTrainingService:
         except ray.exceptions.RayError as error:  # a lost head must not keep the driver
             logger.warning("the service could not be closed in order: %s", error)
         finally:
-            self.cluster.leave()
+            self.cluster.disconnect()
             self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start_broker(plan: _Plan) -> Any:
+def _start_broker(settings: _WorkerSettings) -> Any:
     """Return the broker's actor: named, without CPU, started again whenever it dies.
 
     It runs on the driver's machine, where the data files are.
@@ -140,45 +142,45 @@ def _start_broker(plan: _Plan) -> Any:
         async def piece(self, path: str, offset: int) -> bytes | None:
             return await read_piece(path, offset)
 
-    ours = ray.get_runtime_context().get_node_id()
+    node_id = ray.get_runtime_context().get_node_id()
 
     actor: Any = ray.remote(BrokerActor)
     return actor.options(
         name=BROKER,
-        namespace=plan.namespace,
+        namespace=settings.namespace,
         num_cpus=0,
-        scheduling_strategy=NodeAffinitySchedulingStrategy(ours, soft=True),
+        scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=True),
         max_restarts=-1,
         max_task_retries=-1,
         max_concurrency=10_000,  # a waiting call is an open one
-    ).remote(plan.root)
+    ).remote(settings.root)
 
 
-def _train(plan: _Plan, name: str) -> Any:
+def _train(settings: _WorkerSettings, name: str) -> Any:
     """Run one worker to its end."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     from qipo_ray.distributed.worker import train_loop
 
-    asked = {"CPU": max(plan.cpus - TRIALS_CPU, plan.cpus / 2)}
-    if plan.gpus:
-        asked["GPU"] = plan.gpus
+    resources = {"CPU": max(settings.cpus - TRIALS_CPU, settings.cpus / 2)}
+    if settings.gpus:
+        resources["GPU"] = settings.gpus
     trainer = TorchTrainer(
         train_loop,
         train_loop_config={
             "name": name,
-            "namespace": plan.namespace,
-            "root": str(plan.root),
-            "slots": plan.slots,
-            "threads": max(1, int(plan.cpus)),
+            "namespace": settings.namespace,
+            "root": str(settings.root),
+            "slots": settings.slots,
+            "threads": max(1, int(settings.cpus)),
         },
         scaling_config=ScalingConfig(
-            num_workers=1, use_gpu=bool(plan.gpus), resources_per_worker=asked
+            num_workers=1, use_gpu=bool(settings.gpus), resources_per_worker=resources
         ),
         run_config=RunConfig(
-            name=f"{plan.namespace}-{name}",
-            storage_path=str(plan.root / "ray"),
+            name=f"{settings.namespace}-{name}",
+            storage_path=str(settings.root / "ray"),
             failure_config=FailureConfig(max_failures=FAILURES),
         ),
     )

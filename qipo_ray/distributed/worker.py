@@ -1,4 +1,4 @@
-"""The worker: a host that trains what the broker orders. The training function of Ray Train."""
+"""The worker: a job runner that follows the broker's orders, run by Ray Train."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.dataset import AtHand, on_disk
 from qipo_ray.train.runner import JobRunner
 
-BEAT_S = 10.0  # seconds between signs of life
+BEAT_S = 10.0  # between calls that say that the worker is alive
 
 
 class Worker:
-    """A host with a name, and the reports that the broker has not heard yet."""
+    """A job runner with a name, and the events that the broker does not have yet."""
 
     def __init__(
-        self, name: str, root: Path, slots: int, device: str, at_hand: AtHand = on_disk
+        self, name: str, root: Path, slots: int, device: str, open_data: AtHand = on_disk
     ) -> None:
         self.name = name
         self.incarnation = secrets.token_hex(4)  # of this process
-        self.host = JobRunner(root, slots, device, at_hand)
-        self.reports: list[JobEvent] = []
+        self.runner = JobRunner(root, slots, device, open_data)
+        self.events: list[JobEvent] = []
 
     @property
-    def call(self) -> tuple[str, str, int, list[Job], list[JobEvent]]:
-        """What to say to the broker: the arguments of ``Broker.pull``."""
-        active = [active.job for active in self.host.active.values()]
-        free = self.host.engine.slots - len(active)
-        return self.name, self.incarnation, free, active, self.reports
+    def pull_arguments(self) -> tuple[str, str, int, list[Job], list[JobEvent]]:
+        """The arguments of ``Broker.pull``."""
+        active = [active.job for active in self.runner.active.values()]
+        free = self.runner.engine.slots - len(active)
+        return self.name, self.incarnation, free, active, self.events
 
     def follow(self, orders: Orders) -> None:
-        """Stop and admit as ordered, then train one step, or save all on the order to close."""
-        self.reports = []
-        leave = tuple(self.host.active) if orders.close else orders.stop
-        for key in leave:
-            self.reports.append(self.host.stop(key))
+        """Stop and admit jobs as ordered, then train one step; or save all to close."""
+        self.events = []
+        stop = tuple(self.runner.active) if orders.close else orders.stop
+        for key in stop:
+            self.events.append(self.runner.stop(key))
         for job in orders.admit:
-            self.reports += self._admit(job)
-        if self.host.active:
-            self.reports += self.host.step()
+            self.events += self._admit(job)
+        if self.runner.active:
+            self.events += self.runner.step()
 
     def _admit(self, job: Job) -> list[JobEvent]:
         try:
-            return self.host.admit(job)
+            return self.runner.admit(job)
         except UserError as error:
             return [JobEvent("failed", job.snapshot, 0, 0.0, reason=str(error))]
 
 
 def train_loop(config: dict[str, Any]) -> None:
-    """Train what the broker of ``namespace`` orders until it says to close.
+    """Follow the orders of the broker in ``namespace`` until it orders to close.
 
     A process that dies is started again by Ray Train; its jobs go on from their checkpoints.
     """
@@ -69,21 +69,21 @@ def train_loop(config: dict[str, Any]) -> None:
     device = ray.train.torch.get_device()
     if device.type == "cpu":
         torch.set_num_threads(config["threads"])
-    at_hand = partial(datasets.at_hand, config["namespace"])
-    worker = Worker(config["name"], Path(config["root"]), config["slots"], str(device), at_hand)
+    open_data = partial(datasets.local_copy, config["namespace"])
+    worker = Worker(config["name"], Path(config["root"]), config["slots"], str(device), open_data)
     broker = broker_of(config["namespace"])
-    left = threading.Event()
+    stopped = threading.Event()
 
     def beat() -> None:
-        while not left.wait(BEAT_S):
+        while not stopped.wait(BEAT_S):
             broker.beat.remote(worker.name, worker.incarnation)
 
     threading.Thread(target=beat, daemon=True).start()
     try:
         closed = False
         while not closed:
-            orders = ray.get(broker.pull.remote(*worker.call))
+            orders = ray.get(broker.pull.remote(*worker.pull_arguments))
             worker.follow(orders)
             closed = orders.close
     finally:
-        left.set()
+        stopped.set()

@@ -1,4 +1,4 @@
-"""The broker with real hosts and no Ray: who trains what, once, whoever dies."""
+"""The broker with real workers and no Ray: every job is trained once, also if processes die."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def turn(broker: Broker, worker: Worker) -> Orders:
-    orders = await broker.pull(*worker.call)
+    orders = await broker.pull(*worker.pull_arguments)
     worker.follow(orders)
     return orders
 
 
 async def run_out(broker: Broker, *workers: Worker) -> None:
     """Work until nothing that somebody waits for is left."""
-    while broker.graph.left or any(worker.reports for worker in workers):
+    while broker.graph.left or any(worker.events for worker in workers):
         for worker in workers:
             await turn(broker, worker)
 
 
-async def heard(broker: Broker, subscriber: str, seen: int = 0) -> list[JobEvent]:
-    return (await broker.poll(subscriber, broker.life, seen, 0.0)).reports
+async def events_of(broker: Broker, subscriber: str, last_serial: int = 0) -> list[JobEvent]:
+    return (await broker.poll(subscriber, broker.life, last_serial, 0.0)).events
 
 
-def ends(reports: list[JobEvent]) -> list[tuple[str, str]]:
-    return [(r.snapshot.stage, r.kind) for r in reports if r.lasting and r.kind != "score"]
+def ends(events: list[JobEvent]) -> list[tuple[str, str]]:
+    return [(r.snapshot.stage, r.kind) for r in events if r.lasting and r.kind != "score"]
 
 
 def attempts(root: Path, job: Job) -> int:
@@ -61,7 +61,7 @@ def check(test: Callable[[], Awaitable[None]]) -> None:
 
 
 @pytest.mark.slow
-def test_two_workers_train_two_runs_and_each_waiter_hears_its_own(
+def test_two_workers_train_two_runs_and_each_subscriber_gets_its_own(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
     async def test() -> None:
@@ -75,18 +75,18 @@ def test_two_workers_train_two_runs_and_each_waiter_hears_its_own(
         assert running == [0, 1]
         await run_out(broker, *workers)
         for subscriber, run in (("one", one), ("two", two)):
-            reports = await heard(broker, subscriber)
-            assert {r.snapshot for r in reports} == {job.snapshot for job in run.jobs}
-            assert ends(reports) == WHOLE
-            scores = [(r.updates, r.score["episodes"]) for r in reports if r.score]
+            events = await events_of(broker, subscriber)
+            assert {r.snapshot for r in events} == {job.snapshot for job in run.jobs}
+            assert ends(events) == WHOLE
+            scores = [(r.updates, r.score["episodes"]) for r in events if r.score]
             assert scores == [(200, 5), (100, 3), (50, 3), (100, 5)]
-        assert len(ends(await heard(broker, EVERYONE))) == 6
+        assert len(ends(await events_of(broker, EVERYONE))) == 6
 
     check(test)
 
 
 @pytest.mark.slow
-def test_equal_keys_train_once_for_two_waiters(make_run: MakeRun, tmp_path: Path) -> None:
+def test_equal_keys_train_once_for_two_subscribers(make_run: MakeRun, tmp_path: Path) -> None:
     async def test() -> None:
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
         one, two = make_run(), make_run("policy.beta=1")
@@ -94,24 +94,28 @@ def test_equal_keys_train_once_for_two_waiters(make_run: MakeRun, tmp_path: Path
         await broker.submit("two", two.jobs)
         await broker.submit("two", two.jobs)
         await run_out(broker, worker)
-        assert len(ends(await heard(broker, EVERYONE))) == 4
-        assert ends(await heard(broker, "one")) == ends(await heard(broker, "two")) == WHOLE
+        assert len(ends(await events_of(broker, EVERYONE))) == 4
+        assert (
+            ends(await events_of(broker, "one")) == ends(await events_of(broker, "two")) == WHOLE
+        )
         assert attempts(tmp_path, one.jobs[0]) == 1
 
     check(test)
 
 
 @pytest.mark.slow
-def test_what_the_store_knows_is_told_and_not_trained(make_run: MakeRun, tmp_path: Path) -> None:
+def test_what_the_store_knows_is_delivered_and_not_trained(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
     async def test() -> None:
         run, worker = make_run(), Worker("a", tmp_path, 1, "cpu")
         first = Broker(tmp_path)
         await first.submit("one", run.jobs)
         await run_out(first, worker)
-        before = [r for r in await heard(first, "one") if r.lasting]
+        before = [r for r in await events_of(first, "one") if r.lasting]
         second = Broker(tmp_path)
         await second.submit("one", run.jobs)
-        after = await heard(second, "one")
+        after = await events_of(second, "one")
         assert {r.topic for r in after} == {r.topic for r in before} and ends(after) == WHOLE
         assert [r.score for r in after if r.score] == [r.score for r in before if r.score]
         assert (await turn(second, worker)).admit == ()
@@ -130,7 +134,7 @@ def test_a_job_that_another_waits_for_is_not_stopped(make_run: MakeRun, tmp_path
         await broker.cancel("one")
         assert (await turn(broker, worker)).stop == ()
         await run_out(broker, worker)
-        assert ends(await heard(broker, "two")) == WHOLE
+        assert ends(await events_of(broker, "two")) == WHOLE
         assert attempts(tmp_path, one.jobs[-1]) == 0  # it left the queue
 
     check(test)
@@ -146,15 +150,15 @@ def test_cancelled_work_goes_on_where_it_was(make_run: MakeRun, tmp_path: Path) 
         await turn(broker, worker)
         await broker.cancel("one")
         assert (await turn(broker, worker)).stop == (behaviour.key,)
-        assert (await turn(broker, worker)) == Orders() and not worker.host.active
+        assert (await turn(broker, worker)) == Orders() and not worker.runner.active
         assert broker.graph.entries == {}
         assert JobStore(tmp_path).artefacts.lengths("behaviour", behaviour.key) == [100]
         await broker.submit("two", run.jobs)
         await turn(broker, worker)
-        first = next(r for r in worker.reports if r.kind == "progress")
+        first = next(r for r in worker.events if r.kind == "progress")
         assert first.updates == 100
         await run_out(broker, worker)
-        assert ends(await heard(broker, "two")) == WHOLE
+        assert ends(await events_of(broker, "two")) == WHOLE
 
     check(test)
 
@@ -171,9 +175,9 @@ def test_a_worker_that_comes_back_gets_its_jobs_again_and_the_dead_one_is_sent_a
         new = Worker("a", tmp_path, 1, "cpu")
         assert (await turn(broker, new)).admit == (run.jobs[0],)
         assert await turn(broker, old) == Orders(close=True)
-        assert old.reports[-1].kind == "dropped" and "took over" in old.reports[-1].reason
+        assert old.events[-1].kind == "dropped" and "took over" in old.events[-1].reason
         await run_out(broker, new)
-        assert ends(await heard(broker, "one")) == WHOLE
+        assert ends(await events_of(broker, "one")) == WHOLE
 
     check(test)
 
@@ -191,14 +195,14 @@ def test_the_jobs_of_a_silent_worker_go_to_another(make_run: MakeRun, tmp_path: 
         now = SILENT_S
         await broker.beat("a", silent.incarnation)
         now = SILENT_S * 2
-        assert (await turn(broker, other)).admit == ()  # a sign of life counts
+        assert (await turn(broker, other)).admit == ()  # the beat counts
         now += 1
         assert (await turn(broker, other)).admit == (run.jobs[0],)
         assert not broker.graph.owned("a")
-        orders = await turn(broker, silent)  # it wakes, with a report on what is not its own
+        orders = await turn(broker, silent)  # it wakes, with an event of a job that it lost
         assert orders.stop == (run.jobs[0].key,)
         await run_out(broker, other, silent)
-        assert ends(await heard(broker, "one")) == WHOLE
+        assert ends(await events_of(broker, "one")) == WHOLE
 
     check(test)
 
@@ -216,14 +220,14 @@ def test_after_a_restart_running_jobs_stay_where_they_are(
         life = await first.submit("one", run.jobs)
         await turn(first, busy)
         second = Broker(tmp_path, restarted=True, clock=lambda: now)
-        news = await second.poll("one", life, 99, 60.0)  # at once: submits are to be told again
-        assert news.life == second.life != life
+        answer = await second.poll("one", life, 99, 60.0)  # at once: the client must submit again
+        assert answer.life == second.life != life
         await second.submit("one", run.jobs)
         assert (await turn(second, idle)).admit == ()  # the job may be in somebody's slot
         assert (await turn(second, busy)).stop == ()
         now = GRACE_S
         await run_out(second, idle, busy)
-        assert ends(await heard(second, "one")) == WHOLE
+        assert ends(await events_of(second, "one")) == WHOLE
         assert attempts(tmp_path, run.jobs[0]) == 1
 
     check(test)
@@ -240,7 +244,7 @@ def test_after_a_restart_jobs_that_nobody_wants_again_are_stopped(
         await first.submit("one", run.jobs)
         await turn(first, worker)
         second = Broker(tmp_path, restarted=True, clock=lambda: now)
-        orders = await second.pull(*worker.call)
+        orders = await second.pull(*worker.pull_arguments)
         assert orders.stop == ()
         now = GRACE_S
         assert (await turn(second, worker)).stop == (run.jobs[0].key,)
@@ -259,7 +263,7 @@ def test_a_pack_takes_jobs_of_one_shape(make_run: MakeRun, tmp_path: Path) -> No
             await broker.submit(f"{run.seed}-{run.config.behaviour.width}", run.jobs)
         assert [job.seed for job in (await turn(broker, worker)).admit] == [0, 1]
         await run_out(broker, worker)
-        assert len(ends(await heard(broker, EVERYONE))) == 9
+        assert len(ends(await events_of(broker, EVERYONE))) == 9
 
     check(test)
 
@@ -269,11 +273,11 @@ def test_a_job_that_kills_its_worker_fails_in_the_end(make_run: MakeRun, tmp_pat
         broker, run = Broker(tmp_path), make_run()
         await broker.submit("one", run.jobs)
         for _ in range(SETBACKS):
-            assert (await broker.pull(*Worker("a", tmp_path, 1, "cpu").call)).admit
-        await broker.pull(*Worker("a", tmp_path, 1, "cpu").call)
-        reports = await heard(broker, "one")
-        assert ends(reports) == [(s, "failed") for s in ("behaviour", "critic", "policy")]
-        assert {r.reason for r in reports} == {"worker a died, 3 times at update 0"}
+            assert (await broker.pull(*Worker("a", tmp_path, 1, "cpu").pull_arguments)).admit
+        await broker.pull(*Worker("a", tmp_path, 1, "cpu").pull_arguments)
+        events = await events_of(broker, "one")
+        assert ends(events) == [(s, "failed") for s in ("behaviour", "critic", "policy")]
+        assert {r.reason for r in events} == {"worker a died, 3 times at update 0"}
 
     check(test)
 
@@ -286,11 +290,11 @@ def test_deaths_count_only_where_nothing_was_gained(make_run: MakeRun, tmp_path:
         for _ in range(SETBACKS + 2):
             worker = Worker("a", tmp_path, 1, "cpu")
             await turn(broker, worker)
-            for active in worker.host.active.values():
-                worker.host.save(active.job)
-            await broker.pull(*worker.call)
+            for active in worker.runner.active.values():
+                worker.runner.save(active.job)
+            await broker.pull(*worker.pull_arguments)
         await run_out(broker, Worker("a", tmp_path, 1, "cpu"))
-        assert ends(await heard(broker, "one")) == WHOLE
+        assert ends(await events_of(broker, "one")) == WHOLE
 
     check(test)
 
@@ -301,15 +305,15 @@ def test_a_damaged_snapshot_upstream_is_trained_again(make_run: MakeRun, tmp_pat
         broker, worker, run = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu"), make_run()
         behaviour, critic, _ = run.jobs
         await broker.submit("one", run.jobs)
-        while (orders := await broker.pull(*worker.call)).admit != (critic,):
+        while (orders := await broker.pull(*worker.pull_arguments)).admit != (critic,):
             worker.follow(orders)
         folder = JobStore(tmp_path).artefacts.folder("behaviour", behaviour.key)
         for path in folder.glob("*.pt"):
             path.write_bytes(b"damaged")
         worker.follow(orders)
-        assert "damaged" in worker.reports[-1].reason
+        assert "damaged" in worker.events[-1].reason
         await run_out(broker, worker)
-        assert ends(await heard(broker, "one")) == WHOLE
+        assert ends(await events_of(broker, "one")) == WHOLE
         assert attempts(tmp_path, behaviour) == 2
 
     check(test)
@@ -324,9 +328,9 @@ def test_a_job_whose_data_changed_fails_with_all_that_build_on_it(
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu")
         await broker.submit("one", gone.jobs)
         await run_out(broker, worker)
-        reports = await heard(broker, "one")
-        assert ends(reports) == [(s, "failed") for s in ("behaviour", "critic", "policy")]
-        assert all("does not exist" in r.reason for r in reports)
+        events = await events_of(broker, "one")
+        assert ends(events) == [(s, "failed") for s in ("behaviour", "critic", "policy")]
+        assert all("does not exist" in r.reason for r in events)
 
     check(test)
 
@@ -338,9 +342,9 @@ def test_what_builds_on_a_diverged_job_is_lost_too(make_run: MakeRun, tmp_path: 
         JobStore(tmp_path).artefacts.write_sidecar("critic", run.jobs[1].key, "diverged", note)
         broker = Broker(tmp_path)
         await broker.submit("one", run.jobs)
-        reports = await heard(broker, "one")
-        assert ends(reports) == [("critic", "diverged"), ("policy", "diverged")]
-        assert {r.reason for r in reports} == {note["reason"]}
+        events = await events_of(broker, "one")
+        assert ends(events) == [("critic", "diverged"), ("policy", "diverged")]
+        assert {r.reason for r in events} == {note["reason"]}
         assert [job.stage for job in broker.graph.left] == ["behaviour"]
 
     check(test)
@@ -352,13 +356,13 @@ def test_closing_saves_and_sends_away(make_run: MakeRun, tmp_path: Path) -> None
         await broker.submit("one", run.jobs)
         await turn(broker, worker)
         await broker.close()
-        assert (await turn(broker, worker)).close and not worker.host.active
+        assert (await turn(broker, worker)).close and not worker.runner.active
         assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) == [100]
 
     check(test)
 
 
-def test_news_and_idle_workers_wake_on_a_change(
+def test_polls_and_idle_workers_wake_on_a_change(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker_module, "IDLE_S", 50.0)
@@ -366,13 +370,13 @@ def test_news_and_idle_workers_wake_on_a_change(
     async def test() -> None:
         broker, worker, run = Broker(tmp_path), Worker("a", tmp_path, 1, "cpu"), make_run()
         life = await broker.submit("one", [])
-        news = asyncio.create_task(broker.poll("one", life, 0, 50.0))
-        pull = asyncio.create_task(broker.pull(*worker.call))
+        answer = asyncio.create_task(broker.poll("one", life, 0, 50.0))
+        pull = asyncio.create_task(broker.pull(*worker.pull_arguments))
         await asyncio.sleep(0)
         await broker.submit("one", run.jobs)
         worker.follow(await pull)
-        assert not news.done()
-        await broker.pull(*worker.call)
-        assert [r.kind for r in (await news).reports] == ["progress"]
+        assert not answer.done()
+        await broker.pull(*worker.pull_arguments)
+        assert [r.kind for r in (await answer).events] == ["progress"]
 
     check(test)

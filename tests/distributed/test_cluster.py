@@ -12,7 +12,7 @@ from qipo_ray.errors import UserError
 
 def refusal(address: str) -> str:
     with pytest.raises(UserError) as refused:
-        cluster.knock(address)
+        cluster.check_head(address)
     text = str(refused.value)
     assert "\n" not in text and address in text
     return text

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +19,7 @@ from qipo_ray.distributed.ray_service import RayTrainingService
 from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job, Run
 from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.search_spec import Resources
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.local_service import LocalTrainingService
 
@@ -30,7 +30,7 @@ pytestmark = [
 
 MakeRun = Callable[..., Run]
 LIMIT_S = 120.0
-TWO = SimpleNamespace(workers=2, cpus=1.0, gpus=0.0, slots=1)
+TWO = Resources(workers=2, cpus=1.0, gpus=0.0, slots=1)
 LONG = ("policy.renew_every=1500", "evaluation.every=500")  # 3,000 updates, several seconds
 WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
 
@@ -51,35 +51,35 @@ def client(service: RayTrainingService) -> Client:
     return service.client()
 
 
-def hear(
+def collect(
     client: Client,
     subscriber: str,
     until: Callable[[list[JobEvent]], bool],
     service: RayTrainingService,
 ) -> list[JobEvent]:
-    """Collect news until a condition holds, within the time limit."""
-    reports: list[JobEvent] = []
+    """Collect events until a condition holds, within the time limit."""
+    events: list[JobEvent] = []
     end = time.monotonic() + LIMIT_S
-    while not until(reports):
-        assert time.monotonic() < end, f"{subscriber}: {reports[-3:]}"
+    while not until(events):
+        assert time.monotonic() < end, f"{subscriber}: {events[-3:]}"
         service.check()
-        reports += client.poll(subscriber)
-    return reports
+        events += client.poll(subscriber)
+    return events
 
 
 def ended(run: Run) -> Callable[[list[JobEvent]], bool]:
-    return lambda reports: any(r.topic == ("end", run.jobs[-1].snapshot) for r in reports)
+    return lambda events: any(r.topic == ("end", run.jobs[-1].snapshot) for r in events)
 
 
 def reached(job: Job, updates: int) -> Callable[[list[JobEvent]], bool]:
-    return lambda reports: any(
+    return lambda events: any(
         r.snapshot == job.snapshot and r.kind == "progress" and r.updates >= updates
-        for r in reports
+        for r in events
     )
 
 
-def ends(reports: list[JobEvent]) -> list[tuple[str, str]]:
-    return [(r.snapshot.stage, r.kind) for r in reports if r.lasting and r.kind != "score"]
+def ends(events: list[JobEvent]) -> list[tuple[str, str]]:
+    return [(r.snapshot.stage, r.kind) for r in events if r.lasting and r.kind != "score"]
 
 
 def claims(root: Path, job: Job) -> list[int]:
@@ -92,9 +92,9 @@ def alone(root: Path, run: Run) -> None:
     """Train a run in this process, undisturbed."""
     with LocalTrainingService(root) as local:
         local.submit("alone", run.jobs)
-        reports: list[JobEvent] = []
-        while not ended(run)(reports):
-            reports += local.poll("alone")
+        events: list[JobEvent] = []
+        while not ended(run)(events):
+            events += local.poll("alone")
 
 
 def test_two_workers_train_two_runs(
@@ -104,7 +104,7 @@ def test_two_workers_train_two_runs(
     for run in runs:
         client.submit(f"run {run.seed}", run.jobs)
     for run in runs:
-        assert ends(hear(client, f"run {run.seed}", ended(run), service)) == WHOLE
+        assert ends(collect(client, f"run {run.seed}", ended(run), service)) == WHOLE
     assert len({pid for run in runs for job in run.jobs for pid in claims(root, job)}) == 2
 
 
@@ -120,32 +120,32 @@ def test_a_killed_worker_comes_back_and_its_job_goes_on(
     policy = runs[0].jobs[-1]
     for run in runs:
         client.submit(f"run {run.seed}", run.jobs)
-    before = hear(client, "run 10", reached(policy, 600), service)
+    before = collect(client, "run 10", reached(policy, 600), service)
     os.kill(claims(root, policy)[0], signal.SIGKILL)
-    after = hear(client, "run 10", ended(runs[0]), service)
+    after = collect(client, "run 10", ended(runs[0]), service)
     assert ends(before) + ends(after) == WHOLE
     assert min(r.updates for r in after if r.snapshot == policy.snapshot) >= 500
     assert len(claims(root, policy)) == 2  # here or on the other worker
-    assert ends(hear(client, "run 11", ended(runs[1]), service)) == WHOLE
+    assert ends(collect(client, "run 11", ended(runs[1]), service)) == WHOLE
     alone(tmp_path, runs[0])
     assert results_of(root, runs[0]) == results_of(tmp_path, runs[0])
     submits = make_run(*LONG, seed=12), make_run(*LONG, seed=13)
     for run in submits:  # both workers are needed: the dead one is back
         client.submit(f"run {run.seed}", run.jobs)
     for run in submits:
-        assert ends(hear(client, f"run {run.seed}", ended(run), service)) == WHOLE
+        assert ends(collect(client, f"run {run.seed}", ended(run), service)) == WHOLE
     assert len({pid for run in submits for pid in claims(root, run.jobs[0])}) == 2
 
 
-def test_equal_keys_train_once_for_two_waiters(
+def test_equal_keys_train_once_for_two_subscribers(
     service: RayTrainingService, client: Client, root: Path, make_run: MakeRun
 ) -> None:
     run = make_run(seed=20)
     client.submit("one", run.jobs)
     other = Client(client.namespace)
     other.submit("two", run.jobs)
-    assert ends(hear(client, "one", ended(run), service)) == WHOLE
-    assert ends(hear(other, "two", ended(run), service)) == WHOLE
+    assert ends(collect(client, "one", ended(run), service)) == WHOLE
+    assert ends(collect(other, "two", ended(run), service)) == WHOLE
     assert [len(claims(root, job)) for job in run.jobs] == [1, 1, 1]
 
 
@@ -155,11 +155,11 @@ def test_a_job_that_nobody_waits_for_leaves_its_slot(
     run = make_run("behaviour.updates=1000000", seed=30)
     behaviour = run.jobs[0]
     client.submit("one", run.jobs)
-    hear(client, "one", reached(behaviour, 100), service)
+    collect(client, "one", reached(behaviour, 100), service)
     client.cancel("one")
     everyone = Client(client.namespace)
     dropped = ("dropped", behaviour.snapshot)
-    hear(everyone, "*", lambda rs: any((r.kind, r.snapshot) == dropped for r in rs), service)
+    collect(everyone, "*", lambda rs: any((r.kind, r.snapshot) == dropped for r in rs), service)
     assert JobStore(root).artefacts.lengths("behaviour", behaviour.key) != []
 
 
@@ -177,23 +177,23 @@ def test_a_killed_broker_comes_back_and_all_ends_once(
     policy = runs[0].jobs[-1]
     for run in runs:
         client.submit(f"run {run.seed}", run.jobs)
-    before = hear(client, "run 40", reached(policy, 100), service)
-    heard: list[JobEvent] = []
+    before = collect(client, "run 40", reached(policy, 100), service)
+    collected: list[JobEvent] = []
     waiting = threading.Thread(  # a second client, in the middle of a call when the broker dies
-        target=lambda: heard.extend(hear(client, "run 41", ended(runs[1]), service))
+        target=lambda: collected.extend(collect(client, "run 41", ended(runs[1]), service))
     )
     waiting.start()
     ray.kill(broker_of(client.namespace), no_restart=False)
-    assert ends(before) + ends(hear(client, "run 40", ended(runs[0]), service)) == WHOLE
+    assert ends(before) + ends(collect(client, "run 40", ended(runs[0]), service)) == WHOLE
     waiting.join(LIMIT_S)
-    assert ends(heard) == WHOLE
+    assert ends(collected) == WHOLE
     assert [len(claims(root, job)) for run in runs for job in run.jobs] == [1] * 6
     alone(tmp_path, runs[0])
     assert results_of(root, runs[0]) == results_of(tmp_path, runs[0])
 
 
 def test_resources_that_never_fit_are_refused(cluster: None, tmp_path: Path) -> None:
-    nine = SimpleNamespace(workers=9, cpus=1.0, gpus=0.0, slots=1)
+    nine = Resources(workers=9, cpus=1.0, gpus=0.0, slots=1)
     with pytest.raises(UserError, match="9 workers x 1 CPUs = 9 CPUs, but the cluster has 3 CPUs"):
         RayTrainingService.start(tmp_path, nine)
     assert list(tmp_path.iterdir()) == []
@@ -202,11 +202,11 @@ def test_resources_that_never_fit_are_refused(cluster: None, tmp_path: Path) -> 
 SCRIPT = """
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from qipo_ray.config import load_config
 from qipo_ray.distributed.ray_service import RayTrainingService
 from qipo_ray.study.job import Run
-one = SimpleNamespace(workers=1, cpus=1.0, gpus=0.0, slots=1)
+from qipo_ray.study.search_spec import Resources
+one = Resources(workers=1, cpus=1.0, gpus=0.0, slots=1)
 run = Run("point", load_config("quickstart"), 0, "/nowhere.hdf5", "a" * 64)
 with RayTrainingService.start(Path(sys.argv[1]), one) as service:
     client = service.client()
@@ -254,7 +254,7 @@ def test_after_close_no_actor_is_left(
 
     run = make_run("behaviour.updates=1000000", seed=50)
     client.submit("one", run.jobs)
-    hear(client, "one", reached(run.jobs[0], 100), service)
+    collect(client, "one", reached(run.jobs[0], 100), service)
     start = time.monotonic()
     service.close()
     assert time.monotonic() - start < 20

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from qipo_ray.distributed.resources import count_workers
 from qipo_ray.errors import UserError
+from qipo_ray.study.search_spec import Resources
 
 
-def ask(workers: Any, cpus: float = 1.0, gpus: float = 0.0) -> SimpleNamespace:
-    return SimpleNamespace(workers=workers, cpus=cpus, gpus=gpus, slots=1)
+def ask(workers: Any, cpus: float = 1.0, gpus: float = 0.0) -> Resources:
+    return Resources(workers, cpus, gpus, slots=1)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,9 @@ def ask(workers: Any, cpus: float = 1.0, gpus: float = 0.0) -> SimpleNamespace:
         (ask(8, cpus=1, gpus=0.5), [{"CPU": 16.0, "GPU": 4.0}], 8),
     ],
 )
-def test_workers_are_counted(resources: Any, nodes: list[dict[str, float]], expected: int) -> None:
+def test_workers_are_counted(
+    resources: Resources, nodes: list[dict[str, float]], expected: int
+) -> None:
     assert count_workers(resources, nodes, "here") == expected
 
 
@@ -42,7 +44,7 @@ def test_workers_are_counted(resources: Any, nodes: list[dict[str, float]], expe
     ],
 )
 def test_what_never_fits_is_refused(
-    resources: Any, nodes: list[dict[str, float]], text: str
+    resources: Resources, nodes: list[dict[str, float]], text: str
 ) -> None:
     with pytest.raises(UserError) as refused:
         count_workers(resources, nodes, "here")

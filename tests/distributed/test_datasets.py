@@ -13,7 +13,7 @@ import pytest
 
 from qipo_ray.data.locate import data_cache
 from qipo_ray.distributed import datasets
-from qipo_ray.distributed.datasets import at_hand, read_piece
+from qipo_ray.distributed.datasets import local_copy, read_piece
 from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job, Run
 from qipo_ray.train.dataset import data_key
@@ -51,15 +51,15 @@ def test_one_copy_on_a_machine_and_no_write_that_others_see(
     import ray
 
     job = make_run("data.observations=standard").jobs[0]
-    place = data_cache() / "mapped" / data_key(job)
+    folder = data_cache() / "mapped" / data_key(job)
     actor: Any = ray.remote(Reader)
     readers = [actor.options(num_cpus=1).remote(job) for _ in range(3)]
     first, second, third = ray.get([reader.total.remote() for reader in readers])
     assert first == second == third != 0
     files = ray.get([reader.files.remote() for reader in readers])
     assert files[0] == files[1] == files[2]
-    wanted = {path for path in place.glob("*.npy") if path.stem != "standard"}  # one bool
-    assert {Path(file.split()[2]) for file in files[0]} == wanted and len(wanted) == 9
+    expected = {path for path in folder.glob("*.npy") if path.stem != "standard"}  # one bool
+    assert {Path(file.split()[2]) for file in files[0]} == expected and len(expected) == 9
     ray.get(readers[0].write.remote())
     assert ray.get([reader.total.remote() for reader in readers]) == [0, second, third]
     late = actor.options(num_cpus=0).remote(job)
@@ -86,16 +86,16 @@ def test_a_machine_without_the_file_borrows_it(
 ) -> None:
     job = make_run().jobs[0]
     monkeypatch.setenv("QIPO_DATA", str(tmp_path / "cache"))
-    with at_hand(namespace, job) as path:
+    with local_copy(namespace, job) as path:
         assert path == Path(job.data)
-    monkeypatch.setattr(datasets, "here", lambda path: False)  # in this process
-    with at_hand(namespace, job) as path:
+    monkeypatch.setattr(datasets, "has_file", lambda path: False)  # in this process
+    with local_copy(namespace, job) as path:
         assert path.parent == tmp_path / "cache"
         assert path.read_bytes() == Path(job.data).read_bytes()
     assert list((tmp_path / "cache").iterdir()) == []
     gone = replace(job, data=str(tmp_path / "gone.hdf5"))
     words = "neither on this machine nor on the driver's"
-    with pytest.raises(UserError, match=words), at_hand(namespace, gone):
+    with pytest.raises(UserError, match=words), local_copy(namespace, gone):
         pass
     assert list((tmp_path / "cache").iterdir()) == []
 
