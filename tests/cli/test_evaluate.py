@@ -52,6 +52,19 @@ def test_a_seed_chooses_environments_and_noise(
     assert "environment seeds 7..10, noise seed 7" in capsys.readouterr().out
 
 
+def test_less_noise_scores_otherwise_and_its_row_says_so(
+    point_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = rows(capsys, point_run, "--set", "sampler.noise=0")
+    assert row["score"]["mean"] != row["recorded"]["mean"] and row["protocol"]["noise"] == 0
+    (as_recorded,) = rows(capsys, point_run, "--set", "sampler.noise=1")
+    assert as_recorded["score"] == as_recorded["recorded"]
+    assert "noise" not in as_recorded["protocol"]
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(["evaluate", str(point_run), "--set", "sampler.noise=0"]) == 0
+    assert "online, noise times 0" in capsys.readouterr().out
+
+
 def test_a_video_shows_the_first_episode_and_changes_no_score(
     point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

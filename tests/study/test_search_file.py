@@ -92,6 +92,7 @@ FAULTS = {  # extra lines (the file's own five go before), then the line that th
     "set: {policy.beta: 3}": "6: set: policy.beta is searched (",
     "paper: {policy.beta: -3}": "6: paper: policy.beta must be a finite number at least 0",
     "paper: {evaluation.episodes: 3}": "6: paper: evaluation.episodes says how runs are measured",
+    "paper: {sampler.noise: 0}": "6: paper: sampler.noise says how runs are measured",
     "paper: {policy.renew_every: 1, policy.rounds: 1}": "6: a policy stage of 1 updates is too",
 }
 
