@@ -1,0 +1,76 @@
+"""Which job starts next, and what a failure takes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qipo_ray.study.job import Job, Run
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.train.job_graph import JobGraph
+from qipo_ray.train.job_store import JobStore
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> JobGraph:
+    return JobGraph(JobStore(tmp_path))
+
+
+def add(graph: JobGraph, run: Run, subscriber: str = "one") -> tuple[Job, Job, Job]:
+    for job in run.jobs:
+        graph.add(job, subscriber)
+    return run.jobs
+
+
+def test_a_stage_waits_for_those_before(graph: JobGraph, make_run: MakeRun) -> None:
+    behaviour, critic, _ = add(graph, make_run())
+    assert graph.start("a") == behaviour and graph.start("b") is None
+    graph.done.add(behaviour.snapshot)
+    assert graph.start("b") == critic
+
+
+def test_equal_jobs_are_one_and_get_the_union_of_their_evaluations(
+    graph: JobGraph, make_run: MakeRun
+) -> None:
+    policy = add(graph, make_run())[2]
+    add(graph, make_run("evaluation.every=140"), "two")
+    entry = graph.entries[policy.snapshot]
+    assert entry.subscribers == {"one", "two"} and len(graph.entries) == 3
+    assert [point.updates for point in entry.job.evaluations] == [100, 140, 200, 280, 300]
+
+
+def test_of_one_key_the_shorter_job_goes_first_and_alone(
+    graph: JobGraph, make_run: MakeRun
+) -> None:
+    long = add(graph, make_run("behaviour.updates=300"))[0]
+    short = add(graph, make_run("behaviour.updates=100"), "two")[0]
+    assert long.key == short.key
+    assert graph.start("a") == short and graph.start("b") is None
+
+
+def test_a_job_that_nobody_waits_for_is_forgotten_or_handed_back(
+    graph: JobGraph, make_run: MakeRun
+) -> None:
+    behaviour = add(graph, make_run())[0]
+    graph.start("a")
+    assert graph.withdraw("one") == [behaviour]  # in a slot: its worker is to stop it
+    graph.settle(JobEvent("dropped", behaviour.snapshot, 50, 1.0))
+    assert graph.entries == {}
+
+
+def test_a_failure_takes_all_that_builds_on_it(graph: JobGraph, make_run: MakeRun) -> None:
+    behaviour, _, policy = add(graph, make_run())
+    graph.start("a")
+    graph.settle(JobEvent("failed", behaviour.snapshot, 0, 0.0, reason="no data"))
+    assert graph.failure_reason(policy.snapshot) == "no data" and graph.left == []
+
+
+def test_an_owner_that_is_gone_gives_its_jobs_back(graph: JobGraph, make_run: MakeRun) -> None:
+    behaviour = add(graph, make_run())[0]
+    assert graph.start("a") == behaviour
+    assert graph.release("a") == [behaviour]
+    assert graph.start("b") == behaviour and graph.owned("b") == [behaviour]
