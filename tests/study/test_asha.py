@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.search_files import stopped_at
 
 from qipo_ray.study import asha as rule
-from qipo_ray.study.asha import arrivals, decide, replay
+from qipo_ray.study.asha import arrivals, decide
 
 
 def entry(trial: str, rung: int, value: float | None, task: str = "point") -> dict[str, Any]:
@@ -68,19 +69,6 @@ def test_no_finite_value_stops_and_counts_as_the_worst(value: float | None) -> N
     assert with_nan == decide([("a", 5.0), ("b", 5.0), ("c", 9.0), ("d", 8.0)], 3)
 
 
-def stops(
-    entries: list[dict[str, Any]], rungs: dict[str, int], reduction: int
-) -> dict[str, int | None]:
-    """Return the rung at which the rule stopped each trial of so many rungs, None: nowhere."""
-    decisions = replay(entries, reduction)
-    return {
-        trial: next(
-            (r for r in range(count - 1) if (d := decisions.get((trial, r))) and d.stop), None
-        )
-        for trial, count in rungs.items()
-    }
-
-
 def test_replay_judges_each_entry_by_those_before_it() -> None:
     entries = [
         entry("a", 0, 10.0),
@@ -97,9 +85,9 @@ def test_replay_judges_each_entry_by_those_before_it() -> None:
     rungs = {trial: 3 for trial in "abcdex"}
     # d: 9 is below the best third of 5, 9, 10, 20; a second place at the last rung ends nobody
     expected = {"a": None, "b": 0, "c": None, "d": 0, "e": 0, "x": None}
-    assert stops(entries, rungs, 3) == expected
+    assert stopped_at(entries, rungs, 3) == expected
     for end in range(len(entries) + 1):
-        partly = stops(entries[:end], rungs, 3)
+        partly = stopped_at(entries[:end], rungs, 3)
         assert all(partly[trial] in (None, expected[trial]) for trial in rungs)
 
 
@@ -114,13 +102,13 @@ def test_replay_agrees_with_deciding_live() -> None:
             if rung < 2 and decide(arrivals(log, "point", rung), 3).stop:
                 stopped[trial] = rung
                 break
-    assert stops(log, dict.fromkeys(stopped, 3), 3) == stopped
+    assert stopped_at(log, dict.fromkeys(stopped, 3), 3) == stopped
     assert 2 <= sum(rung is None for rung in stopped.values()) <= 15
 
 
 def test_trials_without_an_intent_are_compared_with_only() -> None:
     entries = [entry("lost", 0, 10.0), entry("b", 0, 5.0)]
-    assert stops(entries, {"b": 3}, 3) == {"b": 0}
+    assert stopped_at(entries, {"b": 3}, 3) == {"b": 0}
 
 
 def test_the_rule_needs_the_standard_library_alone() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fixtures.search_files import stopped_at
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -29,7 +30,6 @@ from qipo_ray.store.intents import read_intents
 from qipo_ray.store.lease import Lease
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
-from qipo_ray.study.asha import replay
 from qipo_ray.study.search_file import SearchSpec, load_search_file
 from qipo_ray.study.trial import DatasetRef, Trial
 from qipo_ray.sweep.run import Options, run_sweep
@@ -124,10 +124,9 @@ def test_a_sweep_ends_with_all_that_the_specification_asks(
         (one["id"], seed) for one in intents for seed in (0, 1)
     }
     entries = RungLog(root / "rungs.jsonl").read()
-    decisions = replay(entries, spec.reduction)
+    stopped = stopped_at(entries, {one["id"]: 3 for one in intents}, spec.reduction)
     for record in search:
-        stops = (r for r in (0, 1) if (d := decisions.get((record["trial"], r))) and d.stop)
-        rung = next(stops, None)
+        rung = stopped[record["trial"]]
         assert record["state"] == ("finished" if rung is None else "pruned")
         assert record["reached"]["rung"] == (2 if rung is None else rung)
     assert {r["state"] for r in search} == {"finished", "pruned"}

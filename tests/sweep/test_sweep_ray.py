@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.search_files import stopped_at
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qipo_ray.cli.main import main
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
-from qipo_ray.study.asha import replay
 from qipo_ray.verify import verify
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -99,7 +99,7 @@ def every_trial_ended_once(root: Path) -> None:
     assert len(tried) == len({one["config_hash"] for one in tried}) == TRIALS
     log = RungLog(root / "rungs.jsonl").read()
     assert set(Counter((e["trial"], e["rung"]) for e in log).values()) == {1}
-    stopped = replay(log, {one["id"]: RUNGS for one in tried}, REDUCTION)
+    stopped = stopped_at(log, {one["id"]: RUNGS for one in tried}, REDUCTION)
     search, confirmed = [], []
     for record in read_records(root):
         (search if record["purpose"] == "search" else confirmed).append(record)
