@@ -123,43 +123,6 @@ def test_an_error_at_any_point_leaves_old_or_new(
     assert n > 15 and len(store.lengths(*JOB)) == 2
 
 
-@pytest.mark.slow
-def test_keep_at_any_point_of_pruning_is_a_promise(tmp_path: Path, disk: Any) -> None:
-    answers = []
-    for n in range(1, 200):
-        store = ArtefactStore(tmp_path / str(n))
-        attempt = fill(store, 100, 200)
-        answer: list[bool] = []
-
-        def ask(name: str, args: tuple[Any, ...], store: Any = store, a: Any = answer) -> None:
-            a.append(store.keep(*JOB, 100))
-
-        with disk.at(n, ask):
-            store.write(*JOB, 300, data(300), attempt=attempt)
-        if not disk.reached(n):
-            break
-        answers += answer
-        assert store.read(*JOB, 100) == (data(100) if answer[0] else None)
-        assert store.lengths(*JOB)[-2:] == [200, 300]
-    assert set(answers) == {True, False}
-
-
-def test_pruning_at_any_point_of_keep(tmp_path: Path, disk: Any) -> None:
-    for n in range(1, 200):
-        store = ArtefactStore(tmp_path / str(n))
-        attempt = fill(store, 100, 200)
-
-        def prune(name: str, args: tuple[Any, ...], store: Any = store, a: int = attempt) -> None:
-            store.write(*JOB, 300, data(300), attempt=a)
-
-        with disk.at(n, prune):
-            kept = store.keep(*JOB, 100)
-        if not disk.reached(n):
-            break
-        assert store.read(*JOB, 100) == (data(100) if kept else None)
-    assert n > 3
-
-
 def test_a_reader_at_any_point_of_a_write_sees_old_or_new(store: ArtefactStore, disk: Any) -> None:
     attempt = fill(store, 100, 200)
     updates, seen = 200, set()

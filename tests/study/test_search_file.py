@@ -76,17 +76,10 @@ def test_the_preset_may_be_a_file_beside_it(tmp_path: Path, write_file: Callable
 
 
 FAULTS = {  # extra lines (the file's own five go before), then the line that the user sees
-    "trails: 3": "6: unknown key 'trails' (did you mean 'trials'?)",
     "confirm: {tops: 1}": "6: unknown key 'confirm.tops' (did you mean 'top'?)",
-    "confirm: {top: 0}": "6: confirm.top must be greater than or equal to 1; got 0",
-    "confirm: 3": "6: confirm must be a valid dictionary",
-    "rungs: {shares: [1/9, 1/0]}": "6: rungs.shares.1 must be a number or a fraction",
     "rungs: {shares: [1/3, 1/9, 1]}": "6: rungs.shares must rise from above 0 to 1; got 0.3333",
     "rungs: {shares: [1/3, 1/2]}": "6: rungs.shares must rise from above 0 to 1",
     "rungs: {shares: [0, 1]}": "6: rungs.shares must rise from above 0 to 1",
-    "rungs: {reduction: 1}": "6: rungs.reduction must be greater than or equal to 2; got 1",
-    "resources: {workers: many}": "6: resources.workers must be a whole number of at least 1, or",
-    "resources: {gpus: -1}": "6: resources.gpus must be greater than or equal to 0",
     "set: {policy.betta: 3}": "6: set: unknown key 'policy.betta' (did you mean 'policy.beta'?)",
     "set: {critic.width: 0}": "6: set: critic.width must be a whole number at least 1",
     "set: {policy.beta: 3}": "6: set: policy.beta is searched (",
@@ -170,10 +163,6 @@ SEEDS = {
     "{search: [0, 1], report: [1, 2]}": "5: seeds.report shares 1 with seeds.search",
     "{search: [0, 0], report: [1]}": "5: seeds.search has 0 twice",
     "{search: [0], report: [1, 2, 1]}": "5: seeds.report has 1 twice",
-    "{search: [], report: [1]}": "5: seeds.search must",
-    "{search: [-1], report: [1]}": "5: seeds.search.0 must be greater than or equal to 0",
-    "{search: [true], report: [1]}": "5: seeds.search.0 must be a valid integer; got True",
-    "{search: [0]}": "5: missing key 'seeds.report'",
 }
 
 
