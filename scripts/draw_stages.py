@@ -87,13 +87,13 @@ def draw_stages(canvas: Axes) -> None:
     arrow(canvas, (column(1) + WIDE, 0.68), (column(2), 0.68))
     arrow(canvas, (column(0) + 0.2, 0.81), (column(2) + 0.05, 0.81), bend=-0.16)
     arrow(canvas, (right - 0.025, 0.81), (right - 0.115, 0.81), bend=1.1)
-    words = (
+    labels = (
         (column(1) - GAP / 2, 0.705, "$\\mu$", 11),
         (column(2) - GAP / 2, 0.705, "$Q$", 11),
         (column(1) + WIDE / 2 - 0.01, 0.92, "weights and Adam's moments of $\\mu$", 9),
         (right - 0.07, 0.935, "every $K$ updates:\n$M$ new actions at each $s$", 9),
     )
-    for x, y, text, size in words:
+    for x, y, text, size in labels:
         canvas.text(x, y, text, size=size, ha="center", va="center")
 
 

@@ -58,13 +58,13 @@ class Whitening:
     def __init__(self, size: int) -> None:
         self.count, self.mean, self.squares = 1.0, np.zeros(size), np.ones(size)
 
-    def add(self, seen: np.ndarray) -> None:
+    def add(self, observations: np.ndarray) -> None:
         """Take observations ``(T, S)`` in."""
-        total = self.count + len(seen)
-        shift = seen.mean(axis=0) - self.mean
-        self.mean = self.mean + shift * len(seen) / total
-        self.squares = self.squares + seen.var(axis=0) * len(seen)
-        self.squares += shift**2 * self.count * len(seen) / total
+        total = self.count + len(observations)
+        shift = observations.mean(axis=0) - self.mean
+        self.mean = self.mean + shift * len(observations) / total
+        self.squares = self.squares + observations.var(axis=0) * len(observations)
+        self.squares += shift**2 * self.count * len(observations) / total
         self.count = total
 
     def affine(self, weights: np.ndarray) -> np.ndarray:
@@ -75,14 +75,14 @@ class Whitening:
 
 def episode(envs, act: Act, seed: int, horizon: int) -> tuple[float, np.ndarray]:
     """Return the return and the observations ``(T, S)`` of one episode."""
-    state, seen, total = envs.reset([seed])[0], [], 0.0
+    state, observations, total = envs.reset([seed])[0], [], 0.0
     for number in range(horizon):
-        seen.append(state)
+        observations.append(state)
         step = envs.step(LIVE, act(state, number)[None])
         state, total = step.observations[0], total + float(step.rewards[0])
         if step.terminated[0]:
             break
-    return total, np.array(seen)
+    return total, np.array(observations)
 
 
 def plain(policy: np.ndarray) -> Act:
@@ -95,14 +95,14 @@ def search(name: str, seed: int) -> list[tuple[float, np.ndarray]]:
     plan, task = SEARCHES[name], get_task(f"{name}-medium-v2")
     envs, rng = make_env(task), np.random.default_rng(seed)
     states, actions = task.sizes
-    weights, white, found = np.zeros((actions, states)), Whitening(states), []
+    weights, white, candidates = np.zeros((actions, states)), Whitening(states), []
     for number in range(plan.rounds + 1):
         if number % max(1, plan.rounds // LOOKS) == 0:
             policy = white.affine(weights).astype(np.float32)
             returns = [
                 episode(envs, plain(policy), 10**6 + i, task.horizon)[0] for i in range(EPISODES)
             ]
-            found.append((float(np.mean(returns)), policy))
+            candidates.append((float(np.mean(returns)), policy))
             print(f"{name} {number} {np.mean(returns):.0f} ± {np.std(returns):.0f} "
                   f"{time.process_time():.0f} CPU s", flush=True)  # fmt: skip
         scores, moves = [], []
@@ -111,24 +111,24 @@ def search(name: str, seed: int) -> list[tuple[float, np.ndarray]]:
             for sign in (1, -1):
                 policy = white.affine(weights + sign * plan.noise * move)
                 start = int(rng.integers(2**31))
-                total, seen = episode(envs, plain(policy), start, task.horizon)
-                pair.append(total - plan.alive_bonus * len(seen))
-                white.add(seen)
+                total, observations = episode(envs, plain(policy), start, task.horizon)
+                pair.append(total - plan.alive_bonus * len(observations))
+                white.add(observations)
             scores.append(pair)
             moves.append(move)
         table = np.array(scores)
         best = np.argsort(-table.max(axis=1))[: plan.top]
         slopes = (table[best, 0] - table[best, 1])[:, None, None]
         weights += plan.step / table[best].std() * (slopes * np.array(moves)[best]).mean(axis=0)
-    return found
+    return candidates
 
 
-def rungs(found: list[tuple[float, np.ndarray]]) -> list[int]:
+def rungs(candidates: list[tuple[float, np.ndarray]]) -> list[int]:
     """Return which policies, in order, have returns nearest to even steps up to the best."""
-    scores = np.array([score for score, _ in found])
+    scores = np.array([score for score, _ in candidates])
     until = scores[: scores.argmax() + 1]
-    wanted = np.linspace(until[0], until[-1], RUNGS)
-    return sorted({int(np.abs(until - goal).argmin()) for goal in wanted})
+    goals = np.linspace(until[0], until[-1], RUNGS)
+    return sorted({int(np.abs(until - goal).argmin()) for goal in goals})
 
 
 def shaken(name: str, policy: np.ndarray, bent: float) -> float:
@@ -138,9 +138,9 @@ def shaken(name: str, policy: np.ndarray, bent: float) -> float:
     while rows < ROWS:
         number = len(returns)
         act = behaviour(policy, bent, np.random.default_rng(number), task.horizon)
-        total, seen = episode(envs, act, 10**6 + number, task.horizon)
+        total, observations = episode(envs, act, 10**6 + number, task.horizon)
         returns.append(total)
-        rows += len(seen)
+        rows += len(observations)
     return float(np.mean(returns))
 
 
@@ -159,10 +159,10 @@ def medium(
 
 
 def chosen(
-    name: str, found: list[tuple[float, np.ndarray]]
+    name: str, candidates: list[tuple[float, np.ndarray]]
 ) -> tuple[list[np.ndarray], list[float]]:
     """Return the policies of a file, and their returns."""
-    policies, steps = [policy for _, policy in found], rungs(found)
+    policies, steps = [policy for _, policy in candidates], rungs(candidates)
     able = steps[len(steps) // 2 :]
     returns = [shaken(name, policies[i], EXPERT_BENT) for i in able]
     below, third = medium(name, policies, steps, max(returns) / 3)
@@ -178,12 +178,12 @@ def main() -> None:
     parser.add_argument("names", nargs="+", choices=sorted(SEARCHES))
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    given.output.mkdir(parents=True, exist_ok=True)
-    for name in given.names:
-        policies, returns = chosen(name, search(name, given.seed))
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for name in arguments.names:
+        policies, returns = chosen(name, search(name, arguments.seed))
         np.savez_compressed(
-            given.output / f"{name}.npz",
+            arguments.output / f"{name}.npz",
             weights=np.stack(policies).astype(np.float32),
             returns=np.array(returns, np.float32),
         )

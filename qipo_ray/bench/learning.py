@@ -27,9 +27,9 @@ NO_BETA = ("policy.beta=0", "policy.target_ess=0")  # even weights: improvement 
 
 @dataclass(frozen=True)
 class BenchLimits:
-    """The numbers to reach, of the gain over cloning unless said otherwise; None: no demand."""
+    """The numbers to reach, of the gain over cloning unless said otherwise; None: no limit."""
 
-    each: float | None = None  # at least, on every seed
+    every_seed: float | None = None  # at least, on every seed
     mean: float | None = None  # at least
     within: float | None = None  # each seed at most this far from cloning
     cpu_s: float | None = None  # at most, CPU seconds of training of every run
@@ -60,10 +60,10 @@ class BenchTask:
             if folder is None:
                 raise UserError(f"--data: {self.name} needs the folder with {self.file}")
             return load(self.task, folder / self.file)
-        made = root / "data" / f"{self.task}.hdf5"
-        if not made.exists():
-            generate(self.task, made, progress=progress)
-        return load(self.task, made)
+        path = root / "data" / f"{self.task}.hdf5"
+        if not path.exists():
+            generate(self.task, path, progress=progress)
+        return load(self.task, path)
 
 
 TASKS = (
@@ -71,7 +71,7 @@ TASKS = (
         "point",
         "point",
         None,
-        {path: BenchLimits(each=40, cpu_s=30) for path in PATHS},
+        {path: BenchLimits(every_seed=40, cpu_s=30) for path in PATHS},
         control=12,
     ),
     BenchTask(
@@ -84,7 +84,7 @@ TASKS = (
         "hopper",
         "hopper-medium-replay",
         "hopper-medium-replay-gen-v1.hdf5",
-        {path: BenchLimits(mean=10, each=-3, cpu_s=120) for path in PATHS},
+        {path: BenchLimits(mean=10, every_seed=-3, cpu_s=120) for path in PATHS},
     ),
     BenchTask(
         "cheetah",
@@ -122,14 +122,14 @@ def chosen(text: str | None) -> tuple[BenchTask, ...]:
     """Return the tasks of ``point,maze``, all for None; ``UserError`` for an unknown one."""
     if text is None:
         return TASKS
-    known = {task.name: task for task in TASKS}
+    choices = {task.name: task for task in TASKS}
     names = list(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in names:
-        if name not in known:
+        if name not in choices:
             raise UserError(
-                f"--tasks {name!r}{nearest(name, known)}: there are {', '.join(known)}"
+                f"--tasks {name!r}{nearest(name, choices)}: there are {', '.join(choices)}"
             )
-    return tuple(known[name] for name in names)
+    return tuple(choices[name] for name in names)
 
 
 def cases(task: BenchTask, seeds: Sequence[int], paper_form: bool) -> Iterator[Case]:

@@ -18,11 +18,11 @@ Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Demand:
+class Requirement:
     """A number to reach, and what was reached."""
 
-    what: str
-    seen: str
+    name: str
+    reached: str
     met: bool
 
 
@@ -37,32 +37,32 @@ class BenchOutcome:
     @property
     def gains(self) -> dict[int, float]:
         """The last policy's score minus that of the run's own cloning, by seed."""
-        return {seed: _last(one) - _cloned(one) for seed, one in self.runs.items()}
+        return {seed: _last(run) - _cloned(run) for seed, run in self.runs.items()}
 
     @property
     def cloned(self) -> dict[int, float]:
         """The score of cloning, by seed."""
-        return {seed: _cloned(one) for seed, one in self.runs.items()}
+        return {seed: _cloned(run) for seed, run in self.runs.items()}
 
     @property
     def greedy(self) -> dict[int, float]:
         """The best of 16 by Q minus cloning, by seed, where it was scored."""
-        reports = ((seed, one, one.get("critic_report")) for seed, one in self.runs.items())
+        reports = ((seed, run, run.get("critic_report")) for seed, run in self.runs.items())
         return {
-            seed: float(report["best_of"]["normalised"]) - _cloned(one)
-            for seed, one, report in reports
+            seed: float(report["best_of"]["normalised"]) - _cloned(run)
+            for seed, run, report in reports
             if report and report["best_of"]
         }
 
     @property
     def cpu_s(self) -> list[float | None]:
         """The CPU seconds that each run was trained for; None where they were not counted."""
-        return [one["cost"].get("cpu_s") for one in self.runs.values()]
+        return [run["cost"].get("cpu_s") for run in self.runs.values()]
 
     @property
     def warnings(self) -> dict[int, list[str]]:
         """What the critic report warns of, by seed."""
-        reports = ((seed, one.get("critic_report")) for seed, one in self.runs.items())
+        reports = ((seed, run.get("critic_report")) for seed, run in self.runs.items())
         return {seed: report["warnings"] for seed, report in reports if report}
 
     @property
@@ -73,46 +73,48 @@ class BenchOutcome:
         gains = np.array(list(self.gains.values()))
         return estimate({self.case.task.task: gains}, mean_of, np.random.default_rng(0))
 
-    def demands(self) -> list[Demand]:
+    def requirements(self) -> list[Requirement]:
         """Return the line's numbers to reach; none of them is met while a seed is missing."""
         return [
-            Demand(what, seen if self.runs else "no run", met and not self.missing)
-            for what, seen, met in self._judged()
+            Requirement(name, reached if self.runs else "no run", met and not self.missing)
+            for name, reached, met in self._reached()
         ]
 
-    def _judged(self) -> Iterator[tuple[str, str, bool]]:
-        """Yield every demand: what, seen, and whether the runs that are there meet it."""
+    def _reached(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield every number to reach: its name, what was reached, and whether that is enough."""
         limits, gains = self.case.limits, list(self.gains.values())
         low, mean = min(gains, default=0.0), fmean(gains) if gains else 0.0
-        if limits.each is not None:
-            yield f"each seed ≥ {limits.each:+g}", f"{low:+.1f}", low >= limits.each
+        if limits.every_seed is not None:
+            yield f"each seed ≥ {limits.every_seed:+g}", f"{low:+.1f}", low >= limits.every_seed
         if limits.mean is not None:
             yield f"mean ≥ {limits.mean:+g}", f"{mean:+.1f}", mean >= limits.mean
         if limits.within is not None:
             far = max(gains, key=abs, default=0.0)
             yield f"each seed within ±{limits.within:g}", f"{far:+.1f}", abs(far) <= limits.within
         if limits.cpu_s is not None:
-            known = [seconds for seconds in self.cpu_s if seconds is not None]
-            most, counted = max(known, default=0.0), len(known) == len(gains)
-            seen = f"{most:.1f}" if counted else "not counted"
-            yield f"≤ {limits.cpu_s:g} CPU s", seen, counted and most <= limits.cpu_s
+            seconds = [run_s for run_s in self.cpu_s if run_s is not None]
+            longest, counted = max(seconds, default=0.0), len(seconds) == len(gains)
+            reached = f"{longest:.1f}" if counted else "not counted"
+            yield f"≤ {limits.cpu_s:g} CPU s", reached, counted and longest <= limits.cpu_s
         if limits.warned:
-            warned = sum(bool(words) for words in self.warnings.values())
-            seen = f"{warned} of {len(gains)}"
-            yield "the critic report warns on each seed", seen, warned == len(gains)
+            warned = sum(map(bool, self.warnings.values()))
+            reached = f"{warned} of {len(gains)}"
+            yield "the critic report warns on each seed", reached, warned == len(gains)
 
 
 def outcome(case: Case, sha256: str, records: Sequence[Record]) -> BenchOutcome:
     """Return what came of a line on the data ``sha256``; ``records`` may hold others' runs."""
-    wanted = case.task.task, config_hash(case.config), sha256
-    own = {
-        one["seed"]: one
-        for one in records
-        if (one["task"], one["config_hash"], one["data"]["sha256"]) == wanted
-        and one["purpose"] == "single"
+    identity = case.task.task, config_hash(case.config), sha256
+    by_seed = {
+        record["seed"]: record
+        for record in records
+        if (record["task"], record["config_hash"], record["data"]["sha256"]) == identity
+        and record["purpose"] == "single"
     }
-    runs = {s: own[s] for s in case.seeds if s in own and own[s]["state"] == "finished"}
-    missing = {s: _why(own.get(s)) for s in case.seeds if s not in runs}
+    runs = {
+        s: by_seed[s] for s in case.seeds if s in by_seed and by_seed[s]["state"] == "finished"
+    }
+    missing = {s: _why(by_seed.get(s)) for s in case.seeds if s not in runs}
     return BenchOutcome(case, runs, missing)
 
 

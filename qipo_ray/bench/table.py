@@ -40,24 +40,24 @@ def table(outcomes: Sequence[BenchOutcome]) -> Table:
         caption="Normalised score of the last policy minus that of behaviour cloning",
         source="generated",
         columns=COLUMNS,
-        rows=tuple(_line(one) for one in outcomes),
+        rows=tuple(_line(outcome) for outcome in outcomes),
         notes=(*NOTES, *_warnings(outcomes), *_missing(outcomes), *_origins(outcomes)),
     )
 
 
-def _line(one: BenchOutcome) -> tuple[Cell, ...]:
-    demands, mean = one.demands(), one.mean
-    counted = [seconds for seconds in one.cpu_s if seconds is not None]
+def _line(outcome: BenchOutcome) -> tuple[Cell, ...]:
+    requirements, mean = outcome.requirements(), outcome.mean
+    counted = [seconds for seconds in outcome.cpu_s if seconds is not None]
     return (
-        one.case.task.task,
-        one.case.method,
-        "  ".join(f"{gain:+.1f}" for gain in one.gains.values()) or None,
+        outcome.case.task.task,
+        outcome.case.method,
+        "  ".join(f"{gain:+.1f}" for gain in outcome.gains.values()) or None,
         None if mean is None else Score(mean.value, interval=mean.interval),
-        _mean(one.cloned),
-        _mean(one.greedy),
+        _mean(outcome.cloned),
+        _mean(outcome.greedy),
         Score(max(counted)) if counted else None,
-        "; ".join(f"{demand.what}: {demand.seen}" for demand in demands) or None,
-        ("yes" if all(demand.met for demand in demands) else "NO") if demands else None,
+        "; ".join(f"{r.name}: {r.reached}" for r in requirements) or None,
+        ("yes" if all(r.met for r in requirements) else "NO") if requirements else None,
     )
 
 
@@ -65,31 +65,36 @@ def _mean(values: Mapping[int, float]) -> Score | None:
     return Score(fmean(values.values())) if values else None
 
 
-def _name(one: BenchOutcome) -> str:
-    return f"{one.case.task.task} {one.case.method}"
+def _name(outcome: BenchOutcome) -> str:
+    return f"{outcome.case.task.task} {outcome.case.method}"
 
 
 def _warnings(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
     """Yield what the critic reports of each line warn of, by kind."""
-    for one in outcomes:
-        kinds = Counter(text.partition(":")[0] for said in one.warnings.values() for text in said)
+    for outcome in outcomes:
+        kinds = Counter(
+            text.partition(":")[0] for texts in outcome.warnings.values() for text in texts
+        )
         for kind, count in kinds.items():
-            yield f"{_name(one)}, critic report: {kind} ({count} of {len(one.runs)} seeds)."
+            share = f"{count} of {len(outcome.runs)} seeds"
+            yield f"{_name(outcome)}, critic report: {kind} ({share})."
 
 
 def _missing(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
-    for one in outcomes:
-        for seed, why in one.missing.items():
-            yield f"{_name(one)}, seed {seed} is missing: {why}."
+    for outcome in outcomes:
+        for seed, why in outcome.missing.items():
+            yield f"{_name(outcome)}, seed {seed} is missing: {why}."
 
 
 def _origins(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
     """Yield by which version and on which machines the runs were made."""
-    made = [record["provenance"] for one in outcomes for record in one.runs.values()]
+    provenances = [
+        record["provenance"] for outcome in outcomes for record in outcome.runs.values()
+    ]
     for origin in dict.fromkeys(
         (p["version"], (p["commit"] or "unknown") + (" and changes" if p["dirty"] else ""),
          hardware_text(p["hardware"]))
-        for p in made
+        for p in provenances
     ):  # fmt: skip
         version, commit, hardware = origin
         yield f"Made by qipo_ray {version}, commit {commit}, on {hardware}."
@@ -97,17 +102,17 @@ def _origins(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
 
 def plain(outcomes: Sequence[BenchOutcome]) -> dict[str, Any]:
     """Return all numbers as JSON holds them."""
-    return {"met": met(outcomes), "lines": [_plain(one) for one in outcomes]}
+    return {"met": met(outcomes), "lines": [_plain(outcome) for outcome in outcomes]}
 
 
 def met(outcomes: Sequence[BenchOutcome]) -> bool:
     """Return whether every number was reached."""
-    return all(demand.met for one in outcomes for demand in one.demands())
+    return all(r.met for outcome in outcomes for r in outcome.requirements())
 
 
-def _plain(one: BenchOutcome) -> dict[str, Any]:
-    case, mean = one.case, one.mean
-    gains, greedy, cloned = one.gains, one.greedy, one.cloned
+def _plain(outcome: BenchOutcome) -> dict[str, Any]:
+    case, mean = outcome.case, outcome.mean
+    gains, greedy, cloned = outcome.gains, outcome.greedy, outcome.cloned
     return {
         "task": case.task.task,
         "method": case.method,
@@ -123,10 +128,12 @@ def _plain(one: BenchOutcome) -> dict[str, Any]:
                 "behaviour_cloning": cloned[seed],
                 "best_of_16_gain": greedy.get(seed),
                 "cpu_s": record["cost"].get("cpu_s"),
-                "warnings": one.warnings.get(seed, []),
+                "warnings": outcome.warnings.get(seed, []),
             }
-            for seed, record in one.runs.items()
+            for seed, record in outcome.runs.items()
         ],
-        "missing": [{"seed": seed, "reason": why} for seed, why in one.missing.items()],
-        "demands": [vars(demand) for demand in one.demands()],
+        "missing": [{"seed": seed, "reason": why} for seed, why in outcome.missing.items()],
+        "demands": [
+            {"what": r.name, "seen": r.reached, "met": r.met} for r in outcome.requirements()
+        ],
     }

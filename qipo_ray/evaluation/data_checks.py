@@ -1,4 +1,4 @@
-"""What ``qipo-ray data verify`` says of a data file: every check, and what it found."""
+"""What ``qipo-ray data verify`` says of a data file: every check with its verdict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DataCheck:
 
     name: str
     verdict: CheckStatus
-    words: str
+    words: str  # a key of `--json`
 
 
 def check(dataset: Dataset, task: Task, progress: Progress | None = None) -> list[DataCheck]:
@@ -56,8 +56,8 @@ def _hash(dataset: Dataset, task: Task) -> DataCheck:
     if dataset.sha256 == task.sha256:
         return DataCheck("hash", "ok", "the published file, by its SHA-256")
     claims = dataset.source == "d4rl" or dataset.path.name == task.filename
-    words = f"not the published file: its SHA-256 is {dataset.sha256}"
-    return DataCheck("hash", "WRONG" if claims else "note", words)
+    message = f"not the published file: its SHA-256 is {dataset.sha256}"
+    return DataCheck("hash", "WRONG" if claims else "note", message)
 
 
 def _actions(dataset: Dataset) -> DataCheck:
@@ -68,15 +68,15 @@ def _actions(dataset: Dataset) -> DataCheck:
 
 def _ends(dataset: Dataset, task: Task) -> Iterator[DataCheck]:
     terminals, timeouts = int(dataset.terminals.sum()), int(dataset.timeouts.sum())
-    found = f"{terminals:,} terminals and {timeouts:,} timeouts"
+    message = f"{terminals:,} terminals and {timeouts:,} timeouts"
     if not terminals + timeouts:
         yield DataCheck("ends", "WRONG", "no episode ends: neither a terminal nor a timeout")
         return
-    yield DataCheck("ends", "ok", found)
+    yield DataCheck("ends", "ok", message)
     lengths = np.diff(dataset.episodes, axis=1)
     if task.family != "maze2d" and lengths.max() > task.horizon + 1:
-        words = f"the longest episode has {lengths.max():,} rows; the task's horizon is "
-        yield DataCheck("ends", "note", f"{words}{task.horizon:,}")
+        message = f"the longest episode has {lengths.max():,} rows; the task's horizon is "
+        yield DataCheck("ends", "note", f"{message}{task.horizon:,}")
 
 
 def _following(dataset: Dataset) -> Iterator[DataCheck]:
@@ -93,26 +93,25 @@ def _following(dataset: Dataset) -> Iterator[DataCheck]:
     )
 
 
-def _replayed(found: Replay | None, task: Task, published: bool) -> Iterator[DataCheck]:
+def _replayed(result: Replay | None, task: Task, published: bool) -> Iterator[DataCheck]:
     """Judge the replay; the published file is beyond doubt, and then only the simulator is not."""
-    if found is None:
+    if result is None:
         yield DataCheck("replay", "note", "no row could be replayed")
         return
     wrong: CheckStatus = "note" if published else "WRONG"
-    foreign = found.error > ALIKE or found.share_off > _OFF
-    words = f"{found.rows:,} steps of {task.simulator}: median error {found.error:.2g} of the "
-    words += f"movement, {found.share_off:.1%} above {ALIKE}"
+    foreign = result.error > ALIKE or result.share_off > _OFF
+    message = f"{result.rows:,} steps of {task.simulator}: median error {result.error:.2g} of the "
+    message += f"movement, {result.share_off:.1%} above {ALIKE}"
     if foreign:
-        words += f"; these rows are not of {task.simulator}"
-    elif found.error > _ALIKE:
-        words += "; much like it, but of another version"
-    verdict: CheckStatus = wrong if foreign else "note" if found.error > _ALIKE else "ok"
-    yield DataCheck("replay", verdict, words)
-    if found.rewards_off is None:
+        message += f"; these rows are not of {task.simulator}"
+    elif result.error > _ALIKE:
+        message += "; much like it, but of another version"
+    verdict: CheckStatus = wrong if foreign else "note" if result.error > _ALIKE else "ok"
+    yield DataCheck("replay", verdict, message)
+    if result.rewards_off is None:
         yield DataCheck(
             "rewards", "note", "not compared: they depend on a goal that is not observed"
         )
         return
-    other = found.rewards_off > _OFF
-    words = f"{found.rewards_off:.1%} are not the simulator's"
-    yield DataCheck("rewards", wrong if other else "ok", words)
+    message = f"{result.rewards_off:.1%} are not the simulator's"
+    yield DataCheck("rewards", wrong if result.rewards_off > _OFF else "ok", message)

@@ -13,15 +13,15 @@ from qipo_ray.config import config_hash, departures
 from qipo_ray.errors import UserError
 
 
-def quiet(made: int, asked: int) -> None:
+def quiet(done: int, total: int) -> None:
     """No progress."""
 
 
 def test_both_paths_and_the_control_are_trained_on_the_report_seeds() -> None:
     point, maze = chosen("point,maze")
-    found = [(case.method, case.seeds) for case in cases(point, SEEDS, paper_form=True)]
+    lines = [(case.method, case.seeds) for case in cases(point, SEEDS, paper_form=True)]
     every = (100, 101, 102, 103, 104)
-    assert found == [
+    assert lines == [
         ("QIPO-OT", every),
         ("QIPO-OT, beta = 0", every),
         ("QIPO-Diff", every),
@@ -55,9 +55,9 @@ def test_the_presets_are_what_the_numbers_to_reach_speak_of() -> None:
 
 def test_the_limits_are_the_issues() -> None:
     point, maze, hopper, cheetah = (task.limits for task in TASKS)
-    assert point["ot"] == point["vp"] == BenchLimits(each=40, cpu_s=30)
+    assert point["ot"] == point["vp"] == BenchLimits(every_seed=40, cpu_s=30)
     assert maze == {"ot": BenchLimits(mean=20, cpu_s=60), "vp": BenchLimits(mean=15, cpu_s=60)}
-    assert hopper["ot"] == hopper["vp"] == BenchLimits(mean=10, each=-3, cpu_s=120)
+    assert hopper["ot"] == hopper["vp"] == BenchLimits(mean=10, every_seed=-3, cpu_s=120)
     assert cheetah["ot"] == cheetah["vp"] == BenchLimits(mean=-2, warned=True)
 
 
@@ -72,15 +72,15 @@ def test_unknown_tasks_and_missing_data_are_one_line(tmp_path: Path) -> None:
 
 
 def test_generated_data_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Path] = []
+    paths: list[Path] = []
     real = learning.generate
 
     def small(task: str, path: Path, progress: Callable[..., None]) -> Path:
-        made.append(path)
+        paths.append(path)
         return real(task, path, rows=500, progress=progress)
 
     monkeypatch.setattr(learning, "generate", small)
     (point,) = chosen("point")
     first, second = (point.dataset(None, tmp_path, quiet) for _ in range(2))
     assert first.sha256 == second.sha256 and first.source == "generated"
-    assert made == [tmp_path / "data" / "point.hdf5"]
+    assert paths == [tmp_path / "data" / "point.hdf5"]
