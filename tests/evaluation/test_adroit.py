@@ -21,23 +21,28 @@ def norm(values) -> float:
     return float(np.linalg.norm(values))
 
 
-def pen(shown, speeds) -> float:
-    distance, likeness = norm(shown[39:42]), shown[33:36] @ shown[36:39]
+def pen(observation, speeds) -> float:
+    distance, likeness = norm(observation[39:42]), observation[33:36] @ observation[36:39]
     bonus = 10 * (distance < 0.075 and likeness > 0.9) + 50 * (
         distance < 0.075 and likeness > 0.95
     )
-    return -distance + likeness + bonus - 5 * (shown[26] < 0.075)
+    return -distance + likeness + bonus - 5 * (observation[26] < 0.075)
 
 
-def door(shown, speeds) -> float:
-    angle = shown[28]
+def door(observation, speeds) -> float:
+    angle = observation[28]
     bonus = 2 * (angle > 0.2) + 8 * (angle > 1.0) + 10 * (angle > 1.35)
-    return -0.1 * norm(shown[35:38]) - 0.1 * (angle - 1.57) ** 2 - 1e-5 * speeds @ speeds + bonus
+    return (
+        -0.1 * norm(observation[35:38])
+        - 0.1 * (angle - 1.57) ** 2
+        - 1e-5 * speeds @ speeds
+        + bonus
+    )
 
 
-def relocate(shown, speeds) -> float:
-    distance = norm(shown[36:39])
-    return -0.1 * norm(shown[30:33]) + 10 * (distance < 0.1) + 20 * (distance < 0.05)
+def relocate(observation, speeds) -> float:
+    distance = norm(observation[36:39])
+    return -0.1 * norm(observation[30:33]) + 10 * (distance < 0.1) + 20 * (distance < 0.05)
 
 
 FORMULAS = {"Pen": pen, "Door": door, "Relocate": relocate}
@@ -51,11 +56,13 @@ def test_rewards_are_d4rls(env) -> None:
         step = env.step(rng.uniform(-1, 1, env.action_size))
         speeds = env._core.data.qvel
         if formula is None:  # the nail's goal is not observed; the rest of hammer's reward is
-            shown, data = step.observation, env._core.data
+            observation, data = step.observation, env._core.data
             nail = data.site_xpos[env._core.goal_site_id]
             tool = data.site_xpos[env._core.tool_site_id]
-            expected = -0.1 * norm(shown[33:36] - shown[36:39]) - norm(tool - shown[42:45])
-            expected -= 10 * norm(shown[42:45] - nail) + 1e-2 * norm(speeds)
+            expected = -0.1 * norm(observation[33:36] - observation[36:39]) - norm(
+                tool - observation[42:45]
+            )
+            expected -= 10 * norm(observation[42:45] - nail) + 1e-2 * norm(speeds)
         else:
             expected = formula(step.observation, speeds)
         assert step.reward == pytest.approx(expected, abs=1e-9)

@@ -43,20 +43,20 @@ def test_d4rls_frame(name, start, goal, free) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "other"), [("antmaze-umaze", "U_MAZE"), ("antmaze-medium", "MEDIUM_MAZE")]
+    ("name", "robotics_map"), [("antmaze-umaze", "U_MAZE"), ("antmaze-medium", "MEDIUM_MAZE")]
 )
-def test_the_frame_against_gymnasium_robotics(name, other) -> None:
+def test_the_frame_against_gymnasium_robotics(name, robotics_map) -> None:
     """There the maze is centred and y points up: x - x0 and y0 - y are D4RL's."""
     from gymnasium_robotics.envs.maze import maps
     from gymnasium_robotics.envs.maze.maze_v4 import Maze
 
-    grid = getattr(maps, other)
+    grid = getattr(maps, robotics_map)
     maze = Maze(grid, 4.0, 0.5)
     x0, y0 = maze.cell_rowcol_to_xy(np.array([1, 1]))
     cells = [(r, c) for r, row in enumerate(grid) for c, tile in enumerate(row) if tile == 1]
-    there = np.array([maze.cell_rowcol_to_xy(np.array(cell)) for cell in cells])
-    here = np.stack([there[:, 0] - x0, y0 - there[:, 1]], axis=1)
-    assert sorted(here.tolist()) == sorted(centres(name, "#").tolist())
+    centred = np.array([maze.cell_rowcol_to_xy(np.array(cell)) for cell in cells])
+    d4rl_frame = np.stack([centred[:, 0] - x0, y0 - centred[:, 1]], axis=1)
+    assert sorted(d4rl_frame.tolist()) == sorted(centres(name, "#").tolist())
 
 
 def test_walls_stand_where_the_table_says(umaze) -> None:
@@ -69,8 +69,8 @@ def test_walls_stand_where_the_table_says(umaze) -> None:
     state = umaze.reset(0)
     state[:3], state[15:18] = (-1.0, 0.0, 0.75), (-10.0, 0.0, 0.0)
     umaze.set_state(state)
-    places = [umaze.step(np.zeros(8)).observation[0] for _ in range(10)]
-    assert -2.0 < min(places) < -1.2
+    x_positions = [umaze.step(np.zeros(8)).observation[0] for _ in range(10)]
+    assert -2.0 < min(x_positions) < -1.2
 
 
 def test_the_ant_is_d4rls_and_not_gymnasiums(umaze) -> None:

@@ -20,7 +20,7 @@ def data(recorded):
 
 
 def verdicts(data, task=TASK) -> dict[str, str]:
-    return {one.name: one.verdict for one in check(data, task)}
+    return {item.name: item.verdict for item in check(data, task)}
 
 
 def test_a_sound_file(data) -> None:
@@ -57,8 +57,10 @@ def test_episodes_that_never_end(data) -> None:
 def test_episodes_that_are_too_long(data) -> None:
     late = np.zeros(data.rows, bool)
     late[-1] = True
-    found = check(replace(data, terminals=late, timeouts=~late & False), replace(TASK, horizon=50))
-    assert [one.verdict for one in found if one.name == "ends"] == ["ok", "note"]
+    checks = check(
+        replace(data, terminals=late, timeouts=~late & False), replace(TASK, horizon=50)
+    )
+    assert [item.verdict for item in checks if item.name == "ends"] == ["ok", "note"]
 
 
 def test_next_observations_of_other_rows(data) -> None:
@@ -68,14 +70,14 @@ def test_next_observations_of_other_rows(data) -> None:
 
 
 def test_rewards_of_another_task(data) -> None:
-    found = verdicts(replace(data, rewards=data.rewards[::-1].copy()))
-    assert (found["replay"], found["rewards"]) == ("ok", "WRONG")
+    by_name = verdicts(replace(data, rewards=data.rewards[::-1].copy()))
+    assert (by_name["replay"], by_name["rewards"]) == ("ok", "WRONG")
 
 
 def test_a_foreign_file_is_named(data) -> None:
     mixed = np.random.default_rng(0).permutation(data.rows)
     foreign = replace(data, observations=data.observations[mixed])
-    (line,) = [one for one in check(foreign, TASK) if one.name == "replay"]
+    (line,) = [item for item in check(foreign, TASK) if item.name == "replay"]
     assert line.verdict == "WRONG" and "not of Hopper-v4" in line.words
     # The published file is beyond doubt: then it is the simulator that differs.
     assert verdicts(replace(foreign, sha256=TASK.sha256))["replay"] == "note"

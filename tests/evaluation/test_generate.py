@@ -27,14 +27,14 @@ def umaze(tmp_path_factory) -> Path:
 
 
 def contents(path: Path) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     with h5py.File(path) as file:
         file.visititems(
             lambda name, item: (
-                found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+                arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
             )
         )
-    return found
+    return arrays
 
 
 def digest(path: Path) -> str:
@@ -94,8 +94,10 @@ def test_file_replays_in_the_simulator(name: str, tmp_path: Path) -> None:
 
 def test_labels(umaze: Path) -> None:
     rows = contents(umaze)
-    places, goals, timeouts = rows["observations"][:, :2], rows["infos/goal"], rows["timeouts"]
-    near = np.linalg.norm(places - [1, 1], axis=1) <= 0.5  # of the evaluation's goal, row by row
+    positions, goals, timeouts = rows["observations"][:, :2], rows["infos/goal"], rows["timeouts"]
+    near = (
+        np.linalg.norm(positions - [1, 1], axis=1) <= 0.5
+    )  # of the evaluation's goal, row by row
     np.testing.assert_array_equal(rows["rewards"], near)
     assert 0.03 < near.mean() < 0.3
     assert not rows["terminals"].any()
@@ -103,7 +105,7 @@ def test_labels(umaze: Path) -> None:
     np.testing.assert_array_equal(moved, np.flatnonzero(timeouts[:-1]))  # a new goal follows
     ends = np.flatnonzero(timeouts)
     assert len(ends) > 30 and np.diff(ends).max() <= 301
-    reached = np.linalg.norm(places[ends] - np.round(goals[ends]), axis=1) < 0.1
+    reached = np.linalg.norm(positions[ends] - np.round(goals[ends]), axis=1) < 0.1
     assert reached.mean() > 0.95
     assert np.abs(rows["actions"]).max() == 1
 

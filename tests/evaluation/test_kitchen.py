@@ -28,8 +28,8 @@ def env():
 def test_an_observation_ends_with_the_goal(env) -> None:
     first = env.reset(0)
     expected = np.zeros(30)
-    for where, goal in GOALS.items():
-        expected[list(where)] = goal
+    for indices, goal in GOALS.items():
+        expected[list(indices)] = goal
     assert first.shape == (60,)
     np.testing.assert_array_equal(first[30:], expected)
     np.testing.assert_array_equal(env.step(np.zeros(9)).observation[30:], expected)
@@ -37,8 +37,8 @@ def test_an_observation_ends_with_the_goal(env) -> None:
 
 @pytest.mark.slow
 def test_starts_differ_by_d4rls_noise_alone(env) -> None:
-    seen = np.array([env.reset(seed)[:30] for seed in range(200)])
-    spread = np.abs(seen - seen.mean(axis=0)).max(axis=0)
+    starts = np.array([env.reset(seed)[:30] for seed in range(200)])
+    spread = np.abs(starts - starts.mean(axis=0)).max(axis=0)
     amplitudes = np.full(30, 0.005)  # of the robot's specification; a tenth of it is the noise
     amplitudes[[*range(9), 20, 21, 22, 26, 27, 28]] = 0.1
     amplitudes[11:17] = 0.0005
@@ -49,8 +49,8 @@ def test_what_is_done_counts_once_and_all_four_end(env) -> None:
     first = env.reset(1)
     row = first.copy()
     done = []
-    for where, goal in GOALS.items():
-        row[list(where)] = goal
+    for indices, goal in GOALS.items():
+        row[list(indices)] = goal
         done.append(row.copy())
     for count, state in enumerate(done, 1):
         env.set_state(state)

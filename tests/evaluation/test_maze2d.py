@@ -1,4 +1,4 @@
-"""D4RL's maze2d: geometry, dynamics, rewards, and the controller that makes its data."""
+"""D4RL's maze2d: dynamics, starts and rewards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.evaluation.maze2d import Maze2dEnv, PointMass, start_state
-from qipo_ray.evaluation.maze_controller import MazeController, next_cells
 from qipo_ray.evaluation.mazes import MAZES
 from qipo_ray.evaluation.registry import make_env
 from qipo_ray.evaluation.rollout import rollout
@@ -15,43 +14,6 @@ from qipo_ray.evaluation.score import normalised
 
 UMAZE = MAZES["maze2d-umaze"]
 NAMES = sorted(MAZES)
-
-
-def controller_policy(maze, episodes: int):
-    """A policy that plans once per episode from its first observation."""
-    controllers = [MazeController(maze, np.random.default_rng(i)) for i in range(episodes)]
-    aimed: set[int] = set()
-
-    def policy(observations, live):
-        actions = []
-        for index, state in zip(live.tolist(), observations.tolist(), strict=True):
-            if index not in aimed:
-                controllers[index].aim(*state[:2], maze.goal)
-                aimed.add(index)
-            actions.append(controllers[index].act(*state)[:2])
-        return np.array(actions)
-
-    return policy
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "free", "goal"),
-    [
-        ("maze2d-umaze", (5, 5), 7, (1, 1)),
-        ("maze2d-medium", (8, 8), 26, (6, 6)),
-        ("maze2d-large", (9, 12), 46, (7, 9)),
-        ("maze2d-open", (5, 7), 15, (2, 3)),
-        ("maze2d-eval-umaze", (5, 5), 7, (1, 3)),
-        ("maze2d-eval-medium", (8, 8), 26, (1, 6)),
-        ("maze2d-eval-large", (9, 12), 47, (1, 9)),
-    ],
-)
-def test_geometry_is_that_of_d4rl(name, shape, free, goal) -> None:
-    maze = MAZES[name]
-    assert {len(row) for row in maze.rows} == {shape[1]} and len(maze.rows) == shape[0]
-    assert (len(maze.free), maze.goal) == (free, goal)
-    assert len(maze.walls) + free == shape[0] * shape[1]
-    assert set(next_cells(maze, goal)) == set(maze.free)  # every cell leads to the goal
 
 
 def test_acceleration_damping_and_top_speed() -> None:
@@ -102,7 +64,7 @@ def test_walls_hold(name) -> None:
     beyond = np.abs(np.array(visited)[:, None] + 1.2 - centres).max(axis=2) - 0.5
     assert beyond.min() > 0  # the middle of the mass never enters a wall
     assert beyond.min() < 0.1  # and it did press against one: its radius is 0.1
-    assert {maze.cell_at(*place) for place in visited} <= set(maze.free)
+    assert {maze.cell_at(*position) for position in visited} <= set(maze.free)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -140,48 +102,6 @@ def test_a_dense_reward_falls_with_the_distance() -> None:
     step = env.step(np.zeros(2))
     assert step.reward == pytest.approx(np.exp(-np.hypot(*(step.observation[:2] - 1))))
     assert not step.success
-
-
-def test_the_frame_against_gymnasium_robotics() -> None:
-    """There the maze is centred and y points up: row = 1.8 - y, column = x + 1.8 in umaze."""
-    from gymnasium_robotics.envs.maze.maps import U_MAZE
-    from gymnasium_robotics.envs.maze.maze_v4 import Maze as Other
-
-    other = Other(U_MAZE, 1.0, 0.4)
-    maze = MAZES["maze2d-umaze"]
-    for row in range(5):
-        for column in range(5):
-            x, y = other.cell_rowcol_to_xy(np.array([row, column]))
-            assert (U_MAZE[row][column] == 1) == ((row, column) in maze.walls) or row == 2
-            if (row, column) in maze.free:
-                assert maze.cell_at(1.8 - y, x + 1.8) == (row, column)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_controller_reaches_the_goal(name) -> None:
-    task = get_task(name)
-    got = rollout(task, controller_policy(MAZES[name], 25), range(25))
-    assert got.success is not None and got.success.all()
-    assert (got.lengths == task.horizon).all()
-    assert normalised(task, got.returns.mean()) > 100
-
-
-def test_controller_stops_at_every_cell_from_every_cell() -> None:
-    maze, rng = UMAZE, np.random.default_rng(0)
-    controller, mass = MazeController(maze, rng), PointMass(UMAZE)
-    for start in maze.free:
-        for target in maze.free:
-            state = (float(start[0]), float(start[1]), 0.0, 0.0)
-            mass.set_state(state)
-            controller.aim(*state[:2], target)
-            for _ in range(300):
-                ax, ay, reached = controller.act(*state)
-                if reached:
-                    break
-                state = mass.push(ax, ay)
-            assert reached, (start, target)
-            assert np.hypot(state[0] - target[0], state[1] - target[1]) < 0.1
 
 
 @pytest.mark.slow

@@ -35,19 +35,19 @@ def data(request, recorded):
     return recorded(request.param)
 
 
-def is_own(found) -> bool:
-    return found.error < 0.5 and found.share_off < 0.1 and not (found.rewards_off or 0) > 0.1
+def is_own(result) -> bool:
+    return result.error < 0.5 and result.share_off < 0.1 and not (result.rewards_off or 0) > 0.1
 
 
 @pytest.mark.slow
 def test_its_own_rows_are_known(data) -> None:
-    found = replay(data, get_task(data.task_id))
-    assert found.rows > 20
-    assert found.error < NOISY.get(data.task_id, 1e-2) and found.share_off <= 0.05
+    result = replay(data, get_task(data.task_id))
+    assert result.rows > 20
+    assert result.error < NOISY.get(data.task_id, 1e-2) and result.share_off <= 0.05
     if data.task_id.startswith("antmaze"):
-        assert found.rewards_off is None
+        assert result.rewards_off is None
     else:
-        assert found.rewards_off <= 0.05
+        assert result.rewards_off <= 0.05
 
 
 @pytest.mark.slow
@@ -68,12 +68,14 @@ def test_a_part_that_was_made_up_is_foreign(data) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mine", "other"), [pair for pair in PAIRS.items() if pair[1]])
-def test_another_task_of_the_same_layout_is_foreign(mine: str, other: str, recorded) -> None:
+@pytest.mark.parametrize(("mine", "foreign"), [pair for pair in PAIRS.items() if pair[1]])
+def test_another_task_of_the_same_layout_is_foreign(mine: str, foreign: str, recorded) -> None:
     data = recorded(mine)
-    if get_task(mine).sizes != get_task(other).sizes:  # door and relocate differ in their actions
-        data = replace(data, actions=np.zeros((data.rows, get_task(other).sizes[1]), np.float32))
-    assert not is_own(replay(data, get_task(other)))
+    if (
+        get_task(mine).sizes != get_task(foreign).sizes
+    ):  # door and relocate differ in their actions
+        data = replace(data, actions=np.zeros((data.rows, get_task(foreign).sizes[1]), np.float32))
+    assert not is_own(replay(data, get_task(foreign)))
 
 
 def test_next_observations_are_what_is_compared(recorded) -> None:
@@ -93,6 +95,6 @@ def test_rows_that_hide_a_speed_are_left_out(recorded) -> None:
 def test_large_files_cost_no_more(monkeypatch, recorded) -> None:
     monkeypatch.setattr(module, "ROWS", 50)
     data = recorded("halfcheetah-medium-v2", episodes=3, steps=100)
-    seen: list[int] = []
-    found = replay(data, get_task("halfcheetah-medium-v2"), lambda done, _all: seen.append(done))
-    assert found.rows == len(seen) == 50
+    calls: list[int] = []
+    result = replay(data, get_task("halfcheetah-medium-v2"), lambda done, _all: calls.append(done))
+    assert result.rows == len(calls) == 50

@@ -68,17 +68,17 @@ def test_episodes_equal_a_plain_loop(task_id, horizon, sizes, ends) -> None:
 
 
 def test_policy_is_told_who_is_alive() -> None:
-    seen: list[list[int]] = []
+    live_lists: list[list[int]] = []
     inner = fixed_policy(11, 3)
 
     def policy(observations, live):
         assert observations.dtype == np.float32 and observations.shape == (len(live), 11)
-        seen.append(live.tolist())
+        live_lists.append(live.tolist())
         return inner(observations)
 
     got = rollout(get_task("hopper-medium-v2"), policy, range(5))
-    assert len(seen) == got.lengths.max()
-    for step, live in enumerate(seen):
+    assert len(live_lists) == got.lengths.max()
+    for step, live in enumerate(live_lists):
         assert live == np.flatnonzero(got.lengths > step).tolist()
 
 
@@ -90,8 +90,8 @@ def test_an_episode_does_not_depend_on_the_others(task_id, sizes) -> None:
     task, policy = get_task(task_id), fixed_policy(*sizes)
     together = rollout(task, policy, [3, 1, 2])
     alone = [rollout(task, policy, [seed]) for seed in (3, 1, 2)]
-    assert together.returns.tolist() == [one.returns[0] for one in alone]
-    assert together.lengths.tolist() == [one.lengths[0] for one in alone]
+    assert together.returns.tolist() == [single.returns[0] for single in alone]
+    assert together.lengths.tolist() == [single.lengths[0] for single in alone]
     assert rollout(task, policy, [3, 1, 2]).returns.tolist() == together.returns.tolist()
 
 
