@@ -95,7 +95,7 @@ class AdroitEnv:
             before = self._palm().copy()
             qpos[0] = 1.0
             core.set_state(qpos, rest)
-            # The first joint slides the arm and is not observed: the palm tells it.
+            # The first joint slides the arm and is not observed; the palm shows it.
             qpos[0] = (observation[29:32] - before) @ (self._palm() - before)
             core.set_state(qpos, rest)
             model.body_pos[core.door_body_id] += observation[32:35] - self._grasped()

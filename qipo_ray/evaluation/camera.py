@@ -32,7 +32,7 @@ class Camera:
         """
         self._mujoco = load_mujoco()
         try:
-            with warnings.catch_warnings():  # GLFW tells in warnings what it lacks
+            with warnings.catch_warnings():  # GLFW warns of what it lacks
                 warnings.simplefilter("ignore")
                 self._renderer = self._mujoco.Renderer(model, PIXELS, PIXELS)
         except self._mujoco.FatalError as problem:

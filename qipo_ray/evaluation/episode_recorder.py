@@ -47,7 +47,7 @@ class EpisodeRecorder:
 def check_rendering(task: Task) -> None:
     """Refuse a task that cannot be drawn here: ``UserError`` says why. It renders one frame.
 
-    Where there is no display, MuJoCo is told to draw without one; it asks when it is imported.
+    Without a display MUJOCO_GL is set to draw without one; MuJoCo reads it at its import.
     """
     from qipo_ray.evaluation.registry import make_env
 

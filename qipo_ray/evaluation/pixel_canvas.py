@@ -1,4 +1,4 @@
-"""Flat pictures from discs and boxes, for worlds that are flat: numpy only."""
+"""Pictures from discs and boxes, for environments in a plane: numpy only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BODY: Colour = (40, 90, 170)
 
 
 class Canvas:
-    """A white picture of the rectangle between two corners, in a world's own units.
+    """A white picture of the rectangle between two corners, in an environment's units.
 
     The first corner is top left, so an axis may point either way.
     """

@@ -1,8 +1,8 @@
 """The replay check: whether the rows of a data file are what the task's simulator does.
 
-The simulator is set to recorded states and given the recorded actions. How far it then is from the
-recorded next state is told in units of how far the state moved: 0 is the same simulator, 1 is as
-wrong as saying that nothing moves. A file of another task, or of none, is about 1 or above.
+The simulator is set to recorded states and given the recorded actions. Its distance to the
+recorded next state is measured in units of how far the state moved: 0 is the same simulator, 1 is
+as wrong as saying that nothing moves. A file of another task, or of none, is about 1 or above.
 """
 
 from __future__ import annotations

@@ -30,8 +30,9 @@ def rollout(
 ) -> Rollouts:
     """Return one episode per seed, each until it ends or the task's horizon.
 
-    The policy sees the episodes still alive, in order, and is told which those are. Its actions
-    are clipped to [-1, 1]. ``recorder`` sees the first episode, which it does not change.
+    The policy gets the observations of the episodes still alive, in order, and their indices.
+    Its actions are clipped to [-1, 1]. ``recorder`` sees the first episode, which it does not
+    change.
 
     Raises:
         UserError: if the task's simulator is not available.

@@ -3,7 +3,7 @@
 The law is 8gaussians tilted at beta = 10. The error is the distance of a solver's end points to
 those of a fine reference from the same noise, so it is the solver's alone. A start between two
 modes may end in the wrong one; a single such point would decide the whole RMS, so the share of
-those is told apart.
+those is a number of its own.
 """
 
 from __future__ import annotations
