@@ -31,6 +31,6 @@ def load_policy(path: str | os.PathLike[str], seed: int = 0) -> LoadedPolicy:
     Raises:
         UserError: if there is no such run, several, or its snapshot is missing or damaged.
     """
-    from qipo_ray.deploy import inference as loaded  # torch is imported here, not with the package
+    from qipo_ray.deploy import inference  # torch is imported here, not with the package
 
-    return loaded.load_policy(path, seed)
+    return inference.load_policy(path, seed)

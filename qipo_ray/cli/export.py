@@ -7,7 +7,7 @@ from typing import Any
 
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check_file
-from qipo_ray.deploy.export import CHECKED, FORMATS, exported
+from qipo_ray.deploy.export import CHECK_INPUTS, FORMATS, export_policy
 from qipo_ray.deploy.finished_run import only_run
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.store.files import write_bytes
@@ -25,19 +25,19 @@ def export(run: Path, output: Path) -> None:
     check_file(output)
     finished = only_run(run)
     policy = CheckpointPolicy(finished.config, finished.state())
-    data, off = exported(policy, output.suffix, _metadata(finished.record, policy))
+    data, difference = export_policy(policy, output.suffix, _metadata(finished.record, policy))
     try:
         write_bytes(output, data)
     except OSError as error:
         raise UserError(f"{output}: cannot be written ({error.strerror})") from error
     out.remark(
-        f"wrote {output}: {len(data):,} bytes; on {CHECKED} drawn inputs its actions differ from "
-        f"the original's by at most {off:.2g}"
+        f"wrote {output}: {len(data):,} bytes; on {CHECK_INPUTS} drawn inputs its actions differ "
+        f"from the original's by at most {difference:.2g}"
     )
 
 
 def _metadata(record: dict[str, Any], policy: Any) -> dict[str, str]:
-    """Return what the file says of itself; strings, since ONNX knows no other values."""
+    """Return the metadata of the file; strings, since ONNX takes nothing else."""
     return {
         "task": record["task"],
         "record": record["id"],

@@ -1,8 +1,8 @@
 """A policy as a file that runs without this package: torch.export's, or ONNX; checked before use.
 
 Inputs are ``observations (B, S)``, raw, and ``noise (B, A)``, N(0, I); the output is ``actions
-(B, A)``, clipped as the configuration says. Normalisation, solver and weights are inside. What is
-loaded here is what was made here a moment ago; no file of others is opened.
+(B, A)``, clipped as the configuration says. Normalisation, solver and weights are inside. Only
+bytes that were just exported are loaded here, never a file of another origin.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
 METADATA = "qipo_ray.json"  # in a .pt2: the extra file; ONNX has properties of its own
 INPUTS, OUTPUT = ("observations", "noise"), "actions"
-CHECKED = 64  # inputs
-MOST_OFF = 1e-4  # of an action
+CHECK_INPUTS = 64  # drawn to compare the exported policy with the original
+MAX_DIFFERENCE = 1e-4  # of an action
 _ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # the extra `onnx`
 
-Run = Callable[[Tensor, Tensor], Tensor]
+PolicyFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 def to_pt2(policy: CheckpointPolicy, metadata: Mapping[str, str]) -> bytes:
@@ -39,10 +39,10 @@ def to_pt2(policy: CheckpointPolicy, metadata: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def run_pt2(data: bytes) -> Run:
-    """Return what a ``.pt2`` file computes."""
+def run_pt2(data: bytes) -> PolicyFunction:
+    """Return the function of a ``.pt2`` file: actions from observations and noise."""
     with _quiet():
-        run: Run = torch.export.load(io.BytesIO(data)).module()
+        run: PolicyFunction = torch.export.load(io.BytesIO(data)).module()
     return run
 
 
@@ -61,15 +61,15 @@ def to_onnx(policy: CheckpointPolicy, metadata: Mapping[str, str]) -> bytes:
     return data
 
 
-def run_onnx(data: bytes) -> Run:
-    """Return what an ``.onnx`` file computes."""
+def run_onnx(data: bytes) -> PolicyFunction:
+    """Return the function of an ``.onnx`` file: actions from observations and noise."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
     def run(observations: Tensor, noise: Tensor) -> Tensor:
-        given = dict(zip(INPUTS, (observations.numpy(), noise.numpy()), strict=True))
-        return torch.from_numpy(session.run([OUTPUT], given)[0])
+        inputs = dict(zip(INPUTS, (observations.numpy(), noise.numpy()), strict=True))
+        return torch.from_numpy(session.run([OUTPUT], inputs)[0])
 
     return run
 
@@ -77,13 +77,13 @@ def run_onnx(data: bytes) -> Run:
 FORMATS = {".pt2": (to_pt2, run_pt2), ".onnx": (to_onnx, run_onnx)}
 
 
-def exported(
+def export_policy(
     policy: CheckpointPolicy, suffix: str, metadata: Mapping[str, str]
 ) -> tuple[bytes, float]:
-    """Return a file of the format ``suffix``, and how far its actions are from the policy's.
+    """Return the bytes of a file with the ending ``suffix``, and the greatest action difference.
 
-    ``UserError`` if the format's packages are missing, or if an action is more than ``MOST_OFF``
-    off or not finite.
+    ``UserError`` if the format's packages are missing, or if the difference is more than
+    ``MAX_DIFFERENCE`` or not finite.
     """
     make, load = FORMATS[suffix]
     try:
@@ -96,32 +96,32 @@ def exported(
             f"a policy as ONNX needs {error.name}, which is not there: "
             "pip install 'qipo_ray[onnx]'"
         ) from None
-    off = difference(policy, run)
-    if not off <= MOST_OFF:  # NaN, too
+    difference = max_difference(policy, run)
+    if not difference <= MAX_DIFFERENCE:  # NaN, too
         raise UserError(
-            f"the exported policy differs from the original by {off:.3g} in an action, more than "
-            f"{MOST_OFF:g}; nothing was written"
+            f"the exported policy differs from the original by {difference:.3g} in an action, "
+            f"more than {MAX_DIFFERENCE:g}; nothing was written"
         )
-    return data, off
+    return data, difference
 
 
-def difference(policy: CheckpointPolicy, run: Run) -> float:
-    """Return how far actions differ at most on ``CHECKED`` drawn inputs, as a batch and alone.
+def max_difference(policy: CheckpointPolicy, run: PolicyFunction) -> float:
+    """Return the greatest action difference on ``CHECK_INPUTS`` drawn inputs, batched and single.
 
-    Observations are drawn as wide as those of the data. Where an action is beyond [-1, 1], which
-    only an unclipped one can be, the difference is relative to it: single precision has no more.
+    Observations are drawn with the mean and scale of the data. For an action beyond [-1, 1], which
+    only an unclipped one can be, the difference is relative: single precision allows no more.
     """
     draws = torch.Generator().manual_seed(0)
-    unit = torch.randn(CHECKED, policy.state_dim, generator=draws)
+    unit = torch.randn(CHECK_INPUTS, policy.state_dim, generator=draws)
     observations = policy.normaliser.mean + policy.normaliser.scale * unit
-    noise = torch.randn(CHECKED, policy.action_dim, generator=draws)
-    off = torch.zeros(())
+    noise = torch.randn(CHECK_INPUTS, policy.action_dim, generator=draws)
+    difference = torch.zeros(())
     for rows in (slice(None), slice(1)):
         with torch.no_grad():
-            wanted, got = (one(observations[rows], noise[rows]) for one in (policy, run))
-        apart = (got - wanted).abs() / wanted.abs().clamp(min=1)
-        off = torch.maximum(off, apart.max())  # keeps NaN
-    return float(off)
+            expected, actual = (act(observations[rows], noise[rows]) for act in (policy, run))
+        relative = (actual - expected).abs() / expected.abs().clamp(min=1)
+        difference = torch.maximum(difference, relative.max())  # keeps NaN
+    return float(difference)
 
 
 def _traced(policy: CheckpointPolicy) -> torch.export.ExportedProgram:
@@ -134,7 +134,7 @@ def _traced(policy: CheckpointPolicy) -> torch.export.ExportedProgram:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch's exporters from telling of their own affairs; what counts is the check."""
+    """Silence torch's exporters: their result is checked."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Finished runs on storage: from a record's file, or from the results folder around many."""
+"""Finished runs, read from a record's file or from a results folder."""
 
 from __future__ import annotations
 
@@ -37,42 +37,40 @@ class FinishedRun:
 
 
 def finished_runs(path: Path) -> list[FinishedRun]:
-    """Return the finished runs of a results folder by id, or the one of a record's file.
+    """Return the finished runs of a results folder, sorted by id, or that of a record's file.
 
     ``UserError`` if there is none, or if the path is neither.
     """
     if path.is_file():
-        return [_of_file(path)]
+        return [_from_file(path)]
     folder = path / "records"
     if not folder.is_dir():
-        below = sorted(str(found.parent) for found in path.glob("*/records"))
+        below = sorted(str(records.parent) for records in path.glob("*/records"))
         hint = f"; there are {', '.join(below)}" if below else ""
         raise UserError(f"no results folder {path}: it has no records/{hint}")
     root = path.resolve()
-    finished = [
-        FinishedRun(root, one) for one in read_records(folder) if one["state"] == "finished"
-    ]
-    if not finished:
+    records = read_records(folder)
+    runs = [FinishedRun(root, record) for record in records if record["state"] == "finished"]
+    if not runs:
         raise UserError(f"no finished run in {path}")
-    return finished
+    return runs
 
 
 def only_run(path: Path) -> FinishedRun:
     """Return the run of a record's file, or the one finished run of a results folder."""
-    found = finished_runs(path)
-    if len(found) > 1:
-        shown = [
-            f"{one.record['id']} ({one.record['task']} seed {one.record['seed']})" for one in found
-        ]
-        more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    runs = finished_runs(path)
+    if len(runs) > 1:
+        records = [run.record for run in runs]
+        labels = [f"{record['id']} ({record['task']} seed {record['seed']})" for record in records]
+        more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
         raise UserError(
-            f"{path} holds {len(found)} finished runs: {', '.join(shown[:5])}{more}; "
+            f"{path} holds {len(runs)} finished runs: {', '.join(labels[:5])}{more}; "
             f"name one as {path / 'records' / 'ID.json'}"
         )
-    return found[0]
+    return runs[0]
 
 
-def _of_file(path: Path) -> FinishedRun:
+def _from_file(path: Path) -> FinishedRun:
     """Return the run whose record is the file ``<results>/records/<id>.json``."""
     if path.suffix in EXPORTED:
         raise UserError(

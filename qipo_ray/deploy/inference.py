@@ -1,4 +1,4 @@
-"""A trained policy to act with: numpy in, numpy out."""
+"""Inference with a trained policy: numpy arrays in, numpy arrays out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
 
 class LoadedPolicy:
-    """A trained policy with its own random stream; see ``act``."""
+    """A trained policy with its own random generator; see ``act``."""
 
     def __init__(self, policy: CheckpointPolicy, seed: int, task: str, record: str) -> None:
         self.task = task
@@ -30,12 +30,11 @@ class LoadedPolicy:
         per observation, from noise. With ``sampler.clip`` actions lie in [-1, 1]; without, an
         evaluation clips them when they are executed.
 
-        Reproducible: the k-th observation since loading meets the same noise for the same seed,
-        whether observations come one by one or in batches, and whatever they are; torch's and
-        numpy's own random streams are neither read nor moved. So equal observations in equal
-        batches give equal actions bit for bit on one machine with one number of torch threads and
-        the same versions of torch and numpy. Batches of other sizes, threads, machines or
-        versions round otherwise, and another version of numpy may draw otherwise.
+        Reproducible: with the same seed the k-th observation since loading gets the same noise,
+        whether observations come one by one or in batches. The global random states of torch and
+        numpy are neither read nor changed. Equal observations in equal batches give equal actions
+        bit for bit with the same machine, number of torch threads, and versions of torch and
+        numpy. Otherwise results round differently, and another numpy may draw other noise.
 
         Raises:
             TypeError: for an observation that holds no real numbers.
@@ -56,22 +55,22 @@ class LoadedPolicy:
         """Return the observation as single-precision numbers ``(S,)`` or ``(B, S)``."""
         size = self.state_dim
         try:
-            given = np.asarray(observation)
+            values = np.asarray(observation)
         except ValueError as problem:
             raise ValueError(f"observation: no array ({problem})") from None
-        if given.dtype.kind not in "fiu":
-            raise TypeError(f"observation: expected real numbers, got the dtype {given.dtype}")
-        if given.ndim not in (1, 2) or given.shape[-1] != size:
+        if values.dtype.kind not in "fiu":
+            raise TypeError(f"observation: expected real numbers, got the dtype {values.dtype}")
+        if values.ndim not in (1, 2) or values.shape[-1] != size:
             raise ValueError(
                 f"observation: expected the shape ({size},) or (B, {size}) of {self.task}, "
-                f"got {given.shape}"
+                f"got {values.shape}"
             )
         with np.errstate(over="ignore"):
-            states = np.ascontiguousarray(given, dtype=np.float32)
-        wrong = np.argwhere(~np.isfinite(states))
-        if len(wrong):
-            index = tuple(wrong[0].tolist())
-            raise ValueError(f"observation{list(index)} is {given[index]}, not a finite number")
+            states = np.ascontiguousarray(values, dtype=np.float32)
+        invalid = np.argwhere(~np.isfinite(states))
+        if len(invalid):
+            index = tuple(invalid[0].tolist())
+            raise ValueError(f"observation{list(index)} is {values[index]}, not a finite number")
         return states
 
 

@@ -1,0 +1,78 @@
+"""Exported policies: on every path and network they act like the original, or are refused."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from qipo_ray.deploy import export as export_module
+from qipo_ray.deploy.export import MAX_DIFFERENCE, PolicyFunction, export_policy
+from qipo_ray.deploy.finished_run import only_run
+from qipo_ray.errors import UserError
+from qipo_ray.train.checkpoint_policy import CheckpointPolicy
+
+METADATA = {"task": "point", "seed": "0"}
+DRAWS = np.random.default_rng(1)
+OBSERVATIONS, NOISE = (DRAWS.standard_normal((9, 2)).astype(np.float32) for _ in range(2))
+
+
+def policy_of(results: Path) -> CheckpointPolicy:
+    run = only_run(results)
+    return CheckpointPolicy(run.config, run.state())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "network"), [("ot", "unet"), ("vp", "residual"), ("trig", "unet")]
+)
+def test_every_path_and_network(
+    train_point: Callable[..., Path], tmp_path: Path, path: str, network: str
+) -> None:
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    changes = (f"behaviour.path={path}", f"behaviour.network={network}", "sampler.clip=false")
+    policy = policy_of(train_point(tmp_path / "R", *changes))
+    inputs = torch.from_numpy(OBSERVATIONS), torch.from_numpy(NOISE)
+    expected = policy(*inputs).numpy()
+    data, difference = export_policy(policy, ".pt2", METADATA)
+    run = torch.export.load(io.BytesIO(data)).module()
+    assert run(*inputs).numpy() == pytest.approx(expected, abs=1e-5, rel=1e-5)
+    assert difference <= MAX_DIFFERENCE
+    data, difference = export_policy(policy, ".onnx", METADATA)
+    session = onnxruntime.InferenceSession(data)
+    assert session.get_modelmeta().custom_metadata_map == METADATA
+    for rows in (1, 9):  # the batch is free
+        batch = {"observations": OBSERVATIONS[:rows], "noise": NOISE[:rows]}
+        (actions,) = session.run(["actions"], batch)
+        assert actions == pytest.approx(expected[:rows], abs=1e-4, rel=1e-4)
+    assert difference <= MAX_DIFFERENCE
+
+
+@pytest.mark.parametrize(("shift", "text"), [(2e-4, "by 0.0002"), (float("nan"), "by nan")])
+def test_another_policy_is_refused(
+    point_run: Path, monkeypatch: pytest.MonkeyPatch, shift: float, text: str
+) -> None:
+    policy = policy_of(point_run)
+
+    def shifted(_: bytes) -> PolicyFunction:
+        return lambda observations, noise: policy(observations, noise) + shift
+
+    monkeypatch.setitem(export_module.FORMATS, ".pt2", (lambda *_: b"data", shifted))
+    with pytest.raises(UserError, match=f"differs from the original {text} in an action"):
+        export_policy(policy, ".pt2", METADATA)
+
+
+def test_onnx_without_its_packages_says_what_to_install(
+    point_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    formats = (lambda *_: b"data", export_module.run_onnx)
+    monkeypatch.setitem(export_module.FORMATS, ".onnx", formats)
+    with pytest.raises(UserError, match=r"pip install 'qipo_ray\[onnx\]'"):
+        export_policy(policy_of(point_run), ".onnx", METADATA)
