@@ -41,7 +41,10 @@ class _Died(Damaged):
 def inspected(path: Path) -> Iterator[tuple[Facts, Blocks]]:
     """Yield what ``contents`` yields, read by another process; a fault there is ``Damaged``."""
     idle = _idle.setdefault(os.getpid(), [])
-    inspector = idle.pop() if idle else Inspector()
+    try:
+        inspector = idle.pop()
+    except IndexError:
+        inspector = Inspector()
     try:
         try:
             inspector.say(os.fsencode(path.resolve()))
@@ -52,7 +55,7 @@ def inspected(path: Path) -> Iterator[tuple[Facts, Blocks]]:
         yield inspector.facts or {}, lambda name: inspector.ask(name.encode())
     finally:
         if inspector.facts is not None:
-            with suppress(_Died):
+            with suppress(Damaged):
                 inspector.say(_LEAVE)
         if inspector.facts is not None:
             idle.append(inspector)

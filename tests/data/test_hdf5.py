@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from qipo_ray.data import hdf5
-from qipo_ray.data.contents import Damaged
 from qipo_ray.data.hdf5 import opened
-from qipo_ray.data.stored_array import StoredArray
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 
@@ -29,15 +27,6 @@ def test_a_file_that_changes_while_it_is_read(change: str, columns, write) -> No
             replacement.replace(path)
         else:
             path.unlink()
-
-
-@pytest.mark.parametrize("blocks", [[40] * 9, [40] * 11, [40] * 9 + [36], []])
-def test_an_array_comes_whole_or_not_at_all(blocks: list[int]) -> None:
-    """Rows that no block fills would be whatever lay in memory."""
-    facts = {"dtype": "<f4", "shape": [100], "block": [10], "stored": 400}
-    array = StoredArray.from_facts("rewards", facts, lambda name: map(bytes, blocks))
-    with pytest.raises(Damaged):
-        array.floats(np.empty(100, np.float32))
 
 
 def test_the_published_file_needs_no_process(columns, write, monkeypatch) -> None:
