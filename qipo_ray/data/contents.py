@@ -219,8 +219,11 @@ def _unpacker(array: h5py.Dataset) -> Callable[[Index], bytes]:
                 data = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1).T.tobytes()
         if len(data) != size:
             raise Damaged(f"a chunk of {array.name[1:]} does not hold {size:,} bytes")
-        chunk = np.frombuffer(data, dtype).reshape(shape)
-        return chunk[tuple(slice(part.stop - part.start) for part in index)].tobytes()
+        lengths = tuple(part.stop - part.start for part in index)
+        if lengths != shape:  # at the array's end
+            chunk = np.frombuffer(data, dtype).reshape(shape)
+            data = chunk[tuple(map(slice, lengths))].tobytes()
+        return data
 
     return unpacked
 
