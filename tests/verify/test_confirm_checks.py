@@ -172,23 +172,6 @@ def test_without_the_specification_before_it_the_same_runs_were_never_planned(
     assert "does not match the hash" in dict(faults(books.root))[f"specifications/{path.name}"]
 
 
-def test_what_an_extension_dropped_is_not_gone_on_with(
-    tmp_path: Path, open_books: Callable[[Path], Any]
-) -> None:
-    """Another task in place of the first: its open runs are planned no more, its records stay."""
-    made = open_books(tmp_path / "books")
-    made.search(3.0, [10.0, 30.0])
-    made.intend(20.0)
-    spec = made.specify(MORE.replace("[point]", "[maze2d-umaze]"))
-    assert spec.tasks == ("maze2d-umaze",)
-    path = made.root / "sweep.yaml"
-    path.write_text(path.read_text().replace("  point:", "  maze2d-umaze:"))
-    verdict = verify(made.root)
-    assert verdict.faults == () and verdict.counts is not None
-    assert verdict.counts["finished"] == 2 and verdict.counts["never started"] == 10
-    assert verdict.planned == 12
-
-
 def test_a_run_confirmed_under_no_specification_of_an_extended_sweep(
     books: Any, faults: Faults
 ) -> None:
@@ -196,66 +179,3 @@ def test_a_run_confirmed_under_no_specification_of_an_extended_sweep(
     books.confirm(30.0, 100)
     ((_, words),) = [one for one in faults(books.root) if "did not plan" in one[1]]
     assert "100 is none of its report seeds 101, 102" in words
-
-
-SMALL = """\
-name: books
-tasks: [point]
-preset: quickstart
-space: {policy.beta: {choice: [10, 20, 30]}}
-trials: 40
-paper: {policy.beta: 3}
-seeds: {search: [0, 1], report: [100, 101]}
-rungs: {shares: [1/3, 1], reduction: 3}
-confirm: {top: 1}
-"""
-
-
-def test_a_space_that_is_used_up_asks_for_no_more(
-    tmp_path: Path, open_books: Callable[[Path], Any]
-) -> None:
-    made = open_books(tmp_path / "books")
-    (made.root / "sweep.yaml").unlink()
-    made.specify(SMALL)
-    searched = {3.0: [10.0, 30.0], 10.0: [11.0, 29.0], 20.0: [12.0, 40.0], 30.0: [5.0]}
-    left = []
-    for beta, values in searched.items():
-        made.search(beta, values)
-        verdict = verify(made.root)
-        assert verdict.faults == () and verdict.counts is not None
-        left.append(verdict.counts["never started"])
-    assert left == [39 * 2, 38 * 2, 37 * 2, 2 * 2]  # then none but the confirm step
-    for beta in (3.0, 20.0):
-        for seed in (100, 101):
-            made.confirm(beta, seed)
-    verdict = verify(made.root)
-    assert verdict.faults == () and verdict.planned == 12
-    assert verdict.counts is not None and verdict.counts["never started"] == 0
-
-    for path in (made.root / "trials").glob("*.json"):
-        if made.trial(30.0) == path.stem:
-            path.unlink()
-    words = [one.what for one in verify(made.root).faults if one.place == "trials"]
-    assert words == [
-        "3 of 40 trials of point are there, though the confirm step, which comes after the "
-        "search, has begun"
-    ]
-
-
-def test_a_continuum_that_is_used_up_asks_for_no_more(
-    tmp_path: Path, open_books: Callable[[Path], Any]
-) -> None:
-    """Floats are drawn with four digits: between close bounds there are few."""
-    made = open_books(tmp_path / "books")
-    (made.root / "sweep.yaml").unlink()
-    made.specify(SMALL.replace("choice: [10, 20, 30]", "uniform: [19.99, 20.0]"))
-    made.search(3.0, [10.0, 30.0])
-    made.search(19.99, [11.0, 29.0])
-    made.search(20.0, [12.0, 40.0])
-    counts = verify(made.root).counts
-    assert counts is not None and counts["never started"] == 37 * 2
-    for beta in (3.0, 20.0):
-        for seed in (100, 101):
-            made.confirm(beta, seed, selection=6 * 2 * 20)
-    verdict = verify(made.root)
-    assert verdict.faults == () and verdict.planned == 10

@@ -36,23 +36,6 @@ def test_a_whole_sweep_has_nothing_wrong_and_is_left_as_it_is(root: Path) -> Non
     assert json.loads(json.dumps(verdict.document()))["driver"] is None
 
 
-def test_an_unfinished_sweep_is_counted_and_not_wrong(
-    tmp_path: Path, open_books: Callable[[Path], Any]
-) -> None:
-    """One trial has a checkpoint of one seed and then ends; three were not even intended."""
-    made = open_books(tmp_path / "books")
-    made.intend(20.0)
-    made.train(20.0, 1, 500, "critic")
-    counts = {"finished": 0, "pruned": 0, "diverged": 0, "failed": 0}
-    verdict = verify(made.root)
-    assert verdict.faults == () and len(verdict.remarks) == 0
-    assert verdict.counts == counts | {"interrupted": 1, "never started": 1 + 3 * 2}
-    made.search(3.0, [5.0, 6.0])
-    verdict = verify(made.root)
-    assert verdict.faults == ()  # the other run shares the behaviour of the one that ended
-    assert verdict.counts == counts | {"finished": 2, "interrupted": 2, "never started": 2 * 2}
-
-
 def test_a_sweep_that_was_killed_in_a_line_of_its_log_is_not_wrong(
     tmp_path: Path, open_books: Callable[[Path], Any]
 ) -> None:
