@@ -14,9 +14,10 @@ from qipo_ray.cli.train import train_missing
 from qipo_ray.config import config_hash
 from qipo_ray.data.locate import find_dataset
 from qipo_ray.data.tasks import get_task
+from qipo_ray.deploy.finished_run import load_record
 from qipo_ray.errors import UserError
 from qipo_ray.store.files import sha256_file, write_bytes
-from qipo_ray.store.records import new_id, read_record, read_records
+from qipo_ray.store.records import new_id, read_records
 from qipo_ray.train.machine import hardware, software
 from qipo_ray.verify.comparison import compare
 from qipo_ray.verify.reproduction import Recipe, differences, inexact, recipe
@@ -29,7 +30,7 @@ def reproduce(
     record: Path, run: bool, results: Path | None, data: Path | None, device: str | None
 ) -> None:
     """Print the command that gives a record's number again, or carry it out and compare."""
-    content = _read(record)
+    content = load_record(record)
     plan = recipe(content)
     folder = results or Path("reproduced") / content["id"]
     if run:
@@ -47,15 +48,6 @@ def reproduce(
         _prove(content, plan, folder, data, device or plan.device)
     else:
         out.write(command)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_record(path)
-    except OSError as problem:
-        raise UserError(f"{path}: {problem.strerror}; expected a record's file") from problem
-    except ValueError as problem:
-        raise UserError(f"{path}: no sound record ({problem})") from problem
 
 
 def _check_folder(folder: Path, record: dict[str, Any]) -> None:

@@ -70,6 +70,16 @@ def only_run(path: Path) -> FinishedRun:
     return runs[0]
 
 
+def load_record(path: Path) -> dict[str, Any]:
+    """Return the record in a file; ``UserError`` if it is no sound one."""
+    try:
+        return read_record(path)
+    except OSError as problem:
+        raise UserError(f"{path}: {problem.strerror}; expected a record's file") from problem
+    except ValueError as problem:
+        raise UserError(f"{path}: no sound record ({problem})") from problem
+
+
 def _from_file(path: Path) -> FinishedRun:
     """Return the run whose record is the file ``<results>/records/<id>.json``."""
     if path.suffix in EXPORTED:
@@ -77,12 +87,7 @@ def _from_file(path: Path) -> FinishedRun:
             f"{path} is an exported policy: {EXPORTED[path.suffix]} runs it; expected a record "
             "file <results>/records/<id>.json or a results folder"
         )
-    try:
-        record = read_record(path)
-    except OSError as problem:
-        raise UserError(f"{path}: {problem.strerror}; expected a record's file") from problem
-    except ValueError as problem:
-        raise UserError(f"{path}: no sound record ({problem})") from problem
+    record = load_record(path)
     if record["state"] != "finished":
         raise UserError(
             f"{path}: the run {record['state']} ({record['reason']}); only finished runs have a "

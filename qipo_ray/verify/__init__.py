@@ -1,4 +1,4 @@
-"""Whether a sweep can be believed: its files, books and tables, each held to the others."""
+"""Checks of a sweep: files, specification, records and tables must agree with each other."""
 
 from qipo_ray.verify.verifier import VerifyReport, verify
 
