@@ -73,27 +73,24 @@ class SweepReport:
         best = _best(self.board.rows, self.records, self.space)
         script = environment().get_template("report.js").render()
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        return (
-            environment()
-            .get_template("report.html")
-            .render(
-                title=f"Report: {', '.join(sorted({r['sweep'] for r in self.records}))}",
-                board=self.board,
-                tables=[table_data(table) for table in self.board.tables],
-                comparisons=[table_data(table) for table in self.comparisons],
-                figure_groups=self.figure_groups,
-                best=best[:MAX_BEST],
-                more_best=len(best[MAX_BEST:]),
-                costs=_cost_lines(costs_of(self.records, self.root)),
-                warnings=warnings_of(self.records, self.root),
-                data_notes=sorted({n for r in self.records for n in r["data"]["notes"]}),
-                plan=_plan(self.specification),
-                origins=_origins(self.records),
-                folder=shlex.quote(self.root.name),
-                first=next((r["id"] for r in self.records if r["state"] == "finished"), None),
-                script=script,
-                digest=digest,
-            )
+        template = environment().get_template("report.html")
+        return template.render(
+            title=f"Report: {', '.join(sorted({r['sweep'] for r in self.records}))}",
+            board=self.board,
+            tables=[table_data(table) for table in self.board.tables],
+            comparisons=[table_data(table) for table in self.comparisons],
+            figure_groups=self.figure_groups,
+            best=best[:MAX_BEST],
+            more_best=len(best[MAX_BEST:]),
+            costs=_cost_lines(costs_of(self.records, self.root)),
+            warnings=warnings_of(self.records, self.root),
+            data_notes=sorted({n for r in self.records for n in r["data"]["notes"]}),
+            plan=_plan(self.specification),
+            origins=_origins(self.records),
+            folder=shlex.quote(self.root.name),
+            first=next((r["id"] for r in self.records if r["state"] == "finished"), None),
+            script=script,
+            digest=digest,
         )
 
     def files(self, folder: Path) -> Iterator[tuple[Path, bytes]]:
