@@ -33,7 +33,7 @@ PACKAGES: dict[str, set[str]] = {
     "distributed": {"torch", "ray"},
     "sweep": {"ray", "optuna", "tensorboard", "yaml"},
     "verify": set(),
-    "leaderboard": {"numpy", "yaml", "jinja2", "matplotlib"},
+    "leaderboard": {"numpy", "pydantic", "yaml", "jinja2", "matplotlib"},
     "cli": {"rich", "torch", "typer"},
 }
 

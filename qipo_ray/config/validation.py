@@ -9,12 +9,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import NotRequired, TypedDict, get_type_hints, is_typeddict
 
-from qipo_ray.errors import nearest
+from qipo_ray.config.values import show
+from qipo_ray.config.yaml_source import Document
+from qipo_ray.errors import UserError, nearest
+
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,27 @@ class Validator:
             self._validate(document, strict=True)
         except ValidationError as error:
             raise self._error(first_fault(self._schema, document, error).line(name)) from None
+
+
+def read_document(schema: type[Schema], document: Document, title: str) -> Schema:
+    """Return a YAML document as ``schema``; ``UserError`` names file, line and key of a fault."""
+    if not isinstance(document.value, dict):
+        raise UserError(
+            f"{document.source}: {title} must be a mapping; got {show(document.value)}"
+        )
+    try:
+        return schema.model_validate(document.value)
+    except ValidationError as error:
+        fault = first_fault(schema, document.value, error)
+    location, key = document.location(*fault.path), ".".join(fault.path)
+    if fault.kind == "unknown":
+        raise UserError(
+            f"{location}: unknown key {show(key)}{nearest(fault.path[-1], fault.allowed)}; "
+            f"allowed: {', '.join(fault.allowed)}"
+        )
+    if fault.kind == "missing":
+        raise UserError(f"{location}: missing key {show(key)}")
+    raise UserError(f"{location}: {key} {fault.problem}; got {show(fault.value)}")
 
 
 def first_fault(schema: Any, document: object, error: ValidationError) -> Fault:
@@ -98,11 +123,11 @@ def _is_unknown(details: Mapping[str, Any]) -> bool:
 
 def _fields(schema: Any, location: Iterable[int | str]) -> dict[str, Any]:
     """Return the fields at a location of a schema, each with its type."""
-    fields = _hints(schema)
     for key in location:
-        if isinstance(key, str):
-            fields = _hints(fields[key])
-    return fields
+        while (kind := get_origin(schema)) not in (None, dict, list):  # of `Schema | None`
+            schema = get_args(schema)[0]
+        schema = _hints(schema)[str(key)] if kind is None else get_args(schema)[-1]
+    return _hints(schema)
 
 
 def _hints(schema: Any) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from qipo_ray.config import (
     read_yaml,
 )
 from qipo_ray.config.evaluations import rung_updates
+from qipo_ray.config.validation import read_document
 from qipo_ray.config.values import show
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.parameter import Parameter, points
 from qipo_ray.study.parameter_reader import check_key, read_parameters
-from qipo_ray.study.search_file_schema import SearchFile, read_form
+from qipo_ray.study.search_file_schema import SearchFile
 from qipo_ray.study.search_spec import Resources, SearchSpec, changed
 
 __all__ = ["SearchSpec", "find_search_file", "load_search_file"]
@@ -73,7 +74,7 @@ def load_search_file(
         document = _replaced(document, "tasks", list(tasks), "--task")
     if trials is not None:
         document = _replaced(document, "trials", trials, "--trials")
-    file = read_form(document)
+    file = read_document(SearchFile, document, "a search file")
     parameters = read_parameters(file.space, document)
     base = _base(file, parameters, sets, document)
     spec = SearchSpec(

@@ -5,12 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-
-from qipo_ray.config import Document
-from qipo_ray.config.validation import Fault, first_fault
-from qipo_ray.config.values import show
-from qipo_ray.errors import UserError, nearest
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _share(value: object) -> float:
@@ -78,28 +73,3 @@ class SearchFile(_Schema):
     rungs: _Rungs = _Rungs()
     confirm: _Confirm = _Confirm()
     resources: _Resources = _Resources()
-
-
-def read_form(document: Document) -> SearchFile:
-    """Return the checked contents of a search file; ``UserError`` names the first fault."""
-    if not isinstance(document.value, dict):
-        raise UserError(
-            f"{document.source}: a search file must be a mapping; got {show(document.value)}"
-        )
-    try:
-        return SearchFile.model_validate(document.value)
-    except ValidationError as error:
-        raise UserError(_line(first_fault(SearchFile, document.value, error), document)) from None
-
-
-def _line(fault: Fault, document: Document) -> str:
-    """Return a fault in one line, with file, line and key."""
-    location, dotted = document.location(*fault.path), ".".join(fault.path)
-    if fault.kind == "unknown":
-        return (
-            f"{location}: unknown key {show(dotted)}{nearest(fault.path[-1], fault.allowed)}; "
-            f"allowed: {', '.join(fault.allowed)}"
-        )
-    if fault.kind == "missing":
-        return f"{location}: missing key {show(dotted)}"
-    return f"{location}: {dotted} {fault.problem}; got {show(fault.value)}"

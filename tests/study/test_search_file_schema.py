@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from qipo_ray.config import Document
+from qipo_ray.config.validation import read_document
 from qipo_ray.errors import UserError
-from qipo_ray.study.search_file_schema import read_form
+from qipo_ray.study.search_file_schema import SearchFile
 
 FILE: dict[str, Any] = {
     "name": "little",
@@ -20,7 +21,9 @@ LINES = {("confirm",): "search.yaml:6", ("seeds", "search"): "search.yaml:5"}
 
 
 def read(changes: dict[str, Any]) -> Any:
-    return read_form(Document(FILE | changes, "search.yaml", LINES))
+    return read_document(
+        SearchFile, Document(FILE | changes, "search.yaml", LINES), "a search file"
+    )
 
 
 def test_what_is_left_out_has_its_default() -> None:
@@ -74,4 +77,4 @@ def test_the_first_fault_is_one_line_with_its_location(
 @pytest.mark.parametrize("value", [None, 3, [1], "x"])
 def test_what_is_no_mapping_is_said(value: Any) -> None:
     with pytest.raises(UserError, match=r"^x\.yaml: a search file must be a mapping; got "):
-        read_form(Document(value, "x.yaml"))
+        read_document(SearchFile, Document(value, "x.yaml"), "a search file")
