@@ -24,6 +24,7 @@ WEAK = frozenset(
     those these it its each
     """.split()  # noqa: SIM905 - read as a text
 )
+PACKAGE_LINES = 28_181  # what the package had before the rooms were moved
 SETTING_FILES = 4  # of the package that may name one setting
 
 # The rooms from the ground up, each with what it may import: rooms, or one module of a room. A
@@ -256,7 +257,8 @@ def figures(root: Path) -> list[Figure]:
         Figure("import circles", len(rings), 0, tuple(", ".join(ring) for ring in rings)),
         Figure("class names with two homes", len(classes), 0, _listed(classes)),
         Figure("module names with two homes", len(names), 0, _listed(names)),
-        Figure("lines, with benchmarks and scripts", lines + beside, 29_000),
+        Figure("lines of the package", lines, PACKAGE_LINES),
+        Figure("lines with benchmarks and scripts", lines + beside, None),
         Figure("leaderboard, % of the package's lines", round(100 * board / lines, 1), 15.0),
         Figure(
             "weak names, % of bindings",

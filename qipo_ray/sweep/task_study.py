@@ -34,7 +34,7 @@ class Suggestion:
 
 
 class Study:
-    """Asks for configurations of one task and is told how they ended."""
+    """Suggests configurations of one task, and takes in how they ended."""
 
     def __init__(self, spec: SearchSpec, task: str, journal: Path | None = None) -> None:
         """Begin without facts; ``journal`` is written anew with the first one."""
@@ -71,7 +71,7 @@ class Study:
         """Return the next configuration, or None: the trials or the space are used up.
 
         The paper's comes first, then every point of the grids, then what Optuna suggests. None
-        comes twice: what is known of a repeated one is told to Optuna, and it is asked again.
+        comes twice: Optuna is told the result of a repeated one, and asked again.
         """
         if len(self._facts) >= self.spec.trials:
             return None

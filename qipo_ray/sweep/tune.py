@@ -36,7 +36,7 @@ MAX_FAILURES = 3  # of a trial's actor; it finds its jobs where they are
 
 
 def run_trials(search: SearchState, client: Client, at_once: int, follow: Any) -> None:
-    """Run the search to its end; ``follow`` is told of every trial that starts."""
+    """Run the search to its end; ``follow`` is called with every trial that starts."""
     left = search.trials_left
     if not left:
         return
@@ -90,7 +90,7 @@ class _TrialSource(_NotSaved, Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Nothing: the scheduler hears of it first."""
+        """Nothing: the scheduler comes first."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store is the truth."""

@@ -60,7 +60,7 @@ def from_bytes(data: bytes) -> Checkpoint:
 
 
 def check_job(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> None:
-    """Raise ``CheckpointError`` that names all of ``wanted`` that the checkpoint is not of."""
+    """Raise ``CheckpointError`` that names all of ``expected`` that the checkpoint is not of."""
     actual = {**checkpoint.state, **checkpoint.job}
     wrong = [
         f"{name} {actual.get(name)!r} instead of {value!r}"
@@ -112,7 +112,7 @@ def _form(part: Any, name: str) -> str:
 
 
 def _same_names(actual: Collection[Any], expected: Collection[Any], name: str) -> None:
-    """Raise ``CheckpointError`` unless ``found`` has exactly the keys ``wanted``."""
+    """Raise ``CheckpointError`` unless ``actual`` has exactly the keys ``expected``."""
     for first, second, verb in ((expected, actual, "lacks"), (actual, expected, "has an unknown")):
         odd = [f"{name}.{key}" if name else str(key) for key in first if key not in second]
         if odd:

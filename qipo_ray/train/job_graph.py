@@ -13,7 +13,7 @@ from qipo_ray.train.job_store import JobStore
 
 @dataclass
 class _Entry:
-    """A wanted job, who waits for it, and whose slot it is in."""
+    """A job in the graph, who waits for it, and whose slot it is in."""
 
     job: Job
     subscribers: set[str] = field(default_factory=set)
@@ -38,7 +38,7 @@ class JobGraph:
         self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that can never be done
 
     def add(self, job: Job, subscriber: str) -> None:
-        """Want a job; one of the same snapshot gets the union of their evaluations."""
+        """Add a job for a subscriber; equal ones get the union of their evaluations."""
         entry = self.entries.get(job.snapshot)
         if entry is None:
             entry = self.entries[job.snapshot] = _Entry(job)
@@ -134,18 +134,18 @@ class JobGraph:
         return taken
 
     def _free(self, snapshot: CheckpointRef) -> None:
-        """Take a job out of its slot, and cancel it if nobody waits for it."""
+        """Take a job out of its slot, and forget it if nobody waits for it."""
         entry = self.entries[snapshot]
         entry.owner = None
         if not (entry.subscribers or snapshot in self.done or snapshot in self.failed):
             del self.entries[snapshot]
 
     def settle(self, event: JobEvent) -> bool:
-        """Note the end of a job; return whether the report was one.
+        """Note the end of a job; return whether the event was one.
 
         A job that failed because something upstream is damaged waits until that is trained again.
         """
-        if event.kind not in ("finished", "diverged", "dropped", "failed"):
+        if not event.leaves_slot:
             return False
         job = self.entries[event.snapshot].job
         if event.kind == "failed":

@@ -1,4 +1,4 @@
-"""The queue: who waits for which jobs, and the news that each has not read yet.
+"""The queue: who waits for which jobs, and the events that each has not read yet.
 
 The broker on a cluster and the service in this process both work from it.
 """
@@ -42,7 +42,7 @@ class Inbox:
 class JobQueue:
     """A job graph with an inbox for each subscriber.
 
-    What the store knows already is told as if it had just happened. A job that diverged or failed
+    What is in the store already comes as if it had just happened. A job that diverged or failed
     takes with it all that build on it, under the same reason.
     """
 
@@ -54,7 +54,7 @@ class JobQueue:
         self._setbacks: dict[CheckpointRef, tuple[int, int]] = {}  # how many, and at which update
 
     def submit(self, subscriber: str, jobs: Iterable[Job]) -> None:
-        """Queue jobs for a subscriber, who is told what the store knows of them; idempotent."""
+        """Queue jobs for a subscriber, who gets what the store holds of them; idempotent."""
         jobs = list(jobs)
         self.inboxes.setdefault(subscriber, Inbox())
         for job in jobs:
@@ -73,7 +73,7 @@ class JobQueue:
         return self.serial, [] if inbox is None else inbox.since(last_serial)
 
     def settle(self, event: JobEvent) -> None:
-        """Take in a report on a wanted job and pass it on."""
+        """Take in an event of a job and pass it on."""
         snapshot = event.snapshot
         job = self.graph.entries[snapshot].job
         self._reached[snapshot] = max(event.updates, self._reached.get(snapshot, 0))

@@ -104,7 +104,7 @@ class JobStore:
     def _checked(
         self, data: bytes, snapshot: CheckpointRef, expected: Mapping[str, Any]
     ) -> Checkpoint:
-        """Return a checkpoint that is of this snapshot and of the job ``wanted``."""
+        """Return a checkpoint that is of this snapshot and of the job ``expected``."""
         with self.refusing(snapshot):
             checkpoint = from_bytes(data)
             check_job(

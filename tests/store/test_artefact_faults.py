@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.store import ArtefactStore
+from qipo_ray.store.artefacts import ArtefactStore
 
 JOB = ("critic", "0123456789abcdef")
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from qipo_ray.store import ArtefactStore, CheckpointInfo
+from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.files import sealed, unsealed
+from qipo_ray.store.manifest import CheckpointInfo
 
 JOB = ("critic", "0123456789abcdef")
 OTHER = ("critic", "fedcba9876543210")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.store import ArtefactStore, StaleToken
+from qipo_ray.store.artefacts import ArtefactStore
+from qipo_ray.store.fencing import StaleToken
 
 JOB = ("behaviour", "0123456789abcdef")
 

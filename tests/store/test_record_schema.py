@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from fixtures.valid_records import SCORE, put, record
 
-from qipo_ray.store import RecordError, validate
+from qipo_ray.store.record_schema import RecordError
+from qipo_ray.store.records import validate
 
 
 def leaves(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

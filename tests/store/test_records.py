@@ -11,9 +11,9 @@ import pytest
 from fixtures.valid_records import put, record
 
 from qipo_ray.errors import UserError
-from qipo_ray.store import RecordError, new_id, read_records, write_record
 from qipo_ray.store.files import sealed
-from qipo_ray.store.records import all_records, unique
+from qipo_ray.store.record_schema import RecordError
+from qipo_ray.store.records import all_records, new_id, read_records, unique, write_record
 
 
 def test_ids_depend_on_each_part() -> None:

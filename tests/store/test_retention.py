@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.store import ArtefactStore
+from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.retention import is_pinned, mark, marked, pin, unmark
 
 JOB = ("critic", "0123456789abcdef")

@@ -11,7 +11,7 @@ import pytest
 from qipo_ray.config import STAGES
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.store import validate
+from qipo_ray.store.records import validate
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train import runner as host_module

@@ -11,6 +11,11 @@ Tasks = Annotated[
     list[str], typer.Argument(metavar="TASK...", help="D4RL ids, or patterns like 'hopper-*-v2'.")
 ]
 
+Source = Annotated[str, typer.Argument(metavar="FILE|TASK", help="A data file, or a task's own.")]
+TaskOfFile = Annotated[
+    str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
+]
+
 
 def get(
     tasks: Tasks,
@@ -54,12 +59,8 @@ def list_tasks(
 
 
 def show(
-    source: Annotated[
-        str, typer.Argument(metavar="FILE|TASK", help="A data file, or a task's own.")
-    ],
-    task: Annotated[
-        str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
-    ] = None,
+    source: Source,
+    task: TaskOfFile = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", metavar="SVG", help="Draw it into this file, too.")
     ] = None,
@@ -70,12 +71,8 @@ def show(
 
 
 def verify(
-    source: Annotated[
-        str, typer.Argument(metavar="FILE|TASK", help="A data file, or a task's own.")
-    ],
-    task: Annotated[
-        str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
-    ] = None,
+    source: Source,
+    task: TaskOfFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> str:
     """Check a data file: hash, contents, actions, episode ends, and a replay in the simulator.

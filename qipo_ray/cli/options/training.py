@@ -8,6 +8,12 @@ from typing import Annotated
 
 import typer
 
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")]
+Log = Annotated[
+    str | None,
+    typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
+]
+
 
 def train(
     task: Annotated[
@@ -32,16 +38,11 @@ def train(
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE", help="The data, or minari:ID.")
     ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")
-    ] = os.cpu_count() or 1,
+    jobs: Jobs = os.cpu_count() or 1,
     device: Annotated[
         str, typer.Option("--device", help="cpu, cuda or cuda:1; bit-equal resumes on the CPU.")
     ] = "cpu",
-    log: Annotated[
-        str | None,
-        typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
-    ] = None,
+    log: Log = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     explain: Annotated[
         bool,
@@ -91,10 +92,7 @@ def sweep(
     extend: Annotated[
         bool, typer.Option("--extend", help="Go on with a changed specification.")
     ] = False,
-    log: Annotated[
-        str | None,
-        typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
-    ] = None,
+    log: Log = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> str:
     """Search the space of FILE, confirm the best on fresh seeds, and print the leaderboard.
@@ -121,9 +119,7 @@ def learning(
         bool,
         typer.Option("--paper-form", help="Beside it the paper's form, 20 CPU minutes a task."),
     ] = False,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")
-    ] = os.cpu_count() or 1,
+    jobs: Jobs = os.cpu_count() or 1,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print Markdown instead of a table.")
