@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+CORES = os.cpu_count() or 1
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")]
 Log = Annotated[
     str | None,
@@ -38,7 +39,7 @@ def train(
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE", help="The data, or minari:ID.")
     ] = None,
-    jobs: Jobs = os.cpu_count() or 1,
+    jobs: Jobs = CORES,
     device: Annotated[
         str, typer.Option("--device", help="cpu, cuda or cuda:1; bit-equal resumes on the CPU.")
     ] = "cpu",
@@ -119,7 +120,7 @@ def learning(
         bool,
         typer.Option("--paper-form", help="Beside it the paper's form, 20 CPU minutes a task."),
     ] = False,
-    jobs: Jobs = os.cpu_count() or 1,
+    jobs: Jobs = CORES,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print Markdown instead of a table.")
