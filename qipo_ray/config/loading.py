@@ -48,12 +48,12 @@ def override(config: Config, overrides: Sequence[str]) -> Config:
     return build(document)
 
 
-def from_dict(mapping: Mapping[str, object], where: str) -> Config:
+def from_dict(mapping: Mapping[str, object], source: str) -> Config:
     """Return the configuration of a full nested mapping, as ``to_document`` gives it.
 
-    ``where`` says in a ``UserError`` where the mapping came from.
+    ``source`` says in a ``UserError`` where the mapping came from.
     """
-    return build(Document(mapping, where))
+    return build(Document(mapping, source))
 
 
 def _with_later(mapping: object) -> object:
