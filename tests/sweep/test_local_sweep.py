@@ -350,11 +350,11 @@ def test_services_that_hang_or_fail_change_nothing(
     over = threading.Event()
 
     def find(name: str) -> SimpleNamespace:
-        def act(shown: object) -> object:
+        def act(logged_run: object) -> object:
             over.wait(0 if name == "mlflow" else None)
             raise OSError("broken pipe")
 
-        return SimpleNamespace(make_logger=act, leave=lambda: None)
+        return SimpleNamespace(make_logger=act, shutdown=lambda: None)
 
     monkeypatch.setattr(dispatcher, "find_service", find)
     monkeypatch.setattr(dispatcher, "CLOSE_S", 1.0)
