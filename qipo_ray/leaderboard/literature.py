@@ -46,16 +46,16 @@ _Task = Annotated[str, AfterValidator(_published_task)]
 _Printed = Annotated[tuple[float, float | None], BeforeValidator(_printed)]
 
 
-class _Schema(BaseModel):
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _Source(_Schema):
+class _Source(_Strict):
     citation: _Text
     url: _Text
 
 
-class _Result(_Schema):
+class _Result(_Strict):
     method: _Text
     source: _Text
     protocol: _Text | None = None
@@ -63,7 +63,7 @@ class _Result(_Schema):
     scores: dict[_Task, _Printed]
 
 
-class _Literature(_Schema):
+class _Literature(_Strict):
     sources: dict[str, _Source]
     results: list[_Result]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import signal
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
+from qipo_ray.train import training_service
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.local_service import LocalTrainingService
 from qipo_ray.train.local_workers import ProcessWorker
@@ -187,3 +189,13 @@ def test_a_cancelled_job_leaves_its_process(make_run: MakeRun, tmp_path: Path) -
         assert all(worker.job is None for worker in service.workers)
         assert service.queue.graph.entries == {}
     assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) != []
+
+
+@pytest.mark.slow
+def test_the_example_of_the_interface_runs(make_run: MakeRun, tmp_path: Path) -> None:
+    with LocalTrainingService(tmp_path) as service:
+        names = {"service": service, "run": make_run()}
+        examples = doctest.DocTestFinder().find(training_service.TrainingService, globs=names)
+        results = [doctest.DocTestRunner().run(example) for example in examples]
+    assert sum(result.attempted for result in results) == 4
+    assert sum(result.failed for result in results) == 0
