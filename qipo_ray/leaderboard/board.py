@@ -12,7 +12,8 @@ from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.formats import WRITERS, BoardDocument
 from qipo_ray.leaderboard.rows import Record, Row, by_setting, collect
 from qipo_ray.leaderboard.tables import Table, counted
-from qipo_ray.leaderboard.views import METRIC, By, views
+from qipo_ray.leaderboard.views import By, views
+from qipo_ray.leaderboard.views.common import METRIC
 from qipo_ray.store.records import all_records, gc_paused
 
 Format = Literal["md", "csv", "html", "latex", "json"]

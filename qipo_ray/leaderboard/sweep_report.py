@@ -17,7 +17,7 @@ import yaml
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.board import Leaderboard, from_records, records_below
 from qipo_ray.leaderboard.costs import Costs, costs_of
-from qipo_ray.leaderboard.figures import FigureGroup, gallery
+from qipo_ray.leaderboard.figures.gallery import FigureGroup, gallery
 from qipo_ray.leaderboard.formats.html import environment, table_data
 from qipo_ray.leaderboard.health import warnings_of
 from qipo_ray.leaderboard.labels import row_labels
@@ -25,7 +25,7 @@ from qipo_ray.leaderboard.provenance import hardware_text
 from qipo_ray.leaderboard.rows import Record, Row, by_setting
 from qipo_ray.leaderboard.tables import Table
 from qipo_ray.leaderboard.trial_results import active_params
-from qipo_ray.leaderboard.views import against_best
+from qipo_ray.leaderboard.views.against_best import against_best
 from qipo_ray.store.records import unique
 
 SPECIFICATION = "sweep.yaml"

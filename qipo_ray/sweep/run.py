@@ -11,7 +11,7 @@ from typing import Literal
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import Leaderboard, leaderboard
-from qipo_ray.leaderboard.figures import intervals
+from qipo_ray.leaderboard.figures.intervals import intervals
 from qipo_ray.leaderboard.rows import by_setting
 from qipo_ray.leaderboard.sweep_report import read_report
 from qipo_ray.store.driver import driving

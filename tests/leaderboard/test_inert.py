@@ -18,9 +18,9 @@ from markdown_it import MarkdownIt
 
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.leaderboard import Leaderboard, from_records
-from qipo_ray.leaderboard.figures import FigureGroup, ReportFigure, intervals
-from qipo_ray.leaderboard.figures.drawing import empty_figure, short_label
-from qipo_ray.leaderboard.figures.intervals import LONGEST_TICK
+from qipo_ray.leaderboard.figures.drawing import ReportFigure, empty_figure, short_label
+from qipo_ray.leaderboard.figures.gallery import FigureGroup
+from qipo_ray.leaderboard.figures.intervals import LONGEST_TICK, intervals
 from qipo_ray.leaderboard.formats.csv import guard
 from qipo_ray.leaderboard.formats.huggingface import results_files
 from qipo_ray.leaderboard.sweep_report import SweepReport

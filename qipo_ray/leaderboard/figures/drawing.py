@@ -142,15 +142,17 @@ def empty_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def panels(count: int, *, height: float = 2.9) -> tuple[Figure, list[Axes]]:
-    """Return a figure with ``count`` equal panels, two in a row once there are several."""
+@contextmanager
+def panels(count: int = 1, *, height: float = 2.9) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Draw in that style: into ``count`` equal panels, two in a row once there are several."""
     columns = min(count, 2)
     rows = -(-count // columns)
-    figure = empty_figure(8.0, height * rows + 0.5)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for spare in axes[count:]:
-        spare.remove()
-    return figure, list(axes[:count])
+    with styled():
+        figure = empty_figure(8.0, height * rows + 0.5)
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for spare in axes[count:]:
+            spare.remove()
+        yield figure, list(axes[:count])
 
 
 def short_label(text: str, longest: int = LONGEST_LABEL) -> str:

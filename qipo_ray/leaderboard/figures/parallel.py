@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures.drawing import (
-    INK,
-    ReportFigure,
-    empty_figure,
-    omitted,
-    short_label,
-    styled,
-)
+from qipo_ray.leaderboard.figures.drawing import INK, ReportFigure, omitted, panels, short_label
 from qipo_ray.leaderboard.figures.scale import Scale
 from qipo_ray.leaderboard.importance import trial_ranks
 from qipo_ray.leaderboard.trial_results import TrialResult
@@ -38,9 +31,7 @@ def parallel(trials: Sequence[TrialResult]) -> ReportFigure | None:
     values = np.array([trial.value for trial in scored], dtype=float)
     low, high = float(values.min()), float(values.max())
     axes = scales[:MAX_AXES]
-    with styled():
-        figure = empty_figure(8.0, 3.6)
-        panel = figure.subplots()
+    with panels(height=3.1) as (figure, (panel,)):
         for trial in reversed(drawn):
             _draw_line(panel, trial, axes, (float(trial.value or 0) - low) / (high - low))
         for x, scale in enumerate(axes):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures.drawing import LineStyle, ReportFigure, empty_figure, styled
+from qipo_ray.leaderboard.figures.drawing import LineStyle, ReportFigure, panels
 from qipo_ray.leaderboard.figures.series import Series
 from qipo_ray.leaderboard.statistics.performance_profile import performance_profile
 from qipo_ray.leaderboard.tables import counted
@@ -31,9 +31,7 @@ def profile(
     margin = 0.05 * (high - low) or 1.0
     thresholds = np.linspace(low - margin, high + margin, POINTS)
     ranked = sorted(complete, key=lambda name: -np.mean([v.mean() for v in scores[name].values()]))
-    with styled():
-        figure = empty_figure(8.0, 4.0)
-        panel = figure.subplots()
+    with panels(height=3.5) as (figure, (panel,)):
         for name in ranked[:MAX_LINES]:
             shares, lows, highs = performance_profile(scores[name], thresholds, generator)
             style = styles[name]

@@ -13,11 +13,9 @@ from qipo_ray.leaderboard.figures.drawing import (
     MAX_PANELS,
     PAPER,
     ReportFigure,
-    empty_figure,
     omitted,
     panels,
     short_label,
-    styled,
 )
 from qipo_ray.leaderboard.figures.scale import Scale
 from qipo_ray.leaderboard.importance import associations
@@ -40,8 +38,7 @@ def slices(trials: Sequence[TrialResult]) -> ReportFigure | None:
     scales = Scale.of_all(scored)
     if not scales:
         return None
-    with styled():
-        figure, axes = panels(len(scales[:MAX_PANELS]), height=2.4)
+    with panels(len(scales[:MAX_PANELS]), height=2.4) as (figure, axes):
         for panel, scale in zip(axes, scales, strict=False):
             _draw(panel, scored, scale)
         handles, names = axes[0].get_legend_handles_labels()
@@ -66,9 +63,7 @@ def importance(
     if not bars:
         return None
     drawn = bars[:MAX_PANELS]
-    with styled():
-        figure = empty_figure(8.0, 0.34 * len(drawn) + 1.2)
-        panel = figure.subplots()
+    with panels(height=0.34 * len(drawn) + 0.7) as (figure, (panel,)):
         for y, bar in enumerate(drawn):
             strong = bar.share > bar.chance
             panel.barh(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from qipo_ray.leaderboard.figures.drawing import MAX_PANELS, panels, short_label, styled
+from qipo_ray.leaderboard.figures.drawing import MAX_PANELS, panels, short_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,8 +39,7 @@ def panel_per_task(
     height: float = 2.9,
 ) -> Figure:
     """Return a figure of the first ``MAX_PANELS`` tasks; ``draw`` fills a panel with a group."""
-    with styled():
-        figure, axes = panels(len([*groups][:MAX_PANELS]), height=height)
+    with panels(len([*groups][:MAX_PANELS]), height=height) as (figure, axes):
         for panel, group in zip(axes, groups.values(), strict=False):
             draw(panel, group)
             panel.set_title(short_label(f"{group[0].task} ({group[0].source})"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -46,11 +45,9 @@ def performance_profile(
 
 def _shares(scores: Scores, thresholds: Floats) -> Floats:
     """Return the shares ``(..., K)``; one threshold at a time, which saves memory."""
-    return np.stack(
-        [mean_last(over_tasks(partial(_share_above, value), scores)) for value in thresholds],
-        axis=-1,
-    )
+    return np.stack([_share_above(value, scores) for value in thresholds], axis=-1)
 
 
-def _share_above(threshold: float, array: Floats) -> Floats:
-    return mean_last(np.where(array > threshold, 1.0, 0.0))
+def _share_above(threshold: float, scores: Scores) -> Floats:
+    above = over_tasks(lambda x: mean_last(np.where(x > threshold, 1.0, 0.0)), scores)
+    return mean_last(above)

@@ -8,15 +8,11 @@ from typing import Literal
 from qipo_ray.leaderboard.aggregate import family_of
 from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import Table
-from qipo_ray.leaderboard.views.against_best import against_best
-from qipo_ray.leaderboard.views.common import METRIC
 from qipo_ray.leaderboard.views.config import by_config
 from qipo_ray.leaderboard.views.family import by_family
 from qipo_ray.leaderboard.views.task import by_task
 
 By = Literal["task", "family", "config"]
-
-__all__ = ["METRIC", "By", "against_best", "views"]
 
 VIEWS: Mapping[By, Callable[[EvalSetting, Sequence[Row]], Table]] = {
     "task": by_task,

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from qipo_ray.leaderboard import from_records
-from qipo_ray.leaderboard.figures import ReportFigure, gallery
+from qipo_ray.leaderboard.figures.drawing import ReportFigure
+from qipo_ray.leaderboard.figures.gallery import gallery
 
 Record = dict[str, Any]
 SPACE: dict[str, Any] = {"policy.beta": {}, "behaviour.path": {}}

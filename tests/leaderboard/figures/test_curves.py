@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures import ReportFigure
 from qipo_ray.leaderboard.figures.curves import points
+from qipo_ray.leaderboard.figures.drawing import ReportFigure
 from qipo_ray.leaderboard.figures.series import series_of
 
 Build = Callable[..., dict[str, Any]]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from qipo_ray.leaderboard import from_records
-from qipo_ray.leaderboard.figures import ReportFigure, gallery
-from qipo_ray.leaderboard.figures.drawing import INK
+from qipo_ray.leaderboard.figures.drawing import INK, ReportFigure
+from qipo_ray.leaderboard.figures.gallery import gallery
 
 Build = Callable[..., dict[str, Any]]
 KINDS = {"intervals", "profile", "curves", "pareto", "budget", "importance", "slices", "parallel"}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qipo_ray.leaderboard import from_records
-from qipo_ray.leaderboard.figures import ReportFigure
+from qipo_ray.leaderboard.figures.drawing import ReportFigure
 from qipo_ray.leaderboard.figures.intervals import intervals
 
 Build = Callable[..., dict[str, Any]]

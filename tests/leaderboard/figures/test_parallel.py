@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures import ReportFigure
+from qipo_ray.leaderboard.figures.drawing import ReportFigure
 
 
 def test_a_line_ends_at_the_score_of_its_trial(figures: dict[str, ReportFigure]) -> None:

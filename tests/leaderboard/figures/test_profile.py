@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures import ReportFigure
+from qipo_ray.leaderboard.figures.drawing import ReportFigure
 
 
 def test_a_profile_is_the_share_of_runs_above_each_score(figures: dict[str, ReportFigure]) -> None:

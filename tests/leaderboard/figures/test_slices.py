@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qipo_ray.leaderboard.figures import ReportFigure
+from qipo_ray.leaderboard.figures.drawing import ReportFigure
 
 
 def test_every_scored_trial_is_a_mark_in_every_panel(figures: dict[str, ReportFigure]) -> None:
