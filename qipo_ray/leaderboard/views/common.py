@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from qipo_ray.leaderboard.aggregate import LESS_IS_BETTER, Aggregate, leading
 from qipo_ray.leaderboard.rows import EvalSetting, Row
+from qipo_ray.leaderboard.statistics.bootstrap import Estimate
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score
 
 METRIC = "D4RL-normalised score: 0 and 100 are the task's two reference returns, more is better"
@@ -120,6 +121,15 @@ def data_notes(rows: Iterable[Row]) -> list[tuple[str, tuple[str, ...]]]:
 def data_note(task: str, notes: Sequence[str]) -> str:
     """Return the notes on a task's data as one sentence."""
     return f"{task}: {'; '.join(notes)}."
+
+
+def row_scores(rows: Sequence[Row], estimates: Sequence[Estimate]) -> list[Score | None]:
+    """Return the scores of rows that compare, the policies that lead in bold."""
+    bold = leading(estimates, [row.method.kind != "data" for row in rows])
+    return [
+        Score.from_spread(row.last, estimate.interval, bold=leads)
+        for row, estimate, leads in zip(rows, estimates, bold, strict=True)
+    ]
 
 
 def statistic_scores(configs: Sequence[Aggregate], key: str) -> list[Score]:

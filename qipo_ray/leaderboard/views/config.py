@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qipo_ray.leaderboard.aggregate import Aggregate, aggregates, leading, row_estimates
+from qipo_ray.leaderboard.aggregate import Aggregate, aggregates, row_estimates
 from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Score, Table
 from qipo_ray.leaderboard.views.common import (
@@ -16,6 +16,7 @@ from qipo_ray.leaderboard.views.common import (
     aggregate_cells,
     aggregate_notes,
     protocol,
+    row_scores,
     statistic_scores,
 )
 
@@ -53,14 +54,7 @@ def _task_scores(task: str, configs: Sequence[Aggregate]) -> list[Score | None]:
     """Return the score of each configuration on one task, those that lead in bold."""
     by_task = [{row.method.task: row for row in config.rows}.get(task) for config in configs]
     rows = [row for row in by_task if row is not None]
-    estimates = row_estimates(rows)
-    bold = leading(estimates, [row.method.kind != "data" for row in rows])
-    scores = iter(
-        [
-            Score.from_spread(row.last, estimate.interval, bold=leads)
-            for row, estimate, leads in zip(rows, estimates, bold, strict=True)
-        ]
-    )
+    scores = iter(row_scores(rows, row_estimates(rows)))
     return [next(scores) if row else None for row in by_task]
 
 

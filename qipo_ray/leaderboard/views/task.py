@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
-from qipo_ray.leaderboard.aggregate import leading, row_estimates
+from qipo_ray.leaderboard.aggregate import row_estimates
 from qipo_ray.leaderboard.labels import config_labels
 from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Footnoted, Score, Table, counted
@@ -20,6 +20,7 @@ from qipo_ray.leaderboard.views.common import (
     data_notes,
     protocol,
     protocol_cells,
+    row_scores,
 )
 
 Footnotes = Sequence[tuple[str, tuple[str, ...]]]  # tasks with the notes on their data
@@ -58,17 +59,12 @@ def by_task(setting: EvalSetting, rows: Sequence[Row]) -> Table:
 
 
 def _scores(rows: Sequence[Row]) -> list[Score | None]:
-    """Return each row's score; the best policies of each task and data file are bold."""
-    estimates = row_estimates(rows)
-    pairs = zip(rows, estimates, strict=True)
-    bold: list[bool] = []
+    """Return each row's score; those of one task and data file compare."""
+    pairs = zip(rows, row_estimates(rows), strict=True)
+    scores: list[Score | None] = []
     for _, group in groupby(pairs, key=lambda pair: (pair[0].method.task, pair[0].method.dataset)):
-        competitors, scores = zip(*group, strict=True)
-        bold += leading(scores, [row.method.kind != "data" for row in competitors])
-    return [
-        Score.from_spread(row.last, estimate.interval, bold=leads)
-        for row, estimate, leads in zip(rows, estimates, bold, strict=True)
-    ]
+        scores += row_scores(*zip(*group, strict=True))
+    return scores
 
 
 def _line(
