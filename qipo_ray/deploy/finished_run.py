@@ -10,7 +10,7 @@ from typing import Any
 from qipo_ray.agent import State
 from qipo_ray.config import Config, from_dict
 from qipo_ray.errors import UserError
-from qipo_ray.store.records import read_record, read_records
+from qipo_ray.store.records import RECORDS, read_records
 from qipo_ray.study.job import CheckpointRef
 from qipo_ray.train.job_store import JobStore
 
@@ -73,7 +73,7 @@ def only_run(path: Path) -> FinishedRun:
 def load_record(path: Path) -> dict[str, Any]:
     """Return the record in a file; ``UserError`` if it is no sound one."""
     try:
-        return read_record(path)
+        return RECORDS.read(path)
     except OSError as problem:
         raise UserError(f"{path}: {problem.strerror}; expected a record's file") from problem
     except ValueError as problem:

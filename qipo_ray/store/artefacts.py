@@ -6,6 +6,7 @@ the manifest. The manifest is published last and deleted first, so what it names
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.store import retention
+from qipo_ray.store.documents import read_or_set_aside
 from qipo_ray.store.fencing import StaleToken, claim, discard, fenced
 from qipo_ray.store.files import (
     check_name,
@@ -31,7 +33,6 @@ from qipo_ray.store.manifest import (
     CheckpointInfo,
     OtherSchema,
     decode,
-    describe,
     encode,
     matches,
 )
@@ -96,15 +97,18 @@ class ArtefactStore:
         with fenced(folder, attempt) as staging:
             retention.unmark(folder, updates, staging)
             old = self.find(stage, key, updates)
-            new = describe(
-                data,
+            digest = hashlib.sha256(data).hexdigest()
+            new = CheckpointInfo(
                 stage=stage,
                 key=key,
                 updates=updates,
                 attempt=attempt,
-                seconds=seconds,
-                cpu_seconds=cpu_seconds,
+                seconds=float(seconds),
                 keep=keep or (old is not None and old.keep),
+                file=f"{updates:09d}-{attempt:06d}-{digest[:12]}.pt",
+                bytes=len(data),
+                sha256=digest,
+                cpu_seconds=cpu_seconds,
             )
             write_bytes(folder / new.file, data, staging=staging)
             write_bytes(_manifest_path(folder, updates), encode(new), staging=staging)
@@ -157,15 +161,7 @@ class ArtefactStore:
     def sidecar(self, stage: str, key: str, name: str) -> Any:
         """Return the JSON document ``name`` of a job, None if there is none or it is damaged."""
         path = self._sidecar_path(stage, key, name)
-        try:
-            raw = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        try:
-            return unsealed(raw)["note"]
-        except (ValueError, KeyError) as problem:
-            set_aside(path, raw, str(problem))
-            return None
+        return read_or_set_aside(path, lambda raw: unsealed(raw)["note"])
 
     def write_sidecar(self, stage: str, key: str, name: str, obj: Any) -> None:
         """Put a JSON document ``name`` beside a job's snapshots, durably; the last one wins."""
@@ -178,19 +174,17 @@ class ArtefactStore:
         """Return a manifest, parsed and raw; sets a damaged one aside."""
         folder = self.folder(stage, key)
         path = _manifest_path(folder, updates)
-        try:
-            raw = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        try:
-            artefact = decode(raw, stage, key, updates)
-        except OtherSchema as problem:
-            logger.warning("%s is left alone: %s", path, problem)
-            return None
-        except ValueError as problem:
-            set_aside(path, raw, str(problem))
-            return None
-        return replace(artefact, keep=artefact.keep or retention.is_pinned(folder, updates)), raw
+
+        def parse(raw: bytes) -> tuple[CheckpointInfo, bytes] | None:
+            try:
+                artefact = decode(raw, stage, key, updates)
+            except OtherSchema as problem:
+                logger.warning("%s is left alone: %s", path, problem)
+                return None
+            keep = artefact.keep or retention.is_pinned(folder, updates)
+            return replace(artefact, keep=keep), raw
+
+        return read_or_set_aside(path, parse)
 
     def _load(self, stage: str, key: str, updates: int) -> tuple[CheckpointInfo, bytes] | None:
         """Return a snapshot whose bytes match its manifest; sets a damaged one aside."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,10 +23,9 @@ from qipo_ray.config.json_types import (
     Utc,
 )
 from qipo_ray.config.validation import Validator
-from qipo_ray.store.files import check_name, sealed, set_aside, unsealed, write_new
+from qipo_ray.store.documents import DocumentType
+from qipo_ray.store.files import check_name
 from qipo_ray.store.record_schema import RecordError, SchemaOne
-
-logger = logging.getLogger(__name__)
 
 INTENT_SCHEMA = 1
 FOLDER = "trials"
@@ -62,6 +60,8 @@ def trial_id(sweep: str, task: str, config_hash: str) -> str:
 
 def validate_intent(intent: dict[str, Any]) -> None:
     """Raise ``RecordError`` naming the first field that breaks schema 1."""
+    if intent.get("schema") != INTENT_SCHEMA:
+        raise RecordError(f"intent.schema: expected {INTENT_SCHEMA}")
     INTENT.check(intent, "intent")
     if intent["id"] != trial_id(intent["sweep"], intent["task"], intent["config_hash"]):
         raise RecordError(
@@ -75,26 +75,16 @@ def validate_intent(intent: dict[str, Any]) -> None:
         raise RecordError(f"intent.rungs: expected rising updates; got {intent['rungs']!r:.60}")
 
 
+INTENTS = DocumentType("intent", validate_intent, may_differ=["written"])
+
+
 def write_intent(root: Path, intent: dict[str, Any]) -> Path:
     """Return ``<root>/trials/<id>.json`` once the intent is durable there.
 
     One that is equal but for ``written`` may be there already, and stays. ``RecordError`` for an
     invalid intent, and for another one under the same id. A damaged one is set aside.
     """
-    validate_intent(intent)
-    path = Path(root) / FOLDER / f"{intent['id']}.json"
-    data = sealed(intent)
-    while True:
-        try:
-            write_new(path, data)
-            return path
-        except FileExistsError:
-            old = _read_or_set_aside(path)
-        if old is not None:
-            for name, value in unsealed(data).items():
-                if name != "written" and old[name] != value:
-                    raise RecordError(f"intent.{name}: {path} holds another value; never replaced")
-            return path
+    return INTENTS.write(Path(root) / FOLDER, intent)
 
 
 def read_intents(root: Path) -> list[dict[str, Any]]:
@@ -105,7 +95,7 @@ def read_intents(root: Path) -> list[dict[str, Any]]:
     intents = []
     for path in sorted((Path(root) / FOLDER).glob("*.json")):
         if not path.name.startswith("."):
-            intent = _read_or_set_aside(path)
+            intent = INTENTS.read_or_set_aside(path)
             if intent is not None:
                 intents.append(intent)
     return sorted(intents, key=lambda intent: (intent["task"], intent["position"], intent["id"]))
@@ -114,36 +104,7 @@ def read_intents(root: Path) -> list[dict[str, Any]]:
 def read_intent(root: Path, trial: str) -> dict[str, Any]:
     """Return one trial's intent; ``FileNotFoundError`` if there is none or it is damaged."""
     path = Path(root) / FOLDER / f"{check_name(trial)}.json"
-    intent = _read_or_set_aside(path)
+    intent = INTENTS.read_or_set_aside(path)
     if intent is None:
         raise FileNotFoundError(f"{path}: no intent")
-    return intent
-
-
-def _read_or_set_aside(path: Path) -> dict[str, Any] | None:
-    """Return the intent in a file; None if it is gone or was damaged and is now set aside."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        return _verified(path, raw)
-    except ValueError as problem:
-        set_aside(path, raw, str(problem))
-        return None
-
-
-def look(path: Path) -> dict[str, Any]:
-    """Return the intent in a file, which stays as it is; ``ValueError`` if it is damaged."""
-    return _verified(path, path.read_bytes())
-
-
-def _verified(path: Path, raw: bytes) -> dict[str, Any]:
-    """Return the intent in ``raw``, read at ``path``; ``ValueError`` if damaged or another's."""
-    intent = unsealed(raw)
-    if intent.get("schema") != INTENT_SCHEMA:
-        raise RecordError(f"intent.schema: expected {INTENT_SCHEMA}")
-    validate_intent(intent)
-    if intent["id"] != path.stem:
-        raise RecordError(f"intent.id: {intent['id']} in the file {path.name}")
     return intent

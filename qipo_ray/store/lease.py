@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,10 +27,12 @@ from pydantic import Field
 from qipo_ray.config.json_types import Expected, Flag, NonNegative, Positive
 from qipo_ray.config.validation import Validator, schema_of
 from qipo_ray.errors import UserError
+from qipo_ray.store.background import background
 from qipo_ray.store.files import process_exists, sealed, unsealed, write_bytes, write_new
 
 FOLDER = "driver"
 Clock = Callable[[], float]  # seconds since 1970
+BEAT_EVERY_S = 10.0
 SILENT_S = 60.0  # seconds without a heartbeat after which a driver elsewhere is taken for gone
 
 
@@ -112,6 +115,26 @@ class Lease:
     def _write(self, holder: Holder) -> None:
         write_bytes(_path(self.root, self.attempt), sealed(asdict(holder)))
         self.holder = holder
+
+
+@contextmanager
+def driving(root: Path) -> Iterator[Lease]:
+    """Hold the lease of ``root`` for the length of the block.
+
+    ``LeaseHeld`` at once, naming the holder, if another process has it; ``LeaseLost`` interrupts
+    the block if another has taken it over.
+    """
+    lease = Lease.take(root)
+
+    def beat(over: threading.Event) -> None:
+        while not over.wait(BEAT_EVERY_S):
+            lease.beat()
+
+    try:
+        with background(beat):
+            yield lease
+    finally:
+        lease.release()
 
 
 def driver(root: Path, clock: Clock = time.time) -> Holder | None:

@@ -38,33 +38,6 @@ class CheckpointInfo:
 MANIFEST = Validator(schema_of(CheckpointInfo))
 
 
-def describe(
-    data: bytes,
-    *,
-    stage: str,
-    key: str,
-    updates: int,
-    attempt: int,
-    seconds: float,
-    keep: bool,
-    cpu_seconds: float | None = None,
-) -> CheckpointInfo:
-    """Return the manifest of ``data``; its file's name differs whenever attempt or data do."""
-    digest = hashlib.sha256(data).hexdigest()
-    return CheckpointInfo(
-        stage=stage,
-        key=key,
-        updates=updates,
-        attempt=attempt,
-        seconds=float(seconds),
-        keep=keep,
-        file=f"{updates:09d}-{attempt:06d}-{digest[:12]}.pt",
-        bytes=len(data),
-        sha256=digest,
-        cpu_seconds=cpu_seconds,
-    )
-
-
 def encode(artefact: CheckpointInfo) -> bytes:
     """Return the manifest's JSON, sealed with a check sum of its own."""
     return sealed({"schema": SCHEMA, **asdict(artefact)})

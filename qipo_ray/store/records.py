@@ -15,26 +15,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from qipo_ray.errors import UserError
-from qipo_ray.store.files import sealed, set_aside, unsealed, write_new
-from qipo_ray.store.record_schema import RECORD, SCHEMA, RecordError
+from qipo_ray.store.documents import DocumentType
+from qipo_ray.store.record_schema import RECORD, RecordError
 
 logger = logging.getLogger(__name__)
 
 SKIPPED = {"artefacts", "tensorboard", "ray", "wandb"}  # large folders that hold no records
 IDENTITY = itemgetter("sweep", "purpose", "task", "config_hash", "seed")
 Record = TypeVar("Record", bound=Mapping[str, Any])
-
-__all__ = [
-    "SCHEMA",
-    "RecordError",
-    "all_records",
-    "new_id",
-    "read_record",
-    "read_records",
-    "unique",
-    "validate",
-    "write_record",
-]
 
 
 def new_id(sweep: str, purpose: str, task: str, config_hash: str, seed: int) -> str:
@@ -55,27 +43,16 @@ def validate(record: dict[str, Any]) -> None:
         raise RecordError(f"record.reason: missing for a run that {record['state']}")
 
 
+RECORDS = DocumentType("record", validate)
+
+
 def write_record(root: Path, record: dict[str, Any]) -> Path:
     """Return ``<root>/records/<id>.json`` once the record is durable there.
 
     An equal record that is already there is fine. ``RecordError`` for an invalid record, and for
     a different one under the same id, which stays as it is. A damaged one is set aside.
     """
-    validate(record)
-    path = Path(root) / "records" / f"{record['id']}.json"
-    data = sealed(record)
-    while True:
-        try:
-            write_new(path, data)
-            return path
-        except FileExistsError:
-            old = _read_or_set_aside(path)
-        if old is not None:
-            new = unsealed(data)
-            for name in new:
-                if name in old and old[name] != new[name]:  # else older than the field
-                    raise RecordError(f"record.{name}: {path} holds another value; never replaced")
-            return path
+    return RECORDS.write(Path(root) / "records", record)
 
 
 def read_records(root: Path) -> list[dict[str, Any]]:
@@ -101,7 +78,7 @@ def all_records(root: Path) -> list[dict[str, Any]]:
     with gc_paused():
         for path in record_files(root):
             try:
-                records.append(_load(path))
+                records.append(RECORDS.read(path))
             except FileNotFoundError:
                 continue  # set aside by a writer meanwhile
             except (ValueError, OSError) as problem:
@@ -168,35 +145,3 @@ def record_files(root: Path) -> Iterator[str]:
             for name in sorted(names):
                 if name.endswith(".json") and not name.startswith("."):
                     yield os.path.join(folder, name)
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Return the verified record in a file; ``ValueError`` if it is damaged or another's."""
-    return _load(str(path))
-
-
-def _load(path: str) -> dict[str, Any]:
-    with open(path, "rb", buffering=0) as file:
-        return _verified(os.path.basename(path), file.read())
-
-
-def _verified(name: str, raw: bytes) -> dict[str, Any]:
-    """Return the record in ``raw``, read from ``name``; ``ValueError`` if damaged or another's."""
-    record = unsealed(raw)
-    validate(record)
-    if name != f"{record['id']}.json":
-        raise RecordError(f"record.id: {record['id']} in the file {name}")
-    return record
-
-
-def _read_or_set_aside(path: Path) -> dict[str, Any] | None:
-    """Return the record in a file; None if it is gone or was damaged and is now set aside."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        return _verified(path.name, raw)
-    except ValueError as problem:
-        set_aside(path, raw, str(problem))
-        return None

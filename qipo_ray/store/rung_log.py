@@ -80,7 +80,10 @@ class RungLog:
         A last line without an end is left out; other damaged lines are left out with a warning.
         """
         newest, counted, entries = 0, set(), []
-        for line in self._lines():
+        for number, line in self._lines():
+            if isinstance(line, ValueError):
+                logger.warning("%s:%d is skipped: %s", self.path, number, line)
+                continue
             if line["attempt"] < newest:
                 continue
             newest = line["attempt"]
@@ -91,38 +94,26 @@ class RungLog:
 
     def faults(self) -> list[tuple[int, str]]:
         """Return number and fault of every whole line that ``read`` leaves out as damaged."""
-        try:
-            *lines, _ = self.path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return []
-        faults = []
-        for number, line in enumerate(lines, start=1):
-            try:
-                if line:
-                    _decode(line)
-            except ValueError as problem:
-                faults.append((number, str(problem)))
-        return faults
+        return [(i, str(line)) for i, line in self._lines() if isinstance(line, ValueError)]
 
     def torn(self) -> bool:
         """Return whether the last line has no end: it is being written, or its writer died."""
-        try:
-            raw = self.path.read_bytes()
-        except FileNotFoundError:
-            return False
-        return bool(raw) and not raw.endswith(b"\n")
+        return bool(self._content().rpartition(b"\n")[2])
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
+    def _content(self) -> bytes:
         try:
-            raw = self.path.read_bytes()
+            return self.path.read_bytes()
         except FileNotFoundError:
-            return
-        for number, line in enumerate(raw.split(b"\n")[:-1], start=1):
-            try:
-                if line:
-                    yield _decode(line)
-            except ValueError as problem:
-                logger.warning("%s:%d is skipped: %s", self.path, number, problem)
+            return b""
+
+    def _lines(self) -> Iterator[tuple[int, dict[str, Any] | ValueError]]:
+        """Yield number and content, or fault, of every whole line but empty ones."""
+        for number, line in enumerate(self._content().split(b"\n")[:-1], start=1):
+            if line:
+                try:
+                    yield number, _decode(line)
+                except ValueError as problem:
+                    yield number, problem
 
     def _append(self, content: dict[str, Any]) -> None:
         make_folder(self.path.parent)
@@ -141,10 +132,7 @@ class RungLog:
 
     def _cut(self) -> None:
         """Cut a last line without an end, and keep it aside."""
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            return
+        content = self._content()
         torn = content.rpartition(b"\n")[2]
         if torn:
             aside = self.path.with_name(self.path.name + ".torn")

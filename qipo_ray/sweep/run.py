@@ -14,8 +14,8 @@ from qipo_ray.leaderboard import Leaderboard, leaderboard
 from qipo_ray.leaderboard.figures.intervals import intervals
 from qipo_ray.leaderboard.rows import by_setting
 from qipo_ray.leaderboard.sweep_report import read_report
-from qipo_ray.store.driver import driving
 from qipo_ray.store.files import write_bytes
+from qipo_ray.store.lease import driving
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.confirm import confirm_runs
 from qipo_ray.sweep.dashboard import Dashboard

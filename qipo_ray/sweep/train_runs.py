@@ -13,7 +13,7 @@ from typing import Any
 from qipo_ray.config import Config, config_hash
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
-from qipo_ray.store.driver import driving
+from qipo_ray.store.lease import driving
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import CheckpointRef, Job, Run
 from qipo_ray.study.job_events import JobEvent

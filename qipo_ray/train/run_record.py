@@ -14,7 +14,8 @@ from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, behaviour_score
 from qipo_ray.evaluation.score import EvalProtocol, env_seeds_text
 from qipo_ray.store.fencing import newest_token
-from qipo_ray.store.records import SCHEMA, new_id
+from qipo_ray.store.record_schema import SCHEMA
+from qipo_ray.store.records import new_id
 from qipo_ray.study.job import Job, Run
 from qipo_ray.study.job_events import Score
 from qipo_ray.train.job_store import JobStore

@@ -14,7 +14,7 @@ from qipo_ray.store.artefacts import MANIFEST
 from qipo_ray.store.files import sha256_file, unsealed
 from qipo_ray.store.lease import Holder
 from qipo_ray.store.manifest import CheckpointInfo, OtherSchema, decode
-from qipo_ray.store.records import read_record, record_files
+from qipo_ray.store.records import RECORDS, record_files
 from qipo_ray.store.rung_log import RungLog
 
 JOB = re.compile(r"(?P<stage>[a-z]{1,32})-(?P<key>[0-9a-f]{16})")
@@ -90,8 +90,8 @@ def audit_files(
     audit = Audit(root)
     _read_leases(audit)
     before = _driver(root)
-    audit.records = list(_documents(audit, "records", read_record))
-    audit.intents = list(_documents(audit, intents.FOLDER, intents.look))
+    audit.records = list(_documents(audit, "records", RECORDS.read))
+    audit.intents = list(_documents(audit, intents.FOLDER, intents.INTENTS.read))
     audit.intents.sort(key=lambda intent: (intent["task"], intent["position"], intent["id"]))
     _read_rung_log(audit)
     jobs = audit.names(root / "artefacts")

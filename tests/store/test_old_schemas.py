@@ -9,7 +9,8 @@ import pytest
 from qipo_ray.leaderboard import from_records
 from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.intents import read_intents
-from qipo_ray.store.records import SCHEMA, read_records
+from qipo_ray.store.record_schema import SCHEMA
+from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
 
 FIXTURES = Path(__file__).parent / "fixtures"

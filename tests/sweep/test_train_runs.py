@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from qipo_ray.config import Config
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
-from qipo_ray.store.driver import driving
+from qipo_ray.store.lease import driving
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
