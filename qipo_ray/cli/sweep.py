@@ -51,7 +51,7 @@ def sweep(
     services = parse_services(log)
     root = writable(results.expanduser().resolve() / spec.name)
 
-    occasion = RunContext(
+    context = RunContext(
         sweep=spec.name,
         trial=None,
         purpose="search",
@@ -62,7 +62,7 @@ def sweep(
     chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"
     options = Options(chosen, extend, address, at_once, services)
     with out.live(f"sweep {spec.name}") as live:
-        board = run_sweep(spec, root, datasets, occasion, options, _Screen(live))
+        board = run_sweep(spec, root, datasets, context, options, _Screen(live))
     if json:
         out.write(board.document("json"))
         return

@@ -71,7 +71,7 @@ def train_missing(
     services: Sequence[str] = (),
 ) -> None:
     """Train what is missing of a configuration over seeds, with a view of how far it is."""
-    occasion = RunContext(
+    context = RunContext(
         sweep="train",
         trial=None,
         purpose="single",
@@ -79,7 +79,7 @@ def train_missing(
         command=invocation.command,
         started=now(),
     )
-    todo = plan_runs(dataset, config, seeds, root, occasion)
+    todo = plan_runs(dataset, config, seeds, root, context)
     if todo.missing:
         workers = min(jobs, len(todo.missing))  # a run is a chain of jobs
         _check_memory(config, dataset, workers, device)

@@ -40,7 +40,7 @@ from qipo_ray.verify import verify
 
 pytestmark = pytest.mark.slow  # one sweep of some seconds serves all
 
-OCCASION = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
+CONTEXT = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
 
 
 class Quiet:
@@ -93,7 +93,7 @@ def sweep(point: Dataset) -> Sweep:
     ) -> tuple[Leaderboard, Quiet]:
         screen = Quiet()
         options = Options("local", extend, None, None, services)
-        return run_sweep(spec, root, {"point": point}, OCCASION, options, screen), screen
+        return run_sweep(spec, root, {"point": point}, CONTEXT, options, screen), screen
 
     return run
 
@@ -205,7 +205,7 @@ def test_an_extension_may_leave_a_task(
     shutil.copytree(ended[0], root)
     next((root / "records").glob("*.json")).unlink()
     other = replace(spec, tasks=("maze2d-umaze",))
-    search = SearchState(other, root, 2, {"maze2d-umaze": point}, OCCASION, lambda words: None)
+    search = SearchState(other, root, 2, {"maze2d-umaze": point}, CONTEXT, lambda words: None)
     assert search.trials == {} and search.trials_left == 6
 
 
