@@ -6,9 +6,9 @@ import importlib
 import logging
 import secrets
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from qipo_ray.distributed.client import BROKER, Client
@@ -37,7 +37,7 @@ class _WorkerSettings:
     slots: int
 
 
-class RayTrainingService:
+class RayTrainingService(AbstractContextManager["RayTrainingService"]):
     """Workers that train the jobs of clients; a context manager that ends all it started."""
 
     def __init__(self, cluster: Cluster, settings: _WorkerSettings, workers: int) -> None:
@@ -78,16 +78,7 @@ class RayTrainingService:
         )
         return cls(cluster, settings, cluster.workers)
 
-    def __enter__(self) -> RayTrainingService:
-        """Return the service."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the service."""
         self.close()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from types import TracebackType
 
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
@@ -17,7 +17,7 @@ from qipo_ray.train.training_service import EVERYONE
 POLL_S = 5.0  # longest wait for an event of another process
 
 
-class LocalTrainingService:
+class LocalTrainingService(AbstractContextManager["LocalTrainingService"]):
     """One job per process at a time; with one process all happens in this one.
 
     It trains while a subscriber polls. Leaving the ``with`` block saves the jobs in hand.
@@ -32,16 +32,7 @@ class LocalTrainingService:
             self.workers.append(worker(f"worker-{number}", root, device))
         self._seen: dict[str, int] = {}
 
-    def __enter__(self) -> LocalTrainingService:
-        """Return the service."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Save the jobs in hand and end the processes."""
         self.close()
 
