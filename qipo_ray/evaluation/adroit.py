@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.evaluation._robotics import make_robotics
-from qipo_ray.evaluation.camera import Camera
 from qipo_ray.evaluation.env import EnvStep, RestorableFrom
+from qipo_ray.evaluation.mujoco_env import GymnasiumEnv, make_robotics
 
 _DROPPED = 0.075  # height of a pen that is dropped
 
@@ -35,23 +34,16 @@ _VIEWS: dict[str, dict[str, Any]] = {  # metres and degrees
 }
 
 
-class AdroitEnv:
+class AdroitEnv(GymnasiumEnv):
     """One environment ``name``, such as AdroitHandPen-v1, without time limit."""
 
     restorable_from: RestorableFrom = "episode_start"
 
     def __init__(self, name: str) -> None:
         """Make the environment."""
-        self._environment = make_robotics(name)
-        self._core: Any = self._environment.unwrapped
+        super().__init__(make_robotics(name), **_VIEWS[name])
         self._name, self._is_pen = name, name == "AdroitHandPen-v1"
-        self.action_size = int(self._core.action_space.shape[0])
         self.success_steps = _GOAL_STEPS[name]
-        self._camera: Camera | None = None
-
-    def reset(self, seed: int) -> NDArray[np.floating]:
-        """Return the first observation ``(S,)``."""
-        return self._environment.reset(seed=seed)[0]
 
     def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(A,)`` does."""
@@ -66,18 +58,6 @@ class AdroitEnv:
         qpos = self._at_rest(observation.astype(np.float64))
         self._core.set_state(qpos, np.zeros(self._core.model.nv))
         return True
-
-    def render(self) -> NDArray[np.uint8]:
-        """Return the hand and what it handles."""
-        if self._camera is None:
-            self._camera = Camera(self._core.model, **_VIEWS[self._name])
-        return self._camera.render(self._core.data)
-
-    def close(self) -> None:
-        """Close the environment."""
-        if self._camera is not None:
-            self._camera.close()
-        self._environment.close()
 
     def _at_rest(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the joints' positions, and move the scene to where it is observed."""

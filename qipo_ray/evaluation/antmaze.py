@@ -10,73 +10,25 @@ goals are D4RL's: the start cell is the origin, a column lies 4 further in x, a 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.evaluation._mujoco import load_mujoco
-from qipo_ray.evaluation.camera import Camera
 from qipo_ray.evaluation.env import EnvStep, RestorableFrom
+from qipo_ray.evaluation.mazes import LAYOUTS, Cell, Maze
+from qipo_ray.evaluation.mujoco_env import MujocoEnv
 
-# ``#`` is wall, ``S`` the start, ``G`` the goal. The eval mazes are others than those of the data.
+# The eval mazes are others than those of the data.
 MAZES = {
-    "antmaze-umaze": (
-        "#####",
-        "#S..#",
-        "###.#",
-        "#G..#",
-        "#####",
-    ),
-    "antmaze-medium": (
-        "########",
-        "#S.##..#",
-        "#..#...#",
-        "##...###",
-        "#..#...#",
-        "#.#..#.#",
-        "#...#.G#",
-        "########",
-    ),
-    "antmaze-large": (
-        "############",
-        "#S...#.....#",
-        "#.##.#.#.#.#",
-        "#......#...#",
-        "#.####.###.#",
-        "#..#.#.....#",
-        "##.#.#.#.###",
-        "#..#...#.G.#",
-        "############",
-    ),
-    "antmaze-eval-umaze": (
-        "#####",
-        "#..S#",
-        "#.###",
-        "#..G#",
-        "#####",
-    ),
-    "antmaze-eval-medium": (
-        "########",
-        "#S....G#",
-        "#.#.##.#",
-        "#....#.#",
-        "###..###",
-        "#......#",
-        "#..##..#",
-        "########",
-    ),
-    "antmaze-eval-large": (
-        "############",
-        "#S.#...#.G.#",
-        "##.###.#.#.#",
-        "#..#.#.....#",
-        "#.##.#..##.#",
-        "#......#...#",
-        "#.##.#.#.###",
-        "#....#.....#",
-        "############",
-    ),
+    "antmaze-umaze": Maze(LAYOUTS["umaze"], goal=(3, 1)),
+    "antmaze-medium": Maze(LAYOUTS["medium"], goal=(6, 6)),
+    "antmaze-large": Maze(LAYOUTS["large"], goal=(7, 9)),
+    "antmaze-eval-umaze": Maze(LAYOUTS["eval-umaze"], goal=(3, 3), start=(1, 3)),
+    "antmaze-eval-medium": Maze(LAYOUTS["eval-medium"], goal=(1, 6)),
+    "antmaze-eval-large": Maze(LAYOUTS["eval-large"], goal=(1, 9)),
 }
 
 CELL = 4.0  # metres
@@ -88,15 +40,13 @@ _MOTOR = "30"  # torque at an action of 1
 _CONTACT = "0.8 0.8 0.01"  # MuJoCo's solimp
 
 
-def centres(name: str, mark: str) -> NDArray[np.float64]:
-    """Return where the cells with a mark lie in D4RL's frame, ``(C, 2)``."""
-    rows = MAZES[name]
-    cells = [(c, r) for r, row in enumerate(rows) for c, tile in enumerate(row) if tile == mark]
-    (start,) = [(row.index("S"), r) for r, row in enumerate(rows) if "S" in row]
-    return CELL * (np.array(cells, dtype=np.float64) - start)
+def centres(maze: Maze, cells: Sequence[Cell]) -> NDArray[np.float64]:
+    """Return where cells of a maze lie in D4RL's frame, ``(C, 2)``."""
+    offsets = np.array(cells, dtype=np.float64) - maze.start
+    return CELL * offsets[:, ::-1]
 
 
-class AntmazeEnv:
+class AntmazeEnv(MujocoEnv):
     """An ant in the maze ``name``; the reward is 1 at the goal, where the episode ends.
 
     The goal is drawn anew for each episode, as in antmaze v2.
@@ -109,11 +59,10 @@ class AntmazeEnv:
     def __init__(self, name: str) -> None:
         """Build the model."""
         self._mujoco = load_mujoco()
-        self._model = self._mujoco.MjModel.from_xml_string(_model(name))
-        self._data = self._mujoco.MjData(self._model)
-        (self._goal_cell,) = centres(name, "G")
+        model = self._mujoco.MjModel.from_xml_string(_model(MAZES[name]))
+        super().__init__(model, self._mujoco.MjData(model), distance=_HEIGHT, elevation=-70.0)
+        (self._goal_cell,) = centres(MAZES[name], [MAZES[name].goal])
         self._goal = self._goal_cell
-        self._camera: Camera | None = None
 
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return the first observation ``(29,)``: positions (15), then velocities (14)."""
@@ -142,17 +91,10 @@ class AntmazeEnv:
 
     def render(self) -> NDArray[np.uint8]:
         """Return the ant from above, with what is near it; a green ball is the goal."""
-        if self._camera is None:
-            self._camera = Camera(self._model, distance=_HEIGHT, elevation=-70.0)
         ant_x, ant_y = self._data.qpos[:2].tolist()
         goal_x, goal_y = self._goal.tolist()
         self._camera.look_at(ant_x, ant_y, 0.0)
         return self._camera.render(self._data, (goal_x, goal_y, 0.5))
-
-    def close(self) -> None:
-        """Free the camera, if there is one; MuJoCo frees its memory itself."""
-        if self._camera is not None:
-            self._camera.close()
 
     def _set(self, qpos: NDArray[np.float64], qvel: NDArray[np.float64]) -> None:
         self._mujoco.mj_resetData(self._model, self._data)
@@ -164,7 +106,7 @@ class AntmazeEnv:
         return np.concatenate([self._data.qpos, self._data.qvel])
 
 
-def _model(name: str) -> str:
+def _model(maze: Maze) -> str:
     """Return the model as MuJoCo's XML: Gymnasium's ant, D4RL's numbers, and the walls."""
     import gymnasium.envs.mujoco as gymnasium_mujoco
 
@@ -178,7 +120,7 @@ def _model(name: str) -> str:
         shape.set("solimp", _CONTACT)
     half = CELL / 2
     world = next(root.iter("worldbody"))
-    for x, y in centres(name, "#"):
+    for x, y in centres(maze, maze.walls):
         ElementTree.SubElement(
             world,
             "geom",

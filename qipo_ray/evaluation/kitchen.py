@@ -7,14 +7,11 @@ all four are done.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.evaluation._robotics import make_robotics
-from qipo_ray.evaluation.camera import Camera
 from qipo_ray.evaluation.env import EnvStep, RestorableFrom
+from qipo_ray.evaluation.mujoco_env import GymnasiumEnv, make_robotics
 
 _FIRST = ("microwave", "kettle", "light switch", "slide cabinet")
 ELEMENTS = {
@@ -24,20 +21,20 @@ ELEMENTS = {
 }
 _NOISE = 0.1  # of the robot's specification
 _LAST_AMPLITUDE = 0.005  # of position 29, which gymnasium-robotics does not read
+_VIEW = {"distance": 2.2, "azimuth": 70.0, "elevation": -35.0}  # from behind the robot
 _JOINTS = 9  # of the robot; the other 21 positions are those of objects
 
 
-class KitchenEnv:
+class KitchenEnv(GymnasiumEnv):
     """The kitchen with the four things to do of a task, such as kitchen-mixed."""
 
-    action_size = 9
     success_steps = 1
     restorable_from: RestorableFrom = "episode_start"
 
     def __init__(self, name: str) -> None:
         """Make the environment."""
-        self._environment = make_robotics("FrankaKitchen-v1", robot_noise_ratio=_NOISE)
-        self._core: Any = self._environment.unwrapped
+        environment = make_robotics("FrankaKitchen-v1", robot_noise_ratio=_NOISE)
+        super().__init__(environment, lookat=(-0.2, 0.5, 2.0), **_VIEW)
         from gymnasium_robotics.envs.franka_kitchen import kitchen_env
 
         self._near: float = kitchen_env.BONUS_THRESH
@@ -49,7 +46,6 @@ class KitchenEnv:
         self._noise = _NOISE * amplitudes[_JOINTS:]
         self._rng = np.random.default_rng(0)
         self._remaining = set(self._indices)
-        self._camera: Camera | None = None
 
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return the first observation ``(60,)``."""
@@ -79,24 +75,6 @@ class KitchenEnv:
         robot._last_robot_qpos = positions[:_JOINTS]  # what its velocity control goes on from
         self._remaining = set(self._indices)
         return True
-
-    def render(self) -> NDArray[np.uint8]:
-        """Return the kitchen from behind the robot."""
-        if self._camera is None:
-            self._camera = Camera(
-                self._core.model,
-                lookat=(-0.2, 0.5, 2.0),
-                distance=2.2,
-                azimuth=70.0,
-                elevation=-35.0,
-            )
-        return self._camera.render(self._core.data)
-
-    def close(self) -> None:
-        """Close the environment."""
-        if self._camera is not None:
-            self._camera.close()
-        self._environment.close()
 
     def _observe(self, joints: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the observation: joints as the robot sees them, objects with noise, the goal."""

@@ -8,20 +8,19 @@ contact forces only when asked.
 from __future__ import annotations
 
 import warnings
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.evaluation._mujoco import load_mujoco
-from qipo_ray.evaluation.camera import Camera
 from qipo_ray.evaluation.env import EnvStep, RestorableFrom
+from qipo_ray.evaluation.mujoco_env import GymnasiumEnv, make
 
 _OPTIONS: dict[str, dict[str, Any]] = {"Ant-v4": {"use_contact_forces": True}}
 _MAX_SPEED = 10.0  # Hopper and Walker2d show faster joints as this fast
 
 
-class LocomotionEnv:
+class LocomotionEnv(GymnasiumEnv):
     """One environment ``name``, such as Hopper-v4, without time limit."""
 
     success_steps = 0
@@ -29,24 +28,12 @@ class LocomotionEnv:
 
     def __init__(self, name: str) -> None:
         """Make the environment."""
-        load_mujoco()
-        import gymnasium
-
         with warnings.catch_warnings():
             # v4 is out of date on purpose: it is D4RL's model.
             warnings.filterwarnings("ignore", ".*is out of date", DeprecationWarning)
-            self._environment = gymnasium.make(
-                name, max_episode_steps=-1, disable_env_checker=True, **_OPTIONS.get(name, {})
-            )
-        self._core = cast(Any, self._environment.unwrapped)
+            super().__init__(make(name, **_OPTIONS.get(name, {})), name="track")
         self._hidden = 2 if name.startswith("Ant") else 1  # positions that are not observed
         self._speed_limit = np.inf if name.startswith(("HalfCheetah", "Ant")) else _MAX_SPEED
-        self.action_size = int(self._core.model.nu)
-        self._camera: Camera | None = None
-
-    def reset(self, seed: int) -> NDArray[np.floating]:
-        """Return the first observation ``(S,)``."""
-        return self._environment.reset(seed=seed)[0]
 
     def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(A,)`` does."""
@@ -61,15 +48,3 @@ class LocomotionEnv:
         qvel = observation[size : size + model.nv].astype(np.float64)
         self._core.set_state(qpos, qvel)
         return bool(np.abs(qvel).max() < self._speed_limit)
-
-    def render(self) -> NDArray[np.uint8]:
-        """Return the body, followed from the side."""
-        if self._camera is None:
-            self._camera = Camera(self._core.model, "track")
-        return self._camera.render(self._core.data)
-
-    def close(self) -> None:
-        """Close the environment."""
-        if self._camera is not None:
-            self._camera.close()
-        self._environment.close()

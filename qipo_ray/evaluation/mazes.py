@@ -1,4 +1,4 @@
-"""The mazes of D4RL's maze2d, and what can be asked of one.
+"""The mazes of D4RL, and what can be asked of one of maze2d.
 
 A position is in cells: (row, column). Walls stand 0.2 below the cells that they fill, so a free
 cell reaches from -0.7 to +0.3 around its numbers.
@@ -22,27 +22,23 @@ WALL_SHIFT = 0.2  # of the walls against the cells
 
 @dataclass(frozen=True)
 class Maze:
-    """One maze: ``#`` is wall, ``.`` free, ``G`` the goal of the evaluation."""
+    """One maze: its walls, the goal of the evaluation, and the cell where an ant starts."""
 
-    rows: tuple[str, ...]
+    rows: tuple[str, ...]  # of ``LAYOUTS``
+    goal: Cell
+    start: Cell = (1, 1)
 
     @cached_property
     def walls(self) -> tuple[Cell, ...]:
         """The cells that are filled."""
-        return self._where("#")
-
-    @cached_property
-    def goal(self) -> Cell:
-        """The one goal cell; its centre is the goal."""
-        (goal,) = self._where("G")
-        return goal
+        return self._cells("#")
 
     @cached_property
     def free(self) -> tuple[Cell, ...]:
         """The cells where an episode or a target may lie: the empty ones, then the goal."""
-        return (*self._where("."), self.goal)
+        return (*(cell for cell in self._cells(".") if cell != self.goal), self.goal)
 
-    def _where(self, mark: str) -> tuple[Cell, ...]:
+    def _cells(self, mark: str) -> tuple[Cell, ...]:
         return tuple(
             (r, c) for r, row in enumerate(self.rows) for c, tile in enumerate(row) if tile == mark
         )
@@ -70,83 +66,80 @@ class Maze:
         return (distance <= GOAL_RADIUS).astype(np.float64)
 
 
+# ``#`` is wall, ``.`` free; maze2d and antmaze have the same walls.
+LAYOUTS = {
+    "umaze": (
+        "#####",
+        "#...#",
+        "###.#",
+        "#...#",
+        "#####",
+    ),
+    "medium": (
+        "########",
+        "#..##..#",
+        "#..#...#",
+        "##...###",
+        "#..#...#",
+        "#.#..#.#",
+        "#...#..#",
+        "########",
+    ),
+    "large": (
+        "############",
+        "#....#.....#",
+        "#.##.#.#.#.#",
+        "#......#...#",
+        "#.####.###.#",
+        "#..#.#.....#",
+        "##.#.#.#.###",
+        "#..#...#...#",
+        "############",
+    ),
+    "open": (
+        "#######",
+        "#.....#",
+        "#.....#",
+        "#.....#",
+        "#######",
+    ),
+    "eval-umaze": (
+        "#####",
+        "#...#",
+        "#.###",
+        "#...#",
+        "#####",
+    ),
+    "eval-medium": (
+        "########",
+        "#......#",
+        "#.#.##.#",
+        "#....#.#",
+        "###..###",
+        "#......#",
+        "#..##..#",
+        "########",
+    ),
+    "eval-large": (
+        "############",
+        "#..#...#...#",
+        "##.###.#.#.#",
+        "#..#.#.....#",
+        "#.##.#..##.#",
+        "#......#...#",
+        "#.##.#.#.###",
+        "#....#.....#",
+        "############",
+    ),
+}
+
 # The evaluation mazes are those of D4RL's maze2d-eval tasks: others than those of the data.
 MAZES = {
-    "maze2d-umaze": Maze(
-        (
-            "#####",
-            "#G..#",
-            "###.#",
-            "#...#",
-            "#####",
-        )
-    ),
-    "maze2d-medium": Maze(
-        (
-            "########",
-            "#..##..#",
-            "#..#...#",
-            "##...###",
-            "#..#...#",
-            "#.#..#.#",
-            "#...#.G#",
-            "########",
-        )
-    ),
-    "maze2d-large": Maze(
-        (
-            "############",
-            "#....#.....#",
-            "#.##.#.#.#.#",
-            "#......#...#",
-            "#.####.###.#",
-            "#..#.#.....#",
-            "##.#.#.#.###",
-            "#..#...#.G.#",
-            "############",
-        )
-    ),
-    "maze2d-open": Maze(
-        (
-            "#######",
-            "#.....#",
-            "#..G..#",
-            "#.....#",
-            "#######",
-        )
-    ),
-    "maze2d-eval-umaze": Maze(
-        (
-            "#####",
-            "#..G#",
-            "#.###",
-            "#...#",
-            "#####",
-        )
-    ),
-    "maze2d-eval-medium": Maze(
-        (
-            "########",
-            "#.....G#",
-            "#.#.##.#",
-            "#....#.#",
-            "###..###",
-            "#......#",
-            "#..##..#",
-            "########",
-        )
-    ),
-    "maze2d-eval-large": Maze(
-        (
-            "############",
-            "#..#...#.G.#",
-            "##.###.#.#.#",
-            "#..#.#.....#",
-            "#.##.#..##.#",
-            "#......#...#",
-            "#.##.#.#.###",
-            "#....#.....#",
-            "############",
-        )
-    ),
+    "maze2d-umaze": Maze(LAYOUTS["umaze"], goal=(1, 1)),
+    "maze2d-medium": Maze(LAYOUTS["medium"], goal=(6, 6)),
+    "maze2d-large": Maze(LAYOUTS["large"], goal=(7, 9)),
+    "maze2d-open": Maze(LAYOUTS["open"], goal=(2, 3)),
+    "maze2d-eval-umaze": Maze(LAYOUTS["eval-umaze"], goal=(1, 3)),
+    "maze2d-eval-medium": Maze(LAYOUTS["eval-medium"], goal=(1, 6)),
+    "maze2d-eval-large": Maze(LAYOUTS["eval-large"], goal=(1, 9)),
 }

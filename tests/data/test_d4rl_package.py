@@ -22,7 +22,7 @@ from qipo_ray.data.tasks import get_task, task_ids
 from qipo_ray.data.transitions import Dataset, qlearning_dataset
 from qipo_ray.evaluation import antmaze, kitchen
 from qipo_ray.evaluation.maze2d import PointMass
-from qipo_ray.evaluation.mazes import MAZES
+from qipo_ray.evaluation.mazes import MAZES, Maze
 
 PUBLISHED = [name for name in task_ids() if not get_task(name).generated]
 REGISTERING = ("gym_mujoco", "hand_manipulation_suite", "locomotion", "pointmaze", "kitchen")
@@ -134,12 +134,20 @@ def test_no_task_of_the_families_is_missing(registered) -> None:
     assert with_data == set(PUBLISHED)
 
 
+def marked(maze: Maze, marks: str) -> tuple[str, ...]:
+    """Return a maze's rows as D4RL writes them, with its goal (and an ant's start) in them."""
+    rows = [list(row) for row in maze.rows]
+    for mark, (row, column) in zip(marks, (maze.goal, maze.start), strict=False):
+        rows[row][column] = mark
+    return tuple(map("".join, rows))
+
+
 @pytest.mark.parametrize("name", [name for name in PUBLISHED if name.startswith("maze2d")])
 def test_mazes_of_maze2d(name: str, registered) -> None:
     simulator = get_task(name).simulator
     theirs = registered[name]
     rows = tuple(line.replace("O", ".") for line in theirs["maze_spec"].split("\\"))
-    assert rows == MAZES[simulator.removesuffix("-dense")].rows
+    assert rows == marked(MAZES[simulator.removesuffix("-dense")], "G")
     assert (theirs["reward_type"] == "dense") == simulator.endswith("-dense")
     assert not theirs["reset_target"]
 
@@ -149,7 +157,7 @@ def test_mazes_of_antmaze(name: str, registered) -> None:
     theirs = registered[name]
     marks = {1: "#", 0: ".", "r": "S", "g": "G"}
     rows = tuple("".join(marks[tile] for tile in row) for row in theirs["maze_map"])
-    assert rows == antmaze.MAZES[get_task(name).simulator]
+    assert rows == marked(antmaze.MAZES[get_task(name).simulator], "GS")
     assert (theirs["maze_size_scaling"], theirs["reward_type"]) == (antmaze.CELL, "sparse")
     assert theirs["eval"] and not theirs["non_zero_reset"]
     assert theirs.get("v2_resets", False) == name.endswith("-v2")

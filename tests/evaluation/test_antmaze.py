@@ -34,10 +34,9 @@ def test_every_task_has_its_maze() -> None:
     ],
 )
 def test_d4rls_frame(name, start, goal, free) -> None:
-    assert centres(name, "S").tolist() == [list(start)]
-    assert centres(name, "G").tolist() == [list(goal)]
-    size = sum(map(len, MAZES[name]))
-    assert size - len(centres(name, "#")) == free
+    maze = MAZES[name]
+    assert centres(maze, [maze.start, maze.goal]).tolist() == [list(start), list(goal)]
+    assert sum(map(len, maze.rows)) - len(centres(maze, maze.walls)) == free
     box = AntmazeEnv(name)._model.geom("torso_geom")
     assert box.size[0] == 0.25  # compiles
 
@@ -51,20 +50,20 @@ def test_the_frame_against_gymnasium_robotics(name, robotics_map) -> None:
     from gymnasium_robotics.envs.maze.maze_v4 import Maze
 
     grid = getattr(maps, robotics_map)
-    maze = Maze(grid, 4.0, 0.5)
-    x0, y0 = maze.cell_rowcol_to_xy(np.array([1, 1]))
+    robotics_maze = Maze(grid, 4.0, 0.5)
+    x0, y0 = robotics_maze.cell_rowcol_to_xy(np.array([1, 1]))
     cells = [(r, c) for r, row in enumerate(grid) for c, tile in enumerate(row) if tile == 1]
-    centred = np.array([maze.cell_rowcol_to_xy(np.array(cell)) for cell in cells])
+    centred = np.array([robotics_maze.cell_rowcol_to_xy(np.array(cell)) for cell in cells])
     d4rl_frame = np.stack([centred[:, 0] - x0, y0 - centred[:, 1]], axis=1)
-    assert sorted(d4rl_frame.tolist()) == sorted(centres(name, "#").tolist())
+    walls = centres(MAZES[name], MAZES[name].walls)
+    assert sorted(d4rl_frame.tolist()) == sorted(walls.tolist())
 
 
 def test_walls_stand_where_the_table_says(umaze) -> None:
     model = umaze._model
     boxes = [i for i in range(model.ngeom) if model.geom_type[i] == 6]
-    assert sorted(model.geom_pos[boxes, :2].tolist()) == sorted(
-        centres("antmaze-umaze", "#").tolist()
-    )
+    walls = centres(MAZES["antmaze-umaze"], MAZES["antmaze-umaze"].walls)
+    assert sorted(model.geom_pos[boxes, :2].tolist()) == sorted(walls.tolist())
     # A wall along x = -2 stops a torso that is thrown at it.
     state = umaze.reset(0)
     state[:3], state[15:18] = (-1.0, 0.0, 0.75), (-10.0, 0.0, 0.0)
