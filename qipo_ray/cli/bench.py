@@ -17,7 +17,6 @@ from qipo_ray.cli.score_tables import print_table
 from qipo_ray.cli.train import read_seeds, train_missing
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.leaderboard.formats.markdown import section
-from qipo_ray.store.files import write_bytes
 from qipo_ray.store.records import read_records
 
 MISSED = 1  # exit code
@@ -45,9 +44,7 @@ def learning(
         "learning.md": section(table(outcomes)),
         "learning.json": json_format.dumps(plain(outcomes), indent=2, allow_nan=False) + "\n",
     }
-    for name, text in files.items():
-        write_bytes(root / name, text.encode())
-        out.remark(f"wrote {root / name}")
+    out.write_files({root / name: text.encode() for name, text in files.items()})
     if json or markdown:
         out.write(files["learning.json" if json else "learning.md"])
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -35,7 +34,7 @@ def plan(tasks: list[str], json: bool) -> None:
     planned = entries(tasks)
     if json:
         rows = [asdict(entry) | {"target": str(entry.target)} for entry in planned]
-        out.write(json_format.dumps(rows, indent=2))
+        out.print_json(rows)
         return
     for entry in planned:
         out.write(_lines(entry))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def list_tasks(family: str | None, json: bool, markdown: bool) -> None:
             asdict(task) | {"path": str(path) if path else None}
             for task, path in zip(chosen, paths, strict=True)
         ]
-        out.write(json_format.dumps(rows, indent=2))
+        out.print_json(rows)
         return
     out.print_rows(
         ["task", "family", "simulator", "horizon", "references", "data", "here"],

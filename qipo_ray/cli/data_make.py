@@ -20,9 +20,6 @@ def make(task: str, rows: int | None, seed: int | None, output: Path | None) -> 
     path = output or cache
     if path.exists():
         raise UserError(f"{path} exists; remove it first, or choose another --output")
-    try:
-        with out.progress(f"generating {task}") as report:
-            generate(task, path, rows=rows, seed=seed or 0, progress=report)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
+    with out.writing(path), out.progress(f"generating {task}") as report:
+        generate(task, path, rows=rows, seed=seed or 0, progress=report)
     out.remark(f"wrote {path}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def show(source: str, task: str | None, picture: Path | None, json: bool) -> Non
         _draw(picture, dataset, file_task)
     if json:
         facts["histogram"] = {"counts": counts.tolist(), "borders": borders.tolist()}
-        out.write(json_format.dumps(facts, indent=2, allow_nan=False))
+        out.print_json(facts)
         return
     for key, value in facts.items():
         out.write(f"{key.replace('_', ' '):<18}{_text(value)}")
@@ -39,10 +38,8 @@ def show(source: str, task: str | None, picture: Path | None, json: bool) -> Non
 def _draw(path: Path, dataset: Dataset, task: Task) -> None:
     if path.exists():
         raise UserError(f"{path} exists; remove it first, or choose another --picture")
-    try:
+    with out.writing(path):
         path.write_text(drawn(dataset, task), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
     out.remark(f"wrote {path}")
 
 

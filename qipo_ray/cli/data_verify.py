@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from dataclasses import asdict
 
 import typer
@@ -29,7 +28,7 @@ def verify(source: str, task: str | None, json: bool) -> None:
             "wrong": len(wrong),
             "checks": [asdict(result) for result in checks],
         }
-        out.write(json_format.dumps(document, indent=2))
+        out.print_json(document)
     else:
         for result in checks:
             out.write(f"{result.verdict:<6}{result.name:<11}{result.words}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def evaluate(
     if video is not None and recorder is not None:
         _write(video, recorder)
     if json:
-        out.write(json_format.dumps(rows, indent=2, allow_nan=False))
+        out.print_json(rows)
         return
     titles = ["record", "task", "method", "seed", "recorded", "now", "return", "protocol"]
     out.print_rows(
@@ -77,10 +76,8 @@ def _recorder(path: Path, runs: list[FinishedRun]) -> EpisodeRecorder:
 
 
 def _write(path: Path, recorder: EpisodeRecorder) -> None:
-    try:
+    with out.writing(f"--video {path}"):
         write_bytes(path, recorder.gif())
-    except OSError as error:
-        raise UserError(f"--video {path}: cannot be written ({error.strerror})") from error
     out.remark(f"wrote {path}: {len(recorder.frames)} pictures of the first episode")
 
 

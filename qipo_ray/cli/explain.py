@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from typing import Any
 
 from qipo_ray.cli import output as out
@@ -21,7 +20,7 @@ def explain(preset: str, changes: list[str] | None, json: bool, **_: object) -> 
             "departures": list(left),
             "settings": [_entry(setting) for setting in settings],
         }
-        out.write(json_format.dumps(content, indent=2, allow_nan=False))
+        out.print_json(content)
         return
     titles = ["setting", "value", "from", "the paper has", "meaning"]
     out.print_rows(titles, [_cells(setting) for setting in settings], [False, True, *[False] * 3])

@@ -26,10 +26,8 @@ def export(run: Path, output: Path) -> None:
     finished = only_run(run)
     policy = CheckpointPolicy(finished.config, finished.state())
     data, difference = export_policy(policy, output.suffix, _metadata(finished.record, policy))
-    try:
+    with out.writing(output):
         write_bytes(output, data)
-    except OSError as error:
-        raise UserError(f"{output}: cannot be written ({error.strerror})") from error
     out.remark(
         f"wrote {output}: {len(data):,} bytes; on {CHECK_INPUTS} drawn inputs its actions differ "
         f"from the original's by at most {difference:.2g}"

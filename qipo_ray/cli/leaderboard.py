@@ -13,7 +13,6 @@ from qipo_ray.leaderboard import leaderboard as read
 from qipo_ray.leaderboard.board import FORMATS, Format
 from qipo_ray.leaderboard.formats.huggingface import results_files
 from qipo_ray.leaderboard.views import By
-from qipo_ray.store.files import write_bytes
 from qipo_ray.store.records import gc_paused
 
 
@@ -32,7 +31,10 @@ def leaderboard(
     with gc_paused():
         board = read(results, by, literature=literature)
         if output is not None:
-            _save(_files(board, chosen), output)
+            with out.writing(output, "cannot write there"):
+                output.mkdir(parents=True, exist_ok=True)
+                files = _files(board, chosen).items()
+                out.write_files({output / name: text.encode() for name, text in files})
         if json:
             out.write(board.document("json"))
         elif output is None and chosen:
@@ -59,14 +61,3 @@ def _files(board: Leaderboard, chosen: list[Format | Literal["hf"]]) -> dict[str
     formats = [name for name in chosen if name != "hf"] if chosen else FORMATS
     files = {f"leaderboard.{suffix}": text for suffix, text in board.documents(formats).items()}
     return files | (results_files(board.rows) if "hf" in chosen else {})
-
-
-def _save(files: dict[str, str], folder: Path) -> None:
-    """Write documents durably, or name what stands in the way."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, document in files.items():
-            write_bytes(folder / name, document.encode())
-            out.remark(f"wrote {folder / name}")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot write there ({error.strerror})") from error

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from qipo_ray.cli.text_table import laid_out
+from qipo_ray.errors import UserError
+from qipo_ray.store.files import write_bytes
 
 PIPE_WIDTH = 140  # columns, where stdout is no terminal and COLUMNS is not set
 
@@ -24,6 +28,27 @@ def remark(text: str) -> None:
 def write(text: str) -> None:
     """Print a document on stdout as it is."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def print_json(document: object) -> None:
+    """Print a document on stdout as JSON."""
+    write(json.dumps(document, indent=2, allow_nan=False))
+
+
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """Write files durably, and say so of each."""
+    for path, content in files.items():
+        write_bytes(path, content)
+        remark(f"wrote {path}")
+
+
+@contextmanager
+def writing(label: object, problem: str = "cannot be written") -> Iterator[None]:
+    """Make a ``UserError`` of a failure in the block to write what ``label`` names."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{label}: {problem} ({error.strerror or error})") from error
 
 
 def print_rows(

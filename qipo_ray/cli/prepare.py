@@ -43,13 +43,11 @@ def check(name: str, config: Config, dataset: Dataset) -> None:
 def writable(folder: Path) -> Path:
     """Return the absolute results folder, made if missing; ``UserError`` if it cannot be."""
     root = folder.expanduser().resolve()
-    try:
+    with out.writing(f"--results {folder}", "cannot write there"):
         root.mkdir(parents=True, exist_ok=True)
         probe = root / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
-    except OSError as error:
-        raise UserError(f"--results {folder}: cannot write there ({error.strerror})") from error
     return root
 
 

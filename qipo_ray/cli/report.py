@@ -7,7 +7,6 @@ from pathlib import Path
 from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.sweep_report import read_report
-from qipo_ray.store.files import write_bytes
 
 
 def report(sweep: Path, output: Path | None, figures: Path | None, literature: bool) -> None:
@@ -19,14 +18,7 @@ def report(sweep: Path, output: Path | None, figures: Path | None, literature: b
     files = {page: sweep_report.html().encode()}
     if figures is not None:
         files |= dict(sweep_report.figure_files(figures))
-    _write(files)
-
-
-def _write(files: dict[Path, bytes]) -> None:
     for path, data in files.items():
-        try:
+        with out.writing(path, "cannot write there"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, data)
-        except OSError as error:
-            raise UserError(f"{path}: cannot write there ({error.strerror})") from error
-        out.remark(f"wrote {path}")
+            out.write_files({path: data})

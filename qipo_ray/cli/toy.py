@@ -10,7 +10,6 @@ import typer
 
 from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError, nearest
-from qipo_ray.store.files import write_bytes
 from qipo_ray.validation.cell_runner import run_cells
 from qipo_ray.validation.experiment_report import ExperimentReport, markdown
 from qipo_ray.validation.experiments import EXPERIMENTS
@@ -37,7 +36,8 @@ def toy(experiment: str, seeds: int, quick: bool, results: Path, jobs: int | Non
             processes = jobs or len(os.sched_getaffinity(0))
             outcomes = run_cells(cells, folder / "cells", processes, progress)
         report = chosen.report(outcomes)
-        _save(folder, chosen.title, report)
+        files = {"report.md": markdown(chosen.title, report).encode(), **report.pictures}
+        out.write_files({folder / name: content for name, content in files.items()})
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}") from error
     _show(report)
@@ -45,14 +45,6 @@ def toy(experiment: str, seeds: int, quick: bool, results: Path, jobs: int | Non
     if missed and not quick:
         out.remark(f"{len(missed)} of {len(report.targets)} numbers miss their limit: {missed[0]}")
         raise typer.Exit(MISSED)
-
-
-def _save(folder: Path, title: str, report: ExperimentReport) -> None:
-    """Write the tables as Markdown and the pictures beside them."""
-    files = {"report.md": markdown(title, report).encode(), **report.pictures}
-    for name, content in files.items():
-        write_bytes(folder / name, content)
-        out.remark(f"wrote {folder / name}")
 
 
 def _show(report: ExperimentReport) -> None:

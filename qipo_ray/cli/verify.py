@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from pathlib import Path
 
 import typer
@@ -19,7 +18,7 @@ def verify(sweep: Path, json: bool) -> None:
     with out.progress("verifying") as report:
         verdict = verify_sweep(sweep, report)
     if json:
-        out.write(json_format.dumps(verdict.document(), indent=2))
+        out.print_json(verdict.document())
     else:
         _print(verdict)
     if verdict.faults:

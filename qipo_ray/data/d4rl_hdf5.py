@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +71,7 @@ def _dataset(
     task: Task,
     source: Source,
     digest: str,
-    arrays: dict[str, npt.NDArray],
+    arrays: dict[str, Any],
     notes: list[str],
 ) -> Dataset:
     if "timeouts" not in arrays:
@@ -86,13 +86,8 @@ def _dataset(
         source=source,
         sha256=digest,
         rows=len(arrays["rewards"]),
-        observations=arrays["observations"],
-        actions=arrays["actions"],
-        rewards=arrays["rewards"],
-        terminals=arrays["terminals"],
-        timeouts=arrays["timeouts"],
-        next_observations=arrays.get("next_observations"),
         notes=tuple(notes),
+        **{"next_observations": None, **arrays},
     )
 
 

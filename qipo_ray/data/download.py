@@ -74,7 +74,7 @@ def fetch(
             os.fchmod(part, 0o644)
             os.fsync(part)
             os.replace(_part_path(entry), entry.target)
-            _flush(entry.target.parent)
+            flush(entry.target.parent)
             return entry.target, digest
     except OSError as error:
         path = error.filename or entry.target.parent
@@ -252,8 +252,9 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Return when the file's or folder's content is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

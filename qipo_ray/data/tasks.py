@@ -16,26 +16,11 @@ RewardRule = Literal["return-range", "minus-one", "raw"]
 
 _OTHER_SUITES = ("bullet-", "carla-", "flow-", "minigrid-")
 # What this version can generate; `evaluation.generate` holds one generator for each.
+_POLICIES = ("expert", "medium", "medium-expert", "medium-replay", "random")
 GENERATORS = (
-    "halfcheetah-expert",
-    "halfcheetah-medium",
-    "halfcheetah-medium-expert",
-    "halfcheetah-medium-replay",
-    "halfcheetah-random",
-    "hopper-expert",
-    "hopper-medium",
-    "hopper-medium-expert",
-    "hopper-medium-replay",
-    "hopper-random",
-    "maze2d-large",
-    "maze2d-medium",
-    "maze2d-umaze",
-    "point",
-    "walker2d-expert",
-    "walker2d-medium",
-    "walker2d-medium-expert",
-    "walker2d-medium-replay",
-    "walker2d-random",
+    *(f"{name}-{policy}" for name in ("halfcheetah", "hopper") for policy in _POLICIES),
+    *("maze2d-large", "maze2d-medium", "maze2d-umaze", "point"),
+    *(f"walker2d-{policy}" for policy in _POLICIES),
 )
 
 NEWER = "D4RL has a newer version"  # how the note of an older version begins

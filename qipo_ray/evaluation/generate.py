@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from qipo_ray.data.download import flush
 from qipo_ray.data.tasks import GENERATORS, Task, get_task
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.linear import linear_rows
@@ -114,19 +114,9 @@ def _publish(path: Path, arrays: Arrays, attributes: Mapping[str, str | int]) ->
             file.attrs.update(attributes)
             for name, array in arrays.items():
                 file.create_dataset(name, data=array, compression="gzip", compression_opts=4)
-        _sync(temporary)
+        flush(temporary)
         os.replace(temporary, path)
     except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+        temporary.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Return when the file's or folder's content is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(path.parent)
