@@ -14,9 +14,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from qipo_ray.agent.pack import Member, Pack, State, stream
-from qipo_ray.agent.sampling import ActionSampler, cloned_weights
-from qipo_ray.agent.support import SupportSet, support_actions, support_dtype, support_pool
+from qipo_ray.agent.pack import Member, State, stream
+from qipo_ray.agent.sampling import cloned_weights
+from qipo_ray.agent.support import SupportPack, SupportSet
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.nets import TwinQ
@@ -24,12 +24,6 @@ from qipo_ray.nets.stack import Params
 
 # Departure D24: a run ends where a loss or Q is far beyond what the data allow.
 DIVERGED_AT = 10.0  # times what the rewards allow: there Q has diverged
-
-
-def twin_q(config: Config, data: Tensors) -> TwinQ:
-    """Return the twin-Q network of a configuration."""
-    c = config.critic
-    return TwinQ(data.state_dim, data.action_dim, c.width, c.layers, norm=c.layer_norm)
 
 
 def expectile(values: Tensor, tau: Tensor) -> Tensor:
@@ -46,7 +40,13 @@ def expectile(values: Tensor, tau: Tensor) -> Tensor:
     return (sums / (tau * count + (1 - tau) * (size - count))).amax(-1)
 
 
-class CriticPack(Pack):
+def twin_q(config: Config, data: Tensors) -> TwinQ:
+    """Return the twin-Q network of a configuration."""
+    c = config.critic
+    return TwinQ(data.state_dim, data.action_dim, c.width, c.layers, norm=c.layer_norm)
+
+
+class CriticPack(SupportPack[SupportSet]):
     """Members that learn Q; each holds support actions at the next states of its pool."""
 
     stage = "critic"
@@ -58,12 +58,10 @@ class CriticPack(Pack):
         self.discount, self.target_rule = config.critic.discount, config.critic.target
         largest = float(data.rewards.abs().max()) / (1 - self.discount)
         self.far = DIVERGED_AT * max(1.0, largest, float(data.returns.abs().max()))
-        self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
         self.q = twin_q(config, data)
         self.online = self._stack("online", self.q.shapes, 2, trainable=True)
         self.target = self._stack("target", self.q.shapes, 2)
         self.prior = self._stack("behaviour", self.sampler.network.shapes, saved=False)
-        self.support: list[SupportSet | None] = []
         self.indices: dict[tuple[int, ...], Tensor] = {}  # of some members, on the device
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
@@ -85,19 +83,12 @@ class CriticPack(Pack):
         return self.far
 
     def _changed(self) -> None:
+        super()._changed()
         configs = [member.config.critic for member in self.members]
         self.temperature = self.column([c.temperature for c in configs]).unsqueeze(-1)
         self.expectile = self.column([c.expectile for c in configs]).unsqueeze(-1)
         self.polyak = self.column([c.polyak for c in configs]).repeat_interleave(2, 0)
-        self.support += [None] * (len(self.members) - len(self.support))
         self.indices.clear()
-
-    def pending_sets(self) -> int:
-        """Return how many members have a support set still to come."""
-        return sum(support is None for support in self.support)
-
-    def _forget(self, i: int) -> None:
-        del self.support[i]
 
     def _before(self) -> None:
         for i, member in enumerate(self.members):
@@ -109,26 +100,10 @@ class CriticPack(Pack):
             present = self.support[i]
             if present is None or present.renewal != renewal:
                 self.support[i] = None  # its memory is free before the next is made
-                self.support[i] = self._renew(i, renewal)
+                self.support[i] = self._drawn(i, renewal, self.prior, self.data.next_states)
             if since == 0:  # the target starts at what the regression found
                 rows = slice(2 * i, 2 * i + 2)
                 self.target.flat[rows] = self.online.flat[rows]
-
-    def _renew(self, i: int, renewal: int) -> SupportSet:
-        member = self.members[i]
-        c, dtype = member.config.critic, support_dtype(member.config)
-        generator = stream(member.seed, self.stage, "support", renewal, device=self.data.device)
-        pool = support_pool(self.data.rows, c.pool, generator)
-        actions = support_actions(
-            self.sampler,
-            self.prior.slice(i, i + 1),
-            self.data.next_states,
-            pool,
-            c.support_size,
-            generator,
-            dtype,
-        )
-        return SupportSet(renewal, pool, actions)
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         bootstrapped = [

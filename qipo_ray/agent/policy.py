@@ -19,16 +19,16 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.critic import twin_q
-from qipo_ray.agent.pack import FAR, Member, Pack, State, stream
-from qipo_ray.agent.sampling import ActionSampler, cloned_weights
+from qipo_ray.agent.pack import FAR, Member, State, stream
+from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import (
+    SupportPack,
     SupportSet,
     WeightedSet,
     chunks,
     drift,
     support_actions,
     support_beta,
-    support_dtype,
     support_pool,
     trusted_beta,
 )
@@ -55,7 +55,7 @@ FINITE = 1e20  # beyond it Q has diverged
 PROBES, BEST_OF = 256, 16  # states and actions of the behaviour that the last are measured with
 
 
-class PolicyPack(Pack):
+class PolicyPack(SupportPack[WeightedSet]):
     """Members that improve their policy; each holds the support set of its present round."""
 
     stage = "policy"
@@ -65,14 +65,12 @@ class PolicyPack(Pack):
         super().__init__(config, data)
         self.batch_size = config.policy.batch_size
         self.loss_actions = config.policy.loss_actions
-        self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
         self.network, self.q = self.sampler.network, twin_q(config, data)
         self.online = self._stack("online", self.network.shapes, trainable=True)
         self.ema = self._stack("ema", self.network.shapes)
         self.source = self._stack("sampler", self.network.shapes)  # as the round began
         self.critic = self._stack("critic", self.q.shapes, 2, saved=False)
         self.prior = self._stack("behaviour", self.network.shapes, saved=False)
-        self.support: list[WeightedSet | None] = []
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         prior = cloned_weights(member.config, upstream["behaviour"])
@@ -94,7 +92,7 @@ class PolicyPack(Pack):
         return config.policy.learning_rate
 
     def _changed(self) -> None:
-        self.support += [None] * (len(self.members) - len(self.support))
+        super()._changed()
         self._rest()
 
     def _rest(self) -> None:
@@ -103,13 +101,6 @@ class PolicyPack(Pack):
         rates = [m.config.policy.ema_rate for m in self.members]
         self.ema_rate = self.column([0 if i in resting else r for i, r in enumerate(rates)])
         self.optimiser.rest(resting)
-
-    def pending_sets(self) -> int:
-        """Return how many members have a support set still to come."""
-        return sum(support is None for support in self.support)
-
-    def _forget(self, i: int) -> None:
-        del self.support[i]
 
     def _before(self) -> None:
         for i, member in enumerate(self.members):
@@ -129,25 +120,13 @@ class PolicyPack(Pack):
     @torch.no_grad()
     def _renew(self, i: int, now: int) -> WeightedSet:
         """Return the support set of round ``now``, drawn from the policy as the round began."""
-        member = self.members[i]
-        p, dtype = member.config.policy, support_dtype(member.config)
-        generator = stream(member.seed, self.stage, "support", now, device=self.data.device)
-        pool = support_pool(self.data.rows, p.pool, generator)
+        p = self.members[i].config.policy
         # Departure D9: support actions at s alone; the paper's code renews those at s' unused.
-        actions = support_actions(
-            self.sampler,
-            self.source.slice(i, i + 1),
-            self.data.states,
-            pool,
-            p.support_size,
-            generator,
-            dtype,
-            room=int(p.data_action),
-        )
+        drawn = self._drawn(i, now, self.source, self.data.states, room=int(p.data_action))
         if p.data_action:
             # Departure D17: the paper takes the data's action, too; its code does not.
-            actions[:, -1] = self.data.actions[pool]
-        return self._weighed(i, SupportSet(now, pool, actions))
+            drawn.actions[:, -1] = self.data.actions[drawn.pool]
+        return self._weighed(i, drawn)
 
     def _weighed(self, i: int, drawn: SupportSet) -> WeightedSet:
         """Return the support set with the weights that Q gives its actions, and their health."""

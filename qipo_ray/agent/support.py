@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
+from qipo_ray.agent.pack import Pack, stream
 from qipo_ray.agent.sampling import ActionSampler
-from qipo_ray.config import Config
+from qipo_ray.agent.tensors import Tensors
+from qipo_ray.config import Config, Critic, Policy
 from qipo_ray.flow import effective_sample_size
-from qipo_ray.nets.stack import Params
+from qipo_ray.nets.stack import Params, Stack
 
 CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; part of the draws
 FITTED = 4096  # states that beta is fitted on
@@ -87,6 +90,42 @@ def support_actions(
         drawn = sampler(params, states, noise).view(len(part), size, action_dim)
         actions[start : start + len(part), :size] = drawn
     return actions
+
+
+SetT = TypeVar("SetT", bound=SupportSet)
+
+
+class SupportPack(Pack, Generic[SetT]):
+    """Members that each hold one support set, None before it is drawn."""
+
+    def __init__(self, config: Config, data: Tensors) -> None:
+        super().__init__(config, data)
+        self.sampler = ActionSampler(config, data.state_dim, data.action_dim)
+        self.support: list[SetT | None] = []
+
+    def pending_sets(self) -> int:
+        """Return how many members have a support set still to come."""
+        return sum(support is None for support in self.support)
+
+    def _forget(self, i: int) -> None:
+        del self.support[i]
+
+    def _changed(self) -> None:
+        self.support += [None] * (len(self.members) - len(self.support))
+
+    def _drawn(
+        self, i: int, renewal: int, source: Stack, states: Tensor, room: int = 0
+    ) -> SupportSet:
+        """Return actions of member ``i`` of ``source`` at a pool of ``states (D, S)``."""
+        member, device = self.members[i], self.data.device
+        settings: Critic | Policy = getattr(member.config, self.stage)
+        generator = stream(member.seed, self.stage, "support", renewal, device=device)
+        pool = support_pool(self.data.rows, settings.pool, generator)
+        params, dtype = source.slice(i, i + 1), support_dtype(member.config)
+        actions = support_actions(
+            self.sampler, params, states, pool, settings.support_size, generator, dtype, room
+        )
+        return SupportSet(renewal, pool, actions)
 
 
 def support_beta(values: Tensor, config: Config, renewal: int) -> float:

@@ -22,18 +22,12 @@ class EnvStep(NamedTuple):
     success: bool  # always False in a task without a goal
 
 
-class Env(Protocol):
-    """One episode at a time of one task; it never resets itself."""
+class Simulator(Protocol):
+    """What one episode and many stepped together have in common; of many, it is episode 0."""
 
     action_size: int
     success_steps: int  # steps with ``success`` that an episode needs; 0: the task has no goal
     restorable_from: RestorableFrom
-
-    def reset(self, seed: int) -> NDArray[np.floating]:
-        """Return the first observation ``(S,)`` of a new episode."""
-
-    def step(self, action: NDArray[np.floating]) -> EnvStep:
-        """Return what an action ``(A,)`` in [-1, 1] does."""
 
     def set_state(self, observation: NDArray[np.floating]) -> bool:
         """Take the state of a recorded observation ``(S,)``; False if it does not hold all.
@@ -45,7 +39,17 @@ class Env(Protocol):
         """Return how the state looks now, ``(H, W, 3)``; ``UserError`` if it cannot be drawn."""
 
     def close(self) -> None:
-        """Free what the environment holds."""
+        """Free what is held."""
+
+
+class Env(Simulator, Protocol):
+    """One episode at a time of one task; it never resets itself."""
+
+    def reset(self, seed: int) -> NDArray[np.floating]:
+        """Return the first observation ``(S,)`` of a new episode."""
+
+    def step(self, action: NDArray[np.floating]) -> EnvStep:
+        """Return what an action ``(A,)`` in [-1, 1] does."""
 
 
 class VectorStep(NamedTuple):
@@ -57,31 +61,14 @@ class VectorStep(NamedTuple):
     success: NDArray[np.bool_]  # (L,), all False in a task without a goal
 
 
-class VectorEnv(Protocol):
+class VectorEnv(Simulator, Protocol):
     """E independent episodes of one task, stepped together; no episode resets itself.
 
-    An episode depends on its own seed and actions alone, not on the others beside it. The
-    attributes, and ``set_state`` and ``render`` of episode 0, are those of ``Env``.
+    An episode depends on its own seed and actions alone, not on the others beside it.
     """
-
-    action_size: int
-    success_steps: int
-    restorable_from: RestorableFrom
 
     def reset(self, seeds: Sequence[int]) -> NDArray[np.float32]:
         """Return the first observations ``(E, S)`` of one new episode per seed."""
 
     def step(self, live: NDArray[np.intp], actions: NDArray[np.floating]) -> VectorStep:
         """Return what actions ``(L, A)`` in [-1, 1] do in the episodes ``live``, ``(L,)``."""
-
-    def set_state(self, observation: NDArray[np.floating]) -> bool:
-        """Put episode 0 into the state of a recorded observation ``(S,)``; False if it lacks any.
-
-        A reward that then depends on what is not observed is NaN.
-        """
-
-    def render(self) -> NDArray[np.uint8]:
-        """Return how episode 0 looks now, ``(H, W, 3)``; ``UserError`` if it cannot be drawn."""
-
-    def close(self) -> None:
-        """Free what the environments hold."""
