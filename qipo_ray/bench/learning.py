@@ -16,7 +16,6 @@ from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.generate import generate
 
-SEEDS = (100, 101, 102, 103, 104)
 PATHS = ("ot", "vp")
 PAPER_SEEDS = (100,)
 PAPER_PATHS = ("ot",)

@@ -81,20 +81,18 @@ def fetch(
         raise UserError(f"{entry.task_id}: {path}: {error.strerror or error}") from error
 
 
+@dataclass
 class _Transfer:
     """The way of one file into its part, over as many connections as it takes."""
 
-    def __init__(
-        self,
-        entry: Entry,
-        part: int,
-        limits: DownloadLimits,
-        report: Progress,
-        origins: Sequence[str],
-    ) -> None:
-        self.entry, self.part, self.report, self.origins = entry, part, report, origins
-        self.limits = limits
-        self.end = time.monotonic() + limits.seconds
+    entry: Entry
+    part: int
+    limits: DownloadLimits
+    report: Progress
+    origins: Sequence[str]
+
+    def __post_init__(self) -> None:
+        self.end = time.monotonic() + self.limits.seconds
 
     def run(self) -> None:
         """Fill the part; ``UserError`` where limits or the server's answers forbid."""

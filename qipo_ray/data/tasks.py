@@ -53,12 +53,12 @@ class Task:
     ref_min: float
     ref_max: float
     reward_rule: RewardRule
-    url: str | None
-    filename: str | None
-    bytes: int | None
-    sha256: str | None
-    notes: tuple[str, ...]
-    twin_of: str | None
+    url: str | None = None
+    filename: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    notes: tuple[str, ...] = ()
+    twin_of: str | None = None
 
     @property
     def has_generator(self) -> bool:
@@ -130,6 +130,7 @@ def _table() -> dict[str, Task]:
 
 def _published(task_id: str, newest: dict[str, str]) -> Task:
     row = dict(zip(_facts()["columns"], _facts()["tasks"][task_id], strict=True))
+    path = row.pop("path")
     environment = _environment(task_id) or {}
     notes = tuple(environment["notes"])
     if newest[_base(task_id)] != task_id:
@@ -138,16 +139,11 @@ def _published(task_id: str, newest: dict[str, str]) -> Task:
         id=task_id,
         family=environment["family"],
         simulator=environment["simulator"] or _base(task_id),
-        horizon=row["horizon"],
-        ref_min=row["ref_min"],
-        ref_max=row["ref_max"],
         reward_rule=environment["reward_rule"],
-        url=_facts()["host"] + row["path"],
-        filename=row["path"].rpartition("/")[2],
-        bytes=row["bytes"],
-        sha256=row["sha256"],
+        url=_facts()["host"] + path,
+        filename=path.rpartition("/")[2],
         notes=notes,
-        twin_of=None,
+        **row,
     )
 
 
@@ -173,14 +169,9 @@ def _point() -> Task:
         ref_min=_POINT_REF_MIN,
         ref_max=_POINT_REF_MAX,
         reward_rule="raw",
-        url=None,
-        filename=None,
-        bytes=None,
-        sha256=None,
         notes=(
             "a toy task of this project: 0 is the behaviour in the data, 100 the best control",
         ),
-        twin_of=None,
     )
 
 

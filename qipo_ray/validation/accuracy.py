@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -84,9 +85,8 @@ def rms(offsets: Tensor) -> float:
 
 def cells(seeds: int, plan: TrainingPlan) -> Iterator[Cell]:
     """Yield every path for each set of ``plan.batch`` noises; a seed is one such set."""
-    for seed in range(seeds):
-        for path in PATHS:
-            yield SolverCell(path, plan.batch, seed)
+    for seed, path in product(range(seeds), PATHS):
+        yield SolverCell(path, plan.batch, seed)
 
 
 def report(results: Sequence[Result]) -> ExperimentReport:
@@ -129,9 +129,8 @@ def report(results: Sequence[Result]) -> ExperimentReport:
 def _rows(results: Sequence[Result], name: str, unit: float) -> tuple[tuple[str, ...], ...]:
     """Return a row for each path and solver: means over the sets of noise."""
     rows = []
-    for path in PATHS:
-        for solver in SOLVERS:
-            sets = [r[name][solver] for r in results if r["path"] == path]
-            means = [unit * sum(values) / len(values) for values in zip(*sets, strict=True)]
-            rows.append((path, solver, *(f"{mean:.2g}" for mean in means)))
+    for path, solver in product(PATHS, SOLVERS):
+        sets = [r[name][solver] for r in results if r["path"] == path]
+        means = [unit * sum(values) / len(values) for values in zip(*sets, strict=True)]
+        rows.append((path, solver, *(f"{mean:.2g}" for mean in means)))
     return tuple(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import statistics
 from collections.abc import Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -86,19 +87,16 @@ def _distances(rows: Sequence[Result]) -> ExperimentTable:
 def _targets(rows: Sequence[Result]) -> tuple[Target, ...]:
     """Return the targets: the distance on every density, and the mode masses of the Gaussians."""
     targets = []
-    for method in ("flow", "diffusion"):
-        for beta in TARGET_BETAS:
-            for density in DENSITIES:
-                ratios = [r["sw2"] / r["sw2_floor"] for r in _select(rows, density, beta, method)]
-                if ratios:
-                    name = f"sliced W2 / floor, {density}, {method}, beta {beta:g}"
-                    targets.append(target(name, ratios, WASSERSTEIN_LIMIT))
-    for method, limit in MASS_LIMITS.items():
-        for beta in TARGET_BETAS:
-            errors = [r["mode_l1"] for r in _select(rows, "8gaussians", beta, method)]
-            if errors:
-                name = f"mode masses L1, 8gaussians, {method}, beta {beta:g}"
-                targets.append(target(name, errors, limit))
+    for method, beta, density in product(("flow", "diffusion"), TARGET_BETAS, DENSITIES):
+        ratios = [r["sw2"] / r["sw2_floor"] for r in _select(rows, density, beta, method)]
+        if ratios:
+            name = f"sliced W2 / floor, {density}, {method}, beta {beta:g}"
+            targets.append(target(name, ratios, WASSERSTEIN_LIMIT))
+    for (method, limit), beta in product(MASS_LIMITS.items(), TARGET_BETAS):
+        errors = [r["mode_l1"] for r in _select(rows, "8gaussians", beta, method)]
+        if errors:
+            name = f"mode masses L1, 8gaussians, {method}, beta {beta:g}"
+            targets.append(target(name, errors, limit))
     return tuple(targets)
 
 

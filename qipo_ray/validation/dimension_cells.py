@@ -106,10 +106,8 @@ class StateCell(Cell):
 
     def run(self) -> Result:
         """Return the errors of field and conditional mean at fresh states of p."""
-        bandit, beta = (
-            Bandit.from_state_dim(self.state_dim),
-            0.0 if self.estimator == "plain" else 1.0,
-        )
+        bandit = Bandit.from_state_dim(self.state_dim)
+        beta = 0.0 if self.estimator == "plain" else 1.0
         path = path_named("ot")
         step = partial(ESTIMATORS[self.estimator], bandit, self.plan.batch)
         loss = matching_loss(path, "velocity", step)

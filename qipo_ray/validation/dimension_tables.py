@@ -146,11 +146,8 @@ def _picture(results: Sequence[Result]) -> bytes:
 def _select(
     results: Sequence[Result], kind: str, dim: int, estimator: str, path: str | None = None
 ) -> list[Result]:
-    return [
-        r
-        for r in results
-        if (r["kind"], r["dim"], r["estimator"], r.get("path")) == (kind, dim, estimator, path)
-    ]
+    key = kind, dim, estimator, path
+    return [r for r in results if (r["kind"], r["dim"], r["estimator"], r.get("path")) == key]
 
 
 def _dims(results: Sequence[Result], kind: str) -> list[int]:

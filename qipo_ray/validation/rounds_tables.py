@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import torch
 
@@ -136,16 +137,13 @@ def _by_round(
     """Return a table of samples (law), a line for each beta and set size."""
     last = max(r["round"] for r in rows)
     lines = []
-    for beta in BETAS:
-        for support_size in SUPPORT_SIZES:
-            sets = [_select(rows, beta, support_size, done) for done in range(1, last + 1)]
-            if not all(sets):
-                continue
-            pairs = [[pair(r) for r in group] for group in sets]
-            texts = [
-                f"{spread([a for a, _ in column], 2)} ({column[0][1]:.2f})" for column in pairs
-            ]
-            lines.append((f"{beta:g}", str(support_size), *texts, str(len(sets[0]))))
+    for beta, support_size in product(BETAS, SUPPORT_SIZES):
+        sets = [_select(rows, beta, support_size, done) for done in range(1, last + 1)]
+        if not all(sets):
+            continue
+        pairs = [[pair(r) for r in group] for group in sets]
+        texts = [f"{spread([a for a, _ in column], 2)} ({column[0][1]:.2f})" for column in pairs]
+        lines.append((f"{beta:g}", str(support_size), *texts, str(len(sets[0]))))
     columns = "beta", "M", *(f"after {done}" for done in range(1, last + 1)), "seeds"
     return ExperimentTable(title, columns, tuple(lines), 2, note)
 
@@ -164,19 +162,16 @@ def _targets(rows: Sequence[Result]) -> tuple[Target, ...]:
             for a, b in zip(twice, once, strict=True)
         ]
         targets.append(target(name.replace("mean Q", "effective beta"), ratios, RATIO_LIMIT))
-    for beta in BETAS:
-        for support_size in SUPPORT_SIZES:
-            worst: dict[int, float] = {}
-            for r in rows:
-                is_schedule = (r["beta"], r["support_size"]) == (beta, support_size)
-                if is_schedule and r["law_beta"] <= RESOLVED:
-                    gap = abs(r["implied_beta"] / r["law_beta"] - 1)
-                    worst[r["seed"]] = max(gap, worst.get(r["seed"], 0.0))
-            if worst:
-                name = (
-                    f"effective beta off the law, worst round, beta {beta:g}, M = {support_size}"
-                )
-                targets.append(target(name, list(worst.values()), BETA_LIMIT))
+    for beta, support_size in product(BETAS, SUPPORT_SIZES):
+        worst: dict[int, float] = {}
+        for r in rows:
+            is_schedule = (r["beta"], r["support_size"]) == (beta, support_size)
+            if is_schedule and r["law_beta"] <= RESOLVED:
+                gap = abs(r["implied_beta"] / r["law_beta"] - 1)
+                worst[r["seed"]] = max(gap, worst.get(r["seed"], 0.0))
+        if worst:
+            name = f"effective beta off the law, worst round, beta {beta:g}, M = {support_size}"
+            targets.append(target(name, list(worst.values()), BETA_LIMIT))
     return tuple(targets)
 
 
