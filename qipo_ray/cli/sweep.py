@@ -95,12 +95,12 @@ class _Screen:
         """Take in how many jobs train at once."""
         self.progress.slots = count
 
-    def take(self, search: SearchState, reports: Sequence[JobEvent]) -> None:
+    def take(self, search: SearchState, events: Sequence[JobEvent]) -> None:
         """Take in news of jobs and move the bar."""
-        self.progress.take(reports)
+        self.progress.take(events)
         label = f"{len(search.outcomes)} trials ended"
-        if reports:
-            last = reports[-1]
+        if events:
+            last = events[-1]
             label += f", {last.snapshot.stage} {last.updates:,}/{last.snapshot.updates:,}"
         left = self.progress.seconds_left(search)
         self.live.update(self.progress.share(search), left, label)

@@ -16,7 +16,7 @@ from qipo_ray.distributed.client import broker_of
 from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.train.dataset import AtHand, on_disk
+from qipo_ray.train.dataset import OpenData, on_disk
 from qipo_ray.train.runner import JobRunner
 
 BEAT_S = 10.0  # between calls that say that the worker is alive
@@ -26,7 +26,7 @@ class Worker:
     """A job runner with a name, and the events that the broker does not have yet."""
 
     def __init__(
-        self, name: str, root: Path, slots: int, device: str, open_data: AtHand = on_disk
+        self, name: str, root: Path, slots: int, device: str, open_data: OpenData = on_disk
     ) -> None:
         self.name = name
         self.incarnation = secrets.token_hex(4)  # of this process

@@ -27,8 +27,8 @@ class RunLogger:
     stage of more than 50,000 updates is logged as means over equal windows.
     """
 
-    def __init__(self, run: Run, results: JobStore, logger: Logger) -> None:
-        self.run, self.jobs, self.results, self.logger = run, run.jobs, results, logger
+    def __init__(self, run: Run, job_store: JobStore, logger: Logger) -> None:
+        self.run, self.jobs, self.results, self.logger = run, run.jobs, job_store, logger
         self.written = dict.fromkeys((job.stage for job in self.jobs), 0)
         self.scored: set[tuple[str, int, int]] = set()
         self.reported: set[str] = set()  # stages

@@ -21,7 +21,9 @@ from qipo_ray.data.transitions import transitions
 from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job
 
-AtHand = Callable[[Job], AbstractContextManager[Path]]  # gives a job's data file while it is read
+OpenData = Callable[
+    [Job], AbstractContextManager[Path]
+]  # gives a job's data file while it is read
 
 
 @contextmanager
@@ -37,18 +39,18 @@ def data_key(job: Job) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def tensors_of(job: Job, device: torch.device, at_hand: AtHand = on_disk) -> Tensors:
+def tensors_of(job: Job, device: torch.device, open_data: OpenData = on_disk) -> Tensors:
     """Return the job's data on a device; on the CPU, mapped from this machine's one copy.
 
     The file is read by the first process that asks. ``UserError`` if it is not the one that the
     run was planned with.
     """
-    return Tensors.from_arrays(mapped(data_key(job), lambda: _prepared(job, at_hand)), device)
+    return Tensors.from_arrays(mapped(data_key(job), lambda: _prepared(job, open_data)), device)
 
 
-def _prepared(job: Job, at_hand: AtHand) -> Mapping[str, npt.NDArray]:
+def _prepared(job: Job, open_data: OpenData) -> Mapping[str, npt.NDArray]:
     config = job.config
-    with at_hand(job) as path:
+    with open_data(job) as path:
         dataset = load(job.task, path)
     if dataset.sha256 != job.data_sha256:
         raise UserError(f"{job.data} changed since the run was planned: other SHA-256")

@@ -30,7 +30,7 @@ class Progress:
         self.trained: dict[str, int] = {}  # updates by stage
 
     def note(self, event: JobEvent) -> None:
-        """Take in a report."""
+        """Take in an event."""
         snapshot, now = event.snapshot, self.clock()
         stage = snapshot.stage
         if snapshot in self.seen:

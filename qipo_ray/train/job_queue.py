@@ -25,14 +25,14 @@ class Inbox:
         self._events: dict[Topic, tuple[int, JobEvent]] = {}
 
     def put(self, serial: int, event: JobEvent) -> None:
-        """Add a report under a serial number higher than all before."""
+        """Add an event under a serial number higher than all before."""
         topic = event.topic
         if not event.lasting:
             self._events.pop(topic, None)
         self._events.setdefault(topic, (serial, event))
 
     def since(self, last_serial: int) -> list[JobEvent]:
-        """Return the reports with a higher serial number than ``seen``."""
+        """Return the events with a serial number above ``last_serial``."""
         new = itertools.takewhile(
             lambda item: item[0] > last_serial, reversed(self._events.values())
         )
@@ -49,7 +49,7 @@ class JobQueue:
     def __init__(self, job_store: JobStore) -> None:
         self.graph = JobGraph(job_store)
         self.inboxes: dict[str, Inbox] = {EVERYONE: Inbox()}
-        self.serial = 0  # of the newest report
+        self.serial = 0  # of the newest event
         self._reached: dict[CheckpointRef, int] = {}  # most updates seen
         self._setbacks: dict[CheckpointRef, tuple[int, int]] = {}  # how many, and at which update
 
@@ -68,7 +68,7 @@ class JobQueue:
         return self.graph.withdraw(subscriber)
 
     def poll(self, subscriber: str, last_serial: int) -> tuple[int, list[JobEvent]]:
-        """Return the newest serial number and a subscriber's reports after ``seen``."""
+        """Return the newest serial number and a subscriber's events after ``last_serial``."""
         inbox = self.inboxes.get(subscriber)
         return self.serial, [] if inbox is None else inbox.since(last_serial)
 

@@ -1,6 +1,6 @@
-"""The host: an engine with its store. It admits jobs, trains, saves, scores, and reports.
+"""The runner of jobs: an engine with its store. It admits jobs, trains, saves, scores, and says so.
 
-The local executor's processes and the workers on a cluster run the same host.
+The local executor's processes and the workers on a cluster run the same runner.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from qipo_ray.study.job import CheckpointRef, Job
 from qipo_ray.study.job_events import EventKind, JobEvent, Score
 from qipo_ray.train.best_by_q import score_best_by_q
 from qipo_ray.train.checkpoint import Checkpoint, check_form, fresh_state, identity, to_bytes
-from qipo_ray.train.dataset import AtHand, data_key, on_disk, tensors_of
+from qipo_ray.train.dataset import OpenData, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, EngineEvent
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.machine import hardware, moved
@@ -59,14 +59,14 @@ class JobRunner:
     """An engine with N slots whose jobs live in the store under ``root``."""
 
     def __init__(
-        self, root: Path, slots: int = 1, device: str = "cpu", at_hand: AtHand = on_disk
+        self, root: Path, slots: int = 1, device: str = "cpu", open_data: OpenData = on_disk
     ) -> None:
         self.job_store = JobStore(root)
         self.artefacts = self.job_store.artefacts
         self.engine = Engine(slots)
         self.device = torch.device(device)
         self.active: dict[str, _Active] = {}
-        self.at_hand = at_hand
+        self.at_hand = open_data
         self._data: tuple[str, Tensors] | None = None
 
     def admit(self, job: Job) -> list[JobEvent]:

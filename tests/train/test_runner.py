@@ -1,4 +1,4 @@
-"""The host: saves, scores, goes on after kills bit for bit, and trains nothing twice."""
+"""The runner of jobs: saves, scores, goes on after kills bit for bit, and trains nothing twice."""
 
 from __future__ import annotations
 
