@@ -21,9 +21,7 @@ from qipo_ray.data.transitions import transitions
 from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job
 
-OpenData = Callable[
-    [Job], AbstractContextManager[Path]
-]  # gives a job's data file while it is read
+OpenData = Callable[[Job], AbstractContextManager[Path]]  # lends a job's data file
 
 
 @contextmanager

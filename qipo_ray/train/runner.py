@@ -1,4 +1,4 @@
-"""The runner of jobs: an engine with its store. It admits jobs, trains, saves, scores, and says so.
+"""The runner of jobs: an engine with its store. It admits, trains, saves and scores.
 
 The local executor's processes and the workers on a cluster run the same runner.
 """

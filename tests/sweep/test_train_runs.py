@@ -21,7 +21,7 @@ from qipo_ray.tracking.tensorboard_logger import LAYOUT
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.run_record import RunContext
 
-OCCASION = RunContext(
+CONTEXT = RunContext(
     sweep="train",
     trial=None,
     purpose="single",
@@ -50,7 +50,7 @@ def test_runs_end_in_records_that_hold_what_was_measured(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
     config = configure()
-    todo = plan_runs(point, config, [0, 1], tmp_path, OCCASION)
+    todo = plan_runs(point, config, [0, 1], tmp_path, CONTEXT)
     records = train_runs(todo, 1, lambda report: None)
     assert read_records(tmp_path) == sorted(records, key=lambda record: str(record["id"]))
     record = records[0]
@@ -62,7 +62,7 @@ def test_runs_end_in_records_that_hold_what_was_measured(
     assert record["final"]["best"]["normalised"] == best
     assert record["behaviour_cloning"]["episodes"] == 5
     assert record["reached"] == {"updates": 300, "rung": None}
-    again = plan_runs(point, config, [0, 1], tmp_path, OCCASION)
+    again = plan_runs(point, config, [0, 1], tmp_path, CONTEXT)
     assert again.missing == () and len(again.runs) == 2
 
 
@@ -78,8 +78,8 @@ def test_a_run_that_was_stopped_shows_each_step_once(
 
     config = configure()
     with pytest.raises(Stop):
-        train_runs(plan_runs(point, config, [0], tmp_path, OCCASION), 1, interrupt)
-    todo = plan_runs(point, config, [0], tmp_path, OCCASION)
+        train_runs(plan_runs(point, config, [0], tmp_path, CONTEXT), 1, interrupt)
+    todo = plan_runs(point, config, [0], tmp_path, CONTEXT)
     assert len(todo.done) == 2
     (record,) = train_runs(todo, 1, lambda report: None)
     assert record["cost"]["reused_s"] > 0
@@ -105,7 +105,7 @@ def test_a_diverged_run_is_recorded_with_its_reason(
     note = {"updates": 100, "reason": "critic loss is nan at update 100"}
     JobStore(tmp_path).artefacts.write_sidecar("critic", run.jobs[1].key, "diverged", note)
     (record,) = train_runs(
-        plan_runs(point, configure(), [0], tmp_path, OCCASION), 1, lambda r: None
+        plan_runs(point, configure(), [0], tmp_path, CONTEXT), 1, lambda r: None
     )
     assert record["state"] == "diverged" and record["reason"] == note["reason"]
     assert record["final"]["last"] is None and record["reached"]["updates"] == 0
@@ -115,16 +115,16 @@ def test_a_diverged_run_is_recorded_with_its_reason(
 def test_other_data_in_the_same_folder_are_refused(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
-    train_runs(plan_runs(point, configure(), [0], tmp_path, OCCASION), 1, lambda report: None)
+    train_runs(plan_runs(point, configure(), [0], tmp_path, CONTEXT), 1, lambda report: None)
     other = replace(point, sha256="f" * 64)
     with pytest.raises(UserError, match="holds this run on other data"):
-        plan_runs(other, configure(), [0], tmp_path, OCCASION)
+        plan_runs(other, configure(), [0], tmp_path, CONTEXT)
 
 
 def test_one_command_trains_in_a_folder_at_a_time(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
-    todo = plan_runs(point, configure(), [0], tmp_path, OCCASION)
+    todo = plan_runs(point, configure(), [0], tmp_path, CONTEXT)
     with driving(tmp_path), pytest.raises(UserError, match="is driven by process"):
         train_runs(todo, 1, lambda report: None)
     assert not list(tmp_path.glob("artefacts/*"))
@@ -135,5 +135,5 @@ def test_results_inside_of_results_are_others(
     point: Dataset, configure: Callable[..., Config], tmp_path: Path
 ) -> None:
     inner = tmp_path / "inner"
-    train_runs(plan_runs(point, configure(), [0], inner, OCCASION), 1, lambda report: None)
-    assert len(plan_runs(point, configure(), [0], tmp_path, OCCASION).missing) == 1
+    train_runs(plan_runs(point, configure(), [0], inner, CONTEXT), 1, lambda report: None)
+    assert len(plan_runs(point, configure(), [0], tmp_path, CONTEXT).missing) == 1

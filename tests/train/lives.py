@@ -24,12 +24,11 @@ from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.sweep import train_runs as runs
-from qipo_ray.train import engine
-from qipo_ray.train import runner as host
+from qipo_ray.train import engine, runner
 from qipo_ray.train.run_record import RunContext
 from qipo_ray.train.runner import JobRunner
 
-OCCASION = RunContext("kills", None, "single", None, "a test", "2026-01-01T00:00:00+00:00")
+CONTEXT = RunContext("kills", None, "single", None, "a test", "2026-01-01T00:00:00+00:00")
 LOG_EVERY = 10  # updates
 STEP = 5  # updates between checkpoints
 PART = 4096  # most bytes of one write
@@ -74,7 +73,7 @@ def timed(function: Callable, region: Callable[..., str]) -> Callable:
 
 def prepare() -> None:
     """Let jobs log, save and write in small steps, and the clock see what they do."""
-    host.SAVE_EVERY_S = 0.0
+    runner.SAVE_EVERY_S = 0.0
     engine.LOG_EVERY = LOG_EVERY
     admit, write = JobRunner.admit, os.write
 
@@ -88,13 +87,13 @@ def prepare() -> None:
     ArtefactStore.write = timed(  # type: ignore[method-assign]
         ArtefactStore.write, lambda self, stage, *_, **__: f"save {stage}"
     )
-    host.score_state = timed(host.score_state, lambda *_: "score")
+    runner.score_state = timed(runner.score_state, lambda *_: "score")
     os.write = lambda file, part: write(file, part[:PART])
 
 
 def live(root: Path, dataset: Dataset, config: Config) -> None:
     """Train a run, as ``qipo-ray train`` does."""
-    todo = runs.plan_runs(dataset, config, [0], root, OCCASION)
+    todo = runs.plan_runs(dataset, config, [0], root, CONTEXT)
     sys.setprofile(clock.tick)
     runs.train_runs(todo, 1, lambda report: None)
     sys.setprofile(None)

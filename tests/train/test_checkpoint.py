@@ -12,7 +12,7 @@ import torch
 from fixtures.tiny_runs import train_jobs
 
 from qipo_ray.study.job import Job, Run
-from qipo_ray.train import runner as host_module
+from qipo_ray.train import runner as runner_module
 from qipo_ray.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
 from qipo_ray.train.machine import hardware
 from qipo_ray.train.runner import JobRunner
@@ -25,13 +25,13 @@ def job(make_run: Callable[..., Run]) -> Job:
 
 def stopped(root: Path, job: Job, *updates: int) -> Checkpoint:
     """Train a job so far, with a checkpoint at each stop; return the last one."""
-    host = JobRunner(root)
-    host.admit(job)
+    runner = JobRunner(root)
+    runner.admit(job)
     for more in updates:
-        host.step(more)
-        host.save(job)
-    host.stop(job.key)
-    found = host.job_store.resume_point(job)
+        runner.step(more)
+        runner.save(job)
+    runner.stop(job.key)
+    found = runner.job_store.resume_point(job)
     assert found is not None
     return found[0]
 
@@ -45,11 +45,11 @@ def put(root: Path, job: Job, checkpoint: Checkpoint | bytes, updates: int) -> N
 
 
 def end(root: Path, job: Job) -> bytes:
-    host = JobRunner(root)
-    host.admit(job)
-    while host.active:
-        host.step()
-    data = host.artefacts.read(job.stage, job.key, job.length)
+    runner = JobRunner(root)
+    runner.admit(job)
+    while runner.active:
+        runner.step()
+    data = runner.artefacts.read(job.stage, job.key, job.length)
     assert data is not None
     return data
 
@@ -135,13 +135,13 @@ def test_another_number_of_threads_is_told_and_goes_on(
     there = hardware("cpu") | {"threads": 8, "torch": "1.0"}
     JobRunner(tmp_path).admit(job)
     assert caplog.text == ""
-    monkeypatch.setattr(host_module, "hardware", lambda device: there)
-    host = JobRunner(tmp_path)
-    host.admit(job)
+    monkeypatch.setattr(runner_module, "hardware", lambda device: there)
+    runner = JobRunner(tmp_path)
+    runner.admit(job)
     assert "goes on from update 30 otherwise than it was saved (threads 1 then, 8 now; torch" in (
         caplog.text
     )
-    assert [one["threads"] for one in host.job_store.machines(job)] == [1, 8]
+    assert [one["threads"] for one in runner.job_store.machines(job)] == [1, 8]
 
 
 @pytest.mark.slow
@@ -155,9 +155,9 @@ def test_a_stream_of_another_kind_of_device_is_replaced_by_one_of_the_update(
     for found in (at_30, at_30, at_40):
         updates, root = found.state["updates"], tmp_path / f"R{len(ends)}"
         put(root, job, replace(found, state={**found.state, "generator": foreign}), updates)
-        host = JobRunner(root)
-        host.admit(job)
-        draws.append(host.engine.state(job.key)["generator"])
+        runner = JobRunner(root)
+        runner.admit(job)
+        draws.append(runner.engine.state(job.key)["generator"])
         ends.append(end(root, job))
     assert ends[0] == ends[1]
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
@@ -170,8 +170,8 @@ def test_a_damaged_newest_checkpoint_costs_the_work_since_the_one_before(
     stopped(tmp_path / "R", job, 30, 40)
     (path,) = (tmp_path / "R").glob("artefacts/*/000000070-*.pt")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    host = JobRunner(tmp_path / "R")
-    (report,) = host.admit(job)
+    runner = JobRunner(tmp_path / "R")
+    (report,) = runner.admit(job)
     assert report.updates == 30 and "000000070" in caplog.text
     assert end(tmp_path / "R", job) == unbroken
 

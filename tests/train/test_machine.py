@@ -13,13 +13,13 @@ from fixtures.tiny_runs import train_jobs
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.store.record_schema import RECORD
 from qipo_ray.study.job import Run
-from qipo_ray.train import runner as host
+from qipo_ray.train import runner
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.machine import hardware
 from qipo_ray.train.run_record import RunContext, build_record
 from qipo_ray.train.runner import JobRunner
 
-OCCASION = RunContext("tiny", None, "single", None, "x", "2026-01-01T00:00:00+00:00")
+CONTEXT = RunContext("tiny", None, "single", None, "x", "2026-01-01T00:00:00+00:00")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def train(run: Run, root: Path) -> None:
 
 
 def record_of(run: Run, data: Dataset, root: Path) -> dict[str, Any]:
-    record = build_record(run, data, JobStore(root), OCCASION)
+    record = build_record(run, data, JobStore(root), CONTEXT)
     RECORD.check(record, "record")
     return record
 
@@ -56,7 +56,7 @@ def test_other_machines_that_had_a_share_are_named(
     there = {"machine": "x86_64", "cpu": "Intel", "device": "cuda", "accelerator": "H100"}
     there["threads"] = 4
     with monkeypatch.context() as patch:
-        patch.setattr(host, "hardware", lambda device: there)
+        patch.setattr(runner, "hardware", lambda device: there)
         gpu = JobRunner(tmp_path, slots=8)
         for job in run.jobs[:2]:
             gpu.admit(job)

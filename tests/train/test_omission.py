@@ -78,13 +78,13 @@ def newest(root: Path, stage: str) -> tuple[JobStore, str, int]:
 
 def finish(root: Path, job: Job) -> Ends:
     """Train a job to its end; return its last checkpoint and its metrics."""
-    host = JobRunner(root)
-    host.admit(job)
-    while host.active:
-        host.step()
-    last = host.artefacts.read(job.stage, job.key, job.length)
+    runner = JobRunner(root)
+    runner.admit(job)
+    while runner.active:
+        runner.step()
+    last = runner.artefacts.read(job.stage, job.key, job.length)
     assert last is not None
-    log = host.artefacts.folder(job.stage, job.key) / "metrics.csv"
+    log = runner.artefacts.folder(job.stage, job.key) / "metrics.csv"
     return {"checkpoint": last, "metrics": log.read_bytes()}
 
 
@@ -101,12 +101,12 @@ def saved(
         finish(root, one)
     shutil.copytree(root, unbroken, dirs_exist_ok=True)
     ends = finish(unbroken, job)
-    host = JobRunner(root)
-    host.admit(job)
-    upstream = {one.stage: host.job_store.state(one) for one in job.upstream}
-    fresh = fresh_state(job, job.stage, host._tensors(job), upstream)
-    host.step(SAVED_AT)
-    host.stop(job.key)
+    runner = JobRunner(root)
+    runner.admit(job)
+    upstream = {one.stage: runner.job_store.state(one) for one in job.upstream}
+    fresh = fresh_state(job, job.stage, runner._tensors(job), upstream)
+    runner.step(SAVED_AT)
+    runner.stop(job.key)
     return Saved(root, job, fresh, ends)
 
 

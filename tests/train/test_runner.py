@@ -16,7 +16,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train import memory
-from qipo_ray.train import runner as host_module
+from qipo_ray.train import runner as runner_module
 from qipo_ray.train.job_graph import JobGraph
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.metrics import read_metrics
@@ -131,7 +131,7 @@ def test_processes_give_what_one_process_gives(
 ) -> None:
     """This process checkpoints at every step, the others by the clock."""
     runs = [make_run(seed=0), make_run(seed=1)]
-    monkeypatch.setattr(host_module, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(runner_module, "SAVE_EVERY_S", 0.0)
     train(tmp_path / "one", *runs)
     train(tmp_path / "two", *runs, processes=2)
     assert snapshot_bytes(tmp_path / "one") == snapshot_bytes(tmp_path / "two")
@@ -171,22 +171,22 @@ def test_divergence_is_known_and_not_tried_again(
 
 
 def test_the_host_notes_a_divergence(make_run: Callable[..., Run], tmp_path: Path) -> None:
-    host = JobRunner(tmp_path)
+    runner = JobRunner(tmp_path)
     job = make_run().jobs[0]
-    host.admit(job)
-    host.engine._pack._stacks["online"].stack.flat.fill_(float("nan"))  # type: ignore[attr-defined]
-    reports = host.step()
-    assert [r.kind for r in reports] == ["diverged"] and not host.active
+    runner.admit(job)
+    runner.engine._pack._stacks["online"].stack.flat.fill_(float("nan"))  # type: ignore[attr-defined]
+    reports = runner.step()
+    assert [r.kind for r in reports] == ["diverged"] and not runner.active
     note = JobStore(tmp_path).divergence(job)
     assert note is not None and note["updates"] == 100
 
 
 def test_a_stopped_job_is_saved_and_goes_on(make_run: Callable[..., Run], tmp_path: Path) -> None:
     job = make_run().jobs[0]
-    host = JobRunner(tmp_path)
-    host.admit(job)
-    host.step(70)
-    assert host.stop(job.key).kind == "dropped" and not host.active
+    runner = JobRunner(tmp_path)
+    runner.admit(job)
+    runner.step(70)
+    assert runner.stop(job.key).kind == "dropped" and not runner.active
     assert [r.updates for r in JobRunner(tmp_path).admit(job)] == [70]
 
 
@@ -213,15 +213,15 @@ def test_a_set_that_does_not_fit_is_refused_and_harms_no_other(
     """Sets that are still to come count, too."""
     one, other = make_run(), make_run(seed=1)
     train_jobs(tmp_path, [run.jobs[0] for run in (one, other)])
-    host = JobRunner(tmp_path, slots=2)
+    runner = JobRunner(tmp_path, slots=2)
     need = memory.support_needs(one.config, 2000, 2)["critic"]
     monkeypatch.setattr(memory, "_free", lambda device: need.bytes(1))
-    host.admit(make_run("critic.returns_updates=0").jobs[1])
+    runner.admit(make_run("critic.returns_updates=0").jobs[1])
     with pytest.raises(UserError, match=r"^critic support .*, 2 times, and .* are free on cpu: "):
-        host.admit(make_run("critic.returns_updates=0", seed=1).jobs[1])
-    host.step(10)
-    assert [active.job.seed for active in host.active.values()] == [0]
-    host.admit(make_run("critic.returns_updates=0", seed=1).jobs[1])  # the first set is there
+        runner.admit(make_run("critic.returns_updates=0", seed=1).jobs[1])
+    runner.step(10)
+    assert [active.job.seed for active in runner.active.values()] == [0]
+    runner.admit(make_run("critic.returns_updates=0", seed=1).jobs[1])  # the first set is there
     monkeypatch.setattr(memory, "_free", lambda device: 100)
     with pytest.raises(UserError, match="critic.pool to at most 0"):
         JobRunner(tmp_path).admit(make_run("critic.returns_updates=0", seed=0).jobs[1])
@@ -290,7 +290,7 @@ def test_a_policy_that_cannot_be_scored_condemns_its_sampler_alone(
         raise Diverged("step 3: an action that is not finite")
 
     with monkeypatch.context() as patch:
-        patch.setattr(host_module, "score_state", unfinite)
+        patch.setattr(runner_module, "score_state", unfinite)
         reports = train(tmp_path, run)
     assert [(r.kind, r.snapshot.stage) for r in reports if r.kind != "progress"] == [
         ("diverged", stage) for stage in ("behaviour", "critic", "policy")
@@ -305,11 +305,11 @@ def test_weights_that_are_not_finite_are_no_result(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     """Also in a stage that ends between two lines of metrics."""
-    host = JobRunner(tmp_path)
+    runner = JobRunner(tmp_path)
     job = make_run("behaviour.updates=150").jobs[0]
-    host.admit(job)
-    host.step(120)
-    host.engine._pack._stacks["online"].stack.flat[0, 0] = float("inf")
-    (report,) = host.step(100)
+    runner.admit(job)
+    runner.step(120)
+    runner.engine._pack._stacks["online"].stack.flat[0, 0] = float("inf")
+    (report,) = runner.step(100)
     assert report.kind == "diverged" and "not finite at update 150" in report.reason
     assert JobStore(tmp_path).artefacts.lengths("behaviour", job.key) == []

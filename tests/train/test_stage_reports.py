@@ -14,7 +14,7 @@ from qipo_ray.data.transitions import Dataset
 from qipo_ray.store.records import validate
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.train import runner as host_module
+from qipo_ray.train import runner as runner_module
 from qipo_ray.train.best_by_q import score_best_by_q
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.metrics import read_metrics
@@ -22,7 +22,7 @@ from qipo_ray.train.run_record import RunContext, build_record
 from qipo_ray.train.stage_reports import lines_of, scalars_of
 
 Train = Callable[..., list[JobEvent]]
-OCCASION = RunContext("train", None, "single", "tiny", "qipo-ray", "2026-01-01T00:00:00+00:00")
+CONTEXT = RunContext("train", None, "single", "tiny", "qipo-ray", "2026-01-01T00:00:00+00:00")
 REPORT: dict[str, Any] = {
     "updates": 200, "rows": 512, "actions": 16, "action_std": 0.25, "q_std": 2.0,
     "disagreement": 1.0, "error": 8.0, "correlation": None, "q_mean": 70.0, "return_mean": None,
@@ -74,7 +74,7 @@ def test_broken_off_before_the_report_it_is_the_same_afterwards(
     stages = STAGES.index(stage) + 1
     job = run.jobs[stages - 1]
     with monkeypatch.context() as patch:
-        patch.setattr(host_module, f"{stage}_report", stop)
+        patch.setattr(runner_module, f"{stage}_report", stop)
         with pytest.raises(Stop):
             train(tmp_path, run, stages)
     results = JobStore(tmp_path)
@@ -107,7 +107,7 @@ def test_the_record_holds_the_report_and_the_cpu_seconds(
 ) -> None:
     train(trained, run, 3)
     results = JobStore(trained)
-    record = build_record(run, point, results, OCCASION)
+    record = build_record(run, point, results, CONTEXT)
     validate(record)
     assert record["critic_report"] == results.report(run.jobs[1]) is not None
     assert record["policy_report"] == results.report(run.jobs[2]) is not None
@@ -115,7 +115,7 @@ def test_the_record_holds_the_report_and_the_cpu_seconds(
         last = read_metrics(results.artefacts.folder(job.stage, job.key))[-1]
         assert record["health"][job.stage] == last and last["updates"] == job.length
     assert record["health"]["policy"]["ess"] > 1 and record["health"]["critic"]["grad_norm"] > 0
-    pruned = build_record(run, point, results, OCCASION, state="pruned", reached=150)
+    pruned = build_record(run, point, results, CONTEXT, state="pruned", reached=150)
     assert pruned["policy_report"] is None and pruned["health"]["policy"]["updates"] == 100
     validate(pruned)
     assert record["protocol"]["selection_episodes"] == 0
@@ -127,21 +127,21 @@ def test_cpu_seconds_go_on_after_a_stop_and_stay_unknown_where_they_were(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     job = make_run(seed=9).jobs[0]
-    host = host_module.JobRunner(tmp_path)
-    host.admit(job)
-    host.step(50)
-    host.stop(job.key)
+    runner = runner_module.JobRunner(tmp_path)
+    runner.admit(job)
+    runner.step(50)
+    runner.stop(job.key)
     artefacts = JobStore(tmp_path).artefacts
     first = artefacts.find(job.stage, job.key, 50)
     assert first is not None and first.cpu_seconds is not None and first.cpu_seconds > 0
-    host.admit(job)
-    host.step(50)
-    assert host.active[job.key].cpu_seconds > first.cpu_seconds  # type: ignore[operator]
-    host.active[job.key].cpu_seconds = None  # as of a snapshot that an older version wrote
-    host.stop(job.key)
-    host.admit(job)
-    host.step(50)
-    assert host.active[job.key].cpu_seconds is None
+    runner.admit(job)
+    runner.step(50)
+    assert runner.active[job.key].cpu_seconds > first.cpu_seconds  # type: ignore[operator]
+    runner.active[job.key].cpu_seconds = None  # as of a snapshot that an older version wrote
+    runner.stop(job.key)
+    runner.admit(job)
+    runner.step(50)
+    assert runner.active[job.key].cpu_seconds is None
 
 
 def test_words_and_curves_leave_out_what_is_not_known() -> None:
