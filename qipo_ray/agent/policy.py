@@ -181,15 +181,9 @@ class PolicyPack(SupportPack[WeightedSet]):
         generator = stream(member.seed, self.stage, "probe", now, device=self.data.device)
         chosen = support_pool(len(pool), PROBES, generator)
         rows = pool[chosen]
+        prior, states = self.prior.slice(i, i + 1), self.data.states
         first, second = (
-            support_actions(
-                self.sampler,
-                self.prior.slice(i, i + 1),
-                self.data.states,
-                rows,
-                size,
-                generator,
-            )
+            support_actions(self.sampler, prior, states, rows, size, generator)
             for size in (max(trust, BEST_OF), BEST_OF)
         )
         best = self._values(i, rows, first[:, :trust]).amax(-1).mean()

@@ -60,17 +60,12 @@ def policy_report(
     rows = support_pool(data.rows, ROWS, generator)
     states = data.states[rows.to(data.device)].cpu()
     sampler = ActionSampler(config, data.state_dim, data.action_dim)
-    prior, final = cloned_weights(config, behaviour), scored_weights(config, policy)
+    weights = scored_weights(config, policy), cloned_weights(config, behaviour)
+    final, prior = (loaded(sampler.network.shapes, row).params for row in weights)
+    pool = torch.arange(len(rows))
     proposed, first, again = (
-        support_actions(
-            sampler,
-            loaded(sampler.network.shapes, weights).params,
-            states,
-            torch.arange(len(rows)),
-            ACTIONS,
-            generator,
-        )
-        for weights in (final, prior, prior)
+        support_actions(sampler, params, states, pool, ACTIONS, generator)
+        for params in (final, prior, prior)
     )
     judge = Judge(config, critic)
     before = judge.value(states, first).double()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from qipo_ray.cli import invocation
 from qipo_ray.cli import output as out
 from qipo_ray.config import Config
 from qipo_ray.data.load import load
@@ -16,6 +17,7 @@ from qipo_ray.data.transitions import Dataset, transitions
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.registry import make_env
+from qipo_ray.train.run_record import RunContext, now
 
 
 def dataset_of(name: str, path: Path | None) -> Dataset:
@@ -49,6 +51,11 @@ def writable(folder: Path) -> Path:
         probe.touch()
         probe.unlink()
     return root
+
+
+def run_context(sweep: str, purpose: str, name: str | None = None) -> RunContext:
+    """Return what the records of this command's runs say of it."""
+    return RunContext(sweep, None, purpose, name, invocation.command, now())
 
 
 def check_file(path: Path) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from qipo_ray.cli import invocation
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import check, dataset_of, writable
+from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.job import Job
@@ -20,7 +19,6 @@ from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.sweep.search_state import SearchState
 from qipo_ray.sweep.sweep_progress import SweepProgress
 from qipo_ray.tracking.loggers import parse_services
-from qipo_ray.train.run_record import RunContext, now
 
 
 def sweep(
@@ -51,14 +49,7 @@ def sweep(
     services = parse_services(log)
     root = writable(results.expanduser().resolve() / spec.name)
 
-    context = RunContext(
-        sweep=spec.name,
-        trial=None,
-        purpose="search",
-        name=None,
-        command=invocation.command,
-        started=now(),
-    )
+    context = run_context(spec.name, "search")
     chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"
     options = Options(chosen, extend, address, at_once, services)
     with out.live(f"sweep {spec.name}") as live:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-from qipo_ray.cli import invocation
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import check, check_device, dataset_of, writable
+from qipo_ray.cli.prepare import check, check_device, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.config import Config, load_config
 from qipo_ray.data.transitions import Dataset
@@ -23,7 +22,6 @@ from qipo_ray.tracking.loggers import parse_services
 from qipo_ray.train.job_progress import Progress
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.memory import planned, shortage, support_needs
-from qipo_ray.train.run_record import RunContext, now
 from qipo_ray.train.stage_reports import lines_of
 
 
@@ -71,15 +69,7 @@ def train_missing(
     services: Sequence[str] = (),
 ) -> None:
     """Train what is missing of a configuration over seeds, with a view of how far it is."""
-    context = RunContext(
-        sweep="train",
-        trial=None,
-        purpose="single",
-        name=name,
-        command=invocation.command,
-        started=now(),
-    )
-    todo = plan_runs(dataset, config, seeds, root, context)
+    todo = plan_runs(dataset, config, seeds, root, run_context("train", "single", name))
     if todo.missing:
         workers = min(jobs, len(todo.missing))  # a run is a chain of jobs
         _check_memory(config, dataset, workers, device)

@@ -47,9 +47,23 @@ def read(path: str | Path, task: Task, *, obtained: str = "other") -> Dataset:
 def rows(file: DataFile, path: Path, task: Task, obtained: str) -> Dataset:
     """Return the rows of an open file, see ``read``; ``Unusable`` if it does not fit."""
     columns = _checked_columns(file, task)
-    arrays = {key: _values(key, column) for key, column in columns.items()}
+    arrays: dict[str, Any] = {key: _values(key, column) for key, column in columns.items()}
     source, notes = _source(file.source, obtained, file.sha256, task)
-    return _dataset(path, task, source, file.sha256, arrays, notes)
+    if "timeouts" not in arrays:
+        arrays["timeouts"] = counted_timeouts(arrays["terminals"], task.horizon)
+        notes.append(f"the file has no timeouts: cut every {task.horizon} rows, as D4RL does")
+    largest = float(np.abs(arrays["actions"]).max())
+    if largest > 1 + 1e-6:
+        notes.append(f"actions reach {largest:.2f}, outside [-1, 1]; kept as they are")
+    return Dataset(
+        task_id=task.id,
+        path=path,
+        source=source,
+        sha256=file.sha256,
+        rows=len(arrays["rewards"]),
+        notes=tuple(notes),
+        **{"next_observations": None, **arrays},
+    )
 
 
 def counted_timeouts(terminals: Flags, horizon: int) -> Flags:
@@ -64,31 +78,6 @@ def counted_timeouts(terminals: Flags, horizon: int) -> Flags:
         timeouts[start + horizon - 1 - count : stop : horizon] = True
         start, count = stop, 0 if timeouts[stop - 1] else 1
     return timeouts
-
-
-def _dataset(
-    path: Path,
-    task: Task,
-    source: Source,
-    digest: str,
-    arrays: dict[str, Any],
-    notes: list[str],
-) -> Dataset:
-    if "timeouts" not in arrays:
-        arrays["timeouts"] = counted_timeouts(arrays["terminals"], task.horizon)
-        notes.append(f"the file has no timeouts: cut every {task.horizon} rows, as D4RL does")
-    largest = float(np.abs(arrays["actions"]).max())
-    if largest > 1 + 1e-6:
-        notes.append(f"actions reach {largest:.2f}, outside [-1, 1]; kept as they are")
-    return Dataset(
-        task_id=task.id,
-        path=path,
-        source=source,
-        sha256=digest,
-        rows=len(arrays["rewards"]),
-        notes=tuple(notes),
-        **{"next_observations": None, **arrays},
-    )
 
 
 def _checked_columns(file: DataFile, task: Task) -> dict[str, StoredArray]:

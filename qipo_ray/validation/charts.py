@@ -44,11 +44,9 @@ def chart(panels: Sequence[Panel], *, share_y: bool = False) -> bytes:
     Panels that share the axis share one legend beneath; else a panel has its own where its lines
     are not those of the panel before.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     picture = Figure(figsize=(4.1 * len(panels), 4.0), layout="constrained")
-    FigureCanvasAgg(picture)
     row = picture.subplots(1, len(panels), squeeze=False, sharey=share_y)[0]
     for axes, panel in zip(row, panels, strict=True):
         _fill(axes, panel)

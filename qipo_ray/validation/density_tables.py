@@ -102,7 +102,6 @@ def _targets(rows: Sequence[Result]) -> tuple[Target, ...]:
 
 def _picture(rows: Sequence[Result]) -> bytes:
     """Return a PNG: densities down; data, then exact tilt, flow and diffusion for each beta."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -118,7 +117,6 @@ def _picture(rows: Sequence[Result]) -> bytes:
     size = 1.25 * len(columns), 1.25 * len(densities) + 0.5
     layout = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     picture = Figure(figsize=size, layout=layout)
-    FigureCanvasAgg(picture)
     panels = picture.subplots(len(densities), len(columns), squeeze=False)
     for line, name in zip(panels, densities, strict=True):
         for panel, (beta, method) in zip(line, columns, strict=True):

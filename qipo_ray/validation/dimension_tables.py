@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from itertools import product
 
 from qipo_ray.validation.bandit import ESTIMATORS
 from qipo_ray.validation.cell_runner import Result
@@ -32,24 +33,23 @@ def report(results: Sequence[Result]) -> ExperimentReport:
 def _actions(results: Sequence[Result]) -> ExperimentTable:
     lines = []
     for path, _, estimators in FORMS:
-        for estimator in estimators:
-            for dim in _dims(results, "action"):
-                group = _select(results, "action", dim, estimator, path)
-                blank = estimator == "plain" and path == "trig"  # the exact field is 0
-                lines.append(
-                    (
-                        path,
-                        NAMES[estimator],
-                        str(dim),
-                        "–" if blank else f"{_percent(group, _relative)} %",
-                        _mean(group, "field_along_rms", 3),
-                        _mean(group, "field_across_rms", 3),
-                        f"{_percent(group, lambda r: r['mean_along'])} %",
-                        _mean(group, "mean_across_rms", 3),
-                        _mean(group, "ess", 0),
-                        str(len(group)),
-                    )
+        for estimator, dim in product(estimators, _dims(results, "action")):
+            group = _select(results, "action", dim, estimator, path)
+            blank = estimator == "plain" and path == "trig"  # the exact field is 0
+            lines.append(
+                (
+                    path,
+                    NAMES[estimator],
+                    str(dim),
+                    "–" if blank else f"{_percent(group, _relative)} %",
+                    _mean(group, "field_along_rms", 3),
+                    _mean(group, "field_across_rms", 3),
+                    f"{_percent(group, lambda r: r['mean_along'])} %",
+                    _mean(group, "mean_across_rms", 3),
+                    _mean(group, "ess", 0),
+                    str(len(group)),
                 )
+            )
     return ExperimentTable(
         "Dimension of the action, equal tilt (beta |c| = 1)",
         (
@@ -70,21 +70,20 @@ def _actions(results: Sequence[Result]) -> ExperimentTable:
 
 def _states(results: Sequence[Result]) -> ExperimentTable:
     lines = []
-    for estimator in ESTIMATORS:
-        for dim in _dims(results, "state"):
-            group = _select(results, "state", dim, estimator)
-            lines.append(
-                (
-                    NAMES[estimator],
-                    str(dim),
-                    f"{_percent(group, _relative)} %",
-                    f"{_percent(group, lambda r: r['mean_along'])} %",
-                    _mean(group, "mean", 3),
-                    _mean(group, "ess", 0),
-                    str(group[0]["batch"] // STATES_SHARE.get(estimator, 1)),
-                    str(len(group)),
-                )
+    for estimator, dim in product(ESTIMATORS, _dims(results, "state")):
+        group = _select(results, "state", dim, estimator)
+        lines.append(
+            (
+                NAMES[estimator],
+                str(dim),
+                f"{_percent(group, _relative)} %",
+                f"{_percent(group, lambda r: r['mean_along'])} %",
+                _mean(group, "mean", 3),
+                _mean(group, "ess", 0),
+                str(group[0]["batch"] // STATES_SHARE.get(estimator, 1)),
+                str(len(group)),
             )
+        )
     return ExperimentTable(
         "Dimension of the state, actions of 4 dimensions",
         (

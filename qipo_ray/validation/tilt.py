@@ -162,12 +162,9 @@ def shortfall(beta: float, batch: int, draws: int = 4000) -> float:
 def report(results: Sequence[Result]) -> ExperimentReport:
     """Return the error of every form, the targets, and the law of small samples."""
     targets = [
-        target(f"relative error of the {quantity}, {path}, {predicts}", errors, LIMIT)
-        for path in PATHS
-        for predicts in PREDICTIONS
-        for quantity in ("velocity", "noise")
-        if quantity == held(path, predicts)
-        and (errors := _errors(results, path, predicts, quantity))
+        target(f"relative error of the {held(path, predicts)}, {path}, {predicts}", errors, LIMIT)
+        for path, predicts in product(PATHS, PREDICTIONS)
+        if (errors := _errors(results, path, predicts, held(path, predicts)))
     ]
     rows = [
         (
@@ -175,8 +172,7 @@ def report(results: Sequence[Result]) -> ExperimentReport:
             quantity,
             *(_percent(_errors(results, path, predicts, quantity)) for predicts in PREDICTIONS),
         )
-        for path in PATHS
-        for quantity in ("velocity", "noise")
+        for path, quantity in product(PATHS, ("velocity", "noise"))
     ]
     errors_table = ExperimentTable(
         "Trained field against the closed form: relative L2 error, 95 % bound, beta = 1",
