@@ -37,7 +37,6 @@ COVERED = {
     "evaluation/locomotion": ("evaluation/test_registry.py", "every environment is made"),
     "evaluation/mujoco_env": ("evaluation/test_registry.py", "every environment is made"),
     "evaluation/sync_vector_env": ("evaluation/test_rollout.py", "episodes side by side"),
-    "leaderboard/provenance": ("verify/test_reproduction.py", "hardware in words"),
     "leaderboard/formats/document": ("leaderboard/formats/test_json.py", "a dataclass alone"),
     "nets/optimiser": ("nets/test_nets.py", "networks against plain torch modules"),
     "nets/policy_net": ("nets/test_nets.py", "networks against plain torch modules"),

@@ -117,7 +117,7 @@ class Table:
 def cell_text(column: Column, cell: Cell, *, narrow: bool = False) -> str:
     """Return a cell as people read it: ``mean ± std [low, high]``, a dash for nothing.
 
-    ``narrow`` is for a terminal: no interval beside a deviation.
+    ``narrow`` is for a terminal: no interval beside a standard deviation.
     """
     if cell is None:
         return NOTHING
