@@ -41,7 +41,7 @@ def reproduce(
     for line in differences(content, environment, _local_sha256(plan.task, data)):
         out.remark(f"differs: {line}")
     if plan.expected is None:
-        out.remark(f"the record has no score: the run {plan.state} ({plan.reason})")
+        out.remark(f"the record has no score: the run {content['state']} ({content['reason']})")
     command = plan.command(folder, data, device)
     if run:
         out.remark(command)
@@ -91,10 +91,10 @@ def _prove(
     record: dict[str, Any], plan: Recipe, folder: Path, data: Path | None, device: str
 ) -> None:
     """Train anew, print how the numbers compare, and leave with 1 if they are not the same."""
-    if plan.expected is None and plan.state != "diverged":
+    if plan.expected is None and record["state"] != "diverged":
         raise UserError(
-            f"record {record['id']}: the run {plan.state} without a score; there is nothing to "
-            "compare (without --run its command is printed)"
+            f"record {record['id']}: the run {record['state']} without a score; there is nothing "
+            "to compare (without --run its command is printed)"
         )
     new = _train_anew(record, plan, folder, data, device)
     verdict = compare(plan, record, new, exact=not any(inexact(record, new["provenance"])))

@@ -1,7 +1,6 @@
 """The settings of a run: frozen dataclasses, strict YAML, dotted overrides, a key per stage."""
 
 from qipo_ray.config.explanation import ExplainedSetting, explain
-from qipo_ray.config.facts import field_notes
 from qipo_ray.config.keys import (
     STAGES,
     config_hash,
@@ -17,18 +16,14 @@ from qipo_ray.config.loading import (
     to_dict,
     to_document,
 )
-from qipo_ray.config.notes import Note, Plain
+from qipo_ray.config.notes import Plain
 from qipo_ray.config.schema import (
     PATHS,
     Behaviour,
-    Compute,
     Config,
     Critic,
-    Data,
-    Evaluation,
     FieldError,
     Policy,
-    Sampler,
     field_names,
     path_label,
 )
@@ -38,23 +33,17 @@ __all__ = [
     "PATHS",
     "STAGES",
     "Behaviour",
-    "Compute",
     "Config",
     "Critic",
-    "Data",
     "Document",
-    "Evaluation",
     "FieldError",
-    "Note",
     "Plain",
     "Policy",
-    "Sampler",
     "ExplainedSetting",
     "config_hash",
     "departures",
     "explain",
     "field_names",
-    "field_notes",
     "from_dict",
     "load_config",
     "override",

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import TypeVar, get_args
 
-from qipo_ray.config.notes import ActingOnly, Note, PerMember, Plain, Since, SupportSize
+from qipo_ray.config.notes import Note, PerMember, Plain, Since
 from qipo_ray.config.schema import SECTIONS, field_types
 
 Mark = TypeVar("Mark")
@@ -41,19 +41,13 @@ def later_settings() -> dict[str, dict[str, Plain]]:
 
 
 @functools.cache
-def acting_settings() -> frozenset[str]:
-    """Return the dotted settings that change how a trained policy acts, and nothing else."""
-    return frozenset(dotted for dotted, _ in marks(ActingOnly))
+def marked(kind: type) -> frozenset[str]:
+    """Return the dotted settings that have a mark of a kind."""
+    return frozenset(dotted for dotted, _ in marks(kind))
 
 
 @functools.cache
 def pack_columns(section: str) -> frozenset[str]:
     """Return the settings of a section in which the members of one pack may differ."""
-    columns = (dotted.split(".") for dotted, _ in marks(PerMember))
+    columns = (dotted.split(".") for dotted in marked(PerMember))
     return frozenset(key for name, key in columns if name == section)
-
-
-@functools.cache
-def support_sizes() -> frozenset[str]:
-    """Return the dotted settings that the memory of support sets depends on."""
-    return frozenset(dotted for dotted, _ in marks(SupportSize))

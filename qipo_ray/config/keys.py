@@ -11,9 +11,9 @@ import hashlib
 import json
 from typing import Any
 
-from qipo_ray.config.facts import acting_settings, field_notes, later_settings, marks
+from qipo_ray.config.facts import field_notes, later_settings, marked, marks
 from qipo_ray.config.loading import to_dict
-from qipo_ray.config.notes import Departure
+from qipo_ray.config.notes import ActingOnly, Departure
 from qipo_ray.config.schema import Config, field_names
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
@@ -57,18 +57,14 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
 def trained(settings: Settings) -> Settings:
     """Return nested settings without those that only change how a trained policy acts."""
     return {
-        section: {k: v for k, v in values.items() if f"{section}.{k}" not in acting_settings()}
+        section: {k: v for k, v in values.items() if f"{section}.{k}" not in marked(ActingOnly)}
         for section, values in settings.items()
     }
 
 
 def stage_updates(config: Config) -> dict[str, int]:
     """Return the total length of each stage in updates."""
-    return {
-        "behaviour": config.behaviour.updates,
-        "critic": config.critic.updates,
-        "policy": config.policy.updates,
-    }
+    return {stage: getattr(config, stage).updates for stage in STAGES}
 
 
 def config_hash(config: Config) -> str:

@@ -7,10 +7,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from qipo_ray.distributed.resources import count_workers
 from qipo_ray.errors import UserError
+from qipo_ray.study.search_spec import Resources
 
 ANSWER_S = 30.0  # for a head to answer
 SETTINGS = {
@@ -19,8 +20,6 @@ SETTINGS = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process more for each worker; ours save often
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default; the old one warns
 }
-
-Count = Callable[[Sequence[Mapping[str, float]], str], int]
 
 
 class Cluster:
@@ -31,11 +30,10 @@ class Cluster:
         self.owned = owned  # this object made the connection
 
     @classmethod
-    def join(cls, address: str | None, count: Count) -> Cluster:
+    def join(cls, address: str | None, resources: Resources) -> Cluster:
         """Return a connection: that of this process, to ``address``, or to a new local cluster.
 
-        ``count`` returns the number of workers, or raises; for a new cluster it is called before
-        anything starts.
+        ``UserError`` if the workers do not fit; a new cluster is then not even started.
         """
         address = address or os.environ.get("RAY_ADDRESS") or "local"
         for name, value in SETTINGS.items():
@@ -45,10 +43,10 @@ class Cluster:
         import ray
 
         if ray.is_initialized():
-            return cls(count(_nodes(), "the cluster"), owned=False)
+            return cls(count_workers(resources, _nodes(), "the cluster"), owned=False)
         if address == "local":
             machine = this_machine()
-            workers = count([machine], "this machine")
+            workers = count_workers(resources, [machine], "this machine")
             ray.init(
                 address="local",
                 num_cpus=int(machine["CPU"]),
@@ -63,7 +61,8 @@ class Cluster:
         except ConnectionError as error:
             raise UserError(f"the Ray head at {address} cannot be joined: {error}") from error
         try:
-            return cls(count(_nodes(), f"the cluster at {address}"), owned=True)
+            workers = count_workers(resources, _nodes(), f"the cluster at {address}")
+            return cls(workers, owned=True)
         except UserError:
             ray.shutdown()
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import secrets
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -13,7 +12,7 @@ from typing import Any
 
 from qipo_ray.distributed.client import BROKER, Client
 from qipo_ray.distributed.cluster import Cluster
-from qipo_ray.distributed.resources import TRIALS_CPU, count_workers
+from qipo_ray.distributed.resources import TRIALS_CPU
 from qipo_ray.study.search_spec import Resources
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,8 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
     def __init__(self, cluster: Cluster, settings: _WorkerSettings, workers: int) -> None:
         # Imported before the threads below start: Ray's modules import each other in a circle,
         # so two threads that import them at once fail.
-        import ray.train.torch  # noqa: F401
+        import ray.train.torch
+        import ray.tune  # noqa: F401
 
         self.cluster = cluster
         self.namespace = settings.namespace
@@ -66,12 +66,7 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         ``RAY_ADDRESS``, else one of its own on this machine. ``UserError`` if a head does not
         answer or the resources can never fit. The workers are ready some seconds later.
         """
-        cluster = Cluster.join(
-            address, lambda nodes, label: count_workers(resources, nodes, label)
-        )
-        # Imported before the trainers' threads start, for the same reason.
-        importlib.import_module("ray.train.torch")
-        importlib.import_module("ray.tune")
+        cluster = Cluster.join(address, resources)
         namespace = f"qipo-{secrets.token_hex(6)}"
         settings = _WorkerSettings(
             root, namespace, resources.cpus, resources.gpus, resources.slots

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from qipo_ray.config import field_names
-from qipo_ray.config.facts import acting_settings
+from qipo_ray.config.facts import marked
+from qipo_ray.config.notes import ActingOnly
 from qipo_ray.config.values import conform, show
 from qipo_ray.config.yaml_source import Document
 from qipo_ray.errors import UserError, nearest
@@ -41,7 +42,7 @@ def check_key(key: str, location: str, title: str) -> None:
         raise UserError(
             f"{location}: {title}: unknown key {show(key)}{nearest(key, field_names())}"
         )
-    if key.startswith("evaluation.") or key in acting_settings():
+    if key.startswith("evaluation.") or key in marked(ActingOnly):
         raise UserError(
             f"{location}: {title}: {key} says how runs are measured, which is the same for every "
             "trial; give it under 'set'"

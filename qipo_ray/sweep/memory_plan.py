@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterator
 
 from qipo_ray.config import Config, FieldError
-from qipo_ray.config.facts import support_sizes
+from qipo_ray.config.facts import marked
+from qipo_ray.config.notes import SupportSize
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.study.search_spec import SearchSpec, changed
 from qipo_ray.train.memory import planned, support_needs
@@ -25,7 +26,7 @@ def _sizes(spec: SearchSpec) -> Iterator[Config]:
     """Yield configurations with all sizes that may occur, whatever is searched beside them."""
     if spec.paper is not None:
         yield spec.paper
-    searched = [parameter for parameter in spec.parameters if parameter.key in support_sizes()]
+    searched = [parameter for parameter in spec.parameters if parameter.key in marked(SupportSize)]
     ends = [parameter.values for parameter in searched]  # options, or the lowest and the highest
     for values in itertools.product(*ends):
         try:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from qipo_ray.tracking.loggers import LoggedRun, LogRow
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 EXPERIMENT = "qipo_ray"
 TAG = "qipo_run"
@@ -64,8 +62,16 @@ class MLflowLogger:
 
     def write(self, rows: Sequence[LogRow]) -> None:
         """Log rows, each tag at its stage's updates."""
-        for metrics in _batches(rows):
-            self.client.log_batch(self.run_id, metrics=metrics)
+        from mlflow.entities import Metric
+
+        now_ms = int(1000 * time.time())
+        metrics = [
+            Metric(legal_name(tag), value, now_ms, row.updates)
+            for row in rows
+            for tag, value in row.plain.items()
+        ]
+        for start in range(0, len(metrics), BATCH):
+            self.client.log_batch(self.run_id, metrics=metrics[start : start + BATCH])
 
     def close(self) -> None:
         """Mark the run as finished."""
@@ -75,19 +81,6 @@ class MLflowLogger:
 def legal_name(name: str) -> str:
     """Return a name with ``_`` for each sign that MLflow refuses."""
     return re.sub(r"[^\w./ -]", "_", name)
-
-
-def _batches(rows: Sequence[LogRow]) -> Iterator[list[Any]]:
-    from mlflow.entities import Metric
-
-    now_ms = int(1000 * time.time())
-    metrics = [
-        Metric(legal_name(tag), value, now_ms, row.updates)
-        for row in rows
-        for tag, value in row.plain.items()
-    ]
-    for start in range(0, len(metrics), BATCH):
-        yield metrics[start : start + BATCH]
 
 
 make_logger = MLflowLogger

@@ -31,7 +31,7 @@ def compare(recipe: Recipe, record: Record, new: Record, exact: bool) -> Compari
     over episodes. A run that diverged without a score must end for the same reason.
     """
     if recipe.expected is None:
-        return _compare_ends(recipe, new)
+        return _compare_ends(record, new)
     if recipe.expected["mean"] is None or recipe.expected["std"] is None:
         return Comparison(False, "not compared: the recorded score is null")
     before, after = _scores(record), _scores(new)
@@ -51,9 +51,9 @@ def compare(recipe: Recipe, record: Record, new: Record, exact: bool) -> Compari
     return Comparison(True, f"{text}: equal to the last bit{beside}")
 
 
-def _compare_ends(recipe: Recipe, new: Record) -> Comparison:
-    old_end, new_end = f"{recipe.state} ({recipe.reason})", f"{new['state']} ({new['reason']})"
-    same = recipe.state == "diverged" and old_end == new_end
+def _compare_ends(record: Record, new: Record) -> Comparison:
+    old_end, new_end = (f"{run['state']} ({run['reason']})" for run in (record, new))
+    same = record["state"] == "diverged" and old_end == new_end
     return Comparison(same, f"recorded {old_end}, here {new_end}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,26 +21,15 @@ class CachedConfig:
     departures: list[str]
 
 
-class ConfigCache:
-    """Reads configurations; thousands of runs share some hundreds."""
-
-    def __init__(self) -> None:
-        self._cache: dict[str, CachedConfig | UserError] = {}
-
-    def read(self, settings: Mapping[str, Any]) -> CachedConfig:
-        """Return the configuration of nested settings; ``UserError`` says what is wrong."""
-        text = json.dumps(settings, sort_keys=True)
-        if text not in self._cache:
-            self._cache[text] = _read(settings)
-        cached = self._cache[text]
-        if isinstance(cached, UserError):
-            raise cached
-        return cached
+def read_config(settings: Mapping[str, Any]) -> CachedConfig | UserError:
+    """Return the configuration of nested settings, or the error that says what is wrong."""
+    return _read(json.dumps(settings, sort_keys=True))
 
 
-def _read(settings: Mapping[str, Any]) -> CachedConfig | UserError:
+@functools.lru_cache(maxsize=4096)  # thousands of runs share some hundreds
+def _read(text: str) -> CachedConfig | UserError:
     try:
-        config = from_dict(settings, "its configuration")
+        config = from_dict(json.loads(text), "its configuration")
         return CachedConfig(config, config_hash(config), list(departures(config)))
     except UserError as problem:
         return problem

@@ -13,7 +13,7 @@ from qipo_ray.config import Config, path_label, stage_keys, stage_updates
 from qipo_ray.config.evaluations import protocol_settings, scored_at
 from qipo_ray.errors import UserError
 from qipo_ray.verify.audit import Audit
-from qipo_ray.verify.config_cache import CachedConfig, ConfigCache
+from qipo_ray.verify.config_cache import CachedConfig, read_config
 from qipo_ray.verify.sweep_plan import Record
 from qipo_ray.version import __version__
 
@@ -21,7 +21,7 @@ TOLERANCE = 1e-9  # relative: another machine may add up in another order
 Pair = tuple[Any, Any]  # what a record says, and what it should say
 
 
-def check_records(audit: Audit, configs: ConfigCache, *, current: bool) -> dict[str, Config]:
+def check_records(audit: Audit, *, current: bool) -> dict[str, Config]:
     """Return the configurations of all records that can be read, by id, after noting faults.
 
     A configuration that cannot be read is a fault if the results are of this version's settings
@@ -33,10 +33,9 @@ def check_records(audit: Audit, configs: ConfigCache, *, current: bool) -> dict[
         path = audit.record_path(record["id"])
         for message in _differences(_repeated(record)):
             audit.fault(path, message)
-        try:
-            cached = configs.read(record["config"])
-        except UserError as problem:
-            unreadable[str(problem)].append(record["id"])
+        cached = read_config(record["config"])
+        if isinstance(cached, UserError):
+            unreadable[str(cached)].append(record["id"])
             continue
         readable[record["id"]] = cached.config
         version = record["provenance"]["version"]

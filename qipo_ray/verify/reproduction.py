@@ -26,8 +26,6 @@ class Recipe:
     sets: tuple[str, ...]  # what differs from it, as --set takes it
     device: str  # of the record: cpu, cuda, ...
     expected: Mapping[str, Any] | None  # the recorded score; None for a run that has none
-    state: str  # that it ended in
-    reason: str | None
 
     def command(self, results: Path, data: Path | None = None, device: str | None = None) -> str:
         """Return the command line."""
@@ -69,8 +67,6 @@ def recipe(record: Record) -> Recipe:
         sets=sets,
         device=hardware_of(record["provenance"]).get("device") or "cpu",
         expected=record["final"]["last"] or (scores[-1] if scores else None),
-        state=record["state"],
-        reason=record["reason"],
     )
 
 

@@ -15,7 +15,7 @@ from qipo_ray.study.saved_spec import SavedSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
 from qipo_ray.study.trial import BROKEN, Trial
 from qipo_ray.verify.audit import Audit
-from qipo_ray.verify.config_cache import ConfigCache
+from qipo_ray.verify.config_cache import read_config
 
 Record = Mapping[str, Any]
 
@@ -50,11 +50,9 @@ class PlannedConfig:
 class SweepPlan:
     """The trials of a sweep, and what follows from them under each of its specifications."""
 
-    def __init__(
-        self, saved: SavedSpec, earlier: Sequence[SavedSpec], audit: Audit, configs: ConfigCache
-    ) -> None:
+    def __init__(self, saved: SavedSpec, earlier: Sequence[SavedSpec], audit: Audit) -> None:
         self.saved, self.spec, self.earlier = saved, saved.spec, earlier
-        self.trials = {trial.id: trial for trial in _read_trials(audit, configs)}
+        self.trials = {trial.id: trial for trial in _read_trials(audit)}
         self.entries, self.notes = audit.entries, audit.notes
         self.records = {record["id"]: record for record in audit.records}
         self.broken = {
@@ -148,15 +146,14 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def _read_trials(audit: Audit, configs: ConfigCache) -> list[Trial]:
+def _read_trials(audit: Audit) -> list[Trial]:
     """Return the trials whose configuration can be read; the others are faults."""
     trials = []
     for intent in audit.intents:
         path = audit.intent_path(intent["id"])
-        try:
-            cached = configs.read(intent["config"])
-        except UserError as problem:
-            audit.fault(path, str(problem))
+        cached = read_config(intent["config"])
+        if isinstance(cached, UserError):
+            audit.fault(path, str(cached))
             continue
         if cached.hash != intent["config_hash"]:
             audit.fault(path, "its configuration does not have the hash that it names")

@@ -13,7 +13,6 @@ from qipo_ray.store.records import gc_paused
 from qipo_ray.study.saved_spec import FILE
 from qipo_ray.verify.artefact_checks import check_artefacts
 from qipo_ray.verify.audit import Audit, Finding, audit_files
-from qipo_ray.verify.config_cache import ConfigCache
 from qipo_ray.verify.confirm_checks import check_confirmed
 from qipo_ray.verify.record_checks import check_records
 from qipo_ray.verify.run_counts import UNENDED, count_runs
@@ -73,11 +72,10 @@ def verify(
 def _judge(audit: Audit) -> dict[str, int] | None:
     """Return the counts of a sweep's runs by state, after every check."""
     spec, earlier = specifications(audit)
-    configs, counts = ConfigCache(), None
-    readable = check_records(audit, configs, current=spec is not None)
-    complete = False
+    readable = check_records(audit, current=spec is not None)
+    counts, complete = None, False
     if spec is not None:
-        plan = SweepPlan(spec, earlier, audit, configs)
+        plan = SweepPlan(spec, earlier, audit)
         _check_belonging(plan, audit)
         check_search(plan, audit)
         counts = dict(count_runs(plan, audit, check_confirmed(plan, audit)))

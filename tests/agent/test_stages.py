@@ -11,8 +11,8 @@ import torch
 from qipo_ray.agent import ActionSampler, CriticPack, Pack, PolicyPack, State, Tensors
 from qipo_ray.agent.pack import stream
 from qipo_ray.agent.support import support_actions, support_pool
-from qipo_ray.config import PATHS, Behaviour, Config, Sampler
-from qipo_ray.config.schema import EVALUATIONS_PER_STEP, field_types
+from qipo_ray.config import PATHS, Behaviour, Config
+from qipo_ray.config.schema import EVALUATIONS_PER_STEP, Sampler, field_types
 from qipo_ray.config.values import unfold
 from qipo_ray.flow import Prediction
 from qipo_ray.flow import paths as flow_paths

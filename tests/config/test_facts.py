@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from qipo_ray.config import (
     field_names,
-    field_notes,
     from_dict,
     load_config,
     to_dict,
     to_document,
 )
-from qipo_ray.config.facts import later_settings, marks, pack_columns, support_sizes
+from qipo_ray.config.facts import field_notes, later_settings, marked, marks, pack_columns
 from qipo_ray.config.keys import departure_labels
-from qipo_ray.config.notes import Departure, Note, Since
+from qipo_ray.config.notes import Departure, Note, Since, SupportSize
 from qipo_ray.config.schema import SECTIONS, field_types
 from qipo_ray.config.values import conform
 
@@ -58,7 +57,7 @@ def test_members_of_a_pack_differ_in_rates_lengths_and_switches() -> None:
 
 
 def test_the_memory_of_support_sets_follows_from_their_sizes() -> None:
-    assert support_sizes() == {
+    assert marked(SupportSize) == {
         "behaviour.width", "critic.pool", "critic.support_size", "critic.returns_updates",
         "policy.pool", "policy.support_size", "policy.data_action", "compute.support",
     }  # fmt: skip

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import pytest
 
-from qipo_ray.config import Plain, departures, field_names, field_notes, load_config
-from qipo_ray.config.facts import marks
+from qipo_ray.config import Plain, departures, field_names, load_config
+from qipo_ray.config.facts import field_notes, marks
 from qipo_ray.config.notes import Ours, Since
 
 SHEET: dict[str, tuple[Plain, str]] = {

@@ -83,9 +83,7 @@ def test_a_run_without_a_score_has_its_command_all_the_same(
 ) -> None:
     one = record(load_config("quickstart"), state="diverged", reason="loss is nan", scores=[])
     one["final"] = dict.fromkeys(one["final"])
-    made = recipe(one)
-    assert made.expected is None
-    assert (made.state, made.reason) == ("diverged", "loss is nan")
+    assert recipe(one).expected is None
 
 
 AMD = {"machine": "x86_64", "cpu": "AMD EPYC", "device": "cpu", "accelerator": None, "threads": 1}
