@@ -29,6 +29,7 @@ test: $(STAMP) $(RLIABLE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/structure.py
 	$(BIN)/pytest
 
 # A small real sweep on the CPU: search, confirm, leaderboard; see README.md.
