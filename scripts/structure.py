@@ -24,7 +24,7 @@ WEAK = frozenset(
     those these it its each
     """.split()  # noqa: SIM905 - read as a text
 )
-# What the package had before its rooms were moved; a new capability may raise it, in its own commit.
+# What the package had before its rooms were moved; only a new capability raises it, in one commit.
 PACKAGE_LINES = 28_181
 SETTING_FILES = 4  # of the package that may name one setting
 
