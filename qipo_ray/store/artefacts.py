@@ -83,7 +83,7 @@ class ArtefactStore:
         cpu_seconds: float | None = None,
         keep: bool = False,
     ) -> CheckpointInfo:
-        """Return the artefact of ``data`` once it is durable, then prune.
+        """Return what a snapshot of ``data`` is once it is durable, then prune.
 
         Pruning leaves the kept snapshots, the two newest valid ones, and the two newest valid
         ones up to ``updates``. ``attempt`` is the fencing token: ``StaleToken`` if a higher one
@@ -177,12 +177,12 @@ class ArtefactStore:
 
         def parse(raw: bytes) -> tuple[CheckpointInfo, bytes] | None:
             try:
-                artefact = decode(raw, stage, key, updates)
+                info = decode(raw, stage, key, updates)
             except OtherSchema as problem:
                 logger.warning("%s is left alone: %s", path, problem)
                 return None
-            keep = artefact.keep or retention.is_pinned(folder, updates)
-            return replace(artefact, keep=keep), raw
+            keep = info.keep or retention.is_pinned(folder, updates)
+            return replace(info, keep=keep), raw
 
         return read_or_set_aside(path, parse)
 
@@ -193,13 +193,13 @@ class ArtefactStore:
             manifest = self._manifest(stage, key, updates)
             if manifest is None:
                 return None
-            artefact, raw = manifest
-            path = folder / artefact.file
+            info, raw = manifest
+            path = folder / info.file
             try:
                 data = path.read_bytes()
                 why = "its bytes do not match the manifest"
-                if matches(artefact, data):
-                    return artefact, data
+                if matches(info, data):
+                    return info, data
             except FileNotFoundError:
                 why = "its data file is missing"
             again = self._manifest(stage, key, updates)

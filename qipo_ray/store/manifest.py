@@ -38,9 +38,9 @@ class CheckpointInfo:
 MANIFEST = Validator(schema_of(CheckpointInfo))
 
 
-def encode(artefact: CheckpointInfo) -> bytes:
+def encode(info: CheckpointInfo) -> bytes:
     """Return the manifest's JSON, sealed with a check sum of its own."""
-    return sealed({"schema": SCHEMA, **asdict(artefact)})
+    return sealed({"schema": SCHEMA, **asdict(info)})
 
 
 def decode(data: bytes, stage: str, key: str, updates: int) -> CheckpointInfo:
@@ -53,16 +53,14 @@ def decode(data: bytes, stage: str, key: str, updates: int) -> CheckpointInfo:
     if schema != SCHEMA:
         raise OtherSchema(f"schema {schema!r}, this version reads {SCHEMA}")
     MANIFEST.check(fields, "manifest")
-    artefact = CheckpointInfo(**fields)
-    if (artefact.stage, artefact.key, artefact.updates) != (stage, key, updates):
-        raise ValueError(
-            f"manifest of {artefact.stage}-{artefact.key} at {artefact.updates} updates"
-        )
-    if Path(artefact.file).name != artefact.file:
+    info = CheckpointInfo(**fields)
+    if (info.stage, info.key, info.updates) != (stage, key, updates):
+        raise ValueError(f"manifest of {info.stage}-{info.key} at {info.updates} updates")
+    if Path(info.file).name != info.file:
         raise ValueError("manifest with a path")
-    return artefact
+    return info
 
 
-def matches(artefact: CheckpointInfo, data: bytes) -> bool:
+def matches(info: CheckpointInfo, data: bytes) -> bool:
     """Return whether ``data`` is what the manifest describes, to the last bit."""
-    return len(data) == artefact.bytes and hashlib.sha256(data).hexdigest() == artefact.sha256
+    return len(data) == info.bytes and hashlib.sha256(data).hexdigest() == info.sha256

@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from qipo_ray.config import PATHS, Config, stage_keys
 from qipo_ray.config.evaluations import score_name, scored_at
+from qipo_ray.study.trial import Trial
 
 PAPER = "paper form"  # name of the configuration that a sweep takes from the paper
 PAPER_ORIGIN = "paper"  # origin of the trial that the paper's form got
 Entry = Mapping[str, Any]
-
-
-class Tried(Protocol):
-    """What is asked of a trial here."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-
-    @property
-    def origin(self) -> str:
-        """Where its configuration came from: ``paper``, ``search`` or ``grid``."""
-
-    @property
-    def config(self) -> Config:
-        """Its configuration."""
-
-    @property
-    def seeds(self) -> Sequence[int]:
-        """The search seeds."""
-
-    @property
-    def rungs(self) -> Sequence[int]:
-        """The policy updates at which it is scored."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +49,7 @@ def select_configs(
     task: str,
     paper: Config | None,
     top: int,
-    trials: Iterable[Tried],
+    trials: Iterable[Trial],
     entries: Iterable[Entry],
     broken: Collection[str],
 ) -> Iterator[SelectedConfig]:
@@ -89,8 +66,8 @@ def select_configs(
             (trial.id for trial in trials_by_id.values() if trial.config == paper), None
         )
         yield SelectedConfig(task, paper, PAPER, its_trial, 0)
-    tried = (trials_by_id[entry["trial"]] for entry in task_entries)
-    episodes = sum(len(trial.seeds) * trial.config.evaluation.episodes for trial in tried)
+    at_rungs = (trials_by_id[entry["trial"]] for entry in task_entries)
+    episodes = sum(len(trial.seeds) * trial.config.evaluation.episodes for trial in at_rungs)
     ranking = [
         trials_by_id[standing.trial]
         for standing in standings(task_entries, trials_by_id.keys() - broken)
@@ -109,14 +86,14 @@ def select_configs(
 def spent_episodes(
     task: str,
     sha256: str,
-    trials: Iterable[Tried],
+    trials: Iterable[Trial],
     entries: Iterable[Entry],
-    noted: Callable[[str, str], bool],
+    has_sidecar: Callable[[str, str], bool],
 ) -> int:
     """Return the online evaluation episodes that the search of a task has spent.
 
     Beside those that decided these are the episodes of seeds that ran ahead of a trial that was
-    stopped, and of trials that broke. ``noted(key, name)`` says whether a policy job left a note.
+    stopped, and of trials that broke. ``has_sidecar(key, name)`` says whether a policy job has it.
     """
     logged = {(entry["trial"], entry["rung"]) for entry in entries}
     spent = 0
@@ -126,7 +103,7 @@ def spent_episodes(
             key = stage_keys(trial.config, task, sha256, seed)["policy"]
             for rung, (updates, episodes) in enumerate(points):
                 name = score_name(trial.config, updates, episodes)
-                scored = (trial.id, rung) in logged or noted(key, name)
-                if scored or noted(key, f"diverged-{name}"):  # broken off
+                scored = (trial.id, rung) in logged or has_sidecar(key, name)
+                if scored or has_sidecar(key, f"diverged-{name}"):  # broken off
                     spent += episodes
     return spent

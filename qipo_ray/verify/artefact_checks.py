@@ -1,4 +1,4 @@
-"""Check the artefacts of records: their weights, and the notes of their scores."""
+"""Check the artefacts of records: their weights, and the sidecars of their scores."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from qipo_ray.config.evaluations import score_name
 from qipo_ray.verify.audit import Address, Audit
 from qipo_ray.verify.sweep_plan import Record
 
-DIVERGED = "diverged"  # start of a note's name
+DIVERGED = "diverged"  # start of a sidecar's name
 
 
 def check_artefacts(audit: Audit, configs: Mapping[str, Config]) -> None:
     """Note weights and scores of records that are missing or differ.
 
     A run with a score needs its behaviour and critic at their full lengths, a finished one also
-    its policy; every score is kept as a note beside the weights.
+    its policy; every score is kept in a sidecar of the weights.
     """
     if not audit.snapshots:
         audit.remark(audit.root / "artefacts", "no weights: nothing to hash")
@@ -37,7 +37,7 @@ def check_artefacts(audit: Audit, configs: Mapping[str, Config]) -> None:
         more = f" and {len(ids) - 1} others" if len(ids) > 1 else ""
         message = f"no sound weights at {updates} updates, on which record {ids[0]}{more} rests"
         audit.fault(path, message)
-    _check_divergence_notes(audit)
+    _check_divergence_sidecars(audit)
 
 
 def _weights(record: Record, config: Config | None) -> Iterator[tuple[Address, int]]:
@@ -68,27 +68,27 @@ def _check_score_note(
     audit: Audit, record: Record, config: Config, job: Address, score: Mapping[str, Any]
 ) -> None:
     name = score_name(config, score["updates"], score["episodes"])
-    notes = audit.notes.get(job, {})
-    if name in notes and notes[name] == score:
+    sidecars = audit.sidecars.get(job, {})
+    if name in sidecars and sidecars[name] == score:
         return
     path = audit.root / "artefacts" / f"{job[0]}-{job[1]}" / f"note-{name}.json"
-    message = "not the score in" if name in notes else "no sound note of a score in"
+    message = "not the score in" if name in sidecars else "no sound note of a score in"
     audit.fault(path, f"{message} record {record['id']}")
 
 
-def _check_divergence_notes(audit: Audit) -> None:
-    """Note the runs that diverged by their records, but have no job with a note that says so."""
+def _check_divergence_sidecars(audit: Audit) -> None:
+    """Report runs that diverged by their records, but have no job with a sidecar that says so."""
     runs: defaultdict[str, list[Record]] = defaultdict(list)
     for record in audit.records:
         if record["state"] == "diverged":
             runs[record["trial"] if record["purpose"] == "search" else record["id"]].append(record)
     for records in runs.values():
-        notes = (
+        sidecars = (
             name
             for record in records
             for job in record["jobs"].items()
-            for name in audit.notes.get(job, {})
+            for name in audit.sidecars.get(job, {})
         )
-        if not any(name.startswith(DIVERGED) for name in notes):
+        if not any(name.startswith(DIVERGED) for name in sidecars):
             path = audit.record_path(records[0]["id"])
             audit.fault(path, "diverged, but no job of it left a note that says so")

@@ -18,7 +18,7 @@ from qipo_ray.store.records import RECORDS, record_files
 from qipo_ray.store.rung_log import RungLog
 
 JOB = re.compile(r"(?P<stage>[a-z]{1,32})-(?P<key>[0-9a-f]{16})")
-NOTE = re.compile(r"note-(?P<name>.+)\.json")
+SIDECAR = re.compile(r"note-(?P<name>.+)\.json")
 FATES = (retention.KEEP, retention.PRUNE)  # contents of the files *.fate
 Address = tuple[str, str]  # of a job: stage and key
 
@@ -42,7 +42,7 @@ class Audit:
     entries: list[dict[str, Any]] = field(default_factory=list)  # of the rung log
     snapshots: dict[Address, set[int]] = field(default_factory=dict)  # updates of sound ones
     unread: dict[Address, set[int]] = field(default_factory=dict)  # updates, of another version
-    notes: dict[Address, dict[str, Any]] = field(default_factory=dict)  # by name
+    sidecars: dict[Address, dict[str, Any]] = field(default_factory=dict)  # by name
     files: int = 0  # of artefacts, hashed
     bytes: int = 0
     faults: list[Finding] = field(default_factory=list)
@@ -170,8 +170,8 @@ def _find_strays(audit: Audit) -> None:
 
 
 def _read_job(audit: Audit, folder: Path, job: Address) -> None:
-    """Hash the snapshots of a job, and read its notes."""
-    lengths, notes = audit.snapshots.setdefault(job, set()), audit.notes.setdefault(job, {})
+    """Hash the snapshots of a job, and read its sidecars."""
+    lengths, sidecars = audit.snapshots.setdefault(job, set()), audit.sidecars.setdefault(job, {})
     for name in audit.names(folder):
         path = folder / name
         if path.suffix == ".corrupt":
@@ -181,8 +181,8 @@ def _read_job(audit: Audit, folder: Path, job: Address) -> None:
             if match := MANIFEST.fullmatch(name):
                 _hash_snapshot(audit, path, job, int(match["updates"]))
                 lengths.add(int(match["updates"]))
-            elif match := NOTE.fullmatch(name):
-                notes[match["name"]] = unsealed(path.read_bytes())["note"]
+            elif match := SIDECAR.fullmatch(name):
+                sidecars[match["name"]] = unsealed(path.read_bytes())["note"]
             elif path.suffix == ".fate" and path.read_bytes() not in FATES:
                 raise ValueError("neither kept nor pruned; it counts as kept")
         except OtherSchema as problem:

@@ -53,7 +53,7 @@ class SweepPlan:
     def __init__(self, saved: SavedSpec, earlier: Sequence[SavedSpec], audit: Audit) -> None:
         self.saved, self.spec, self.earlier = saved, saved.spec, earlier
         self.trials = {trial.id: trial for trial in _read_trials(audit)}
-        self.entries, self.notes = audit.entries, audit.notes
+        self.entries, self.sidecars = audit.entries, audit.sidecars
         self.records = {record["id"]: record for record in audit.records}
         self.broken = {
             record["trial"]
@@ -128,7 +128,7 @@ class SweepPlan:
         spec = saved.spec
         if key not in self._confirmed:
             choices = select_configs(task, spec.paper, spec.top, trials, self.entries, self.broken)
-            spent = spent_episodes(task, saved.data[task], trials, self.entries, self._noted)
+            spent = spent_episodes(task, saved.data[task], trials, self.entries, self._has_sidecar)
             self._confirmed[key] = [
                 PlannedConfig(choice, config_hash(choice.config), spent) for choice in choices
             ]
@@ -137,8 +137,8 @@ class SweepPlan:
     def _trials(self, task: str) -> list[Trial]:
         return [trial for trial in self.trials.values() if trial.task == task]
 
-    def _noted(self, key: str, name: str) -> bool:
-        return name in self.notes.get(("policy", key), {})
+    def _has_sidecar(self, key: str, name: str) -> bool:
+        return name in self.sidecars.get(("policy", key), {})
 
 
 def parse_time(text: str) -> datetime:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from qipo_ray.config import Config, load_config, override, stage_keys
+from qipo_ray.config import load_config, override, stage_keys
 from qipo_ray.study.selection import select_configs, spent_episodes, standings
+from qipo_ray.study.trial import Trial
 
 BASE = override(load_config("quickstart"), ["evaluation.episodes=5"])
 
 
-@dataclass(frozen=True)
-class Tried:
-    id: str
-    config: Config
-    origin: str = "search"
-    seeds: tuple[int, ...] = (0, 1)
-    rungs: tuple[int, ...] = (10, 20, 30)
-
-
-def tried(name: str, *changes: str, origin: str = "search") -> Tried:
-    return Tried(name, override(BASE, [f"policy.beta={ord(name)}", *changes]), origin)
+def make_trial(name: str, *changes: str, origin: str = "search") -> Trial:
+    return Trial(
+        id=name,
+        task="point",
+        position=0,
+        origin=origin,
+        params={},
+        config=override(BASE, [f"policy.beta={ord(name)}", *changes]),
+        config_hash="",
+        seeds=(0, 1),
+        rungs=(10, 20, 30),
+        written="2026-01-01T00:00:00Z",
+    )
 
 
 def entry(trial: str, rung: int, value: float | None) -> dict[str, Any]:
@@ -38,49 +40,55 @@ def test_standings_put_rungs_before_values() -> None:
 
 def test_the_best_of_each_path_and_the_paper_form() -> None:
     trials = [
-        tried("p", origin="paper"), tried("a"), tried("b"), tried("c"),
-        tried("v", "behaviour.path=vp"), tried("t", "behaviour.path=trig"),
+        make_trial("p", origin="paper"), make_trial("a"), make_trial("b"), make_trial("c"),
+        make_trial("v", "behaviour.path=vp"), make_trial("t", "behaviour.path=trig"),
     ]  # fmt: skip
     entries = [
         entry("p", 1, 99.0), entry("a", 1, 10.0), entry("b", 1, 20.0), entry("c", 1, 30.0),
         entry("v", 0, 1.0), entry("t", 0, 2.0), entry("x", 1, 77.0),
     ]  # fmt: skip
     paper = trials[0].config
-    found = list(select_configs("point", paper, 2, trials, entries, {"c"}))
-    assert [(one.name, one.trial) for one in found] == [
+    selected = list(select_configs("point", paper, 2, trials, entries, {"c"}))
+    assert [(config.name, config.trial) for config in selected] == [
         ("paper form", "p"), ("search, best 1", "b"), ("search, best 2", "a"),
         ("search, best 1", "v"), ("search, best 1", "t"),
     ]  # fmt: skip
-    assert [one.selection_episodes for one in found] == [0, 60, 60, 60, 60]  # 6 rungs, not x's
-    assert all(one.task == "point" for one in found)
-    assert found[1].config == trials[2].config
+    assert [config.selection_episodes for config in selected] == [
+        0,
+        60,
+        60,
+        60,
+        60,
+    ]  # 6 rungs, not x's
+    assert all(config.task == "point" for config in selected)
+    assert selected[1].config == trials[2].config
     (first, best, *_) = select_configs("point", paper, 1, trials[1:], entries, set())
     assert (first.trial, best.name, best.trial) == (None, "search, best", "c")
     assert not list(select_configs("point", None, 0, trials, entries, set()))
 
 
 def test_the_paper_form_of_an_extension_is_its_own_trial() -> None:
-    trials = [tried("p", origin="paper"), tried("q", origin="paper")]
+    trials = [make_trial("p", origin="paper"), make_trial("q", origin="paper")]
     (paper,) = select_configs("point", trials[1].config, 1, trials, [], set())
     assert paper.trial == "q"
 
 
 def test_all_that_was_spent_counts_not_only_what_decided() -> None:
     """Rungs in the log, seeds that ran ahead, and evaluations that were broken off."""
-    trials = [tried("a"), tried("b"), tried("c")]
+    trials = [make_trial("a"), make_trial("b"), make_trial("c")]
     entries = [entry("a", 0, 1.0), entry("a", 1, 2.0), entry("b", 0, None), entry("x", 0, 3.0)]
 
-    def key(place: int, seed: int) -> str:
-        return stage_keys(trials[place].config, "point", "e" * 64, seed)["policy"]
+    def key(index: int, seed: int) -> str:
+        return stage_keys(trials[index].config, "point", "e" * 64, seed)["policy"]
 
     ahead = (key(0, 1), "score-000000030-5ep-online-midpoint-10-clip")
     known = (key(1, 0), "score-000000010-5ep-online-midpoint-10-clip")  # in the log as well
     broken = (key(2, 1), "diverged-score-000000010-5ep-online-midpoint-10-clip")
     others = {(key(2, 0), "diverged"), ("f" * 16, known[1]), (key(2, 0), ahead[1] + "x")}
 
-    def spent(notes: set[tuple[str, str]]) -> int:
-        noted = lambda *note: note in notes  # noqa: E731
-        return spent_episodes("point", "e" * 64, trials, entries, noted)
+    def spent(sidecars: set[tuple[str, str]]) -> int:
+        has_sidecar = lambda *sidecar: sidecar in sidecars  # noqa: E731
+        return spent_episodes("point", "e" * 64, trials, entries, has_sidecar)
 
     assert spent(set()) == spent(others) == spent({known}) == 3 * 2 * 5
     assert spent({ahead}) == spent({broken}) == 35

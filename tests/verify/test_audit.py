@@ -37,7 +37,7 @@ def test_what_is_there_is_read(tmp_path: Path, make_record: Callable[..., Any]) 
     audit = audit_files(tmp_path, lambda done, total: seen.append((done, total)))
     assert audit.faults == [] and len(audit.records) == 1
     assert audit.snapshots == {("critic", key): {100, 200} for key in (KEY, KEY[::-1])}
-    assert audit.notes == {("critic", key): {"score-1": {"a": 1}} for key in (KEY, KEY[::-1])}
+    assert audit.sidecars == {("critic", key): {"score-1": {"a": 1}} for key in (KEY, KEY[::-1])}
     assert (audit.files, audit.bytes) == (4, 4 * len(b"weights"))
     assert seen == [(0, 2), (1, 2)]
 
