@@ -81,7 +81,7 @@ def sweep(
         typer.Option("--results", envvar="QIPO_RESULTS", help="The sweep goes to RESULTS/NAME."),
     ] = Path("results"),
     executor: Annotated[
-        str, typer.Option("--executor", help="ray, or local: this process, without Ray.")
+        str, typer.Option("--executor", help="ray, or local: this machine, without Ray.")
     ] = "ray",
     address: Annotated[
         str | None,
