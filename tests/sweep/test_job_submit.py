@@ -185,7 +185,7 @@ def test_a_stopped_sweep_goes_on_from_a_new_working_directory(
     log, tried = RungLog(root / "rungs.jsonl").read(), read_intents(root)
     assert all(r["purpose"] == "search" for r in read_records(root)), "stopped too late"
 
-    version = submit.project / "qipo_ray" / "__init__.py"
+    version = submit.project / "qipo_ray" / "version.py"
     version.write_text(version.read_text().replace('version__ = "', 'version__ = "9.'))
     again = submit("again")
     assert again.returncode == 0, again.stdout[-3000:]
