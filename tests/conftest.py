@@ -23,14 +23,6 @@ os.environ["NO_COLOR"] = "1"
 pytest_plugins = ["fixtures.search_files", "fixtures.tiny_runs"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together where several processes share them, and all Ray's."""
-    on_ray = {item.path for item in items if item.get_closest_marker("ray")}
-    for item in items:
-        group = "ray" if item.path in on_ray else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Point HOME and the data caches into the session's temporary folder."""
