@@ -159,7 +159,7 @@ class _Transfer:
             raise UserError(f"{self.entry.url} sends more than the {limit} bytes; it is not taken")
 
     def _take(self, block: bytes, offset: int, kept: int) -> int:
-        """Return the place behind a block; up to ``known`` the part must hold the same bytes."""
+        """Return the place behind a block; up to ``kept`` the part must hold the same bytes."""
         old = block[: max(0, kept - offset)]
         if old and os.pread(self.part, len(old), offset) != old:
             raise Changed

@@ -100,7 +100,7 @@ def load_search_file(
 
 
 def _replaced(document: Document, key: str, value: Any, source: str) -> Document:
-    """Return the document with another value at a top key; its faults are found at ``where``."""
+    """Return the document with another value at a top key; its faults are found at ``source``."""
     if not isinstance(document.value, dict):
         return document
     locations = {path: location for path, location in document.locations.items() if path[0] != key}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from synthetic_sweep import SEARCH
 
 from qipo_ray.store.records import read_records
 from qipo_ray.verify import verify
@@ -110,17 +111,7 @@ def test_a_trial_of_which_nothing_is_left_shows_in_what_chose(books: Any, faults
     assert all("protocol.selection_episodes 280, not 240" in what for what in words)
 
 
-MORE = """\
-name: books
-tasks: [point]
-preset: quickstart
-space: {policy.beta: {loguniform: [1, 60]}}
-trials: 5
-paper: {policy.beta: 3}
-seeds: {search: [0, 1], report: [101, 102]}
-rungs: {shares: [1/3, 1], reduction: 3}
-confirm: {top: 1}
-"""
+MORE = SEARCH.replace("trials: 4", "trials: 5").replace("[100, 101]", "[101, 102]")
 
 
 def test_an_extended_sweep_is_sound_at_every_step(books: Any) -> None:

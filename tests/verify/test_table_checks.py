@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from synthetic_sweep import SEARCH
 
 from qipo_ray.leaderboard.formats.json import SCHEMA
 from qipo_ray.store.records import read_records
@@ -18,17 +19,7 @@ from qipo_ray.verify.audit import Audit
 from qipo_ray.verify.table_checks import check_tables, first_difference
 
 Faults = Callable[[Path], list[tuple[str, str]]]
-EXTENDED = """\
-name: books
-tasks: [point]
-preset: quickstart
-space: {policy.beta: {loguniform: [1, 60]}}
-trials: 4
-paper: {policy.beta: 3}
-seeds: {search: [0, 1], report: [100, 101, 102]}
-rungs: {shares: [1/3, 1], reduction: 3}
-confirm: {top: 1}
-"""
+EXTENDED = SEARCH.replace("[100, 101]", "[100, 101, 102]")
 SUFFIXES = ["csv", "json", "md", "html", "tex"]
 
 
