@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from qipo_ray.tracking.loggers import LoggedRun, LogRow, find_service, parse_services
+from qipo_ray.tracking.wandb_logger import shutdown
 
 
 def wandb_records(file: Path) -> Iterator[bytes]:
@@ -39,13 +39,16 @@ def test_wandb_offline_holds_the_run_once(
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert parse_services("wandb") == ("wandb",)
-    for _ in range(2):  # the second time as after a resume, which finds another second's folder
-        time.sleep(1)
+    for second in ("20200101_000000", "20200101_000001"):  # the second time as after a resume
         logger = find_service("wandb").make_logger(logged_run)
         logger.write(rows[:2])
         logger.write(rows[2:])
         logger.close()
-    (file,) = (logged_run.root / "wandb").glob("offline-run-*/*.wandb")
+        shutdown()  # only when wandb's own process has ended is all of the run on the disk
+        (folder,) = (logged_run.root / "wandb").glob("offline-run-*")
+        identity = folder.name.rpartition("-")[2]
+        folder = folder.rename(folder.with_name(f"offline-run-{second}-{identity}"))
+    (file,) = folder.glob("*.wandb")
     history: dict[int, dict[str, str]] = {}
     settings: dict[str, str] = {}
     for data in wandb_records(file):
