@@ -30,7 +30,7 @@ test: $(STAMP) $(RLIABLE)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/structure.py
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # A small real sweep on the CPU: search, confirm, leaderboard; see README.md.
 quickstart: $(STAMP)

@@ -6,10 +6,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import synthetic_records
 from synthetic_records import Record
+from xdist.scheduler import LoadFileScheduling
 
 # Before torch, numpy or Ray are imported: threads are counted, and Ray's authentication mode is
 # read, only once. With the mode unset Ray would write a token into the home folder.
@@ -21,6 +23,29 @@ os.environ["NO_COLOR"] = "1"
 
 
 pytest_plugins = ["fixtures.search_files", "fixtures.tiny_runs"]
+
+
+class OneRay(LoadFileScheduling):
+    """Gives each worker whole files, and all that start a Ray cluster to the same worker."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        files = Path(__file__).parent.rglob("test_*.py")
+        self.ray = {path.name for path in files if "pytest.mark.ray" in path.read_text()}
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "ray" if Path(file).name in self.ray else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:
+    return OneRay(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with Ray: it takes longest, and another worker does the rest meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)

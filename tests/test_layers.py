@@ -79,8 +79,8 @@ def read_imports(tree: ast.AST, package: list[str], at_start: bool = True) -> It
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             for target in _targets(node, package):
                 yield Import(target, node.lineno, at_start)
-        else:
-            inner = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        elif not isinstance(node, ast.expr):  # none lies inside of an expression
+            inner = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
             later = inner or _is_type_checking(node)
             yield from read_imports(node, package, at_start and not later)
 

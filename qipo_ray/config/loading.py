@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -97,6 +98,7 @@ def _open(source: str | Path) -> Document:
     return read_yaml(path)
 
 
+@functools.cache  # no caller writes into a document
 def _preset(name: str) -> Document:
     """Return the full document of a preset, named by its short name."""
     text = resources.files("qipo_ray.presets").joinpath(f"{name}.yaml").read_text("utf-8")

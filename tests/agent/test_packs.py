@@ -83,6 +83,7 @@ def test_a_state_goes_on_bit_for_bit(
     assert_equal_states(continued.state(0), unbroken.state(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_members_come_and_go(
     stage: str, configure: Callable[..., Config], trained: Trained, data: Tensors

@@ -125,6 +125,7 @@ def test_what_is_no_mapping_is_said(document: Any) -> None:
     assert line(document) == f"it: must be a valid dictionary; got {document!r}"
 
 
+@pytest.mark.slow
 def test_shuffled_documents_are_refused_at_a_field_that_was_changed() -> None:
     dice = random.Random(0)
     refused = 0

@@ -81,6 +81,7 @@ def tilted() -> Mixture:
     return mixture.tilted_linearly(torch.tensor([0.4, -0.3], dtype=F64), 1.5)
 
 
+@pytest.mark.slow
 def test_every_solver_tends_to_the_solution_of_torchdiffeq(
     torchdiffeq: Any, path: Path, tilted: Mixture
 ) -> None:
@@ -106,6 +107,7 @@ def test_every_solver_tends_to_the_solution_of_torchdiffeq(
         assert error < bounds[orders[name]], name
 
 
+@pytest.mark.slow
 def test_torchdiffeq_carries_noise_to_the_tilted_law(torchdiffeq: Any, tilted: Mixture) -> None:
     """The guided velocity ends in q, shown with none of our solvers; p itself is far from it."""
     field = tilted.field(path_named("ot"))

@@ -44,6 +44,7 @@ def test_every_solver_is_tested() -> None:
     assert set(ORDERS) == set(SOLVERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOLVERS)
 def test_order_of_convergence(reference: Reference, name: str) -> None:
     """Halving the step divides the error by 2 ** order, on a curved field."""
@@ -56,6 +57,7 @@ def test_order_of_convergence(reference: Reference, name: str) -> None:
     assert many < {1: 0.03, 2: 2e-3, 4: 1e-6}[ORDERS[name]]
 
 
+@pytest.mark.slow
 def test_solvers_agree_with_the_exact_flow_map(path: Path, exact_gaussian: ExactField) -> None:
     """Of Gaussian data: a point keeps its distance from the mean in standard deviations."""
     field = exact_gaussian(path, "noise", MEAN, STD)
@@ -69,6 +71,7 @@ def test_solvers_agree_with_the_exact_flow_map(path: Path, exact_gaussian: Exact
     torch.testing.assert_close(SOLVERS["rk4"][0](field, START, falling(80)), expected)
 
 
+@pytest.mark.slow
 def test_the_full_span_reaches_the_exact_law(
     path: Path, predicts: Prediction, exact_gaussian: ExactField
 ) -> None:

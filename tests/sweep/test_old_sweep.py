@@ -83,6 +83,7 @@ def test_the_hash_of_its_specification_is_that_of_the_search_file(old: Path) -> 
     assert read_spec(old / "ended" / "sweep.yaml").spec.hash == spec.hash
 
 
+@pytest.mark.slow
 def test_an_ended_one_has_nothing_to_do(old: Path) -> None:
     before = {path.name: path.read_bytes() for path in (old / "ended/records").iterdir()}
     screen = resume(old, "ended")

@@ -153,6 +153,7 @@ def test_blocks_bound_the_memory_and_change_nothing_else(monkeypatch: pytest.Mon
     assert (parts.low, parts.high) == pytest.approx((once.low, once.high), abs=0.03 * width)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "share"), [(3, 0.75), (10, 0.90)])
 def test_coverage_is_what_the_docstring_says(seeds: int, share: float) -> None:
     draw = generator(8)

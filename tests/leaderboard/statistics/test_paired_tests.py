@@ -86,6 +86,7 @@ def test_drawn_signs_never_give_a_chance_of_none() -> None:
     assert paired_test(runs, zero, generator()).p_value == 1 / 10_001
 
 
+@pytest.mark.slow
 def test_false_alarms_are_as_rare_as_promised() -> None:
     draw = generator(7)
     p_values = []
