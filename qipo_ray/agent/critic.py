@@ -14,9 +14,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from qipo_ray.agent.evidence import held_out
 from qipo_ray.agent.pack import Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
-from qipo_ray.agent.support import SupportPack, SupportSet
+from qipo_ray.agent.support import SupportPack, SupportSet, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.nets import TwinQ
@@ -63,16 +64,27 @@ class CriticPack(SupportPack[SupportSet]):
         self.target = self._stack("target", self.q.shapes, 2)
         self.prior = self._stack("behaviour", self.sampler.network.shapes, saved=False)
         self.indices: dict[tuple[int, ...], Tensor] = {}  # of some members, on the device
+        self.kept: list[Tensor | None] = []  # rows that are not held out, None: all
+        self.with_returns: list[Tensor] = []  # those of them whose return-to-go is known
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
+        self._hold_out(member)
         generator = stream(member.seed, self.stage, "weights")
         twins = [self.q.fresh(generator) for _ in range(2)]
         if member.config.critic.returns_updates:  # part of returns-init: start at the mean return
             for weights in twins:
-                weights["out.bias"].fill_(self.data.returns[self.data.with_returns].mean().item())
+                weights["out.bias"].fill_(self.data.returns[self.with_returns[-1]].mean().item())
         rows = torch.cat([self.online.pack_row(weights) for weights in twins])
         behaviour = cloned_weights(member.config, upstream["behaviour"])
         return {"online": rows, "target": rows.clone(), "behaviour": behaviour}
+
+    def _hold_out(self, member: Member) -> None:
+        """Choose the rows that a new member is trained on: all, or those of some episodes."""
+        # Departure D37: some episodes are left out, to hold Q against their returns.
+        share, rows = member.config.critic.held_out, self.data.with_returns
+        kept = ~held_out(self.data, share, member.seed) if share else None
+        self.kept.append(None if kept is None else kept.nonzero().squeeze(1))
+        self.with_returns.append(rows if kept is None else rows[kept[rows]])
 
     def _rate(self, config: Config) -> float:
         return config.critic.learning_rate
@@ -89,6 +101,16 @@ class CriticPack(SupportPack[SupportSet]):
         self.expectile = self.column([c.expectile for c in configs]).unsqueeze(-1)
         self.polyak = self.column([c.polyak for c in configs]).repeat_interleave(2, 0)
         self.indices.clear()
+
+    def _forget(self, i: int) -> None:
+        super()._forget(i)
+        del self.kept[i], self.with_returns[i]
+
+    def _pool(self, i: int, size: int, generator: torch.Generator) -> Tensor:
+        kept = self.kept[i]
+        if kept is None:
+            return super()._pool(i, size, generator)
+        return kept[support_pool(len(kept), size, generator)]
 
     def _before(self) -> None:
         for i, member in enumerate(self.members):
@@ -128,10 +150,10 @@ class CriticPack(SupportPack[SupportSet]):
     def _draw(self, bootstrapped: list[int]) -> tuple[Tensor, Tensor]:
         """Return rows of the data ``(N, B)`` and their places in the support pools ``(N, B)``."""
         rows, spots = [], []
-        with_returns = self.data.with_returns
         for i, member in enumerate(self.members):
             support = self.support[i]
-            source = with_returns if support is None or i not in bootstrapped else support.pool
+            pool = None if support is None or i not in bootstrapped else support.pool
+            source = self.with_returns[i] if pool is None else pool
             spot = torch.randint(
                 len(source), (self.batch_size,), generator=member.generator, device=source.device
             )

@@ -8,20 +8,22 @@ weights would follow chance, warnings say it in words.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from qipo_ray.agent.evidence import Evidence, evidence
+from qipo_ray.agent.judge import Judge, loaded
 from qipo_ray.agent.pack import State, stream
 from qipo_ray.agent.sampling import ActionSampler, cloned_weights
 from qipo_ray.agent.support import support_actions, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
-from qipo_ray.nets import Stack, TwinQ
-from qipo_ray.nets.stack import Shapes
 
+Number = int | float
 ROWS = 512  # of the data
 ACTIONS = 16  # proposed by the behaviour at each
 
@@ -46,11 +48,15 @@ class CriticReport:
     q_mean: float
     return_mean: float
     return_std: float
+    evidence: Evidence | None = None  # on held-out episodes; None where none are held out
 
-    def plain(self) -> dict[str, int | float | list[str] | None]:
+    def plain(self) -> dict[str, Any]:
         """Return the report with its warnings as JSON holds it: what is not finite is None."""
-        finite = {k: v if math.isfinite(v) else None for k, v in asdict(self).items()}
-        return {**finite, "warnings": list(self.warnings())}
+        numbers = {k: v for k, v in vars(self).items() if k != "evidence"}
+        report: dict[str, Any] = {**finite(numbers), "warnings": list(self.warnings())}
+        if self.evidence is not None:
+            report["evidence"] = finite(vars(self.evidence))
+        return report
 
     def warnings(self) -> Iterator[str]:
         """Yield in words why the policy stage may have nothing to select by: kind, then number."""
@@ -71,24 +77,17 @@ class CriticReport:
             yield f"Q is far below the returns, still near its start: means {means}"
         if gap > BEYOND * self.return_std:
             yield f"Q is above nearly all returns, overestimated: means {means}"
+        held = self.evidence
+        if held is not None and not held.sure > 0:
+            yield (
+                f"Q does not foresee returns: on {held.episodes} held-out episodes their slope on "
+                f"it is {held.slope:.2g} ± {held.error:.2g}"
+            )
 
 
-class Judge:
-    """The twin Q of a critic's state, on the CPU."""
-
-    def __init__(self, config: Config, critic: State) -> None:
-        c, state_dim = config.critic, len(critic["normaliser"]["mean"])
-        self.q = TwinQ(state_dim, critic["action_dim"], c.width, c.layers, norm=c.layer_norm)
-        self.stack = loaded(self.q.shapes, critic["weights"]["online"])
-
-    @torch.no_grad()
-    def twins(self, states: Tensor, actions: Tensor) -> Tensor:
-        """Return both Q ``(2, B, M)`` of normalised states ``(B, S)``, actions ``(B, M, A)``."""
-        return self.q(self.stack.params, states.unsqueeze(0), actions.unsqueeze(0))[0]
-
-    def value(self, states: Tensor, actions: Tensor) -> Tensor:
-        """Return the smaller Q ``(B, M)``, by which the policy stage weights."""
-        return self.q.lowest(self.stack.params, states.unsqueeze(0), actions.unsqueeze(0))[0]
+def finite(numbers: Mapping[str, Number]) -> dict[str, Number | None]:
+    """Return numbers as JSON holds them: None for what is not finite."""
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
 
 def critic_report(
@@ -120,14 +119,10 @@ def critic_report(
         q_mean=values.mean().item(),
         **_contrasts(twins, actions.double()),
         **_against(values, returns),
+        evidence=evidence(config, data, behaviour, critic, seed)
+        if config.critic.held_out
+        else None,
     )
-
-
-def loaded(shapes: Shapes, rows: Tensor) -> Stack:
-    """Return weights of a state, on the CPU."""
-    stack = Stack(shapes, torch.device("cpu"), trainable=False)
-    stack.append(rows)
-    return stack
 
 
 def _contrasts(twins: Tensor, actions: Tensor) -> dict[str, float]:

@@ -247,15 +247,6 @@ class Pack(ABC):
         """Return one hyper-parameter of every member as ``(N, 1)``."""
         return torch.tensor(values, dtype=torch.float32, device=self.data.device).unsqueeze(1)
 
-    def pick(self, count: int, size: int) -> Tensor:
-        """Return ``(N, size)`` numbers below ``count``, each member's from its own stream."""
-        device = self.data.device
-        draws = [
-            torch.randint(count, (size,), generator=m.generator, device=device)
-            for m in self.members
-        ]
-        return torch.stack(draws)
-
     def noise(self, *shape: int) -> Tensor:
         """Return N(0, 1) draws ``(N, *shape)``, each member's from its own stream."""
         draws = [

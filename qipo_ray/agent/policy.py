@@ -8,7 +8,8 @@ draws k of the M actions by weight (same expectation), ``pool`` bounds the state
 ``beta_growth`` changes beta from round to round, ``target_ess`` finds the beta at which the
 weights have a wanted effective sample size, whatever the unit of Q, and ``trust`` bounds it
 where the policy would leave what the critic knows; a policy that is there already rests for the
-round, it and its average.
+round, it and its average. ``evidence`` leaves the clone as it is, in all rounds, where Q does not
+foresee the returns of episodes that it was not trained on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.critic import twin_q
+from qipo_ray.agent.evidence import evidence
 from qipo_ray.agent.pack import FAR, Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import (
@@ -71,8 +73,10 @@ class PolicyPack(SupportPack[WeightedSet]):
         self.source = self._stack("sampler", self.network.shapes)  # as the round began
         self.critic = self._stack("critic", self.q.shapes, 2, saved=False)
         self.prior = self._stack("behaviour", self.network.shapes, saved=False)
+        self.follows: list[bool] = []  # Q; a member that does not stays the clone
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
+        self.follows.append(self._sure(member, upstream))
         prior = cloned_weights(member.config, upstream["behaviour"])
         critic = upstream["critic"]["weights"]["online"]
         return {
@@ -82,6 +86,32 @@ class PolicyPack(SupportPack[WeightedSet]):
             "critic": critic,
             "behaviour": prior,
         }
+
+    def _sure(self, member: Member, upstream: Mapping[str, State]) -> bool:
+        """Return whether held-out episodes bear out Q as far as the member asks."""
+        # Departure D38: rounds only where there is evidence that Q ranks actions rightly.
+        least = member.config.policy.evidence
+        if not least:
+            return True
+        states = upstream["behaviour"], upstream["critic"]
+        return evidence(member.config, self.data, *states, member.seed).sure >= least
+
+    def _forget(self, i: int) -> None:
+        super()._forget(i)
+        del self.follows[i]
+
+    def pending_sets(self) -> int:
+        """Return how many members have a support set still to come."""
+        return super().pending_sets() if any(self.follows) else 0
+
+    def update(self) -> None:
+        """Train every member for one update; nothing is computed where none follows Q."""
+        if any(self.follows):
+            super().update()
+            return
+        for member in self.members:
+            member.updates += 1
+            member.counted += 1
 
     def _moments(self, upstream: Mapping[str, State]) -> list[Moments]:
         """Go on with the behaviour's Adam, as the paper's code does."""
@@ -97,9 +127,14 @@ class PolicyPack(SupportPack[WeightedSet]):
 
     def _rest(self) -> None:
         """Let the members rest whose round says so: network, moments and average stay."""
-        resting = {i for i, s in enumerate(self.support) if s is not None and s.rests}
+        resting = {
+            i
+            for i, support in enumerate(self.support)
+            if not self.follows[i] or (support is not None and support.rests)
+        }
         rates = [m.config.policy.ema_rate for m in self.members]
         self.ema_rate = self.column([0 if i in resting else r for i, r in enumerate(rates)])
+        self.following = self.column(self.follows).squeeze(1)
         self.optimiser.rest(resting)
 
     def _before(self) -> None:
@@ -200,7 +235,8 @@ class PolicyPack(SupportPack[WeightedSet]):
         noise, times = self.noise(b * m, a), self.times(b * m)
         per_action = regression_loss(field, flat, noise, times)
         loss = weighted_loss(per_action.view(n, b, m), weights)
-        health = torch.stack([s.health for s in self._sets()], 1)
+        loss = loss * self.following
+        health = torch.stack([s.health for s in self._sets()], 1) * self.following
         return loss, [loss.detach(), *health]
 
     def _draw(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,13 +7,14 @@ whether its actions still lie where the critic was ever asked.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from qipo_ray.agent.critic_report import ACTIONS, ROWS, Judge, loaded
+from qipo_ray.agent.critic_report import ACTIONS, ROWS, finite
+from qipo_ray.agent.judge import Judge, loaded
 from qipo_ray.agent.pack import State, stream
 from qipo_ray.agent.sampling import ActionSampler, cloned_weights, scored_weights
 from qipo_ray.agent.support import drift, support_actions, support_pool
@@ -37,10 +38,9 @@ class PolicyReport:
     q_best: float  # of the behaviour's best of 16 by Q, mean over rows
     q_std: float  # between the behaviour's actions of a row, mean over rows
 
-    def plain(self) -> dict[str, int | float | list[str] | None]:
+    def plain(self) -> dict[str, Any]:
         """Return the report with its warnings as JSON holds it: what is not finite is None."""
-        finite = {k: v if math.isfinite(v) else None for k, v in asdict(self).items()}
-        return {**finite, "warnings": list(self.warnings())}
+        return {**finite(vars(self)), "warnings": list(self.warnings())}
 
     def warnings(self) -> Iterator[str]:
         """Yield in words why Q may no longer guide the policy: kind, then number."""

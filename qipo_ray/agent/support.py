@@ -113,6 +113,10 @@ class SupportPack(Pack, Generic[SetT]):
     def _changed(self) -> None:
         self.support += [None] * (len(self.members) - len(self.support))
 
+    def _pool(self, i: int, size: int, generator: torch.Generator) -> Tensor:
+        """Return the rows of the data that get support actions of member ``i``, ``(P,)``."""
+        return support_pool(self.data.rows, size, generator)
+
     def _drawn(
         self, i: int, renewal: int, source: Stack, states: Tensor, room: int = 0
     ) -> SupportSet:
@@ -120,7 +124,7 @@ class SupportPack(Pack, Generic[SetT]):
         member, device = self.members[i], self.data.device
         settings: Critic | Policy = getattr(member.config, self.stage)
         generator = stream(member.seed, self.stage, "support", renewal, device=device)
-        pool = support_pool(self.data.rows, settings.pool, generator)
+        pool = self._pool(i, settings.pool, generator)
         params, dtype = source.slice(i, i + 1), support_dtype(member.config)
         actions = support_actions(
             self.sampler, params, states, pool, settings.support_size, generator, dtype, room

@@ -59,6 +59,7 @@ class Tensors:
     terminals: Tensor  # (D,), 0 or 1
     returns: Tensor  # (D,), discounted return-to-go
     with_returns: Tensor  # (R,), rows whose return-to-go is known
+    episodes: Tensor  # (D,), the number of each row's episode, int32
     normaliser: Normaliser
 
     @classmethod
@@ -84,6 +85,7 @@ class Tensors:
             terminals=tensor(transitions.terminals),
             returns=tensor(transitions.returns),
             with_returns=valid.to(device),
+            episodes=torch.from_numpy(transitions.episodes).to(device),
             normaliser=normaliser,
         )
 

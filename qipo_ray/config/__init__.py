@@ -22,11 +22,11 @@ from qipo_ray.config.schema import (
     Behaviour,
     Config,
     Critic,
-    FieldError,
     Policy,
     field_names,
     path_label,
 )
+from qipo_ray.config.section import FieldError
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 
 __all__ = [

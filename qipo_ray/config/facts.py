@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TypeVar, get_args
 
 from qipo_ray.config.notes import Note, PerMember, Plain, Since
-from qipo_ray.config.schema import SECTIONS, field_types
+from qipo_ray.config.schema import SECTIONS
+from qipo_ray.config.section import field_types
 
 Mark = TypeVar("Mark")
 

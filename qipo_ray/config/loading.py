@@ -11,7 +11,8 @@ from typing import Any
 
 from qipo_ray.config.facts import later_settings, marks
 from qipo_ray.config.notes import Since
-from qipo_ray.config.schema import SECTIONS, Config, FieldError, field_names, field_types
+from qipo_ray.config.schema import SECTIONS, Config, field_names
+from qipo_ray.config.section import FieldError, field_types
 from qipo_ray.config.values import show
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 from qipo_ray.errors import UserError, nearest

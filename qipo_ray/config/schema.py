@@ -5,10 +5,9 @@ construction, so a ``Config`` made by any route (file, override, search, code) i
 a field means, what the paper has for it and what else is to be known of it are parts of its type.
 """
 
-import functools
 import math
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
 from qipo_ray.config.notes import (
     ActingOnly,
@@ -20,15 +19,18 @@ from qipo_ray.config.notes import (
     Since,
     SupportSize,
 )
-from qipo_ray.config.values import Range, conform
-
-MOST = 999_999_999  # updates; nine digits, as in the names of snapshots
-MOST_BETA = 9  # decimal digits; networks are float32
-Count = Annotated[int, Range(1, MOST)]  # at least one of something
-CountOrNone = Annotated[int, Range(0, MOST)]  # 0 has a meaning of its own
-Width = Annotated[int, Range(1, 65_536)]  # neurons
-Rate = Annotated[float, Range(0, 1, open_low=True)]  # a step size or an averaging rate
-Weight = Annotated[float, Range(0, 1e9)]  # an inverse temperature; networks are float32
+from qipo_ray.config.section import (
+    MOST,
+    MOST_BETA,
+    Count,
+    CountOrNone,
+    FieldError,
+    Rate,
+    Section,
+    Weight,
+    Width,
+)
+from qipo_ray.config.values import Range
 
 # What `sampler.solver: auto` and `behaviour.predicts: auto` mean on each path.
 # Departure D6: midpoint on ot; the paper's code: DPM-Solver.
@@ -43,36 +45,8 @@ EVALUATIONS_PER_STEP = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "ddim": 
 PATHS = tuple(AUTO_SOLVER)
 
 
-class FieldError(ValueError):
-    """A value that a field, or several fields together, do not allow; ``fields`` are dotted."""
-
-    def __init__(self, names: tuple[str, ...], problem: str) -> None:
-        """Keep the dotted ``names``, the field to blame first."""
-        super().__init__(f"{names[0]} {problem}")
-        self.fields = names
-
-
-@functools.cache
-def field_types(section: type) -> dict[str, Any]:
-    """Return the declared type of every field of a section, with its range and its note."""
-    return get_type_hints(section, include_extras=True)
-
-
-class _Section:
-    """Checks and normalises every field when a section is built."""
-
-    def __post_init__(self) -> None:
-        section: type = type(self)
-        for name, hint in field_types(section).items():
-            try:
-                object.__setattr__(self, name, conform(hint, getattr(self, name)))
-            except ValueError as problem:
-                dotted = f"{section.__name__.lower()}.{name}"
-                raise FieldError((dotted,), str(problem)) from None
-
-
 @dataclass(frozen=True)
-class Data(_Section):
+class Data(Section):
     """How the data set is read."""
 
     reward: Annotated[
@@ -88,7 +62,7 @@ class Data(_Section):
 
 
 @dataclass(frozen=True)
-class Behaviour(_Section):
+class Behaviour(Section):
     """The behaviour stage: clone the data (paper, phase 1)."""
 
     path: Annotated[
@@ -126,10 +100,18 @@ class Behaviour(_Section):
         PerMember(),
         Departure("averaged-behaviour"),
     ]
+    best_episodes: Annotated[
+        float,
+        Range(0, 1, open_low=True),
+        Ours(1, "share of episodes that are cloned, those of highest return; 1: all"),
+        Since(1.0),
+        PerMember(),
+        Departure("best-episodes={:g}"),
+    ]
 
 
 @dataclass(frozen=True)
-class Sampler(_Section):
+class Sampler(Section):
     """How actions are drawn, for support sets and for evaluation."""
 
     solver: Annotated[
@@ -158,7 +140,7 @@ class Sampler(_Section):
 
 
 @dataclass(frozen=True)
-class Critic(_Section):
+class Critic(Section):
     """The critic stage: in-support softmax Q-learning (paper, phase 2)."""
 
     width: Annotated[Width, Code(256, "neurons of a hidden layer")]
@@ -210,10 +192,17 @@ class Critic(_Section):
         PerMember(),
         Departure("expectile={:g}", lambda c, _: c.critic.target == "expectile"),
     ]
+    held_out: Annotated[
+        float,
+        Range(0, 0.5),
+        Ours(0, "share of episodes that Q is not trained on, to hold it against their returns"),
+        Since(0.0),
+        Departure("held-out={:g}"),
+    ]
 
 
 @dataclass(frozen=True)
-class Policy(_Section):
+class Policy(Section):
     """The policy stage: energy-weighted improvement (paper, phase 3)."""
 
     beta: Annotated[Weight, Code(3, "guidance scale per round, 1 / unit of Q"), PerMember()]
@@ -278,6 +267,14 @@ class Policy(_Section):
         PerMember(),
         Departure("trust={}", after="policy.data_action"),
     ]
+    evidence: Annotated[
+        float,
+        Range(0, 10),
+        Ours(0, "least held-out slope, less 2 errors, to leave the clone; 0: it is not asked"),
+        Since(0.0),
+        PerMember(),
+        Departure("evidence={:g}"),
+    ]
 
     def __post_init__(self) -> None:
         """Refuse more actions in the loss than the support set holds, and endless stages."""
@@ -309,7 +306,7 @@ class Policy(_Section):
 
 
 @dataclass(frozen=True)
-class Compute(_Section):
+class Compute(Section):
     """Precision in training and memory."""
 
     precision: Annotated[
@@ -328,7 +325,7 @@ class Compute(_Section):
 
 
 @dataclass(frozen=True)
-class Evaluation(_Section):
+class Evaluation(Section):
     """How a policy is scored; in no stage's key."""
 
     episodes: Annotated[Count, Code(100, "episodes of an evaluation during training")]
@@ -354,7 +351,7 @@ class Config:
     evaluation: Evaluation
 
     def __post_init__(self) -> None:
-        """Refuse a sampler that cannot make one step, and a width that the unet cannot halve."""
+        """Refuse samplers without a step, widths no unet halves, evidence from nothing."""
         cost = EVALUATIONS_PER_STEP[self.solver]
         if self.sampler.evaluations < cost:
             raise FieldError(
@@ -366,6 +363,11 @@ class Config:
             raise FieldError(
                 ("behaviour.width", "behaviour.network"),
                 f"must be a multiple of 4 for the unet; got {self.behaviour.width}",
+            )
+        if self.policy.evidence and not self.critic.held_out:
+            raise FieldError(
+                ("policy.evidence", "critic.held_out"),
+                f"needs critic.held_out above 0; got {self.policy.evidence:g} with 0",
             )
 
     @property

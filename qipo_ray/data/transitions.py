@@ -61,7 +61,8 @@ class Transitions:
 
     ``observations (N, S)``, ``actions (N, A)``, ``rewards (N,)`` after the reward rule,
     ``next_observations (N, S)``, ``terminals (N,)`` 0 or 1, ``returns (N,)`` the discounted
-    returns-to-go of those rewards, ``returns_valid (N,)`` where a return is (nearly) whole.
+    returns-to-go of those rewards, ``returns_valid (N,)`` where a return is (nearly) whole,
+    ``episodes (N,)`` the rows' episodes in the file, counted from 0, int32.
     """
 
     observations: Floats
@@ -71,6 +72,7 @@ class Transitions:
     terminals: Floats
     returns: Floats
     returns_valid: Flags
+    episodes: npt.NDArray[np.int32]
 
 
 def qlearning_dataset(dataset: Dataset) -> dict[str, npt.NDArray]:
@@ -120,7 +122,8 @@ def transitions(
     kept = _kept(dataset)
     if not kept.any():
         raise UserError(f"data file {dataset.path}: no transition is left after D4RL's rules")
-    rows = qlearning_dataset(dataset)
+    rows, pieces = qlearning_dataset(dataset), dataset.episodes
+    episodes = np.repeat(np.arange(len(pieces), dtype=np.int32), pieces[:, 1] - pieces[:, 0])
     return Transitions(
         observations=_floats(rows["observations"]),
         actions=_floats(rows["actions"]),
@@ -129,6 +132,7 @@ def transitions(
         terminals=_floats(rows["terminals"]),
         returns=_floats(returns[kept]),
         returns_valid=valid[kept],
+        episodes=episodes[kept],
     )
 
 

@@ -45,6 +45,16 @@ class ScoreFields(TypedDict):
     success: NonNegative | None  # share from 0 to 1
 
 
+class EvidenceFields(TypedDict):
+    """Q against the returns of episodes that it was not trained on."""
+
+    episodes: Count
+    rows: Count
+    slope: Number | None  # of returns on Q, both above what the state is worth
+    error: NonNegative | None  # standard error of the slope, over episodes
+    correlation: Number | None
+
+
 class CriticReportFields(TypedDict):
     """What the critic was worth at its end."""
 
@@ -61,6 +71,7 @@ class CriticReportFields(TypedDict):
     return_std: NonNegative | None
     warnings: list[Text]
     best_of: ScoreFields | None  # of the best action by Q: online episodes that select nothing
+    evidence: NotRequired[EvidenceFields]
 
 
 class PolicyReportFields(TypedDict):

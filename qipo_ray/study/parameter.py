@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
-from qipo_ray.config.schema import SECTIONS, field_types
+from qipo_ray.config.schema import SECTIONS
+from qipo_ray.config.section import field_types
 from qipo_ray.config.values import conform, show
 
 Kind = Literal["choice", "grid", "int", "uniform", "loguniform"]

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from qipo_ray.agent import Diverged, State
-from qipo_ray.agent.critic_report import ACTIONS, Judge
+from qipo_ray.agent.critic_report import ACTIONS
+from qipo_ray.agent.judge import Judge
 from qipo_ray.agent.pack import stream
 from qipo_ray.config import Config
 from qipo_ray.data.tasks import Task

@@ -19,6 +19,8 @@ def scalars_of(stage: str, report: Words) -> dict[str, float]:
     numbers = {name: report[name] for name in NUMBERS[stage]}
     if report.get("best_of") is not None:
         numbers["best_of"] = report["best_of"]["normalised"]
+    if "evidence" in report:
+        numbers |= {f"held_out_{name}": report["evidence"][name] for name in ("slope", "error")}
     known = {name: value for name, value in numbers.items() if value is not None}
     return {f"{stage}_report/{name}": value for name, value in known.items()}
 
@@ -35,12 +37,20 @@ def _critic(report: Words, text: Mapping[str, str]) -> str:
     known = report["q_std"] is not None and report["error"]
     relative = f" ({report['q_std'] / report['error']:.2g} of its error)" if known else ""
     best = report["best_of"]
+    held_out = _evidence(report.get("evidence"))
     greedy = "" if best is None else f"; best of {report['actions']}: {best['normalised']:.1f}"
     return (
         f"Q between actions of a state ± {text['q_std']}{relative}, twins differ by "
         f"{text['disagreement']}; with returns: correlation {text['correlation']}, "
-        f"mean {text['q_mean']} for {text['return_mean']}{greedy}"
+        f"mean {text['q_mean']} for {text['return_mean']}{greedy}{held_out}"
     )
+
+
+def _evidence(held: Words | None) -> str:
+    if held is None or held["slope"] is None:
+        return "" if held is None else f"; held out: {held['episodes']} episodes, too few"
+    slope = f"slope of returns on Q {held['slope']:.2f} ± {held['error']:.2f}"
+    return f"; on {held['episodes']} held-out episodes {slope}"
 
 
 def _policy(report: Words, text: Mapping[str, str]) -> str:

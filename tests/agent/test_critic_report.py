@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from qipo_ray.agent import PACKS, Member, Pack, State, Tensors
-from qipo_ray.agent.critic_report import CriticReport, Judge, _against, _contrasts, critic_report
+from qipo_ray.agent.critic_report import CriticReport, _against, _contrasts, critic_report
+from qipo_ray.agent.judge import Judge
 from qipo_ray.config import Config, load_config
 from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
@@ -152,6 +153,7 @@ def test_generated_data_are_told_apart(noise: float, expected: list[str]) -> Non
         terminals=np.ones(3000, np.float32),
         returns=rewards,
         returns_valid=np.ones(3000, bool),
+        episodes=np.arange(3000, dtype=np.int32),
     )
     sizes = ["behaviour.updates=1000", "critic.updates=1000", "critic.returns_updates=1000"]
     small = ["behaviour.width=64", "critic.width=64", "critic.layers=2"]

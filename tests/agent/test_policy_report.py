@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from qipo_ray.agent import ActionSampler, Pack, State, Tensors
-from qipo_ray.agent.critic_report import Judge, loaded
+from qipo_ray.agent.judge import Judge, loaded
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config import Config
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
 import torch
 
-from qipo_ray.agent import ActionSampler, CriticPack, Pack, PolicyPack, State, Tensors
+from qipo_ray.agent import (
+    ActionSampler,
+    BehaviourPack,
+    CriticPack,
+    Member,
+    Pack,
+    PolicyPack,
+    State,
+    Tensors,
+)
+from qipo_ray.agent.behaviour import best_rows
 from qipo_ray.agent.pack import stream
 from qipo_ray.agent.support import support_actions, support_pool
 from qipo_ray.config import PATHS, Behaviour, Config
-from qipo_ray.config.schema import EVALUATIONS_PER_STEP, Sampler, field_types
+from qipo_ray.config.schema import EVALUATIONS_PER_STEP, Sampler
+from qipo_ray.config.section import field_types
 from qipo_ray.config.values import unfold
 from qipo_ray.flow import Prediction
 from qipo_ray.flow import paths as flow_paths
@@ -59,6 +72,32 @@ def test_cloning_keeps_an_average_of_its_own_rate_for_each_member(
         expected = (1 - rate) * before[i]["ema"] + rate * weights["online"]
         torch.testing.assert_close(weights["ema"], expected)
     assert torch.equal(weights["ema"], weights["online"])  # of rate 1
+
+
+def test_only_the_best_episodes_are_cloned(
+    configure: Callable[..., Config], trained: Trained, data: Tensors
+) -> None:
+    """A poisoned row of any other episode is never read, and each member has its own share."""
+    returns = data.rewards.double().view(40, 10).sum(1)
+    best = returns.argsort(descending=True)[:4]
+    rows = (10 * best.unsqueeze(1) + torch.arange(10)).flatten().sort().values
+    assert torch.equal(best_rows(data, 0.1), rows)
+    assert len(best_rows(data, 0.001)) == 10 and len(best_rows(data, 1)) == 400
+    others = torch.ones(400, dtype=torch.bool).index_fill(0, rows, False)
+    poisoned = dataclasses.replace(
+        data, actions=data.actions.masked_fill(others.unsqueeze(1), math.nan)
+    )
+    pack = BehaviourPack(configure(), poisoned)
+    for share in (0.1, 1):
+        pack.admit(Member(configure(f"behaviour.best_episodes={share}"), 3), {}, None)
+    alone, _ = trained("behaviour", [(3, configure("behaviour.best_episodes=0.1"))], 20)
+    for _ in range(20):
+        pack.update()
+    cloned, every = (pack.state(i)["weights"]["online"] for i in range(2))
+    torch.testing.assert_close(cloned, alone.state(0)["weights"]["online"])
+    assert every.isnan().any()
+    pack.drop(0)
+    assert pack.best == [None]
 
 
 @pytest.mark.parametrize("name", ["online", "ema"])

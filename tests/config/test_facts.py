@@ -12,7 +12,8 @@ from qipo_ray.config import (
 from qipo_ray.config.facts import field_notes, later_settings, marked, marks, pack_columns
 from qipo_ray.config.keys import departure_labels
 from qipo_ray.config.notes import Departure, Note, Since, SupportSize
-from qipo_ray.config.schema import SECTIONS, field_types
+from qipo_ray.config.schema import SECTIONS
+from qipo_ray.config.section import field_types
 from qipo_ray.config.values import conform
 
 # As the records of the first releases hold them.
@@ -40,19 +41,25 @@ def test_values_of_old_records_are_of_the_settings_type() -> None:
     for dotted, since in marks(Since):
         section, key = dotted.split(".")
         assert conform(field_types(SECTIONS[section])[key], since.value) == since.value
-    assert later_settings()["policy"] == {"beta_growth": 1.0, "target_ess": 0.0, "trust": 0}
-    assert later_settings()["behaviour"] == {"ema_rate": 1.0, "weights": "online"}
+    assert later_settings()["policy"] == {
+        "beta_growth": 1.0, "target_ess": 0.0, "trust": 0, "evidence": 0.0,
+    }  # fmt: skip
+    assert later_settings()["behaviour"] == {
+        "ema_rate": 1.0, "weights": "online", "best_episodes": 1.0,
+    }  # fmt: skip
 
 
 def test_members_of_a_pack_differ_in_rates_lengths_and_switches() -> None:
-    assert pack_columns("behaviour") == {"learning_rate", "ema_rate", "weights", "updates"}
+    assert pack_columns("behaviour") == {
+        "learning_rate", "ema_rate", "weights", "updates", "best_episodes",
+    }  # fmt: skip
     assert pack_columns("critic") == {
         "learning_rate", "temperature", "expectile", "polyak", "updates", "returns_updates",
         "refresh_every",
     }  # fmt: skip
     assert pack_columns("policy") == {
         "learning_rate", "beta", "beta_growth", "target_ess", "trust", "ema_rate", "rounds",
-        "renew_every", "sampler",
+        "renew_every", "sampler", "evidence",
     }  # fmt: skip
 
 
@@ -66,10 +73,15 @@ def test_the_memory_of_support_sets_follows_from_their_sizes() -> None:
 def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
     """Of what came later the first nine are written all the same, as they always were."""
     paper = load_config("paper")
-    assert to_dict(paper)["sampler"].keys() - to_document(paper)["sampler"].keys() == {"noise"}
+    settings, document = to_dict(paper), to_document(paper)
+    silent = {f"{s}.{key}" for s in settings for key in settings[s].keys() - document[s].keys()}
+    assert silent == {
+        "behaviour.best_episodes", "sampler.noise", "critic.held_out", "policy.evidence",
+    }  # fmt: skip
     assert from_dict(to_document(paper), "file") == paper
-    silent = load_config("paper", ["sampler.noise=0"])
-    assert to_document(silent) == to_dict(silent)
+    later = ("sampler.noise=0", "critic.held_out=0.2", "policy.evidence=1")
+    used = load_config("paper", [*later, "behaviour.best_episodes=0.1"])
+    assert to_document(used) == to_dict(used)
     written = {dotted for dotted, since in marks(Since) if since.written}
     assert written == {
         "behaviour.ema_rate", "behaviour.weights", "critic.target", "critic.expectile",

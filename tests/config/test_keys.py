@@ -38,6 +38,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "behaviour.updates": (6000, LATER),
     "behaviour.ema_rate": (0.5, ALL),
     "behaviour.weights": ("ema", LATER),
+    "behaviour.best_episodes": (0.1, ALL),
     "sampler.solver": ("heun", LATER),
     "sampler.evaluations": (20, LATER),
     "sampler.clip": (False, LATER),
@@ -57,6 +58,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "critic.pool": (0, LATER),
     "critic.target": ("expectile", LATER),
     "critic.expectile": (0.9, LATER),
+    "critic.held_out": (0.2, LATER),
     "policy.beta": (1.5, LAST),
     "policy.support_size": (17, LAST),
     "policy.data_action": (False, LAST),
@@ -71,6 +73,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "policy.beta_growth": (2.0, LAST),
     "policy.target_ess": (0.3, LAST),
     "policy.trust": (16, LAST),
+    "policy.evidence": (1.0, LAST),
     "compute.precision": ("bfloat16", ALL),
     "compute.support": ("float16", LATER),
     "evaluation.episodes": (7, NONE),
@@ -99,7 +102,11 @@ def test_every_field_has_a_decision() -> None:
 @pytest.mark.parametrize("dotted", sorted(DECISIONS))
 def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None:
     value, stages = DECISIONS[dotted]
-    base = changed(BASE, "critic.target", "expectile") if dotted == "critic.expectile" else BASE
+    needed = {
+        "critic.expectile": ("critic.target", "expectile"),
+        "policy.evidence": ("critic.held_out", 0.2),
+    }
+    base = changed(BASE, *needed[dotted]) if dotted in needed else BASE
     other = changed(base, dotted, value)
     assert other != base
     before, after = keys(base), keys(other)

@@ -112,7 +112,7 @@ def test_unknown_preset_names_the_nearest(tmp_path: Path) -> None:
         f"{path}:1: preset must be one of {', '.join(preset_names())}; "
         "got 'papr' (did you mean 'paper'?)"
     )
-    assert "(did you mean 'quickstart'?); presets: learning-cheetah" in fault("quickstar")
+    assert "(did you mean 'quickstart'?); presets: auto, learning-cheetah" in fault("quickstar")
 
 
 def test_a_preset_may_start_from_another_and_a_file_from_that(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Literal, get_origin
 import pytest
 
 from qipo_ray.config import Config, FieldError, field_names, load_config
-from qipo_ray.config.schema import SECTIONS, field_types
+from qipo_ray.config.schema import SECTIONS
+from qipo_ray.config.section import field_types
 from qipo_ray.config.values import unfold
 
 PAPER = load_config("paper")

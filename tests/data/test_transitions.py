@@ -176,9 +176,11 @@ def test_transitions_are_contiguous_and_of_one_length(following: bool) -> None:
     assert len(built.rewards) == 96 and built.returns_valid.all()
     for name, values in vars(built).items():
         assert len(values) == 96 and values.flags.c_contiguous
-        assert values.dtype == (bool if name == "returns_valid" else np.float32)
+        expected = {"returns_valid": np.bool_, "episodes": np.int32}.get(name, np.float32)
+        assert values.dtype == expected
         if name in rows:
             np.testing.assert_array_equal(values, rows[name])
+    np.testing.assert_array_equal(built.episodes, np.repeat(range(4), 24))
 
 
 def test_nothing_left_is_refused() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from qipo_ray.agent.critic_report import ACTIONS, Judge
+from qipo_ray.agent.critic_report import ACTIONS
+from qipo_ray.agent.judge import Judge
 from qipo_ray.agent.pack import stream
 from qipo_ray.study.job import Run
 from qipo_ray.train.best_by_q import BestByQ

@@ -24,8 +24,8 @@ def train(
         str,
         typer.Option(
             "--preset",
-            help="paper, quickstart, learning-cheetah, learning-hopper, learning-maze, "
-            "learning-paper, learning-point, or a YAML file.",
+            help="auto, paper, quickstart, learning-cheetah, learning-hopper, "
+            "learning-maze, learning-paper, learning-point, or a YAML file.",
         ),
     ] = "quickstart",
     changes: Annotated[

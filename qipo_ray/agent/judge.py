@@ -1,0 +1,36 @@
+"""The twin Q of a finished critic on the CPU, by which actions are judged."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from qipo_ray.agent.pack import State
+from qipo_ray.config import Config
+from qipo_ray.nets import Stack, TwinQ
+from qipo_ray.nets.stack import Shapes
+
+
+class Judge:
+    """The twin Q of a critic's state, on the CPU."""
+
+    def __init__(self, config: Config, critic: State) -> None:
+        c, state_dim = config.critic, len(critic["normaliser"]["mean"])
+        self.q = TwinQ(state_dim, critic["action_dim"], c.width, c.layers, norm=c.layer_norm)
+        self.stack = loaded(self.q.shapes, critic["weights"]["online"])
+
+    @torch.no_grad()
+    def twins(self, states: Tensor, actions: Tensor) -> Tensor:
+        """Return both Q ``(2, B, M)`` of normalised states ``(B, S)``, actions ``(B, M, A)``."""
+        return self.q(self.stack.params, states.unsqueeze(0), actions.unsqueeze(0))[0]
+
+    def value(self, states: Tensor, actions: Tensor) -> Tensor:
+        """Return the smaller Q ``(B, M)``, by which the policy stage weights."""
+        return self.q.lowest(self.stack.params, states.unsqueeze(0), actions.unsqueeze(0))[0]
+
+
+def loaded(shapes: Shapes, rows: Tensor) -> Stack:
+    """Return weights of a state, on the CPU."""
+    stack = Stack(shapes, torch.device("cpu"), trainable=False)
+    stack.append(rows)
+    return stack
