@@ -18,6 +18,7 @@ COVERED = {
     "agent/sampling": ("agent/test_support.py", "support actions are its samples"),
     "agent/tensors": ("agent/test_paper_reference.py", "tensors of the reference run"),
     "bench/table": ("bench/test_outcome.py", "a table of outcomes"),
+    "bench/peers_table": ("bench/test_peers.py", "a table of outcomes"),
     "cli/data_files": ("cli/test_data_show.py", "what FILE or TASK stands for"),
     "cli/invocation": ("cli/test_main.py", "the command as records name it"),
     "cli/prepare": ("cli/test_train.py", "refusals before anything is trained"),

@@ -6,6 +6,7 @@ last policy minus the cloning of the same run, in normalised points, on report s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from qipo_ray.evaluation.generate import generate
 PATHS = ("ot", "vp")
 PAPER_SEEDS = (100,)
 PAPER_PATHS = ("ot",)
-PAPER_PRESET = "learning-paper"
+PAPER_PRESET, PAPER_FORM = "learning-paper", "paper's form"
 CONTROL = "beta = 0"
 NO_BETA = ("policy.beta=0", "policy.target_ess=0")  # even weights: improvement without Q
 
@@ -114,19 +115,23 @@ class Case:
     @property
     def name(self) -> str:
         """The name that its records carry."""
-        return f"{self.preset}-beta-0" if self.form == CONTROL else self.preset
+        if self.form in ("", PAPER_FORM):
+            return self.preset
+        return f"{self.preset}-{re.sub('[^a-z0-9]+', '-', self.form)}"
 
 
-def chosen(text: str | None) -> tuple[BenchTask, ...]:
+def chosen(
+    text: str | None, tasks: Sequence[BenchTask] = TASKS, option: str = "--tasks"
+) -> tuple[BenchTask, ...]:
     """Return the tasks of ``point,maze``, all for None; ``UserError`` for an unknown one."""
     if text is None:
-        return TASKS
-    choices = {task.name: task for task in TASKS}
+        return tuple(tasks)
+    choices = {task.name: task for task in tasks}
     names = list(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in names:
         if name not in choices:
             raise UserError(
-                f"--tasks {name!r}{nearest(name, choices)}: there are {', '.join(choices)}"
+                f"{option} {name!r}{nearest(name, choices)}: there are {', '.join(choices)}"
             )
     return tuple(choices[name] for name in names)
 
@@ -142,4 +147,4 @@ def cases(task: BenchTask, seeds: Sequence[int], paper_form: bool) -> Iterator[C
             yield Case(task, CONTROL, task.preset, even, tuple(seeds), limits)
     for path in PAPER_PATHS if paper_form else ():
         config = load_config(PAPER_PRESET, [f"behaviour.path={path}"])
-        yield Case(task, "paper's form", PAPER_PRESET, config, PAPER_SEEDS, BenchLimits())
+        yield Case(task, PAPER_FORM, PAPER_PRESET, config, PAPER_SEEDS, BenchLimits())

@@ -40,6 +40,11 @@ class BenchOutcome:
         return {seed: _last(run) - _cloned(run) for seed, run in self.runs.items()}
 
     @property
+    def scores(self) -> dict[int, float]:
+        """The last policy's score, by seed."""
+        return {seed: _last(run) for seed, run in self.runs.items()}
+
+    @property
     def cloned(self) -> dict[int, float]:
         """The score of cloning, by seed."""
         return {seed: _cloned(run) for seed, run in self.runs.items()}

@@ -41,7 +41,7 @@ def table(outcomes: Sequence[BenchOutcome]) -> Table:
         source="generated",
         columns=COLUMNS,
         rows=tuple(_line(outcome) for outcome in outcomes),
-        notes=(*NOTES, *_warnings(outcomes), *_missing(outcomes), *_origins(outcomes)),
+        notes=(*NOTES, *_warnings(outcomes), *missing_notes(outcomes), *origin_notes(outcomes)),
     )
 
 
@@ -80,13 +80,14 @@ def _warnings(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
             yield f"{_name(outcome)}, critic report: {kind} ({share})."
 
 
-def _missing(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
+def missing_notes(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
+    """Yield which seeds are missing, and why."""
     for outcome in outcomes:
         for seed, why in outcome.missing.items():
             yield f"{_name(outcome)}, seed {seed} is missing: {why}."
 
 
-def _origins(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
+def origin_notes(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
     """Yield by which version and on which machines the runs were made."""
     provenances = [
         record["provenance"] for outcome in outcomes for record in outcome.runs.values()

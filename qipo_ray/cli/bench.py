@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json as json_format
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import typer
 
 from qipo_ray.bench.learning import BenchTask, Case, cases, chosen
 from qipo_ray.bench.outcome import BenchOutcome, outcome
+from qipo_ray.bench.peers import PEER_TASKS, peer_cases
+from qipo_ray.bench.peers_table import peers_met, peers_plain, peers_table
 from qipo_ray.bench.table import met, plain, table
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, writable
@@ -17,6 +19,7 @@ from qipo_ray.cli.score_tables import print_table
 from qipo_ray.cli.train import read_seeds, train_missing
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.leaderboard.formats.markdown import section
+from qipo_ray.leaderboard.tables import Table
 from qipo_ray.store.records import read_records
 
 MISSED = 1  # exit code
@@ -35,38 +38,66 @@ def learning(
     """Train, print and keep the table; leave with exit code 1 if a number is not reached."""
     bench_tasks, numbers = chosen(tasks), read_seeds(seeds)
     root = writable(results)
-    todo = _planned(bench_tasks, numbers, data, root, paper_form)
-    for case, dataset in todo:
-        out.remark(f"{case.task.task}, {case.method}:")
-        train_missing(case.config, case.name, dataset, case.seeds, root, jobs)
-    outcomes = _outcomes(root, todo)
-    files = {
-        "learning.md": section(table(outcomes)),
-        "learning.json": json_format.dumps(plain(outcomes), indent=2, allow_nan=False) + "\n",
-    }
-    out.write_files({root / name: text.encode() for name, text in files.items()})
-    if json or markdown:
-        out.write(files["learning.json" if json else "learning.md"])
-    else:
-        print_table(table(outcomes))
+    todo = _planned(bench_tasks, lambda task: cases(task, numbers, paper_form), data, root)
+    outcomes = _trained(todo, root, jobs)
+    numbers_text = json_format.dumps(plain(outcomes), indent=2, allow_nan=False)
+    _show(root, "learning", table(outcomes), numbers_text, json, markdown)
     if not met(outcomes):
         raise typer.Exit(MISSED)
 
 
+def peers(
+    data: Path,
+    results: Path,
+    files: str | None,
+    seeds: str,
+    jobs: int,
+    json: bool,
+    markdown: bool,
+) -> None:
+    """Train, print and keep the table; leave with exit code 1 if a number is not reached."""
+    tasks, numbers = chosen(files, PEER_TASKS, "--files"), read_seeds(seeds)
+    root = writable(results)
+    todo = _planned(tasks, lambda task: peer_cases(task, numbers), data, root)
+    outcomes = _trained(todo, root, jobs)
+    sources = {case.task.name: dataset.source for case, dataset in todo}
+    numbers_text = json_format.dumps(peers_plain(outcomes, sources), indent=2, allow_nan=False)
+    _show(root, "peers", peers_table(outcomes, sources), numbers_text, json, markdown)
+    if not peers_met(outcomes):
+        raise typer.Exit(MISSED)
+
+
 def _planned(
-    tasks: Sequence[BenchTask], seeds: list[int], folder: Path | None, root: Path, paper_form: bool
+    tasks: Sequence[BenchTask],
+    cases_of: Callable[[BenchTask], Iterable[Case]],
+    folder: Path | None,
+    root: Path,
 ) -> list[tuple[Case, Dataset]]:
     """Return all that is to be trained, each with its data, checked before anything begins."""
     todo = []
     for task in tasks:
         with out.progress(f"generating {task.task}") as progress:
             dataset = task.dataset(folder, root, progress)
-        for case in cases(task, seeds, paper_form):
+        for case in cases_of(task):
             check(task.task, case.config, dataset)
             todo.append((case, dataset))
     return todo
 
 
-def _outcomes(root: Path, todo: Sequence[tuple[Case, Dataset]]) -> list[BenchOutcome]:
+def _trained(todo: Sequence[tuple[Case, Dataset]], root: Path, jobs: int) -> list[BenchOutcome]:
+    """Return what came of all cases, after training what is missing."""
+    for case, dataset in todo:
+        out.remark(f"{case.task.name}, {case.method}:")
+        train_missing(case.config, case.name, dataset, case.seeds, root, jobs)
     records = read_records(root / "records")
     return [outcome(case, dataset.sha256, records) for case, dataset in todo]
+
+
+def _show(root: Path, name: str, shown: Table, numbers: str, json: bool, markdown: bool) -> None:
+    """Keep the table and its numbers below ``root``, and print one of them."""
+    files = {f"{name}.md": section(shown), f"{name}.json": f"{numbers}\n"}
+    out.write_files({root / file: text.encode() for file, text in files.items()})
+    if json or markdown:
+        out.write(files[f"{name}.json" if json else f"{name}.md"])
+    else:
+        print_table(shown)

@@ -42,7 +42,10 @@ class DataVerbs(LazyGroup):
 class BenchVerbs(LazyGroup):
     """The verbs of ``qipo-ray bench``."""
 
-    verbs = {"learning": "qipo_ray.cli.options.training:learning"}
+    verbs = {
+        "learning": "qipo_ray.cli.options.training:learning",
+        "peers": "qipo_ray.cli.options.training:peers",
+    }
 
 
 app = typer.Typer(

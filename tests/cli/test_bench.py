@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from qipo_ray.bench import learning
+from qipo_ray.bench import learning, peers
+from qipo_ray.cli import bench
 from qipo_ray.cli.main import main
 from qipo_ray.config import Config, load_config
 
@@ -64,3 +65,33 @@ def test_a_users_mistake_is_one_line_and_trains_nothing(
     printed = capsys.readouterr()
     assert printed.out == "" and text in printed.err.splitlines()[-1]
     assert not (tmp_path / "R" / "artefacts").exists()
+
+
+@pytest.mark.slow
+def test_peers_are_trained_beside_qipo_and_not_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tiny(name: str, overrides: Sequence[str]) -> Config:
+        return load_config(name, ["critic.returns_updates=100", *TINY, *overrides])
+
+    task = learning.BenchTask("points", "point", "points.hdf5", {})
+    monkeypatch.setattr(peers, "load_config", tiny)
+    monkeypatch.setattr(bench, "PEER_TASKS", (task,))
+    assert main(["data", "make", "point", "--output", str(tmp_path / "points.hdf5")]) == 0
+    command = ["bench", "peers", "--data", str(tmp_path), "--results", str(tmp_path / "R")]
+    command += ["--seeds", "200", "--jobs", "1"]
+    capsys.readouterr()
+    code = main([*command, "--json"])
+    first = capsys.readouterr()
+    numbers = json.loads(first.out)
+    assert code == (0 if numbers["met"] else 1)
+    methods = [line["method"] for line in numbers["lines"]]
+    assert methods == ["QIPO-OT", peers.CLONING, peers.BEST_TENTH]
+    assert all(line["data"] == "generated" for line in numbers["lines"])
+    assert numbers["lines"][0]["seeds"][0]["evidence"]["episodes"] > 5
+    for line in numbers["lines"][1:]:  # nothing comes after cloning
+        assert line["seeds"][0]["score"] == line["seeds"][0]["own_clone"]
+    assert main(command) == code
+    assert capsys.readouterr().err.count("nothing to do: 1 of 1 runs") == 3
+    assert main([*command, "--files", "pointz"]) == 2
+    assert "--files 'pointz' (did you mean 'points'?)" in capsys.readouterr().err

@@ -133,6 +133,30 @@ def learning(
     return "qipo_ray.cli.bench:learning"
 
 
+def peers(
+    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Where the files are.")],
+    results: Annotated[
+        Path, typer.Option("--results", metavar="DIR", help="What is there is not done again.")
+    ] = Path("results/bench-peers"),
+    files: Annotated[
+        str | None, typer.Option("--files", help="Comma-separated, without .hdf5; else all.")
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option("--seeds", help="Comma-separated.")
+    ] = "200,201,202,203,204",
+    jobs: Jobs = CORES,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown instead of a table.")
+    ] = False,
+) -> str:
+    """Train the preset auto on many files, beside cloning of all and of the best episodes.
+
+    The same command continues after an interruption. Exit code 1 if a number is not reached.
+    """
+    return "qipo_ray.cli.bench:peers"
+
+
 def toy(
     experiment: Annotated[
         str,

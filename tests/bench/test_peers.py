@@ -1,0 +1,95 @@
+"""What stands beside QIPO on every file, and what it has to reach, from made-up records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from qipo_ray.bench.outcome import BenchOutcome, outcome
+from qipo_ray.bench.peers import BEST_TENTH, CLONING, PEER_TASKS, peer_cases
+from qipo_ray.bench.peers_table import peer_requirements, peers_met, peers_plain, peers_table
+from qipo_ray.config import config_hash, departures, load_config, stage_keys
+from qipo_ray.leaderboard.formats.markdown import section
+
+Record = dict[str, Any]
+SHA = "a" * 64
+HOPPER = PEER_TASKS[1]
+Outcomes = Callable[..., list[BenchOutcome]]
+
+
+def test_baselines_are_the_preset_without_what_comes_after_cloning() -> None:
+    qipo, cloning, best = (case.config for case in peer_cases(HOPPER, (200,)))
+    assert qipo == load_config("auto")
+    keys = [stage_keys(config, "t", SHA, 0)["behaviour"] for config in (qipo, cloning, best)]
+    assert keys[0] == keys[1] or "best-episodes" in " ".join(departures(qipo))
+    assert "best-episodes=0.1" in departures(best)
+    assert cloning.policy.updates == cloning.critic.updates == 1
+    names = [case.name for case in peer_cases(HOPPER, (200,))]
+    assert names == ["auto", "auto-cloning", "auto-cloning-of-the-best-tenth"]
+
+
+@pytest.fixture
+def outcomes(make_record: Callable[..., Record]) -> Outcomes:
+    """Outcomes of the three methods on one file: scores by seed, and QIPO's clone."""
+
+    def make(qipo: list[float], clone: float, cloning: float, best: float) -> list[BenchOutcome]:
+        lines = []
+        for case, scores in zip(
+            peer_cases(HOPPER, (200, 201)), (qipo, [cloning] * 2, [best] * 2), strict=True
+        ):
+            records = []
+            for seed, score in enumerate(scores, 200):
+                record = make_record(score, seed=seed, task=HOPPER.task, cloning=clone)
+                record["config_hash"] = config_hash(case.config)
+                record["cost"]["cpu_s"] = 90.0
+                records.append(record)
+            lines.append(outcome(case, SHA, records))
+        return lines
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("qipo", "clone", "others", "reached"),
+    [
+        ([80.0, 90.0], 80.0, (70.0, 87.0), ["+0.0", "90.0", "-2.0"]),
+        ([77.0, 90.0], 80.0, (70.0, 60.0), ["-3.0", "90.0", "+13.5"]),
+        ([80.0, 90.0], 80.0, (88.0, 60.0), ["+0.0", "90.0", "-3.0"]),
+    ],
+    ids=["met", "below its clone", "below the best other"],
+)
+def test_it_is_held_against_its_clone_and_the_best_other_method(
+    outcomes: Outcomes,
+    qipo: list[float],
+    clone: float,
+    others: tuple[float, float],
+    reached: list[str],
+) -> None:
+    lines = outcomes(qipo, clone, *others)
+    requirements = list(peer_requirements(lines[0], lines))
+    assert [r.reached for r in requirements] == reached
+    best = CLONING if others[0] > others[1] else BEST_TENTH
+    assert requirements[-1].name == f"mean ≥ that of {best} - 2"
+    assert not list(peer_requirements(lines[1], lines))
+    assert peers_met(lines) == (reached == ["+0.0", "90.0", "-2.0"])
+
+
+def test_the_table_names_method_source_and_every_seed(outcomes: Outcomes) -> None:
+    lines, sources = outcomes([80.0, 90.0], 80.0, 70.0, 60.0), {HOPPER.name: "generated"}
+    text = section(peers_table(lines, sources))
+    assert "| QIPO-OT | 85.0" in text and "80.0 90.0" in " ".join(text.split())
+    assert f"| {HOPPER.name} | generated | {BEST_TENTH} | 60.0" in text
+    numbers = json.loads(json.dumps(peers_plain(lines, sources)))
+    assert numbers["met"] and len(numbers["lines"]) == 3
+    assert numbers["lines"][0]["seeds"][1]["score"] == 90.0
+    assert numbers["lines"][0]["seeds"][1]["own_clone"] == 80.0
+
+
+def test_a_missing_seed_is_said_and_meets_nothing(outcomes: Outcomes) -> None:
+    lines = outcomes([80.0], 80.0, 70.0, 60.0)
+    assert not peers_met(lines)
+    text = section(peers_table(lines, {HOPPER.name: "generated"}))
+    assert "seed 201 is missing: no record" in text
