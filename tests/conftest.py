@@ -18,6 +18,7 @@ from xdist.scheduler import LoadFileScheduling
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's name; beside others they starve
 os.environ["COLUMNS"] = "100"
 os.environ["NO_COLOR"] = "1"
 

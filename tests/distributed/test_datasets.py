@@ -59,7 +59,7 @@ def test_one_copy_on_a_machine_and_no_write_that_others_see(
     files = ray.get([reader.files.remote() for reader in readers])
     assert files[0] == files[1] == files[2]
     expected = {path for path in folder.glob("*.npy") if path.stem != "standard"}  # one bool
-    assert {Path(file.split()[2]) for file in files[0]} == expected and len(expected) == 9
+    assert {Path(file.split()[2]) for file in files[0]} == expected and len(expected) == 10
     ray.get(readers[0].write.remote())
     assert ray.get([reader.total.remote() for reader in readers]) == [0, second, third]
     late = actor.options(num_cpus=0).remote(job)
