@@ -47,7 +47,8 @@ class Evidence:
 def held_out(data: Tensors, share: float, seed: int) -> Tensor:
     """Return which rows belong to the ``share`` of episodes that Q is not trained on, ``(D,)``.
 
-    The same for the same data, share and seed. At least one episode is left out and one is not.
+    The same for the same data, share and seed. At least one episode is left out; none where no
+    row with a known return would be left to train on.
     """
     numbers = data.episodes.cpu().long()
     episodes = numbers.unique()
@@ -55,7 +56,8 @@ def held_out(data: Tensors, share: float, seed: int) -> Tensor:
     order = torch.randperm(len(episodes), generator=stream(seed, "critic", "held-out"))
     chosen = torch.zeros(int(numbers.max()) + 1, dtype=torch.bool)
     chosen[episodes[order[:count]]] = True
-    return chosen[numbers].to(data.device)
+    outside = chosen[numbers].to(data.device)
+    return outside if (~outside[data.with_returns]).any() else torch.zeros_like(outside)
 
 
 def evidence(

@@ -37,13 +37,18 @@ class PolicyReport:
     q_mean: float  # of the policy's actions; it rises with every round and is no success
     q_best: float  # of the behaviour's best of 16 by Q, mean over rows
     q_std: float  # between the behaviour's actions of a row, mean over rows
+    stayed: bool = False  # the clone to the bit: no round was followed
 
     def plain(self) -> dict[str, Any]:
         """Return the report with its warnings as JSON holds it: what is not finite is None."""
-        return {**finite(vars(self)), "warnings": list(self.warnings())}
+        numbers = {name: value for name, value in vars(self).items() if name != "stayed"}
+        report: dict[str, Any] = {**finite(numbers), "warnings": list(self.warnings())}
+        return report | ({"stayed": True} if self.stayed else {})
 
     def warnings(self) -> Iterator[str]:
-        """Yield in words why Q may no longer guide the policy: kind, then number."""
+        """Yield in words why Q does not guide the policy, or may not: kind, then number."""
+        if self.stayed:
+            yield "still the clone: no round was followed (policy.evidence, policy.trust)"
         if self.q_mean > self.q_best + BEYOND * self.q_std:
             yield (
                 "beyond what the critic knows: its average action looks better to Q "
@@ -77,4 +82,5 @@ def policy_report(
         q_mean=judge.value(states, proposed).double().mean().item(),
         q_best=before.amax(-1).mean().item(),
         q_std=before.std(-1).mean().item(),
+        stayed=torch.equal(*weights),
     )

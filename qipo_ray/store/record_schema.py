@@ -85,6 +85,7 @@ class PolicyReportFields(TypedDict):
     q_mean: Number | None  # of the policy's actions
     q_best: Number | None  # of the behaviour's best
     q_std: NonNegative | None  # between the behaviour's
+    stayed: NotRequired[bool]  # the clone to the bit
     warnings: list[Text]
 
 

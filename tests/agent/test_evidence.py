@@ -13,6 +13,7 @@ import torch
 from qipo_ray.agent import PACKS, CriticPack, Member, Pack, PolicyPack, State, Tensors
 from qipo_ray.agent.critic_report import critic_report
 from qipo_ray.agent.evidence import Evidence, evidence, held_out, regression
+from qipo_ray.agent.policy_report import policy_report
 from qipo_ray.agent.tensors import Normaliser
 from qipo_ray.config import Config, load_config
 from qipo_ray.config.section import FieldError
@@ -51,6 +52,11 @@ def test_whole_episodes_are_held_out_by_seed(data: Tensors) -> None:
     assert not torch.equal(outside, held_out(data, 0.2, seed=4))
     one = dataclasses.replace(data, episodes=torch.arange(400, dtype=torch.int32) // 200)
     assert held_out(one, 0.01, 0).sum() == 200 == held_out(one, 0.5, 0).sum()
+    left = held_out(one, 0.5, 0)
+    known = dataclasses.replace(one, with_returns=left.nonzero().squeeze(1))
+    assert not held_out(known, 0.5, 0).any()  # nothing would be left to train on
+    alone = dataclasses.replace(data, episodes=torch.zeros(400, dtype=torch.int32))
+    assert not held_out(alone, 0.5, 0).any()
 
 
 @pytest.mark.parametrize("updates", [20, 0], ids=["returns", "bootstrapped"])
@@ -171,6 +177,9 @@ def test_without_evidence_the_policy_stays_the_clone(
     assert alone["updates"] == 45 and pack.pending_sets() == 0
     assert all(torch.equal(alone["weights"][name], clone) for name in ("online", "ema"))
     assert set(pack.metrics(0).values()) == {0.0}
+    report = policy_report(doubting, data, *upstream.values(), alone, seed=7)
+    assert report.stayed and report.plain()["stayed"] is True
+    assert any("still the clone" in text for text in report.warnings())
     both = PolicyPack(doubting, data)
     for config in (doubting, believing):
         both.admit(Member(config, 7), upstream, None)
