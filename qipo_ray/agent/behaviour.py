@@ -84,6 +84,7 @@ class BehaviourPack(Pack):
         rows, device = [], self.data.device
         for member, best in zip(self.members, self.best, strict=True):
             count = self.data.rows if best is None else len(best)
+            # Departure D40: rows are drawn with replacement.
             spot = torch.randint(
                 count, (self.batch_size,), generator=member.generator, device=device
             )

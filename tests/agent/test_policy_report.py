@@ -56,6 +56,7 @@ def test_another_policy_is_measured_with_the_weights_that_are_scored(
     states["policy"]["weights"]["ema"] = moved
     same = policy_report(config, data, *states.values(), seed=3)
     report = policy_report(configure("evaluation.weights=ema"), data, *states.values(), seed=3)
+    assert same.stayed and not report.stayed
     assert (report.q_best, report.q_std) == (same.q_best, same.q_std)  # of the behaviour
 
     def draw(weights: torch.Tensor, size: int) -> torch.Tensor:
