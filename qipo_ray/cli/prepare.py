@@ -31,7 +31,9 @@ def dataset_of(name: str, path: Path | None) -> Dataset:
 
 
 def check(name: str, config: Config, dataset: Dataset) -> None:
-    """Refuse, before anything is trained, a task that cannot be scored or data too short."""
+    """Say what must be known of the data; refuse what cannot be scored, or data too short."""
+    for note in dataset.notes:
+        out.remark(f"data: {note}")
     make_env(get_task(name)).close()
     rows = transitions(dataset, get_task(name), config.data.reward, config.critic.discount)
     if config.critic.returns_updates and not rows.returns_valid.any():

@@ -19,9 +19,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from qipo_ray.data.ends import OTHER_NAMES, looks_like_ends
+
 KEYS = (
     "observations", "actions", "rewards", "terminals", "timeouts", "next_observations",
-    "terminations", "truncations",
+    "terminations", *OTHER_NAMES,
 )  # fmt: skip
 EPISODE = re.compile(r"episode_(0|[1-9][0-9]{0,6})")  # a group of Minari's layout
 
@@ -57,9 +59,10 @@ def quoted(name: str) -> str:
 def contents(path: Path, *, published: bool = False) -> Iterator[tuple[Facts, Blocks]]:
     """Yield the facts of a file, and what reads the numbers of one of its arrays.
 
-    The facts are the first ``names`` in the file, its ``source``, and by their path the
-    ``arrays`` with the keys ``dtype``, ``shape``, ``block`` (the shape of a block) and ``stored``
-    (bytes). Blocks come in the order of ``indices``, in the file's own type.
+    The facts are the first ``names`` in the file, its ``source``, the names of arrays that look
+    like ``ends`` of episodes but are not known, and by their path the ``arrays`` with the keys
+    ``dtype``, ``shape``, ``block`` (the shape of a block) and ``stored`` (bytes). Blocks come in
+    the order of ``indices``, in the file's own type.
 
     Args:
         path: the file.
@@ -111,7 +114,12 @@ def _described(root: h5py.File) -> Facts:
             arrays[name] = _array(name, root[name])
         elif EPISODE.fullmatch(name):
             arrays.update(_episode(name, root[name]))
-    return {"names": names[:8], "source": _source(root), "arrays": arrays}
+    ends = [
+        name
+        for name in names
+        if name not in KEYS and looks_like_ends(name) and isinstance(root[name], h5py.Dataset)
+    ]
+    return {"names": names[:8], "source": _source(root), "arrays": arrays, "ends": ends[:8]}
 
 
 def _episode(name: str, group: object) -> Facts:

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from qipo_ray.data.contents import Unusable, quoted
+from qipo_ray.data.ends import OTHER_NAMES
 from qipo_ray.data.hdf5 import DataFile, opened
 from qipo_ray.data.stored_array import StoredArray
 from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset, Flags, Source
 
 _REQUIRED = ("observations", "actions", "rewards", "terminals")
-_OPTIONAL = ("timeouts", "next_observations")
+_OPTIONAL = ("timeouts", "next_observations", *OTHER_NAMES)
+_FLAGS = ("terminals", "timeouts", *OTHER_NAMES)
 _TABLES = ("observations", "actions", "next_observations")
 
 
@@ -23,7 +25,8 @@ def read(path: str | Path, task: Task, *, obtained: str = "other") -> Dataset:
     """Return the rows of a D4RL-layout file.
 
     Other members of the file (``infos``, a group or in kitchen a data set; ``metadata``) are never
-    opened. Without ``timeouts``, they are counted as D4RL counts them, see ``counted_timeouts``.
+    opened. Without ``timeouts``, ends under the names of other libraries (``ends``) are taken;
+    without any they are counted as D4RL counts them, see ``counted_timeouts``.
 
     ``source`` is the file's attribute ``source``; else ``"d4rl"`` if the SHA-256 is the
     catalogue's, or if it came from D4RL's cache and the catalogue has no SHA-256; else
@@ -49,9 +52,9 @@ def rows(file: DataFile, path: Path, task: Task, obtained: str) -> Dataset:
     columns = _checked_columns(file, task)
     arrays: dict[str, Any] = {key: _values(key, column) for key, column in columns.items()}
     source, notes = _source(file.source, obtained, file.sha256, task)
-    if "timeouts" not in arrays:
-        arrays["timeouts"] = counted_timeouts(arrays["terminals"], task.horizon)
-        notes.append(f"the file has no timeouts: cut every {task.horizon} rows, as D4RL does")
+    others = {key: arrays.pop(key) for key in OTHER_NAMES if key in arrays}
+    arrays["timeouts"], said = _timeouts(arrays, others, file.ends, task)
+    notes += said
     largest = float(np.abs(arrays["actions"]).max())
     if largest > 1 + 1e-6:
         notes.append(f"actions reach {largest:.2f}, outside [-1, 1]; kept as they are")
@@ -64,6 +67,37 @@ def rows(file: DataFile, path: Path, task: Task, obtained: str) -> Dataset:
         notes=tuple(notes),
         **{"next_observations": None, **arrays},
     )
+
+
+def _timeouts(
+    arrays: dict[str, Any], others: dict[str, Flags], unknown: tuple[str, ...], task: Task
+) -> tuple[Flags, list[str]]:
+    """Return the rows at which an episode is cut, ``(N,)``, and what must be said about them.
+
+    ``others`` are columns under the names of other libraries, ``unknown`` names that look like
+    ends and are not read. A row that is a terminal as well is no timeout.
+    """
+    terminals: Flags = arrays["terminals"]
+    if "timeouts" in arrays:
+        timeouts: Flags = arrays["timeouts"]
+        more = {key: int((ends & ~terminals & ~timeouts).sum()) for key, ends in others.items()}
+        return timeouts, [
+            f"{key} marks {count:,} ends that are neither terminals nor timeouts; it is not read"
+            for key, count in more.items()
+            if count
+        ]
+    if others:
+        cuts = np.logical_or.reduce([*others.values()]) & ~terminals
+        return cuts, [
+            f"the file has no timeouts: ends of episodes are those of {', '.join(others)}"
+        ]
+    if unknown:
+        raise Unusable(
+            f"has no timeouts, and {', '.join(map(quoted, unknown))} may mark the ends of "
+            f"episodes; read are timeouts, {', '.join(OTHER_NAMES)}: rename it, or remove it"
+        )
+    note = f"the file has no timeouts: cut every {task.horizon} rows, as D4RL does"
+    return counted_timeouts(terminals, task.horizon), [note]
 
 
 def counted_timeouts(terminals: Flags, horizon: int) -> Flags:
@@ -115,7 +149,7 @@ def _check_shapes(columns: dict[str, StoredArray], task: Task) -> None:
 
 def _values(key: str, column: StoredArray) -> npt.NDArray:
     """Return one column, float32 or for flags bool; tables (N, n), the others (N,)."""
-    if key in ("terminals", "timeouts"):
+    if key in _FLAGS:
         marks = np.empty(column.shape, np.bool_)
         column.flags(marks)
         return marks.reshape(-1)

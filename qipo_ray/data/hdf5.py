@@ -36,12 +36,14 @@ class DataFile:
     """An open file that was looked through.
 
     ``names`` are the first of its members, ``source`` its attribute of that name, ``arrays`` those
-    with a name of D4RL's or Minari's layout, by their path in the file.
+    with a name of D4RL's or Minari's layout, by their path in the file, ``ends`` the names of
+    others that look like ends of episodes.
     """
 
     names: tuple[str, ...]
     source: str | None
     arrays: dict[str, StoredArray]
+    ends: tuple[str, ...]
     sha256: str
 
 
@@ -64,7 +66,9 @@ def opened(path: Path, task: Task) -> Iterator[DataFile]:
                     for name, entry in facts["arrays"].items()
                 }
                 check_amount(list(arrays.values()), before.st_size)
-                yield DataFile(tuple(facts["names"]), facts["source"], arrays, digest)
+                yield DataFile(
+                    tuple(facts["names"]), facts["source"], arrays, tuple(facts["ends"]), digest
+                )
             if not path.exists() or _identity(path.stat()) != _identity(before):
                 raise Unusable("changed while it was read; try again")
         except Damaged as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from qipo_ray.data import d4rl_hdf5, minari_hdf5
 from qipo_ray.data.hdf5 import opened
 from qipo_ray.data.locate import find_dataset
-from qipo_ray.data.tasks import get_task
+from qipo_ray.data.tasks import Task, get_task
 from qipo_ray.data.transitions import Dataset
 
 
@@ -23,5 +24,21 @@ def load(task_id: str, path: str | Path | None = None) -> Dataset:
     data_path, obtained = find_dataset(task, path)
     with opened(data_path, task) as file:
         if minari_hdf5.is_minari(file):
-            return minari_hdf5.rows(file, data_path, task)
-        return d4rl_hdf5.rows(file, data_path, task, obtained)
+            dataset = minari_hdf5.rows(file, data_path, task)
+        else:
+            dataset = d4rl_hdf5.rows(file, data_path, task, obtained)
+    notes = filter(None, [overlong(dataset, task)])
+    return replace(dataset, notes=(*dataset.notes, *notes))
+
+
+def overlong(dataset: Dataset, task: Task) -> str | None:
+    """Return what must be said where an episode is longer than its task allows, else None.
+
+    Then ends are missing, and steps from one episode to the next are trained on. In maze2d a
+    trajectory goes on over its goals.
+    """
+    episodes = dataset.episodes
+    longest = int((episodes[:, 1] - episodes[:, 0]).max())
+    if task.family == "maze2d" or longest <= task.horizon + 1:
+        return None
+    return f"the longest episode has {longest:,} rows; the task's horizon is {task.horizon:,}"

@@ -29,7 +29,8 @@ def is_minari(file: DataFile) -> bool:
 def rows(file: DataFile, path: Path, task: Task) -> Dataset:
     """Return the episodes one after the other, with the exact next observation of each row.
 
-    An episode that ends by neither a termination nor a truncation gets a timeout there. The
+    An episode that ends by neither a termination nor a truncation gets a timeout there, one that
+    ends by both a terminal. The
     source is ``"minari"`` in Minari's own folder, else ``"other"``.
     """
     episodes = [(name, _columns(file.arrays, name, task)) for name in _names(file)]
@@ -52,6 +53,7 @@ def rows(file: DataFile, path: Path, task: Task) -> Dataset:
         columns["rewards"].floats(rewards[part])
         columns["terminations"].flags(terminals[part])
         columns["truncations"].flags(timeouts[part])
+        timeouts[part] &= ~terminals[part]  # at the last allowed step Gymnasium says both
         start += length
         cut += not (terminals[start - 1] or timeouts[start - 1])
         timeouts[start - 1] |= not terminals[start - 1]

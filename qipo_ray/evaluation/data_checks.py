@@ -42,7 +42,7 @@ def check(dataset: Dataset, task: Task, progress: Progress | None = None) -> lis
         _hash(dataset, task),
         DataCheck("contents", "ok", shape),
         _actions(dataset),
-        *_ends(dataset, task),
+        *_ends(dataset),
         *_following(dataset),
         *_replayed(replay(dataset, task, progress), task, published),
     ]
@@ -66,17 +66,13 @@ def _actions(dataset: Dataset) -> DataCheck:
     return DataCheck("actions", "ok" if within else "WRONG", f"reach {largest:.4g} of 1")
 
 
-def _ends(dataset: Dataset, task: Task) -> Iterator[DataCheck]:
+def _ends(dataset: Dataset) -> Iterator[DataCheck]:
     terminals, timeouts = int(dataset.terminals.sum()), int(dataset.timeouts.sum())
     message = f"{terminals:,} terminals and {timeouts:,} timeouts"
     if not terminals + timeouts:
         yield DataCheck("ends", "WRONG", "no episode ends: neither a terminal nor a timeout")
         return
     yield DataCheck("ends", "ok", message)
-    lengths = np.diff(dataset.episodes, axis=1)
-    if task.family != "maze2d" and lengths.max() > task.horizon + 1:
-        message = f"the longest episode has {lengths.max():,} rows; the task's horizon is "
-        yield DataCheck("ends", "note", f"{message}{task.horizon:,}")
 
 
 def _following(dataset: Dataset) -> Iterator[DataCheck]:

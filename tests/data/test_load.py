@@ -84,3 +84,16 @@ def test_maze2d_file_is_one_trajectory(real: Path) -> None:
     score = behaviour_score(data, get_task("maze2d-umaze"))
     assert score is not None and score["episodes"] == 1000
     assert score["mean"] == pytest.approx(0.0722 * 300, abs=0.1)
+
+
+def test_an_episode_longer_than_the_horizon_is_said(columns, write) -> None:
+    """A replay buffer that kept `done` alone: its timeouts are there and never set."""
+    content = columns("hopper-medium-replay-v2", rows=2700)
+    content["terminals"][[1299, 2699]] = True
+    dataset = load("hopper-medium-replay-v2", write(content))
+    assert dataset.notes == ("the longest episode has 1,400 rows; the task's horizon is 1,000",)
+    content["timeouts"][[999, 2299]] = True
+    assert load("hopper-medium-replay-v2", write(content)).notes == ()
+    maze = columns("maze2d-umaze-v1", rows=700)
+    maze["terminals"][699] = True
+    assert load("maze2d-umaze-v1", write(maze, "maze.hdf5")).notes == ()

@@ -54,15 +54,6 @@ def test_episodes_that_never_end(data) -> None:
     assert verdicts(replace(data, terminals=never, timeouts=never))["ends"] == "WRONG"
 
 
-def test_episodes_that_are_too_long(data) -> None:
-    late = np.zeros(data.rows, bool)
-    late[-1] = True
-    checks = check(
-        replace(data, terminals=late, timeouts=~late & False), replace(TASK, horizon=50)
-    )
-    assert [item.verdict for item in checks if item.name == "ends"] == ["ok", "note"]
-
-
 def test_next_observations_of_other_rows(data) -> None:
     following = np.append(data.observations[1:], data.observations[:1], axis=0)
     assert verdicts(replace(data, next_observations=following))["next rows"] == "ok"
