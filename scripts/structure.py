@@ -24,8 +24,8 @@ WEAK = frozenset(
     those these it its each
     """.split()  # noqa: SIM905 - read as a text
 )
-# 28,181 before its rooms were moved; a new capability raises it, in one commit (`preset: auto`).
-PACKAGE_LINES = 28_600
+# 28,181 before its rooms were moved; a new capability raises it (`preset: auto`, other ends).
+PACKAGE_LINES = 28_900
 SETTING_FILES = 4  # of the package that may name one setting
 
 # The rooms from the ground up, each with what it may import: rooms, or one module of a room. A

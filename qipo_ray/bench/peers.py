@@ -14,8 +14,7 @@ PRESET = "auto"
 CLONING, BEST_TENTH = "cloning", "cloning of the best tenth"
 # Nothing after cloning: the policy stays the clone, and the critic that nobody asks costs nothing.
 NO_POLICY = (
-    "critic.updates=1", "critic.returns_updates=1", "policy.evidence=10", "policy.rounds=1",
-    "policy.renew_every=1",
+    "critic.updates=1", "policy.evidence=10", "policy.rounds=1", "policy.renew_every=1",
 )  # fmt: skip
 METHODS: dict[str, tuple[str, ...]] = {
     "": (),

@@ -39,7 +39,7 @@ def learning(
     bench_tasks, numbers = chosen(tasks), read_seeds(seeds)
     root = writable(results)
     todo = _planned(bench_tasks, lambda task: cases(task, numbers, paper_form), data, root)
-    outcomes = _trained(todo, root, jobs)
+    outcomes = _trained(todo, lambda _: root, jobs)
     numbers_text = json_format.dumps(plain(outcomes), indent=2, allow_nan=False)
     _show(root, "learning", table(outcomes), numbers_text, json, markdown)
     if not met(outcomes):
@@ -59,7 +59,7 @@ def peers(
     tasks, numbers = chosen(files, PEER_TASKS, "--files"), read_seeds(seeds)
     root = writable(results)
     todo = _planned(tasks, lambda task: peer_cases(task, numbers), data, root)
-    outcomes = _trained(todo, root, jobs)
+    outcomes = _trained(todo, lambda task: root / task.name, jobs)  # two files may be of one task
     sources = {case.task.name: dataset.source for case, dataset in todo}
     numbers_text = json_format.dumps(peers_plain(outcomes, sources), indent=2, allow_nan=False)
     _show(root, "peers", peers_table(outcomes, sources), numbers_text, json, markdown)
@@ -84,13 +84,17 @@ def _planned(
     return todo
 
 
-def _trained(todo: Sequence[tuple[Case, Dataset]], root: Path, jobs: int) -> list[BenchOutcome]:
+def _trained(
+    todo: Sequence[tuple[Case, Dataset]], results_of: Callable[[BenchTask], Path], jobs: int
+) -> list[BenchOutcome]:
     """Return what came of all cases, after training what is missing."""
+    outcomes = []
     for case, dataset in todo:
         out.remark(f"{case.task.name}, {case.method}:")
+        root = results_of(case.task)
         train_missing(case.config, case.name, dataset, case.seeds, root, jobs)
-    records = read_records(root / "records")
-    return [outcome(case, dataset.sha256, records) for case, dataset in todo]
+        outcomes.append(outcome(case, dataset.sha256, read_records(root / "records")))
+    return outcomes
 
 
 def _show(root: Path, name: str, shown: Table, numbers: str, json: bool, markdown: bool) -> None:

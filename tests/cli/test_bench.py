@@ -74,10 +74,12 @@ def test_peers_are_trained_beside_qipo_and_not_twice(
     def tiny(name: str, overrides: Sequence[str]) -> Config:
         return load_config(name, ["critic.returns_updates=100", *TINY, *overrides])
 
-    task = learning.BenchTask("points", "point", "points.hdf5", {})
+    tasks = [learning.BenchTask(name, "point", f"{name}.hdf5", {}) for name in ("points", "other")]
     monkeypatch.setattr(peers, "load_config", tiny)
-    monkeypatch.setattr(bench, "PEER_TASKS", (task,))
-    assert main(["data", "make", "point", "--output", str(tmp_path / "points.hdf5")]) == 0
+    monkeypatch.setattr(bench, "PEER_TASKS", tuple(tasks))
+    for seed, task in enumerate(tasks):  # two files of one task
+        path = str(tmp_path / str(task.file))
+        assert main(["data", "make", "point", "--output", path, "--seed", str(seed)]) == 0
     command = ["bench", "peers", "--data", str(tmp_path), "--results", str(tmp_path / "R")]
     command += ["--seeds", "200", "--jobs", "1"]
     capsys.readouterr()
@@ -86,12 +88,12 @@ def test_peers_are_trained_beside_qipo_and_not_twice(
     numbers = json.loads(first.out)
     assert code == (0 if numbers["met"] else 1)
     methods = [line["method"] for line in numbers["lines"]]
-    assert methods == ["QIPO-OT", peers.CLONING, peers.BEST_TENTH]
+    assert methods == 2 * ["QIPO-OT", peers.CLONING, peers.BEST_TENTH]
     assert all(line["data"] == "generated" for line in numbers["lines"])
     assert numbers["lines"][0]["seeds"][0]["evidence"]["episodes"] > 5
-    for line in numbers["lines"][1:]:  # nothing comes after cloning
+    for line in numbers["lines"][1:3]:  # nothing comes after cloning
         assert line["seeds"][0]["score"] == line["seeds"][0]["own_clone"]
     assert main(command) == code
-    assert capsys.readouterr().err.count("nothing to do: 1 of 1 runs") == 3
+    assert capsys.readouterr().err.count("nothing to do: 1 of 1 runs") == 6
     assert main([*command, "--files", "pointz"]) == 2
     assert "--files 'pointz' (did you mean 'points'?)" in capsys.readouterr().err
