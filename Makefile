@@ -30,7 +30,7 @@ test: $(STAMP) $(RLIABLE)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/structure.py
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 30
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30
 
 # A small real sweep on the CPU: search, confirm, leaderboard; see README.md.
 quickstart: $(STAMP)
