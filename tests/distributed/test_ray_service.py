@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 MakeRun = Callable[..., Run]
-LIMIT_S = 120.0
+LIMIT_S = 600.0
 TWO = Resources(workers=2, cpus=1.0, gpus=0.0, slots=1)
 LONG = ("policy.renew_every=1500", "evaluation.every=500")  # 3,000 updates, several seconds
 WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]

@@ -19,7 +19,7 @@ from qipo_ray.store import lease as module
 from qipo_ray.store.files import sealed, write_new
 from qipo_ray.store.lease import Lease, LeaseHeld, LeaseLost, driver, driving
 
-LIMIT_S = 60.0
+LIMIT_S = 240.0
 
 
 class Clock:

@@ -45,7 +45,7 @@ confirm: {top: 1}
 resources: {workers: 1, cpus: 1, gpus: 0, slots: 1}
 """
 MARK = "QIPO_TEST_MARK"
-LIMIT_S = 240.0  # for anything to happen on a loaded machine
+LIMIT_S = 900.0  # for anything to happen on a loaded machine
 
 
 @pytest.fixture(scope="session")

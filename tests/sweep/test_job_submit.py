@@ -25,7 +25,7 @@ from qipo_ray.store.rung_log import RungLog
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-LIMIT_S = 300.0
+LIMIT_S = 900.0
 REPOSITORY = Path(__file__).parents[2]
 SECRETS = (".env", "id.pem", ".ssh/key", ".git/config", "tests/secret.py", "data.hdf5")
 Eventually = Callable[[str, Callable[[], Any]], Any]

@@ -28,7 +28,7 @@ from qipo_ray.verify import verify
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-LIMIT_S = 300.0
+LIMIT_S = 900.0
 TRIALS, RUNGS, REDUCTION = 5, 3, 3
 Eventually = Callable[[str, Callable[[], Any]], Any]
 Start = Callable[..., "subprocess.Popen[bytes]"]

@@ -106,6 +106,6 @@ def test_no_process_outlives_the_driver(tmp_path: Path, blow: signal.Signals) ->
         os.killpg(driver.pid, blow)  # as a terminal does: to the workers, too
     else:
         driver.kill()
-    rest, _ = driver.communicate(timeout=30)
+    rest, _ = driver.communicate(timeout=120)
     assert rest == b"" and driver.returncode != 0
     assert list((tmp_path / "cells").glob("*.json")) == []
