@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.evidence import Evidence, evidence
-from qipo_ray.agent.judge import Judge, loaded
+from qipo_ray.agent.judge import Judge, proposals
 from qipo_ray.agent.pack import State, stream
-from qipo_ray.agent.sampling import ActionSampler, cloned_weights
-from qipo_ray.agent.support import support_actions, support_pool
+from qipo_ray.agent.sampling import cloned_weights
+from qipo_ray.agent.support import support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 
@@ -102,11 +102,8 @@ def critic_report(
     among = with_returns if len(with_returns) else torch.arange(data.rows)
     rows = among[support_pool(len(among), ROWS, generator)].to(data.device)
     states, taken = data.states[rows].cpu(), data.actions[rows].cpu()
-    sampler = ActionSampler(config, data.state_dim, data.action_dim)
-    prior = loaded(sampler.network.shapes, cloned_weights(config, behaviour))
-    actions = support_actions(
-        sampler, prior.params, states, torch.arange(len(rows)), ACTIONS, generator
-    )
+    prior = cloned_weights(config, behaviour)
+    actions = proposals(config, prior, data, rows, ACTIONS, generator)
     judge = Judge(config, critic)
     values = judge.value(states, taken.unsqueeze(1)).squeeze(1).double()
     returns = data.returns[rows].cpu().double()

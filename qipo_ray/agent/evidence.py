@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from qipo_ray.agent.judge import Judge, loaded
+from qipo_ray.agent.judge import Judge, proposals
 from qipo_ray.agent.pack import State, stream
-from qipo_ray.agent.sampling import ActionSampler, cloned_weights
-from qipo_ray.agent.support import support_actions, support_pool
+from qipo_ray.agent.sampling import cloned_weights
+from qipo_ray.agent.support import support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 
@@ -75,11 +75,8 @@ def evidence(
     if len(episodes.unique()) < LEAST_EPISODES:
         return Evidence(len(episodes.unique()), len(rows), math.nan, math.nan, math.nan)
     states, taken = data.states[rows].cpu(), data.actions[rows].cpu()
-    sampler = ActionSampler(config, data.state_dim, data.action_dim)
-    prior = loaded(sampler.network.shapes, cloned_weights(config, behaviour))
-    proposed = support_actions(
-        sampler, prior.params, states, torch.arange(len(rows)), ACTIONS, generator
-    )
+    prior = cloned_weights(config, behaviour)
+    proposed = proposals(config, prior, data, rows, ACTIONS, generator)
     judge = Judge(config, critic)
     worth = judge.value(states, proposed).double().mean(1)
     preferred = judge.value(states, taken.unsqueeze(1)).squeeze(1).double() - worth

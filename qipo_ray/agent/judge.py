@@ -1,11 +1,14 @@
-"""The twin Q of a finished critic on the CPU, by which actions are judged."""
+"""What the reports hold side by side, on the CPU: proposed actions, and the Q that judges them."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from qipo_ray.agent.pack import State
+from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.support import support_actions
+from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.nets import Stack, TwinQ
 from qipo_ray.nets.stack import Shapes
@@ -27,6 +30,18 @@ class Judge:
     def value(self, states: Tensor, actions: Tensor) -> Tensor:
         """Return the smaller Q ``(B, M)``, by which the policy stage weights."""
         return self.q.lowest(self.stack.params, states.unsqueeze(0), actions.unsqueeze(0))[0]
+
+
+def proposals(
+    config: Config, weights: Tensor, data: Tensors, rows: Tensor, size: int, generator: Generator
+) -> Tensor:
+    """Return ``size`` actions of a policy at each of the ``rows (B,)`` of the data, ``(B, M, A)``.
+
+    ``weights`` are its flat ones, ``(1, W)``.
+    """
+    sampler = ActionSampler(config, data.state_dim, data.action_dim)
+    params, states = loaded(sampler.network.shapes, weights).params, data.states[rows].cpu()
+    return support_actions(sampler, params, states, torch.arange(len(rows)), size, generator)
 
 
 def loaded(shapes: Shapes, rows: Tensor) -> Stack:

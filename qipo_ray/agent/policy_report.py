@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from qipo_ray.agent.critic_report import ACTIONS, ROWS, finite
-from qipo_ray.agent.judge import Judge, loaded
+from qipo_ray.agent.judge import Judge, proposals
 from qipo_ray.agent.pack import State, stream
-from qipo_ray.agent.sampling import ActionSampler, cloned_weights, scored_weights
-from qipo_ray.agent.support import drift, support_actions, support_pool
+from qipo_ray.agent.sampling import cloned_weights, scored_weights
+from qipo_ray.agent.support import drift, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 
@@ -62,15 +62,12 @@ def policy_report(
 ) -> PolicyReport:
     """Return the report of a policy, the same again for the same states and seed."""
     generator = stream(seed, "policy-report")
-    rows = support_pool(data.rows, ROWS, generator)
-    states = data.states[rows.to(data.device)].cpu()
-    sampler = ActionSampler(config, data.state_dim, data.action_dim)
-    weights = scored_weights(config, policy), cloned_weights(config, behaviour)
-    final, prior = (loaded(sampler.network.shapes, row).params for row in weights)
-    pool = torch.arange(len(rows))
+    rows = support_pool(data.rows, ROWS, generator).to(data.device)
+    states = data.states[rows].cpu()
+    final, prior = scored_weights(config, policy), cloned_weights(config, behaviour)
     proposed, first, again = (
-        support_actions(sampler, params, states, pool, ACTIONS, generator)
-        for params in (final, prior, prior)
+        proposals(config, weights, data, rows, ACTIONS, generator)
+        for weights in (final, prior, prior)
     )
     judge = Judge(config, critic)
     before = judge.value(states, first).double()
@@ -82,5 +79,5 @@ def policy_report(
         q_mean=judge.value(states, proposed).double().mean().item(),
         q_best=before.amax(-1).mean().item(),
         q_std=before.std(-1).mean().item(),
-        stayed=torch.equal(*weights),
+        stayed=torch.equal(final, prior),
     )

@@ -14,6 +14,10 @@ Log = Annotated[
     str | None,
     typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
 ]
+PrintJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+PrintMarkdown = Annotated[
+    bool, typer.Option("--markdown", help="Print Markdown instead of a table.")
+]
 
 
 def train(
@@ -44,7 +48,7 @@ def train(
         str, typer.Option("--device", help="cpu, cuda or cuda:1; bit-equal resumes on the CPU.")
     ] = "cpu",
     log: Log = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json: PrintJson = False,
     explain: Annotated[
         bool,
         typer.Option(
@@ -94,7 +98,7 @@ def sweep(
         bool, typer.Option("--extend", help="Go on with a changed specification.")
     ] = False,
     log: Log = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json: PrintJson = False,
 ) -> str:
     """Search the space of FILE, confirm the best on fresh seeds, and print the leaderboard.
 
@@ -121,10 +125,8 @@ def learning(
         typer.Option("--paper-form", help="Beside it the paper's form, 20 CPU minutes a task."),
     ] = False,
     jobs: Jobs = CORES,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print Markdown instead of a table.")
-    ] = False,
+    json: PrintJson = False,
+    markdown: PrintMarkdown = False,
 ) -> str:
     """Train both paths on small tasks within CPU budgets, and compare with cloning.
 
@@ -145,10 +147,8 @@ def peers(
         str, typer.Option("--seeds", help="Comma-separated.")
     ] = "200,201,202,203,204",
     jobs: Jobs = CORES,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print Markdown instead of a table.")
-    ] = False,
+    json: PrintJson = False,
+    markdown: PrintMarkdown = False,
 ) -> str:
     """Train the preset auto on many files, beside cloning of all and of the best episodes.
 
