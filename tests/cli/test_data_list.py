@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,12 +13,16 @@ from qipo_ray.data.tasks import task_ids
 DataVerb = Callable[..., tuple[int, str, str]]
 
 
-def test_list_names_every_task(data_verb: DataVerb) -> None:
+def test_list_names_every_task(
+    data_verb: DataVerb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cache in ("QIPO_DATA", "D4RL_DATASET_DIR"):  # other tests fill the session's
+        monkeypatch.setenv(cache, str(tmp_path / cache))
     code, out, _ = data_verb("list", "--json")
     rows = json.loads(out)
     assert code == 0
     assert tuple(row["id"] for row in rows) == task_ids()
-    assert all(row["path"] is None for row in rows)  # the session's home is empty
+    assert all(row["path"] is None for row in rows)
 
 
 def test_list_by_family(data_verb: DataVerb) -> None:
