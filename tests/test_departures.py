@@ -19,12 +19,14 @@ def in_code() -> Counter[str]:
     files = [*(ROOT / "qipo_ray").rglob("*.py"), *(ROOT / "qipo_ray" / "presets").glob("*.yaml")]
     files += (ROOT / "search_spaces").glob("*.yaml")
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    return Counter(re.findall(r"# Departure (D\d+): \S", text))
+    return Counter(re.findall(r"# Departure ([DB]\d+): \S", text))
 
 
 def test_every_number_stands_once_in_the_code_and_once_on_the_page() -> None:
-    assert in_code() == Counter(NUMBERS)
+    baselines = re.findall(r"^\| (B\d+) \|", PAGE, flags=re.MULTILINE)
+    assert in_code() == Counter([*NUMBERS, *baselines])
     assert [f"D{i + 1}" for i in range(len(NUMBERS))] == NUMBERS
+    assert [f"B{i + 1}" for i in range(len(baselines))] == baselines
 
 
 def test_every_line_says_what_why_and_how_to_go_back() -> None:

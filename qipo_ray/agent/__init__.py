@@ -1,25 +1,35 @@
-"""QIPO for N members at once, in the paper's order: behaviour, critic, support, policy."""
+"""QIPO and its baselines for N members at once; QIPO in the paper's order, stage by stage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from qipo_ray.agent.behaviour import BehaviourPack
+from qipo_ray.agent.cloning import CloningPack
 from qipo_ray.agent.critic import CriticPack
+from qipo_ray.agent.iql import IQLPack
 from qipo_ray.agent.pack import Diverged, Member, Pack, State
 from qipo_ray.agent.policy import PolicyPack
 from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.td3bc import TD3BCPack
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 
-PACKS: dict[str, Callable[[Config, Tensors], Pack]] = {
-    "behaviour": BehaviourPack,
-    "critic": CriticPack,
-    "policy": PolicyPack,
+PACKS: dict[str, type[Pack]] = {"behaviour": BehaviourPack, "critic": CriticPack}
+POLICY_PACKS: dict[str, type[Pack]] = {  # by method
+    "qipo": PolicyPack,
+    "cloning": CloningPack,
+    "iql": IQLPack,
+    "td3bc": TD3BCPack,
 }
 
+
+def pack_of(stage: str, config: Config, data: Tensors) -> Pack:
+    """Return an empty pack of a stage of the configuration's method."""
+    packs = PACKS | {"policy": POLICY_PACKS[config.policy.method]}
+    return packs[stage](config, data)
+
+
 __all__ = [
-    "PACKS",
+    "POLICY_PACKS",
     "ActionSampler",
     "BehaviourPack",
     "CriticPack",
@@ -29,4 +39,5 @@ __all__ = [
     "PolicyPack",
     "State",
     "Tensors",
+    "pack_of",
 ]

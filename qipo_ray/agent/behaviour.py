@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from qipo_ray.agent.data_energy import episode_returns
 from qipo_ray.agent.pack import FAR, Member, Pack, State, stream
 from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.agent.tensors import Tensors
@@ -25,14 +26,11 @@ def best_rows(data: Tensors, share: float) -> Tensor:
     Returns are sums of the rewards that are trained on, undiscounted. At least one episode; of
     equal ones the earlier.
     """
-    places = data.episodes.long().unique(return_inverse=True)[1]
-    count = int(places.max()) + 1
-    returns = torch.zeros(count, dtype=torch.float64, device=data.device)
-    returns.index_add_(0, places, data.rewards.double())
-    best = returns.argsort(descending=True, stable=True)[: max(1, round(share * count))]
-    chosen = torch.zeros(count, dtype=torch.bool, device=data.device)
+    episodes, returns = episode_returns(data)
+    best = returns.argsort(descending=True, stable=True)[: max(1, round(share * len(returns)))]
+    chosen = torch.zeros(len(returns), dtype=torch.bool, device=data.device)
     chosen[best] = True
-    return chosen[places].nonzero().squeeze(1)
+    return chosen[episodes].nonzero().squeeze(1)
 
 
 class BehaviourPack(Pack):

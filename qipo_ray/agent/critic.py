@@ -15,16 +15,13 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.evidence import held_out
-from qipo_ray.agent.pack import Member, State, stream
+from qipo_ray.agent.pack import DIVERGED_AT, Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import SupportPack, SupportSet, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.nets import TwinQ
 from qipo_ray.nets.stack import Params
-
-# Departure D24: a run ends where a loss or Q is far beyond what the data allow.
-DIVERGED_AT = 10.0  # times what the rewards allow: there Q has diverged
 
 
 def expectile(values: Tensor, tau: Tensor) -> Tensor:
@@ -57,8 +54,7 @@ class CriticPack(SupportPack[SupportSet]):
         super().__init__(config, data)
         self.batch_size = config.critic.batch_size
         self.discount, self.target_rule = config.critic.discount, config.critic.target
-        largest = float(data.rewards.abs().max()) / (1 - self.discount)
-        self.far = DIVERGED_AT * max(1.0, largest, float(data.returns.abs().max()))
+        self.far = DIVERGED_AT * data.largest_return(self.discount)
         self.q = twin_q(config, data)
         self.online = self._stack("online", self.q.shapes, 2, trainable=True)
         self.target = self._stack("target", self.q.shapes, 2)

@@ -17,12 +17,14 @@ from qipo_ray.config import Config
 from qipo_ray.flow import MIN_TIME
 from qipo_ray.nets import RowAdam, Stack
 from qipo_ray.nets.optimiser import Moments
-from qipo_ray.nets.stack import Shapes
+from qipo_ray.nets.stack import Shapes, backward
 
 State = dict[str, Any]  # plain tensors and numbers, see Pack.state
 # Squared error per dimension of an action at which a policy network has diverged: fresh ones start
 # at 1 to 3, on every path and whatever they predict.
 FAR = 1000.0
+# Departure D24: a run ends where a loss or Q is far beyond what the data allow.
+DIVERGED_AT = 10.0  # times what the rewards allow: there Q has diverged
 
 
 class Diverged(ArithmeticError):
@@ -65,6 +67,7 @@ class Pack(ABC):
 
     stage: ClassVar[str]
     metric_names: ClassVar[tuple[str, ...]]
+    joint: ClassVar[tuple[str, ...]] = ("online",)  # the stacks that one loss trains, `_losses`
 
     def __init__(self, config: Config, data: Tensors) -> None:
         self.data = data
@@ -72,6 +75,7 @@ class Pack(ABC):
         self.half = config.compute.precision == "bfloat16"
         self.members: list[Member] = []
         self._stacks: dict[str, _Rows] = {}
+        self.optimisers: dict[str, RowAdam] = {}  # of the stacks that are trained
         self.sums = torch.zeros(len(self.names), 0, device=data.device)
 
     def _stack(
@@ -86,7 +90,7 @@ class Pack(ABC):
         stack = Stack(shapes, self.data.device, trainable=trainable)
         self._stacks[name] = _Rows(stack, rows, saved)
         if trainable:
-            self.optimiser = RowAdam(stack)
+            self.optimisers[name] = RowAdam(stack)
         return stack
 
     # ---- what a stage says
@@ -96,8 +100,12 @@ class Pack(ABC):
         """Return the first rows of every stack, by name, for a new member."""
 
     def _moments(self, upstream: Mapping[str, State]) -> list[Moments]:
-        """Return the optimiser's first moments for a new member's online rows: none yet."""
-        return [self.optimiser.fresh() for _ in range(self._stacks["online"].rows)]
+        """Return the first moments for a new member's rows of all trained stacks: none yet."""
+        return [
+            optimiser.fresh()
+            for name, optimiser in self.optimisers.items()
+            for _ in range(self._stacks[name].rows)
+        ]
 
     @abstractmethod
     def _rate(self, config: Config) -> float:
@@ -140,7 +148,11 @@ class Pack(ABC):
             sums = state["sums"].to(sums).unsqueeze(1)
         for name, entry in self._stacks.items():
             entry.stack.append(rows[name])
-        self.optimiser.append(self._rate(member.config), moments)
+        rest = list(moments)
+        for name, optimiser in self.optimisers.items():
+            count = self._stacks[name].rows
+            optimiser.append(self._rate(member.config), rest[:count])
+            del rest[:count]
         self.sums = torch.cat([self.sums, sums], 1)
         self.members.append(member)
         self._changed()
@@ -159,10 +171,11 @@ class Pack(ABC):
     def drop(self, i: int) -> None:
         """Remove member ``i``; the others stay as they are."""
         left = [j for j in range(len(self.members)) if j != i]
-        for entry in self._stacks.values():
-            entry.stack.keep([j * entry.rows + r for j in left for r in range(entry.rows)])
-        online = self._stacks["online"].rows
-        self.optimiser.keep([j * online + r for j in left for r in range(online)])
+        for name, entry in self._stacks.items():
+            rows = [j * entry.rows + r for j in left for r in range(entry.rows)]
+            entry.stack.keep(rows)
+            if name in self.optimisers:
+                self.optimisers[name].keep(rows)
         self.sums = self.sums[:, left]
         self._forget(i)
         del self.members[i]
@@ -174,28 +187,30 @@ class Pack(ABC):
     def state(self, i: int) -> State:
         """Return all that member ``i`` needs to go on bit for bit: plain tensors and numbers."""
         member = self.members[i]
-        online = self._stacks["online"].rows
         return {
             "stage": self.stage,
             "updates": member.updates,
             "counted": member.counted,
             "weights": {
-                name: entry.stack.flat[i * entry.rows : (i + 1) * entry.rows]
-                .detach()
-                .cpu()
-                .clone()
+                name: entry.stack.flat[slice(*self._span(name, i))].detach().cpu().clone()
                 for name, entry in self._stacks.items()
                 if entry.saved
             },
             "moments": [
                 {name: value.cpu() for name, value in row.items()}
-                for row in self.optimiser.moments(i * online, (i + 1) * online)
+                for stack, optimiser in self.optimisers.items()
+                for row in optimiser.moments(*self._span(stack, i))
             ],
             "generator": member.generator.get_state().clone(),
             "sums": self.sums[:, i].cpu().clone(),
             "normaliser": self.data.normaliser.state(),
             "action_dim": self.data.action_dim,
         }
+
+    def _span(self, name: str, i: int) -> tuple[int, int]:
+        """Return where the rows of member ``i`` begin and end in a stack."""
+        rows = self._stacks[name].rows
+        return i * rows, (i + 1) * rows
 
     # ---- training
 
@@ -204,15 +219,22 @@ class Pack(ABC):
         with self._precision():
             self._before()
             loss, metrics = self._losses()
-        online = self._stacks["online"]
-        online.stack.backward(loss)
-        self.optimiser.step()
-        norms = online.stack.grad.norm(dim=1).view(-1, online.rows).norm(dim=1)
+        norms = self._descend(loss, *self.joint)
         self.sums += torch.stack([*metrics, norms])
         for member in self.members:
             member.updates += 1
             member.counted += 1
         self._after()
+
+    def _descend(self, loss: Tensor, *names: str) -> Tensor:
+        """Take a step down ``loss`` (N,) with stacks; return the norm of its gradient ``(N,)``."""
+        stacks = [self._stacks[name] for name in names]
+        backward(loss, [entry.stack for entry in stacks])
+        for name in names:
+            self.optimisers[name].step()
+        norms = [entry.stack.grad.norm(dim=1).view(-1, entry.rows).norm(dim=1) for entry in stacks]
+        norm: Tensor = norms[0] if len(norms) == 1 else torch.stack(norms).norm(dim=0)
+        return norm
 
     def _precision(self) -> AbstractContextManager[object]:
         """Return where matrix products are made in the members' precision."""
@@ -238,14 +260,24 @@ class Pack(ABC):
 
     def check(self, i: int) -> None:
         """Raise ``Diverged`` if a weight of member ``i`` or a metric is no longer finite."""
-        member, rows = self.members[i], self._stacks["online"].rows
-        weights = self._stacks["online"].stack.flat[i * rows : (i + 1) * rows]
-        if not (weights.isfinite().all() and self.sums[:, i].isfinite().all()):
+        member = self.members[i]
+        trained = [
+            self._stacks[name].stack.flat[slice(*self._span(name, i))] for name in self.optimisers
+        ]
+        if not all(part.isfinite().all() for part in (*trained, self.sums[:, i])):
             raise Diverged(f"{self.stage} weights are not finite at update {member.updates}")
 
     def column(self, values: Sequence[float]) -> Tensor:
         """Return one hyper-parameter of every member as ``(N, 1)``."""
         return torch.tensor(values, dtype=torch.float32, device=self.data.device).unsqueeze(1)
+
+    def rows(self, count: int) -> Tensor:
+        """Return rows of the data ``(N, count)``, each member's drawn from its own stream."""
+        draws = [
+            torch.randint(self.data.rows, (count,), generator=m.generator, device=self.data.device)
+            for m in self.members
+        ]
+        return torch.stack(draws)
 
     def noise(self, *shape: int) -> Tensor:
         """Return N(0, 1) draws ``(N, *shape)``, each member's from its own stream."""

@@ -8,8 +8,10 @@ draws k of the M actions by weight (same expectation), ``pool`` bounds the state
 ``beta_growth`` changes beta from round to round, ``target_ess`` finds the beta at which the
 weights have a wanted effective sample size, whatever the unit of Q, and ``trust`` bounds it
 where the policy would leave what the critic knows; a policy that is there already rests for the
-round, it and its average. ``evidence`` leaves the clone as it is, in all rounds, where Q does not
-foresee the returns of episodes that it was not trained on.
+round, it and its average. ``evidence`` leaves the policy as it is, in all rounds, where Q does
+not foresee the returns of episodes that it was not trained on. ``data_updates`` come before the
+rounds: there the policy learns from the data's own actions alone, weighted by what their episode
+returned, or by their advantage.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.critic import twin_q
+from qipo_ray.agent.data_energy import episode_returns, resampled, tilted
 from qipo_ray.agent.evidence import evidence
 from qipo_ray.agent.pack import FAR, Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
@@ -53,6 +56,8 @@ from qipo_ray.nets.optimiser import Moments
 HEALTH = (
     "ess", "entropy", "top_weight", "support_q", "support_q_std", "room_q", "beta", "drift",
 )  # fmt: skip
+BEFORE_ROUNDS = -1  # renewal of the set that the first updates are on, the data's own actions
+V_ACTIONS = 8  # of the clone at a state, whose mean Q is what the state is worth
 FINITE = 1e20  # beyond it Q has diverged
 PROBES, BEST_OF = 256, 16  # states and actions of the behaviour that the last are measured with
 
@@ -66,7 +71,9 @@ class PolicyPack(SupportPack[WeightedSet]):
     def __init__(self, config: Config, data: Tensors) -> None:
         super().__init__(config, data)
         self.batch_size = config.policy.batch_size
-        self.loss_actions = config.policy.loss_actions
+        p = config.policy
+        self.loss_actions = p.loss_actions
+        self.actions = p.loss_actions or p.support_size + int(p.data_action)  # per state
         self.network, self.q = self.sampler.network, twin_q(config, data)
         self.online = self._stack("online", self.network.shapes, trainable=True)
         self.ema = self._stack("ema", self.network.shapes)
@@ -100,13 +107,18 @@ class PolicyPack(SupportPack[WeightedSet]):
         super()._forget(i)
         del self.follows[i]
 
+    def _learns(self, i: int) -> bool:
+        """Return whether member ``i`` trains now: in a round it does where it follows Q."""
+        member = self.members[i]
+        return self.follows[i] or member.updates < member.config.policy.data_updates
+
     def pending_sets(self) -> int:
         """Return how many members have a support set still to come."""
         return super().pending_sets() if any(self.follows) else 0
 
     def update(self) -> None:
-        """Train every member for one update; nothing is computed where none follows Q."""
-        if any(self.follows):
+        """Train every member for one update; nothing is computed where none learns."""
+        if any(self._learns(i) for i in range(len(self.members))):
             super().update()
             return
         for member in self.members:
@@ -130,17 +142,19 @@ class PolicyPack(SupportPack[WeightedSet]):
         resting = {
             i
             for i, support in enumerate(self.support)
-            if not self.follows[i] or (support is not None and support.rests)
+            if not self._learns(i) or (support is not None and support.rests)
         }
         rates = [m.config.policy.ema_rate for m in self.members]
         self.ema_rate = self.column([0 if i in resting else r for i, r in enumerate(rates)])
-        self.following = self.column(self.follows).squeeze(1)
-        self.optimiser.rest(resting)
+        learning = [self._learns(i) for i in range(len(self.members))]
+        self.learning = self.column(learning).squeeze(1)
+        self.optimisers["online"].rest(resting)
 
     def _before(self) -> None:
         for i, member in enumerate(self.members):
             p = member.config.policy
-            now, inside = divmod(member.updates, p.renew_every)
+            since = member.updates - p.data_updates
+            now, inside = divmod(since, p.renew_every) if since >= 0 else (BEFORE_ROUNDS, 1)
             present = self.support[i]
             if present is not None and present.renewal == now:
                 continue
@@ -149,8 +163,37 @@ class PolicyPack(SupportPack[WeightedSet]):
                 chosen = self.ema if p.sampler == "ema" else self.online
                 self.source.flat[i] = chosen.flat[i]
             self.support[i] = None  # its memory is free before the next is made
-            self.support[i] = self._renew(i, now)
+            self.support[i] = self._data_set(i) if since < 0 else self._renew(i, now)
             self._rest()
+
+    @torch.no_grad()
+    def _data_set(self, i: int) -> WeightedSet:
+        """Return the data's own actions, each alone at its state, rows drawn by energy."""
+        # Departure D41: the first updates weight the data's actions alone, in place of proposals.
+        member, p = self.members[i], self.members[i].config.policy
+        generator = stream(member.seed, self.stage, "data", device=self.data.device)
+        rows = torch.arange(self.data.rows, device=self.data.device)
+        if p.data_weight == "return":
+            episodes, returns = episode_returns(self.data)
+            energy = returns[episodes]
+        else:
+            rows = support_pool(len(rows), p.pool, generator)
+            energy = self._advantage(i, rows, generator)
+        weights, beta = tilted(energy, p.data_ess)
+        pool = rows[resampled(weights, generator)]
+        actions = self.data.actions[pool].unsqueeze(1)
+        values = self._values(i, pool, actions)
+        probed, limit, moved = self._probe(i, BEFORE_ROUNDS, actions, pool, values)
+        even = torch.ones_like(values)
+        health = weights_health(values, even, limit - float(probed.mean()), beta, moved)
+        return WeightedSet(BEFORE_ROUNDS, pool, actions, even, health, rests=False)
+
+    def _advantage(self, i: int, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Return Q of the data's action less the mean Q of the clone's, at ``rows (P,)``."""
+        prior, states = self.prior.slice(i, i + 1), self.data.states
+        proposed = support_actions(self.sampler, prior, states, rows, V_ACTIONS, generator)
+        taken = self._values(i, rows, self.data.actions[rows].unsqueeze(1)).squeeze(1)
+        return taken - self._values(i, rows, proposed).mean(1)
 
     @torch.no_grad()
     def _renew(self, i: int, now: int) -> WeightedSet:
@@ -176,17 +219,7 @@ class PolicyPack(SupportPack[WeightedSet]):
             # Departure D22: beta bounded where the policy would leave what the critic knows.
             beta = trusted_beta(probed, full_beta, limit)
         weights = support_weights(sound, self.column([beta]))[0]
-        room = limit - float(probed.mean())
-        health = torch.stack(
-            [
-                effective_sample_size(weights).mean(),
-                entropy(weights).mean(),
-                weights.amax(-1).mean(),
-                values.mean(),
-                values.std(-1).mean(),
-                *torch.tensor([room, beta, moved], device=values.device),
-            ]
-        )
+        health = weights_health(values, weights, limit - float(probed.mean()), beta, moved)
         return WeightedSet(now, pool, actions, weights, health, rests=beta == 0 < full_beta)
 
     def _limit(self, name: str) -> float:
@@ -235,8 +268,8 @@ class PolicyPack(SupportPack[WeightedSet]):
         noise, times = self.noise(b * m, a), self.times(b * m)
         per_action = regression_loss(field, flat, noise, times)
         loss = weighted_loss(per_action.view(n, b, m), weights)
-        loss = loss * self.following
-        health = torch.stack([s.health for s in self._sets()], 1) * self.following
+        loss = loss * self.learning
+        health = torch.stack([s.health for s in self._sets()], 1) * self.learning
         return loss, [loss.detach(), *health]
 
     def _draw(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -246,7 +279,10 @@ class PolicyPack(SupportPack[WeightedSet]):
             g, device = member.generator, self.data.device
             spot = torch.randint(len(support.pool), (self.batch_size,), generator=g, device=device)
             chosen, weight = support.actions[spot].float(), support.weights[spot]
-            if self.loss_actions:
+            if support.renewal == BEFORE_ROUNDS:  # one action: as often as the others have some
+                chosen = chosen.expand(-1, self.actions, -1)
+                weight = (weight / self.actions).expand(-1, self.actions)
+            elif self.loss_actions:
                 # Departure D18: k actions drawn by weight; same expectation.
                 k = draw_by_weight(weight, self.loss_actions, g)
                 chosen = chosen.gather(1, k.unsqueeze(-1).expand(-1, -1, chosen.shape[-1]))
@@ -261,3 +297,20 @@ class PolicyPack(SupportPack[WeightedSet]):
 
     def _after(self) -> None:
         self.ema.flat.lerp_(self.online.flat, self.ema_rate)
+
+
+def weights_health(
+    values: Tensor, weights: Tensor, room: float, beta: float, moved: float
+) -> Tensor:
+    """Return `HEALTH` of a support set with Q ``(P, M)`` and weights ``(P, M)``."""
+    spread = values.std(-1, correction=int(values.shape[-1] > 1)).mean()
+    return torch.stack(
+        [
+            effective_sample_size(weights).mean(),
+            entropy(weights).mean(),
+            weights.amax(-1).mean(),
+            values.mean(),
+            spread,
+            *torch.tensor([room, beta, moved], device=values.device),
+        ]
+    )

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from qipo_ray.agent.pack import State
 from qipo_ray.config import Behaviour, Config
+from qipo_ray.config.training_methods import acting_weights
 from qipo_ray.flow import Field, draw, path_named
 from qipo_ray.nets import PolicyNet, policy_net
 from qipo_ray.nets.stack import Params
@@ -26,7 +27,7 @@ def cloned_weights(config: Config, behaviour: State) -> Tensor:
 def scored_weights(config: Config, state: State) -> Tensor:
     """Return the flat weights ``(1, W)`` of cloning or of a policy that are scored."""
     # Departure D33: averages can be scored; the paper's code scores the online networks.
-    weights: Tensor = state["weights"][config.evaluation.weights]
+    weights: Tensor = state["weights"][acting_weights(config)]
     return weights
 
 

@@ -106,6 +106,11 @@ class Tensors:
         del tensors["normaliser"]
         return {name: torch.as_tensor(value).cpu().numpy() for name, value in tensors.items()}
 
+    def largest_return(self, discount: float) -> float:
+        """Return the largest size of a discounted return that the rewards allow, at least 1."""
+        largest = float(self.rewards.abs().max()) / (1 - discount)
+        return max(1.0, largest, float(self.returns.abs().max()))
+
     @property
     def device(self) -> torch.device:
         """Where the rows are."""

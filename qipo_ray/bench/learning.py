@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qipo_ray.config import Config, load_config, path_label
+from qipo_ray.config import Config, load_config, method_title
 from qipo_ray.data.load import load
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError, nearest
@@ -109,7 +109,7 @@ class Case:
     @property
     def method(self) -> str:
         """Its name in the table."""
-        name = f"QIPO-{path_label(self.config)}"
+        name = method_title(self.config)
         return f"{name}, {self.form}" if self.form else name
 
     @property

@@ -1,13 +1,7 @@
 """The settings of a run: frozen dataclasses, strict YAML, dotted overrides, a key per stage."""
 
 from qipo_ray.config.explanation import ExplainedSetting, explain
-from qipo_ray.config.keys import (
-    STAGES,
-    config_hash,
-    departures,
-    stage_keys,
-    stage_updates,
-)
+from qipo_ray.config.keys import config_hash, departures, stage_keys
 from qipo_ray.config.loading import (
     from_dict,
     load_config,
@@ -17,19 +11,22 @@ from qipo_ray.config.loading import (
     to_document,
 )
 from qipo_ray.config.notes import Plain
-from qipo_ray.config.schema import (
-    PATHS,
-    Behaviour,
-    Config,
-    Critic,
-    Policy,
-    field_names,
-    path_label,
-)
+from qipo_ray.config.schema import PATHS, Config, field_names
 from qipo_ray.config.section import FieldError
+from qipo_ray.config.stage_sections import Behaviour, Critic, Policy
+from qipo_ray.config.training_methods import (
+    METHODS,
+    STAGES,
+    method_of,
+    method_title,
+    path_label,
+    reported_stages,
+    stage_updates,
+)
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 
 __all__ = [
+    "METHODS",
     "PATHS",
     "STAGES",
     "Behaviour",
@@ -48,9 +45,12 @@ __all__ = [
     "load_config",
     "override",
     "parse_yaml",
+    "method_of",
+    "method_title",
     "path_label",
     "preset_names",
     "read_yaml",
+    "reported_stages",
     "stage_keys",
     "stage_updates",
     "to_dict",

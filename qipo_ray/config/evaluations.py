@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from qipo_ray.config.keys import stage_updates
 from qipo_ray.config.schema import Config
+from qipo_ray.config.training_methods import acting_weights, method_of, stage_updates
 from qipo_ray.errors import UserError
 
 Scored = tuple[int, int]  # after so many updates of the stage, over so many episodes
@@ -18,22 +18,35 @@ def scored_at(config: Config, rungs: Sequence[int] = ()) -> dict[str, tuple[Scor
     """Return per stage where a run is scored, in rising order.
 
     A run of a search is scored at its ``rungs``, policy updates, over few episodes. Any other is
-    scored every ``evaluation.every`` updates, and at its end, as is cloning, over many; its
-    critic is scored over few, acting by the best of the actions that the behaviour proposes.
+    scored every ``evaluation.every`` updates, and at its end, as is the cloning that it builds on,
+    over many; its critic is scored over few, acting by the best of the actions that the behaviour
+    proposes. Stages that the method does not train are not there.
     """
     settings, lengths = config.evaluation, stage_updates(config)
+    scored: dict[str, tuple[Scored, ...]] = dict.fromkeys(lengths, ())
     if rungs:
-        at_rungs = tuple((updates, settings.episodes) for updates in rungs)
-        return {"behaviour": (), "critic": (), "policy": at_rungs}
+        return {**scored, "policy": tuple((updates, settings.episodes) for updates in rungs)}
+    if "critic" in lengths:
+        scored["behaviour"] = ((lengths["behaviour"], settings.final_episodes),)
+        scored["critic"] = ((lengths["critic"], settings.episodes),)
     between = range(settings.every, lengths["policy"], settings.every)
-    return {
-        "behaviour": ((lengths["behaviour"], settings.final_episodes),),
-        "critic": ((lengths["critic"], settings.episodes),),
-        "policy": (
-            *((updates, settings.episodes) for updates in between),
-            (lengths["policy"], settings.final_episodes),
-        ),
-    }
+    if not learns(config):  # all its scores are those of the clone
+        between = range(0)
+    at_end = (lengths["policy"], settings.final_episodes)
+    scored["policy"] = (*((updates, settings.episodes) for updates in between), at_end)
+    return scored
+
+
+def learns(config: Config) -> bool:
+    """Return whether the policy stage trains a network, rather than take the clone's."""
+    return config.policy.method != "cloning"
+
+
+def action_sampler(config: Config) -> tuple[str, int, bool]:
+    """Return how an action is made: the solver, its most network evaluations, if it is clipped."""
+    if method_of(config).proposes:
+        return config.solver, config.sampler.evaluations, config.sampler.clip
+    return "none", 1, True  # by tanh
 
 
 def score_name(config: Config, updates: int, episodes: int) -> str:
@@ -42,16 +55,18 @@ def score_name(config: Config, updates: int, episodes: int) -> str:
     It holds all that a score depends on beside the weights: the updates, the episodes, which
     weights, and the sampler; the scale of the noise where it is not 1.
     """
-    s = config.sampler
-    clip = ("clip" if s.clip else "free") + ("" if s.noise == 1 else f"-n{s.noise:g}")
-    parts = ("score", f"{updates:09d}", f"{episodes}ep", config.evaluation.weights, config.solver)
-    return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
+    solver, evaluations, clipped = action_sampler(config)
+    clip, noise = "clip" if clipped else "free", config.sampler.noise
+    if noise != 1 and method_of(config).proposes:
+        clip += f"-n{noise:g}"
+    parts = ("score", f"{updates:09d}", f"{episodes}ep", acting_weights(config), solver)
+    return "-".join([*parts, f"{evaluations}", clip]).replace("_", "")
 
 
 def report_name(config: Config, stage: str, length: int) -> str:
     """Return the name of a stage's report: that of a policy is of the weights that are scored."""
     name = f"{stage}-report-{length:09d}"
-    return f"{name}-{config.evaluation.weights}" if stage == "policy" else name
+    return f"{name}-{acting_weights(config)}" if stage == "policy" else name
 
 
 def final_episodes(config: Config, *, search: bool) -> int:
@@ -64,12 +79,13 @@ def protocol_settings(config: Config, *, search: bool) -> dict[str, Any]:
 
     ``best_of`` actions are drawn per state, in ``steps`` network evaluations each.
     """
+    solver, evaluations, clipped = action_sampler(config)
     return {
         "episodes": final_episodes(config, search=search),
-        "sampler": config.solver,
-        "steps": config.sampler.evaluations,
+        "sampler": solver,
+        "steps": evaluations,
         "best_of": 1,
-        "clip": config.sampler.clip,
+        "clip": clipped,
     }
 
 
@@ -78,7 +94,7 @@ def rung_updates(config: Config, shares: Sequence[float]) -> tuple[int, ...]:
 
     ``UserError`` if the stage is too short to tell the rungs apart.
     """
-    length = config.policy.updates
+    length = stage_updates(config)["policy"]
     exact = [Fraction(share).limit_denominator(1_000_000) for share in shares]
     updates = tuple(math.ceil(share * length) for share in exact)
     if len(set(updates)) < len(updates):

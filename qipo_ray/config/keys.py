@@ -15,10 +15,10 @@ from qipo_ray.config.facts import field_notes, later_settings, marked, marks
 from qipo_ray.config.loading import to_dict
 from qipo_ray.config.notes import ActingOnly, Departure
 from qipo_ray.config.schema import Config, field_names
+from qipo_ray.config.training_methods import acting_weights, method_of, stage_updates
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
 Settings = dict[str, dict[str, Any]]
-STAGES = ("behaviour", "critic", "policy")
 
 
 def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dict[str, str]:
@@ -36,12 +36,16 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
                 "task": task_id,
                 "data": data_sha256,
                 "seed": seed,
-                "settings": {k: v for k, v in settings[stage].items() if k not in but},
+                "settings": {k: v for k, v in settings.get(stage, {}).items() if k not in but},
                 **{k: v for k, v in needs.items() if v},
             }
         )
 
     inputs = {"observations": settings["data"]["observations"], "compute": precision}
+    method, reward = method_of(config), {"reward": settings["data"]["reward"]}
+    if method.stages == ("policy",):  # it builds on nothing but the data
+        own = {k: v for k, v in settings.get(method.length, {}).items() if k != "updates"}
+        return {"policy": key("policy", {**inputs, **reward, method.length: own})}
     behaviour = key("behaviour", inputs, "updates", "weights")
     cloned = {
         "behaviour": [behaviour, lengths["behaviour"]],
@@ -49,7 +53,9 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
         "sampler": settings["sampler"],
         "compute": compute,
     }
-    critic = key("critic", {**cloned, "reward": settings["data"]["reward"]}, "updates")
+    if "critic" not in method.stages:
+        return {"behaviour": behaviour, "policy": key("policy", cloned)}
+    critic = key("critic", {**cloned, **reward}, "updates")
     policy = key("policy", {**cloned, "critic": [critic, lengths["critic"]]}, "rounds")
     return {"behaviour": behaviour, "critic": critic, "policy": policy}
 
@@ -60,11 +66,6 @@ def trained(settings: Settings) -> Settings:
         section: {k: v for k, v in values.items() if f"{section}.{k}" not in marked(ActingOnly)}
         for section, values in settings.items()
     }
-
-
-def stage_updates(config: Config) -> dict[str, int]:
-    """Return the total length of each stage in updates."""
-    return {stage: getattr(config, stage).updates for stage in STAGES}
 
 
 def config_hash(config: Config) -> str:
@@ -88,11 +89,12 @@ def departures(config: Config) -> tuple[str, ...]:
 def departure_labels(config: Config) -> dict[str, bool]:
     """Return all labels that there are, and whether the configuration departs in this way."""
     labels, settings = {}, _resolved(config)
+    used = _read(settings, config)
     for dotted, mark in _departure_marks():
         section, key = dotted.split(".")
         value, paper = settings[section][key], field_notes()[dotted].value
-        departs = mark.when(config, value) if mark.when else value != paper
-        labels[mark.label.format(value)] = departs
+        departs = bool(mark.when(config, value)) if mark.when else value != paper
+        labels[mark.label.format(value)] = departs and key in used.get(section, {})
     return labels
 
 
@@ -118,21 +120,32 @@ def _resolved(config: Config) -> Settings:
 
 def _effective(config: Config) -> Settings:
     """Return the resolved settings without those that have no effect."""
-    settings = _resolved(config)
-    if config.behaviour.network != "residual":
-        del settings["behaviour"]["blocks"]
+    settings = _read(_resolved(config), config)
     idle = {
+        "behaviour": [] if config.behaviour.network == "residual" else ["blocks"],
         "critic": ["expectile" if config.critic.target == "softmax" else "temperature"],
-        "policy": ["beta", "beta_growth"] if config.policy.target_ess else [],
+        "policy": [
+            *(["beta", "beta_growth"] if config.policy.target_ess else []),
+            *([] if config.policy.data_updates else ["data_weight", "data_ess"]),
+        ],
     }
     for section, names in idle.items():
         for name in names:
-            del settings[section][name]
+            settings.get(section, {}).pop(name, None)
     for section, later in later_settings().items():
         for name, value in later.items():
-            if settings[section].get(name) == value:
+            if settings.get(section, {}).get(name) == value:
                 del settings[section][name]
     return {section: values for section, values in settings.items() if values}
+
+
+def _read(settings: Settings, config: Config) -> Settings:
+    """Return the settings that the configuration's method reads."""
+    sections = {*method_of(config).sections, "evaluation"}
+    used = {section: values for section, values in settings.items() if section in sections}
+    if acting_weights(config) != config.evaluation.weights:  # there is but one network
+        used["evaluation"] = {k: v for k, v in used["evaluation"].items() if k != "weights"}
+    return {**used, "policy": used.get("policy", {"method": config.policy.method})}
 
 
 def _digest(content: dict[str, Any]) -> str:

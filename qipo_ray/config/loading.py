@@ -83,7 +83,7 @@ def to_document(config: Config) -> dict[str, dict[str, Any]]:
         section, key = dotted.split(".")
         if not since.written and settings[section][key] == since.value:
             del settings[section][key]
-    return settings
+    return {section: values for section, values in settings.items() if values}
 
 
 def _open(source: str | Path) -> Document:

@@ -20,10 +20,10 @@ from qipo_ray.store.records import unique
 from qipo_ray.study.selection import PAPER
 
 Record = Mapping[str, Any]
-Kind = Literal["data", "cloning", "qipo"]
+Kind = Literal["data", "cloning", "run"]
 
 REPORTED = ("confirm", "single")  # purposes; search runs choose, they are not reported
-KINDS: tuple[Kind, ...] = ("data", "cloning", "qipo")  # in the order of a table
+KINDS: tuple[Kind, ...] = ("data", "cloning", "run")  # in the order of a table
 
 
 @dataclass(frozen=True, order=True)
@@ -167,7 +167,7 @@ def method_of(record: Record) -> Method:
         ),
         task=record["task"],
         dataset=data["sha256"],
-        kind="qipo",
+        kind="run",
         name=label["method"],
         departures=tuple(label["departures"]),
         preset=label["name"],
@@ -271,7 +271,7 @@ def _row(method: Method, scores: list[_RunScore]) -> Row:
         scores=tuple(lasts),
         notes=tuple(dict.fromkeys(note for score in scores for note in score.notes)),
         ended=max(score.ended for score in scores),
-        repeats=len(scores) - len(runs) if method.kind == "qipo" else 0,
+        repeats=len(scores) - len(runs) if method.kind == "run" else 0,
     )
 
 

@@ -139,7 +139,7 @@ def _best(
     best: dict[tuple[object, ...], Row] = {}
     for row in rows:
         key = (row.method.setting, row.method.task, row.method.name)
-        if row.method.kind == "qipo" and (key not in best or row.last.mean > best[key].last.mean):
+        if row.method.kind == "run" and (key not in best or row.last.mean > best[key].last.mean):
             best[key] = row
     return [
         {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -64,8 +65,10 @@ class Stack:
 
     def backward(self, loss: Tensor) -> None:
         """Fill ``grad`` with the gradients of ``loss`` ``(N,)``, each member's of its own loss."""
-        leaves = list(self.params.values())
-        gradients = torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+        backward(loss, [self])
+
+    def take(self, gradients: Iterable[Tensor | None]) -> None:
+        """Fill ``grad`` with the gradients of the leaves, in their order."""
         for name, gradient in zip(self.params, gradients, strict=True):
             if gradient is not None:  # frozen weights stay at gradient 0
                 self._view(self.grad, name).copy_(gradient)
@@ -80,6 +83,14 @@ class Stack:
         for name, value in weights.items():
             self._view(row, name).copy_(value)
         return row
+
+
+def backward(loss: Tensor, stacks: Sequence[Stack]) -> None:
+    """Fill the stacks' ``grad`` with the gradients of ``loss (N,)``, each member's of its own."""
+    leaves = [leaf for stack in stacks for leaf in stack.params.values()]
+    gradients = iter(torch.autograd.grad(loss.sum(), leaves, allow_unused=True))
+    for stack in stacks:
+        stack.take(islice(gradients, len(stack.params)))
 
 
 def linear_shapes(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:

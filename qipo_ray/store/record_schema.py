@@ -92,7 +92,7 @@ class PolicyReportFields(TypedDict):
 class LabelFields(TypedDict):
     """The method, and how a configuration departs from it."""
 
-    method: Literal["QIPO-OT", "QIPO-Diff"]
+    method: Name
     departures: list[Name]
     name: Name | None
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qipo_ray.config import STAGES, Config, stage_keys, stage_updates, to_dict
+from qipo_ray.config import Config, method_of, stage_keys, stage_updates, to_dict
 from qipo_ray.config.evaluations import scored_at
 from qipo_ray.config.facts import pack_columns
 from qipo_ray.config.keys import trained
@@ -59,16 +59,18 @@ class Job:
     def shape(self) -> str:
         """Jobs of equal shape can train in one pack: all settings but the columns are equal."""
         sections = trained(to_dict(self.config))
-        columns = pack_columns(self.stage)
+        own = method_of(self.config).length if self.stage == "policy" else self.stage
+        columns = pack_columns(own)
         part: dict[str, Any] = {
             "stage": self.stage,
+            "method": self.config.policy.method if self.stage == "policy" else None,
             "data": [self.task, self.data_sha256, sections["data"]],
             "compute": sections["compute"],
             "network": {
                 k: sections["behaviour"][k] for k in ("path", "network", "width", "blocks")
             },
             "predicts": self.config.predicts,
-            "own": {k: v for k, v in sections[self.stage].items() if k not in columns},
+            "own": {k: v for k, v in sections[own].items() if k not in columns},
         }
         if self.stage != "behaviour":
             names = ("width", "layers", "layer_norm", "discount")
@@ -96,20 +98,17 @@ class Run:
     rungs: tuple[int, ...] = ()
 
     @property
-    def jobs(self) -> tuple[Job, Job, Job]:
-        """The run's three jobs, in order."""
+    def jobs(self) -> tuple[Job, ...]:
+        """The run's jobs, one for each stage of its method, in order; each builds on all before.
+
+        The last one is that of the policy.
+        """
         keys = stage_keys(self.config, self.task, self.data_sha256, self.seed)
         lengths = stage_updates(self.config)
-        refs = {stage: CheckpointRef(stage, keys[stage], lengths[stage]) for stage in STAGES}
+        refs = {stage: CheckpointRef(stage, keys[stage], lengths[stage]) for stage in keys}
         scored = scored_at(self.config, self.rungs)
-        upstream: dict[str, tuple[CheckpointRef, ...]] = {
-            "behaviour": (),
-            "critic": (refs["behaviour"],),
-            "policy": (refs["behaviour"], refs["critic"]),
-        }
-
-        def job(stage: str) -> Job:
-            return Job(
+        return tuple(
+            Job(
                 stage=stage,
                 key=keys[stage],
                 length=lengths[stage],
@@ -118,8 +117,12 @@ class Run:
                 data=self.data,
                 data_sha256=self.data_sha256,
                 seed=self.seed,
-                upstream=upstream[stage],
+                upstream=tuple(refs.values())[:i],
                 evaluations=tuple(EvalPoint(*point) for point in scored[stage]),
             )
+            for i, stage in enumerate(keys)
+        )
 
-        return job("behaviour"), job("critic"), job("policy")
+    def job(self, stage: str) -> Job | None:
+        """Return the job of a stage; None where the method has no such stage."""
+        return next((job for job in self.jobs if job.stage == stage), None)

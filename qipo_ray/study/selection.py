@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qipo_ray.config import PATHS, Config, stage_keys
+from qipo_ray.config import METHODS, PATHS, Config, stage_keys
 from qipo_ray.config.evaluations import score_name, scored_at
 from qipo_ray.study.trial import Trial
 
@@ -53,7 +53,7 @@ def select_configs(
     entries: Iterable[Entry],
     broken: Collection[str],
 ) -> Iterator[SelectedConfig]:
-    """Yield the paper's configuration, then the ``top`` others of each path.
+    """Yield the paper's configuration, then the ``top`` others of each method and path.
 
     ``trials`` are all of the task, ``entries`` the rung log; ``broken`` trials diverged or failed.
     Behaviour cloning needs no run of its own: every run scores the behaviour model that it builds
@@ -72,15 +72,23 @@ def select_configs(
         trials_by_id[standing.trial]
         for standing in standings(task_entries, trials_by_id.keys() - broken)
     ]
-    for path in PATHS:
+    searched = [trial for trial in ranking if trial.origin != PAPER_ORIGIN]
+    for contender in dict.fromkeys(
+        _contender(method, path) for method in METHODS for path in PATHS
+    ):
         best = [
             trial
-            for trial in ranking
-            if trial.config.behaviour.path == path and trial.origin != PAPER_ORIGIN
+            for trial in searched
+            if _contender(trial.config.policy.method, trial.config.behaviour.path) == contender
         ]
         for rank, trial in enumerate(best[:top], start=1):
             name = f"search, best {rank}" if top > 1 else "search, best"
             yield SelectedConfig(task, trial.config, name, trial.id, episodes)
+
+
+def _contender(method: str, path: str) -> tuple[str, str | None]:
+    """Return what is confirmed apart from all others: a method, on a path where it has one."""
+    return method, path if METHODS[method].proposes else None
 
 
 def spent_episodes(

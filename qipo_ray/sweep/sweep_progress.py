@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 
-from qipo_ray.config import STAGES
+from qipo_ray.config import method_of
 from qipo_ray.study.job import CheckpointRef, Job
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.sweep.search_state import SearchState
@@ -36,7 +36,7 @@ class SweepProgress:
 
     def seconds_left(self, search: SearchState) -> float | None:
         """Return the expected wall seconds to the end; None until every stage has been seen."""
-        means = self._means()
+        means = self._means(method_of(search.spec.base).stages)
         if means is None:
             return None
         if self.confirming is not None:
@@ -48,9 +48,9 @@ class SweepProgress:
             work += self._expected_runs(search) * sum(means.values())
         return OVERHEAD * work / self.slots
 
-    def _means(self) -> dict[str, float] | None:
+    def _means(self, stages: Sequence[str]) -> dict[str, float] | None:
         means = {}
-        for stage in STAGES:
+        for stage in stages:
             seconds = [value for ref, value in self.seconds.items() if ref.stage == stage]
             if not seconds:
                 return None

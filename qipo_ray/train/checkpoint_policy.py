@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from qipo_ray.agent import ActionSampler, State
+from qipo_ray.agent import State
+from qipo_ray.agent.acting import acting_network
 from qipo_ray.agent.sampling import scored_weights
 from qipo_ray.agent.tensors import Normaliser
 from qipo_ray.config import Config
@@ -23,8 +24,8 @@ class CheckpointPolicy(torch.nn.Module):
         self.normaliser = Normaliser(**state["normaliser"])
         self.state_dim, self.action_dim = len(self.normaliser.mean), int(state["action_dim"])
         self.noise_scale = config.sampler.noise
-        self.sampler = ActionSampler(config, self.state_dim, self.action_dim)
-        stack = Stack(self.sampler.network.shapes, torch.device("cpu"), trainable=False)
+        self.sampler, shapes = acting_network(config, self.state_dim, self.action_dim)
+        stack = Stack(shapes, torch.device("cpu"), trainable=False)
         stack.append(scored_weights(config, state))
         # Apart from one another: exporters write what shares memory as often as it is shared.
         self.weights = {name: value.clone() for name, value in stack.params.items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from qipo_ray.agent import PACKS, Diverged, Member, Pack, State, Tensors
+from qipo_ray.agent import Diverged, Member, Pack, State, Tensors, pack_of
 from qipo_ray.study.job import Job, fits_pack
 
 LOG_EVERY = 100  # updates between metrics; a multiple of the absolute update, whatever the job
@@ -53,7 +53,7 @@ class Engine:
         if not self.fits(job):
             raise ValueError(f"no slot for {job.stage} {job.key} beside {len(self.jobs)} jobs")
         if not self.jobs:
-            self.pack = PACKS[job.stage](job.config, data)
+            self.pack = pack_of(job.stage, job.config, data)
         self._pack.admit(Member(job.config, job.seed), upstream, state)
         self.jobs.append(job)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.agent import State
+from qipo_ray.config import reported_stages
 from qipo_ray.config.evaluations import report_name, score_name
 from qipo_ray.errors import UserError
 from qipo_ray.store.artefacts import ArtefactStore
@@ -43,14 +44,14 @@ class JobStore:
         """Return whether the job's snapshot is there, whole, and all that is measured of it."""
         if any(self.score(job, point) is None for point in job.evaluations):
             return False
-        if job.stage != "behaviour" and self.report(job) is None:
+        if job.stage in reported_stages(job.config) and self.report(job) is None:
             return False
         return self.artefacts.read(job.stage, job.key, job.length) is not None
 
     def report(self, job: Job) -> dict[str, Any] | None:
         """Return the report of a critic, with its greedy score, or of a policy, as records do.
 
-        None where there is none, as of a behaviour.
+        None where there is none, as of a behaviour or a baseline.
         """
         note: dict[str, Any] | None = self.artefacts.sidecar(
             job.stage, job.key, report_name(job.config, job.stage, job.length)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from qipo_ray.agent.support import CHUNK, support_dtype
-from qipo_ray.config import Config
+from qipo_ray.config import Config, method_of
 
 _WORKING = 9  # arrays (P, M) of single precision while the policy's weights are made, as measured
 _LAYERS = 12  # of the full width, while a batch of support actions is made, as measured
@@ -53,6 +53,8 @@ def support_needs(
 ) -> dict[str, Need]:
     """Return what each stage with support actions needs for data of ``rows`` on a device."""
     c, p, size = config.critic, config.policy, support_dtype(config).itemsize
+    if "critic" not in method_of(config).stages:
+        return {}
     sizes = {"policy": (_states(p.pool, rows), p.support_size + p.data_action)}
     if c.returns_updates < c.updates:
         sizes["critic"] = (_states(c.pool, rows), c.support_size)
@@ -69,6 +71,8 @@ def planned(needs: Iterable[dict[str, Need]], jobs: int) -> str:
     for stage, need in (item for stages in needs for item in stages.items()):
         if stage not in largest or need.bytes() > largest[stage].bytes():
             largest[stage] = need
+    if not largest:
+        return "no support sets"
     total = in_words(jobs * max(need.bytes() for need in largest.values()))
     users = f"{jobs} jobs at once" if jobs > 1 else "a job"
     return f"{total} for {users}; {', '.join(map(str, largest.values()))}"

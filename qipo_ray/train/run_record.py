@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from qipo_ray.config import config_hash, departures, path_label, to_document
+from qipo_ray.config import STAGES, config_hash, departures, method_title, to_document
 from qipo_ray.config.evaluations import protocol_settings
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, behaviour_score
@@ -63,7 +63,7 @@ def build_record(
 
     ``reached`` are the policy updates it came to, its full length unless said otherwise.
     """
-    behaviour, critic, policy = run.jobs
+    behaviour, critic, policy = run.job("behaviour"), run.job("critic"), run.jobs[-1]
     reached = policy.length if reached is None else reached
     scores = [s for e in policy.evaluations if (s := job_store.score(policy, e)) is not None]
     scores = [score for score in scores if score["updates"] <= reached]
@@ -84,17 +84,15 @@ def build_record(
         "config": to_document(run.config),
         "config_hash": config_hash(run.config),
         "label": {
-            "method": f"QIPO-{path_label(run.config)}",
+            "method": method_title(run.config),
             "departures": list(departures(run.config)),
             "name": context.name,
         },
-        "jobs": {job.stage: job.key for job in run.jobs},
+        "jobs": dict.fromkeys(STAGES) | {job.stage: job.key for job in run.jobs},
         "reached": {"updates": reached, "rung": rung},
         "scores": scores,
         "final": _final(run, job_store, scores) if finished else _nothing(),
-        "behaviour_cloning": next(
-            (job_store.score(behaviour, point) for point in behaviour.evaluations), None
-        ),
+        "behaviour_cloning": _cloned(behaviour, job_store),
         "protocol": asdict(protocol(run, context)),
         "data": _data(run, dataset),
         "cost": _cost(run, job_store, context, ended),
@@ -106,10 +104,16 @@ def build_record(
             "ended": ended,
         },
         "pack": _pack(policy, machines),
-        "critic_report": job_store.report(critic),
+        "critic_report": None if critic is None else job_store.report(critic),
         "policy_report": job_store.report(policy) if finished else None,
         "health": {job.stage: _health(job, job_store, reached) for job in run.jobs},
     }
+
+
+def _cloned(behaviour: Job | None, job_store: JobStore) -> Score | None:
+    """Return the score of the clone that a run builds on, where it was scored."""
+    points = () if behaviour is None else behaviour.evaluations
+    return next((job_store.score(behaviour, p) for p in points if behaviour is not None), None)
 
 
 def _health(job: Job, job_store: JobStore, reached: int) -> dict[str, float | None] | None:

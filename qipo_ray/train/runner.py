@@ -17,6 +17,7 @@ import torch
 from qipo_ray.agent import Diverged, State, Tensors
 from qipo_ray.agent.critic_report import CriticReport, critic_report
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
+from qipo_ray.config import reported_stages
 from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
@@ -201,7 +202,7 @@ class JobRunner:
         if event.kind == "diverged":
             return [self._diverged(job, event.updates, event.reason)]
         state = self.save(job, keep=event.kind == "finished")
-        if event.kind == "finished" and job.stage != "behaviour":
+        if event.kind == "finished" and job.stage in reported_stages(job.config):
             self._measure(job, state)
         events = self._scores(job, state)
         if event.kind == "finished" and job.key in self.active:

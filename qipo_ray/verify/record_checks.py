@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
-from qipo_ray.config import Config, path_label, stage_keys, stage_updates
+from qipo_ray.config import STAGES, Config, method_title, stage_keys, stage_updates
 from qipo_ray.config.evaluations import protocol_settings, scored_at
 from qipo_ray.errors import UserError
 from qipo_ray.verify.audit import Audit
@@ -60,9 +60,9 @@ def _derived(record: Record, cached: CachedConfig) -> Iterator[tuple[str, Pair]]
     label, protocol = record["label"], record["protocol"]
     yield "config_hash", (record["config_hash"], cached.hash)
     keys = stage_keys(config, record["task"], record["data"]["sha256"], record["seed"])
-    for stage, key in keys.items():
-        yield f"jobs.{stage}", (record["jobs"][stage], key)
-    yield "label.method", (label["method"], f"QIPO-{path_label(config)}")
+    for stage in STAGES:
+        yield f"jobs.{stage}", (record["jobs"][stage], keys.get(stage))
+    yield "label.method", (label["method"], method_title(config))
     yield "label.departures", (label["departures"], cached.departures)
     for key, value in protocol_settings(config, search=record["purpose"] == "search").items():
         yield f"protocol.{key}", (protocol[key], value)
@@ -100,9 +100,9 @@ def _scores(record: Record, config: Config) -> Iterator[str]:
         yield "scores: beyond what the run reached, or not over its episodes"
     cloning = record["behaviour_cloning"]
     if cloning is None:
-        if finished:
+        if finished and due.get("behaviour"):
             yield "behaviour_cloning: missing"
-    elif (cloning["updates"], cloning["episodes"]) not in due["behaviour"]:
+    elif (cloning["updates"], cloning["episodes"]) not in due.get("behaviour", ()):
         yield "behaviour_cloning: not after its whole stage, or not over its episodes"
 
 

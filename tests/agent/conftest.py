@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from qipo_ray.agent import PACKS, Member, Pack, State, Tensors
+from qipo_ray.agent import Member, Pack, State, Tensors, pack_of
 from qipo_ray.config import Config, load_config
 from qipo_ray.data.transitions import Transitions
 
@@ -70,7 +70,7 @@ def trained(data: Tensors) -> Callable[..., tuple[Pack, dict[str, State]]]:
         stage: str, members: list[tuple[int, Config]], updates: int
     ) -> tuple[Pack, dict[str, State]]:
         upstream = upstream_of(stage, members[0][1], data)
-        pack = PACKS[stage](members[0][1], data)
+        pack = pack_of(stage, members[0][1], data)
         for seed, config in members:
             pack.admit(Member(config, seed), upstream, None)
         for _ in range(updates):
@@ -84,7 +84,7 @@ def upstream_of(stage: str, config: Config, data: Tensors) -> dict[str, State]:
     """States of the earlier stages, a few updates old."""
     states: dict[str, State] = {}
     for earlier in ("behaviour", "critic")[: ("behaviour", "critic", "policy").index(stage)]:
-        pack = PACKS[earlier](config, data)
+        pack = pack_of(earlier, config, data)
         pack.admit(Member(config, 7), dict(states), None)
         for _ in range(25):
             pack.update()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from qipo_ray.agent import PACKS, Member, Pack, State, Tensors
+from qipo_ray.agent import Member, Pack, State, Tensors, pack_of
 from qipo_ray.agent.critic_report import CriticReport, _against, _contrasts, critic_report
 from qipo_ray.agent.judge import Judge
 from qipo_ray.config import Config, load_config
@@ -122,7 +122,7 @@ def kinds(data: Tensors, *sizes: str) -> list[str]:
     states: dict[str, State] = {}
     lengths = {"behaviour": config.behaviour.updates, "critic": config.critic.updates}
     for stage, updates in lengths.items():
-        pack = PACKS[stage](config, data)
+        pack = pack_of(stage, config, data)
         pack.admit(Member(config, 0), dict(states), None)
         for _ in range(updates):
             pack.update()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from qipo_ray.agent import PACKS, CriticPack, Member, Pack, PolicyPack, State, Tensors
+from qipo_ray.agent import CriticPack, Member, Pack, PolicyPack, State, Tensors, pack_of
 from qipo_ray.agent.critic_report import critic_report
 from qipo_ray.agent.evidence import Evidence, evidence, held_out, regression
 from qipo_ray.agent.policy_report import policy_report
@@ -94,7 +94,7 @@ def stages(config: Config, data: Tensors, updates: int = 300) -> dict[str, State
     """The states of both stages before the policy, of seed 0."""
     states: dict[str, State] = {}
     for stage in ("behaviour", "critic"):
-        pack = PACKS[stage](config, data)
+        pack = pack_of(stage, config, data)
         pack.admit(Member(config, 0), dict(states), None)
         for _ in range(updates):
             pack.update()

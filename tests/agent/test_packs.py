@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from qipo_ray.agent import PACKS, CriticPack, Diverged, Member, Pack, State, Tensors
+from qipo_ray.agent import CriticPack, Diverged, Member, Pack, State, Tensors, pack_of
 from qipo_ray.config import Config
 
 STAGES = ["behaviour", "critic", "policy"]
@@ -76,7 +76,7 @@ def test_a_state_goes_on_bit_for_bit(
     config = configure(*changes)
     unbroken, _ = trained(stage, [(3, config)], 57)
     broken, upstream = trained(stage, [(3, config)], 33)
-    continued = PACKS[stage](config, data)
+    continued = pack_of(stage, config, data)
     continued.admit(Member(config, 3), upstream, broken.state(0))
     for _ in range(24):
         continued.update()
@@ -91,7 +91,7 @@ def test_members_come_and_go(
     """A member that met others for a while ends where it ends alone."""
     config = configure()
     alone, upstream = trained(stage, [(0, config)], 40)
-    pack = PACKS[stage](config, data)
+    pack = pack_of(stage, config, data)
     pack.admit(Member(config, 1), upstream, None)
     for _ in range(5):
         pack.update()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, relu, silu
 
-from qipo_ray.agent import PACKS, Member, Pack, State, Tensors
+from qipo_ray.agent import Member, Pack, State, Tensors, pack_of
 from qipo_ray.agent.pack import stream
 from qipo_ray.config import Config, load_config
 from qipo_ray.data.load import load
@@ -271,7 +271,7 @@ class Plain:
 
 
 def trained(stage: str, config: Config, data: Tensors, upstream: dict[str, State]) -> Pack:
-    pack = PACKS[stage](config, data)
+    pack = pack_of(stage, config, data)
     pack.admit(Member(config, SEED), upstream, None)
     return pack
 

@@ -42,7 +42,8 @@ def test_values_of_old_records_are_of_the_settings_type() -> None:
         section, key = dotted.split(".")
         assert conform(field_types(SECTIONS[section])[key], since.value) == since.value
     assert later_settings()["policy"] == {
-        "beta_growth": 1.0, "target_ess": 0.0, "trust": 0, "evidence": 0.0,
+        "beta_growth": 1.0, "target_ess": 0.0, "trust": 0, "evidence": 0.0, "data_updates": 0,
+        "data_weight": "return", "data_ess": 0.3, "method": "qipo",
     }  # fmt: skip
     assert later_settings()["behaviour"] == {
         "ema_rate": 1.0, "weights": "online", "best_episodes": 1.0,
@@ -59,7 +60,7 @@ def test_members_of_a_pack_differ_in_rates_lengths_and_switches() -> None:
     }  # fmt: skip
     assert pack_columns("policy") == {
         "learning_rate", "beta", "beta_growth", "target_ess", "trust", "ema_rate", "rounds",
-        "renew_every", "sampler", "evidence",
+        "renew_every", "sampler", "evidence", "data_weight", "data_ess",
     }  # fmt: skip
 
 
@@ -74,14 +75,23 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
     """Of what came later the first nine are written all the same, as they always were."""
     paper = load_config("paper")
     settings, document = to_dict(paper), to_document(paper)
-    silent = {f"{s}.{key}" for s in settings for key in settings[s].keys() - document[s].keys()}
+    assert document.keys() == settings.keys() - {"iql", "td3bc"}
+    silent = {f"{s}.{key}" for s in document for key in settings[s].keys() - document[s].keys()}
     assert silent == {
         "behaviour.best_episodes", "sampler.noise", "critic.held_out", "policy.evidence",
+        "policy.data_updates", "policy.data_weight", "policy.data_ess", "policy.method",
     }  # fmt: skip
     assert from_dict(to_document(paper), "file") == paper
-    later = ("sampler.noise=0", "critic.held_out=0.2", "policy.evidence=1")
-    used = load_config("paper", [*later, "behaviour.best_episodes=0.1"])
-    assert to_document(used) == to_dict(used)
+    later = (
+        "sampler.noise=0",
+        "critic.held_out=0.2",
+        "policy.evidence=1",
+        "policy.data_updates=9",
+    )
+    used = load_config("paper", [*later, "behaviour.best_episodes=0.1", "iql.beta=10"])
+    assert to_document(used).keys() == settings.keys() - {"td3bc"}
+    assert to_document(used)["iql"] == {"beta": 10.0}
+    assert from_dict(to_document(used), "file") == used
     written = {dotted for dotted, since in marks(Since) if since.written}
     assert written == {
         "behaviour.ema_rate", "behaviour.weights", "critic.target", "critic.expectile",

@@ -74,14 +74,38 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "policy.target_ess": (0.3, LAST),
     "policy.trust": (16, LAST),
     "policy.evidence": (1.0, LAST),
+    "policy.data_updates": (50, LAST),
+    "policy.data_weight": ("advantage", LAST),
+    "policy.data_ess": (0.1, LAST),
+    "policy.method": ("cloning", LATER),
     "compute.precision": ("bfloat16", ALL),
     "compute.support": ("float16", LATER),
     "evaluation.episodes": (7, NONE),
     "evaluation.every": (7, NONE),
     "evaluation.final_episodes": (7, NONE),
     "evaluation.weights": ("ema", NONE),
+    "iql.width": (64, LAST),
+    "iql.layers": (3, LAST),
+    "iql.learning_rate": (0.5, LAST),
+    "iql.batch_size": (17, LAST),
+    "iql.updates": (6000, NONE),
+    "iql.discount": (0.9, LAST),
+    "iql.polyak": (0.5, LAST),
+    "iql.expectile": (0.9, LAST),
+    "iql.beta": (10.0, LAST),
+    "td3bc.width": (64, LAST),
+    "td3bc.layers": (3, LAST),
+    "td3bc.learning_rate": (0.5, LAST),
+    "td3bc.batch_size": (17, LAST),
+    "td3bc.updates": (6000, NONE),
+    "td3bc.discount": (0.9, LAST),
+    "td3bc.polyak": (0.5, LAST),
+    "td3bc.alpha": (4.0, LAST),
+    "td3bc.noise": (0.1, LAST),
+    "td3bc.noise_clip": (0.1, LAST),
 }
 BASE = load_config("quickstart")
+BASELINES = [key for key in DECISIONS if key.split(".")[0] in ("iql", "td3bc")]
 
 
 def changed(config: Config, dotted: str, value: Any) -> Config:
@@ -105,12 +129,15 @@ def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None
     needed = {
         "critic.expectile": ("critic.target", "expectile"),
         "policy.evidence": ("critic.held_out", 0.2),
+        "policy.data_weight": ("policy.data_updates", 50),
+        "policy.data_ess": ("policy.data_updates", 50),
     }
+    needed |= {key: ("policy.method", key.split(".")[0]) for key in BASELINES}
     base = changed(BASE, *needed[dotted]) if dotted in needed else BASE
     other = changed(base, dotted, value)
     assert other != base
     before, after = keys(base), keys(other)
-    assert {stage for stage in ALL if before[stage] != after[stage]} == stages
+    assert {stage for stage in ALL if before.get(stage) != after.get(stage)} == stages
     assert config_hash(other) != config_hash(base)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from qipo_ray.agent import PACKS, Member, Tensors
+from qipo_ray.agent import Member, Tensors, pack_of
 from qipo_ray.config import load_config
 from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
@@ -96,7 +96,7 @@ def test_a_clone_has_something_to_select_by(name: str, kind: str, dataset) -> No
     rows = transitions(dataset(task.id, 20_000), task, "paper", 0.99)
     data = Tensors.from_transitions(rows, "standard", torch.device("cpu"))
     config = load_config("quickstart")
-    pack = PACKS["behaviour"](config, data)
+    pack = pack_of("behaviour", config, data)
     pack.admit(Member(config, 0), {}, None)
     for _ in range(1000):
         pack.update()

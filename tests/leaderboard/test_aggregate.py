@@ -27,7 +27,7 @@ HOPPER, WALKER, MAZE = "hopper-medium-v2", "walker2d-medium-v2", "maze2d-umaze-v
 
 
 def qipo(found: list[Aggregate]) -> list[Aggregate]:
-    return [one for one in found if one.rows[0].method.kind == "qipo"]
+    return [one for one in found if one.rows[0].method.kind == "run"]
 
 
 @pytest.mark.parametrize(

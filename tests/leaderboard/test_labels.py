@@ -20,7 +20,7 @@ Build = Callable[..., dict[str, Any]]
 HOPPER, WALKER = "hopper-medium-v2", "walker2d-medium-v2"
 
 
-def called(records: list[dict[str, Any]], kind: str = "qipo") -> dict[Method, str | None]:
+def called(records: list[dict[str, Any]], kind: str = "run") -> dict[Method, str | None]:
     rows, _ = collect(records)
     return {
         m: label for m, label in config_labels(r.method for r in rows).items() if m.kind == kind

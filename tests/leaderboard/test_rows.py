@@ -39,7 +39,7 @@ def test_one_configuration_over_seeds(make_record: Build) -> None:
 def test_gain_is_paired_by_run_and_not_a_difference_of_means(make_record: Build) -> None:
     records = [make_record(20.0, seed=0, cloning=10.0), make_record(40.0, seed=1, cloning=None)]
     rows, _ = collect(records)
-    (qipo,) = rows_of("qipo", rows)
+    (qipo,) = rows_of("run", rows)
     assert qipo.gain is not None
     assert (qipo.gain.mean, qipo.gain.count, qipo.last.count) == (10.0, 1, 2)
 
@@ -48,7 +48,7 @@ def test_no_gain_over_cloning_that_was_measured_otherwise(make_record: Build) ->
     one = make_record(20.0)
     one["behaviour_cloning"]["episodes"] = 10
     rows, _ = collect([one])
-    (qipo,) = rows_of("qipo", rows)
+    (qipo,) = rows_of("run", rows)
     (cloning,) = rows_of("cloning", rows)
     assert qipo.gain is None
     assert (qipo.method.episodes, cloning.method.episodes) == (100, 10)
@@ -76,12 +76,12 @@ def test_no_gain_over_cloning_that_was_measured_otherwise(make_record: Build) ->
 )
 def test_what_differs_is_never_averaged(make_record: Build, other: dict[str, Any]) -> None:
     rows, _ = collect([make_record(10.0, seed=0), make_record(90.0, seed=1, **other)])
-    assert sorted(row.last.mean for row in rows_of("qipo", rows)) == [10.0, 90.0]
+    assert sorted(row.last.mean for row in rows_of("run", rows)) == [10.0, 90.0]
 
 
 def test_other_seeds_and_sweeps_are_averaged(make_record: Build) -> None:
     rows, _ = collect([make_record(10.0, seed=0), make_record(90.0, seed=1, sweep="two")])
-    assert [row.last.mean for row in rows_of("qipo", rows)] == [50.0]
+    assert [row.last.mean for row in rows_of("run", rows)] == [50.0]
 
 
 def test_configurations_share_the_row_of_their_cloning(make_record: Build) -> None:
@@ -93,7 +93,7 @@ def test_configurations_share_the_row_of_their_cloning(make_record: Build) -> No
     rows, _ = collect(records)
     (cloning,) = rows_of("cloning", rows)
     assert (cloning.last.mean, cloning.last.count, cloning.repeats) == (10.5, 2, 0)
-    assert len(rows_of("qipo", rows)) == 3
+    assert len(rows_of("run", rows)) == 3
 
 
 def test_cloning_of_another_network_has_its_own_row(make_record: Build) -> None:
@@ -110,7 +110,7 @@ def test_a_repeated_seed_counts_once(make_record: Build) -> None:
         make_record(40.0, seed=1),
     ]
     rows, _ = collect(records)
-    (qipo,) = rows_of("qipo", rows)
+    (qipo,) = rows_of("run", rows)
     assert (qipo.last.mean, qipo.last.count, qipo.repeats) == (27.5, 2, 1)
 
 
@@ -118,7 +118,7 @@ def test_copies_are_known_by_their_id_and_the_highest_attempt_stays(make_record:
     records = [make_record(10.0), make_record(20.0, attempt=3), make_record(15.0, attempt=2)]
     for order in itertools.permutations(records):
         rows, left_out = collect(order)
-        (qipo,) = rows_of("qipo", rows)
+        (qipo,) = rows_of("run", rows)
         assert (qipo.last.mean, qipo.last.count) == (20.0, 1)
         assert left_out == {"differing copy": 2}
 
@@ -127,7 +127,7 @@ def test_two_files_under_one_id_are_two_rows(make_record: Build) -> None:
     one, other = make_record(10.0), make_record(90.0, sha256="b" * 64)
     assert one["id"] == other["id"]
     rows, left_out = collect([one, other])
-    assert sorted(row.last.mean for row in rows_of("qipo", rows)) == [10.0, 90.0]
+    assert sorted(row.last.mean for row in rows_of("run", rows)) == [10.0, 90.0]
     assert not left_out
 
 
@@ -153,7 +153,7 @@ def test_only_whole_reported_runs_enter(
 ) -> None:
     other = make_record(**({"last": 99.0, "seed": 1} | change))
     rows, left_out = collect([make_record(10.0), other])
-    assert [row.last.mean for row in rows_of("qipo", rows)] == [10.0]
+    assert [row.last.mean for row in rows_of("run", rows)] == [10.0]
     assert [row.last.mean for row in rows_of("cloning", rows)] == [10.0]
     assert left_out == {reason: 1}
 
@@ -200,7 +200,7 @@ def test_environment_seeds_may_be_a_list(make_record: Build) -> None:
 
 def test_confirmed_runs_enter(make_record: Build) -> None:
     rows, left_out = collect([make_record(10.0, purpose="confirm", selection_episodes=900)])
-    (qipo,) = rows_of("qipo", rows)
+    (qipo,) = rows_of("run", rows)
     assert qipo.method.selection_episodes == 900
     assert not left_out
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from qipo_ray.config import load_config
 from qipo_ray.study.job import CheckpointRef
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.sweep.sweep_progress import OVERHEAD, SweepProgress
@@ -15,8 +16,9 @@ from qipo_ray.sweep.sweep_progress import OVERHEAD, SweepProgress
 def search(ended: int, left: int) -> Any:
     """What the reckoning reads of a search: 4 trials, paper's form and one best of each path."""
     spec = SimpleNamespace(
-        top=1, paper=object(), tasks=("point",), report_seeds=(1, 2), search_seeds=(0,), trials=4
-    )
+        top=1, paper=object(), tasks=("point",), report_seeds=(1, 2), search_seeds=(0,), trials=4,
+        base=load_config("quickstart"),
+    )  # fmt: skip
     return SimpleNamespace(
         spec=spec, trials_left=left, trials=dict.fromkeys(range(4 - left)), outcomes=range(ended)
     )

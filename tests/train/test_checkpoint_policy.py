@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from qipo_ray.agent import PACKS, Member, State
+from qipo_ray.agent import Member, State, pack_of
 from qipo_ray.data.tasks import get_task
 from qipo_ray.study.job import Run
 from qipo_ray.train.best_by_q import BestByQ
@@ -21,7 +21,7 @@ def trained(run: Run) -> dict[str, State]:
     data = tensors_of(run.jobs[0], torch.device("cpu"))
     states: dict[str, State] = {}
     for stage in ("behaviour", "critic", "policy"):
-        pack = PACKS[stage](run.config, data)
+        pack = pack_of(stage, run.config, data)
         pack.admit(Member(run.config, 0), dict(states), None)
         for _ in range(3):
             pack.update()

@@ -72,7 +72,7 @@ def _draw(
     for y, (row, estimate) in enumerate(zip(rows, row_estimates(rows), strict=True)):
         default = _DIFF if "Diff" in row.method.name else _OT
         style = styles.get(short_label(labels[row.method]), default)
-        _draw_line(panel, y, row, estimate, style if row.method.kind == "qipo" else _PLAIN)
+        _draw_line(panel, y, row, estimate, style if row.method.kind == "run" else _PLAIN)
     panel.set_yticks(range(len(rows)), [_tick(labels[row.method], row) for row in rows])
     panel.set_ylim(len(rows) - 0.5, -0.9)
     panel.grid(visible=False, axis="y")

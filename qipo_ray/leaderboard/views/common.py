@@ -110,7 +110,7 @@ def _departures(rows: Sequence[Row]) -> str | None:
         label if count == len(rows) else f"{label} (on {count} of {len(rows)} tasks)"
         for label, count in counts.items()
     ]
-    return ", ".join(departures) or ("none" if rows[0].method.kind == "qipo" else None)
+    return ", ".join(departures) or ("none" if rows[0].method.kind == "run" else None)
 
 
 def data_notes(rows: Iterable[Row]) -> list[tuple[str, tuple[str, ...]]]:
@@ -160,7 +160,7 @@ def aggregate_notes(
     notes = [STATISTIC_NOTE]
     if any(row.method.selection_episodes for row in rows):
         notes.append("Selection episodes: those of all tasks of a line together.")
-    if any(config.tuned for config in configs if config.method.kind == "qipo"):
+    if any(config.tuned for config in configs if config.method.kind == "run"):
         notes.append("One name may stand for another configuration on each task: tuned there.")
     if not all(config.complete for config in configs):
         notes.append("A line that misses tasks does not compare with the others: never in bold.")

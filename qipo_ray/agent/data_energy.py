@@ -1,0 +1,54 @@
+"""Energies of the data's own actions, and rows drawn by ``exp(b energy)``.
+
+No proposal, no network's opinion of an action that nobody took: weighted in this way the flow
+learns ``mu exp(b energy)`` from the data themselves (paper, equation 3.8, with the energy given).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from qipo_ray.agent.tensors import Tensors
+from qipo_ray.flow import effective_sample_size
+
+BISECTIONS = 60
+MOST_TILT = 1e4  # deviations of the energy times b: weights are one-hot well before
+
+
+def episode_returns(data: Tensors) -> tuple[Tensor, Tensor]:
+    """Return each row's episode ``(D,)``, numbered from 0, and the episodes' returns ``(E,)``.
+
+    Returns are sums of the rewards that are trained on, undiscounted, in double precision.
+    """
+    episodes = data.episodes.long().unique(return_inverse=True)[1]
+    count = int(episodes.max()) + 1
+    returns = torch.zeros(count, dtype=torch.float64, device=data.device)
+    returns.index_add_(0, episodes, data.rewards.double())
+    return episodes, returns
+
+
+def tilted(energy: Tensor, share: float) -> tuple[Tensor, float]:
+    """Return weights ``(P,)`` that sum to 1, ``∝ exp(b energy)``, and b, which is at least 0.
+
+    ``b`` is the scale at which their effective sample size is ``share`` of P, by bisection: it
+    does not depend on the unit of the energy. Equal energies have equal weights, with b 0.
+    """
+    energy = energy.double()
+    spread = float(energy.std(correction=0))
+    if spread <= 1e-9 * float(energy.abs().max()):
+        return torch.full_like(energy, 1 / len(energy)), 0.0
+    scores = (energy - energy.max()) / spread
+    low, high = 1e-6, MOST_TILT
+    for _ in range(BISECTIONS):
+        middle = (low * high) ** 0.5
+        size = float(effective_sample_size(torch.softmax(middle * scores, 0)))
+        low, high = (middle, high) if size > share * len(scores) else (low, middle)
+    return torch.softmax(low * scores, 0), low / spread
+
+
+def resampled(weights: Tensor, generator: Generator) -> Tensor:
+    """Return as many places as there are weights ``(P,)``, drawn by weight with replacement."""
+    order = torch.rand(len(weights), generator=generator, device=weights.device).double()
+    sums = weights.cumsum(0)
+    return torch.searchsorted(sums, order * sums[-1]).clamp_max(len(weights) - 1)

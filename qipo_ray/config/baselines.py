@@ -1,0 +1,68 @@
+"""The sections of what stands beside QIPO: constants of published methods, with their sources.
+
+A section is read by its method alone: it is in the keys, hashes and files of no other run.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from qipo_ray.config.notes import Ours, PerMember, Since
+from qipo_ray.config.section import Count, Rate, Section, Weight, Width
+from qipo_ray.config.values import Range
+
+Layers = Annotated[int, Range(1, 64)]
+Discount = Annotated[float, Range(0, 1, open_high=True)]
+
+
+@dataclass(frozen=True)
+class IQL(Section):
+    """Implicit Q-learning (Kostrikov, Nair and Levine, ICLR 2022), constants of CORL's code."""
+
+    width: Annotated[Width, Ours(256, "neurons of a hidden layer"), Since(256)]
+    layers: Annotated[Layers, Ours(2, "hidden layers"), Since(2)]
+    learning_rate: Annotated[Rate, Ours(3e-4, "Adam, of all networks"), Since(3e-4), PerMember()]
+    batch_size: Annotated[Count, Ours(256, "transitions"), Since(256)]
+    updates: Annotated[Count, Ours(1_000_000, "length"), Since(1_000_000), PerMember()]
+    discount: Annotated[Discount, Ours(0.99, "gamma, per step"), Since(0.99)]
+    polyak: Annotated[
+        Rate, Ours(0.005, "of the target critics, per update"), Since(0.005), PerMember()
+    ]
+    expectile: Annotated[
+        float,
+        Range(0.5, 1, open_high=True),
+        Ours(0.7, "of V over the data's actions; antmaze: 0.9"),
+        Since(0.7),
+        PerMember(),
+    ]
+    beta: Annotated[
+        Weight,
+        Ours(3, "of the weights exp(beta A) of the data's actions; antmaze: 10"),
+        Since(3.0),
+        PerMember(),
+    ]
+
+
+@dataclass(frozen=True)
+class TD3BC(Section):
+    """TD3+BC (Fujimoto and Gu, NeurIPS 2021), constants of its published code."""
+
+    width: Annotated[Width, Ours(256, "neurons of a hidden layer"), Since(256)]
+    layers: Annotated[Layers, Ours(2, "hidden layers"), Since(2)]
+    learning_rate: Annotated[Rate, Ours(3e-4, "Adam, of all networks"), Since(3e-4), PerMember()]
+    batch_size: Annotated[Count, Ours(256, "transitions"), Since(256)]
+    updates: Annotated[
+        Count, Ours(1_000_000, "length; the actor moves in every second"), Since(1_000_000),
+        PerMember(),
+    ]  # fmt: skip
+    discount: Annotated[Discount, Ours(0.99, "gamma, per step"), Since(0.99)]
+    polyak: Annotated[Rate, Ours(0.005, "of all targets"), Since(0.005), PerMember()]
+    alpha: Annotated[
+        Weight, Ours(2.5, "weight of Q beside cloning, over the mean of |Q|"), Since(2.5),
+        PerMember(),
+    ]  # fmt: skip
+    noise: Annotated[
+        float, Range(0, 10), Ours(0.2, "of the target's actions"), Since(0.2), PerMember()
+    ]
+    noise_clip: Annotated[
+        float, Range(0, 10), Ours(0.5, "where that noise is cut"), Since(0.5), PerMember()
+    ]

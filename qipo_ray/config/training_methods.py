@@ -1,0 +1,69 @@
+"""The methods that a run can be of: the stages that each trains, and the settings that it reads.
+
+Every method ends with the stage ``policy``, whose network acts and is scored. Its networks and
+losses are in ``agent/``, under the same name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qipo_ray.config.schema import Config
+
+STAGES = ("behaviour", "critic", "policy")
+FLOW = ("data", "behaviour", "sampler", "compute")
+
+
+@dataclass(frozen=True)
+class TrainingMethod:
+    """What a run of a method is made of."""
+
+    stages: tuple[str, ...]  # in order; the last one is policy
+    sections: tuple[str, ...]  # of the settings; all read `evaluation` and `policy.method`
+    length: str  # the section that says how long the policy stage is
+    proposes: bool = True  # acts through a flow, from noise; False: by a direct network
+
+
+METHODS = {
+    "qipo": TrainingMethod(STAGES, (*FLOW, "critic", "policy"), "policy"),
+    "cloning": TrainingMethod(("behaviour", "policy"), FLOW, "policy"),
+    "iql": TrainingMethod(("policy",), ("data", "iql"), "iql", proposes=False),
+    "td3bc": TrainingMethod(("policy",), ("data", "td3bc"), "td3bc", proposes=False),
+}
+METHOD_TITLES = {"iql": "IQL", "td3bc": "TD3+BC"}  # of those that have no path
+
+
+def method_of(config: Config) -> TrainingMethod:
+    """Return the method of a configuration."""
+    return METHODS[config.policy.method]
+
+
+def method_title(config: Config) -> str:
+    """Return the name of a configuration's rows: ``QIPO-OT`` or ``QIPO-Diff`` (paper), ``IQL``."""
+    name, path = config.policy.method, path_label(config)
+    if name != "cloning":
+        return METHOD_TITLES.get(name, f"QIPO-{path}")
+    share = config.behaviour.best_episodes
+    return f"cloning ({path})" if share == 1 else f"cloning of the best {share:.3g} ({path})"
+
+
+def path_label(config: Config) -> str:
+    """Return ``OT`` or ``Diff``, the paper's name of the straight path and of diffusions."""
+    return "OT" if config.behaviour.path == "ot" else "Diff"
+
+
+def acting_weights(config: Config) -> str:
+    """Return which weights of a state act and are scored: ``online``, or ``ema``, the average."""
+    return config.evaluation.weights if method_of(config).proposes else "online"
+
+
+def reported_stages(config: Config) -> tuple[str, ...]:
+    """Return the stages that end with a report: those with a critic to ask."""
+    return ("critic", "policy") if "critic" in method_of(config).stages else ()
+
+
+def stage_updates(config: Config) -> dict[str, int]:
+    """Return the total length in updates of each stage that the configuration trains."""
+    method = method_of(config)
+    sections = {stage: stage for stage in method.stages} | {"policy": method.length}
+    return {stage: getattr(config, sections[stage]).updates for stage in method.stages}

@@ -1,0 +1,54 @@
+"""A plain network of affine layers and ReLU, N copies at once; a policy made of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu
+
+from qipo_ray.nets.stack import Params, initial_weights, linear, linear_shapes
+
+
+class Mlp:
+    """``layers`` hidden layers of ``width`` neurons, an affine last layer called ``out``."""
+
+    def __init__(self, inputs: int, outputs: int, width: int, layers: int) -> None:
+        self.layers = layers
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        for i in range(layers):
+            self.shapes |= linear_shapes(f"hidden{i}", inputs if i == 0 else width, width)
+        self.shapes |= linear_shapes("out", width if layers else inputs, outputs)
+
+    def __call__(self, params: Params, x: Tensor) -> Tensor:
+        """Return the outputs ``(N, B, out)`` of N networks for ``x (N, B, in)``."""
+        for i in range(self.layers):
+            x = relu(linear(params, f"hidden{i}", x))
+        return linear(params, "out", x)
+
+    def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the initial weights of one network."""
+        return initial_weights(self.shapes, generator)
+
+
+class DirectPolicy:
+    """A deterministic policy: one pass, actions in [-1, 1] by tanh; noise has no effect.
+
+    With ``spread`` it holds a logarithm of the deviation of every action dimension, too, which a
+    Gaussian policy is trained with and does not act by.
+    """
+
+    def __init__(
+        self, state_dim: int, action_dim: int, width: int, layers: int, *, spread: bool
+    ) -> None:
+        self.network = Mlp(state_dim, action_dim, width, layers)
+        self.shapes = {**self.network.shapes}
+        if spread:
+            self.shapes |= {"log_std.shift": (1, action_dim)}
+
+    def __call__(self, params: Params, states: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Return actions ``(N, B, A)`` for normalised states ``(N, B, S)``."""
+        return torch.tanh(self.network(params, states))
+
+    def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the initial weights of one policy; deviations start at 1."""
+        return initial_weights(self.shapes, generator)

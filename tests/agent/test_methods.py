@@ -1,0 +1,119 @@
+"""Every method's packs: members are alone, states are whole, and something is learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+import torch
+
+from qipo_ray.agent import POLICY_PACKS, Diverged, Member, Pack, Tensors, pack_of
+from qipo_ray.agent.acting import acting_network
+from qipo_ray.agent.sampling import scored_weights
+from qipo_ray.config import METHODS, Config, Policy, method_of
+from qipo_ray.config.section import field_types
+from qipo_ray.nets import Stack
+
+Configure = Callable[..., Config]
+SMALL = (
+    "iql.width=32", "iql.batch_size=64", "iql.learning_rate=0.003",
+    "td3bc.width=32", "td3bc.batch_size=64", "td3bc.learning_rate=0.003",
+)  # fmt: skip
+DIRECT = [name for name, method in METHODS.items() if not method.proposes]
+
+
+def packed(configure: Configure, data: Tensors, method: str, *changes: str) -> tuple[Pack, Config]:
+    config = configure(f"policy.method={method}", *SMALL, *changes)
+    return pack_of("policy", config, data), config
+
+
+def test_a_method_is_a_setting_and_has_a_pack() -> None:
+    (literal,) = (a for a in get_args(field_types(Policy)["method"]) if get_args(a))
+    assert set(get_args(literal)) == set(METHODS) == set(POLICY_PACKS)
+    assert all(method.stages[-1] == "policy" for method in METHODS.values())
+
+
+@pytest.mark.parametrize("method", DIRECT)
+def test_members_are_alone_and_a_state_is_whole(
+    configure: Configure, data: Tensors, method: str
+) -> None:
+    """Two members, one an update ahead of the other; one stopped, and gone on with elsewhere."""
+    alone, config = packed(configure, data, method)
+    alone.admit(Member(config, 5), {}, None)
+    for _ in range(11):
+        alone.update()
+    pack, other = packed(configure, data, method, f"{method}.learning_rate=0.01")
+    pack.admit(Member(other, 1), {}, None)
+    pack.update()
+    pack.admit(Member(config, 5), {}, None)
+    for _ in range(4):
+        pack.update()
+    pack.drop(0)
+    for _ in range(7):
+        pack.update()
+    for name, value in alone.state(0)["weights"].items():
+        torch.testing.assert_close(pack.state(0)["weights"][name], value, rtol=1e-5, atol=1e-5)
+    assert pack.metrics(0) == pytest.approx(alone.metrics(0), rel=1e-4)
+    broken, _ = packed(configure, data, method)
+    broken.admit(Member(config, 5), {}, None)
+    for _ in range(6):
+        broken.update()
+    again, _ = packed(configure, data, method)
+    again.admit(Member(config, 5), {}, broken.state(0))
+    for _ in range(5):
+        again.update()
+    for name, value in alone.state(0)["weights"].items():
+        assert torch.equal(again.state(0)["weights"][name], value)
+
+
+@pytest.mark.parametrize("method", DIRECT)
+def test_its_policy_prefers_what_is_rewarded(
+    configure: Configure, data: Tensors, method: str
+) -> None:
+    """The reward is the first action, which the data draw evenly from [-1, 1]."""
+    pack, config = packed(configure, data, method)
+    pack.admit(Member(config, 0), {}, None)
+    for _ in range(400):
+        pack.update()
+    network, shapes = acting_network(config, data.state_dim, data.action_dim)
+    stack = Stack(shapes, torch.device("cpu"), trainable=False)
+    stack.append(scored_weights(config, pack.state(0)))
+    actions = network(stack.params, data.states[None], torch.zeros(1, 400, 2))[0]
+    assert actions[:, 0].mean() > data.actions[:, 0].mean() + 0.3
+    assert abs(actions[:, 1].mean()) < 0.3
+
+
+@pytest.mark.parametrize("method", DIRECT)
+def test_divergence_is_said(configure: Configure, data: Tensors, method: str) -> None:
+    pack, config = packed(configure, data, method)
+    for seed in range(2):
+        pack.admit(Member(config, seed), {}, None)
+    pack._stacks["critic"].stack.flat[:2] = math.nan
+    with pytest.raises(Diverged, match="policy weights are not finite at update 0"):
+        pack.check(0)
+    pack.check(1)
+    pack.update()
+    with pytest.raises(Diverged, match="policy .* is nan at update 1"):
+        pack.metrics(0)
+    assert all(math.isfinite(value) for value in pack.metrics(1).values())
+
+
+def test_cloning_is_the_clone_whatever_its_update(configure: Configure, data: Tensors) -> None:
+    config = configure("policy.method=cloning")
+    assert method_of(config).stages == ("behaviour", "policy")
+    behaviour = pack_of("behaviour", config, data)
+    behaviour.admit(Member(config, 0), {}, None)
+    for _ in range(5):
+        behaviour.update()
+    cloned = behaviour.state(0)
+    pack = pack_of("policy", config, data)
+    pack.admit(Member(config, 0), {"behaviour": cloned}, None)
+    for _ in range(3):
+        pack.update()
+    state = pack.state(0)
+    assert state["updates"] == 3 and state["weights"].keys() == {"online", "ema"}
+    for name, value in state["weights"].items():
+        assert torch.equal(value, cloned["weights"][name])
+    assert pack.metrics(0) == {"grad_norm": 0}
