@@ -24,8 +24,9 @@ WEAK = frozenset(
     those these it its each
     """.split()  # noqa: SIM905 - read as a text
 )
-# 28,181 before its rooms were moved; a new capability raises it (`preset: auto`, other ends).
-PACKAGE_LINES = 28_900
+# 28,181 before its rooms were moved; a new capability raises it (`preset: auto`, other ends,
+# cloning, IQL and TD3+BC as methods).
+PACKAGE_LINES = 29_800
 SETTING_FILES = 4  # of the package that may name one setting
 
 # The rooms from the ground up, each with what it may import: rooms, or one module of a room. A

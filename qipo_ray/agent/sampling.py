@@ -6,7 +6,7 @@ from torch import Tensor
 
 from qipo_ray.agent.pack import State
 from qipo_ray.config import Behaviour, Config
-from qipo_ray.config.training_methods import acting_weights
+from qipo_ray.config.run_methods import acting_weights
 from qipo_ray.flow import Field, draw, path_named
 from qipo_ray.nets import PolicyNet, policy_net
 from qipo_ray.nets.stack import Params

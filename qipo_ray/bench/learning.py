@@ -117,7 +117,7 @@ class Case:
         """The name that its records carry."""
         if self.form in ("", PAPER_FORM):
             return self.preset
-        return f"{self.preset}-{re.sub('[^a-z0-9]+', '-', self.form)}"
+        return f"{self.preset}-{re.sub('[^a-z0-9]+', '-', self.form.lower())}"
 
 
 def chosen(

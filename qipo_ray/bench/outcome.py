@@ -36,8 +36,8 @@ class BenchOutcome:
 
     @property
     def gains(self) -> dict[int, float]:
-        """The last policy's score minus that of the run's own cloning, by seed."""
-        return {seed: _last(run) - _cloned(run) for seed, run in self.runs.items()}
+        """The last policy's score minus that of the run's own cloning, by seed, if it has one."""
+        return {seed: self.scores[seed] - score for seed, score in self.cloned.items()}
 
     @property
     def scores(self) -> dict[int, float]:
@@ -46,8 +46,9 @@ class BenchOutcome:
 
     @property
     def cloned(self) -> dict[int, float]:
-        """The score of cloning, by seed."""
-        return {seed: _cloned(run) for seed, run in self.runs.items()}
+        """The score of the cloning that a run built on, by seed, where it has one."""
+        runs = self.runs.items()
+        return {seed: _cloned(run) for seed, run in runs if run["behaviour_cloning"] is not None}
 
     @property
     def greedy(self) -> dict[int, float]:

@@ -10,7 +10,9 @@ import torch
 
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check_file
-from qipo_ray.config import Config, override
+from qipo_ray.config import Config, method_of, override
+from qipo_ray.config.evaluations import action_sampler
+from qipo_ray.config.run_methods import acting_weights
 from qipo_ray.data.tasks import get_task
 from qipo_ray.deploy.finished_run import FinishedRun, finished_runs
 from qipo_ray.errors import UserError, nearest
@@ -91,6 +93,8 @@ def _score(
     record = run.record
     config = _changed(run.config, changes)
     count = episodes or record["protocol"]["episodes"]
+    solver, evaluations, clipped = action_sampler(config)
+    noisy = method_of(config).proposes and config.sampler.noise != 1
     score = score_state(get_task(record["task"]), config, run.state(), count, seed, recorder)
     return {
         "record": record["id"],
@@ -104,11 +108,11 @@ def _score(
             "episodes": count,
             "env_seeds": env_seeds_text(count, FIRST_SEED if seed is None else seed),
             "noise_seed": NOISE_SEED if seed is None else seed,
-            "sampler": config.solver,
-            "steps": config.sampler.evaluations,
-            "clip": config.sampler.clip,
-            "weights": config.evaluation.weights,
-            **({} if config.sampler.noise == 1 else {"noise": config.sampler.noise}),
+            "sampler": solver,
+            "steps": evaluations,
+            "clip": clipped,
+            "weights": acting_weights(config),
+            **({"noise": config.sampler.noise} if noisy else {}),
         },
     }
 

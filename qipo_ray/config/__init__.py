@@ -11,10 +11,7 @@ from qipo_ray.config.loading import (
     to_document,
 )
 from qipo_ray.config.notes import Plain
-from qipo_ray.config.schema import PATHS, Config, field_names
-from qipo_ray.config.section import FieldError
-from qipo_ray.config.stage_sections import Behaviour, Critic, Policy
-from qipo_ray.config.training_methods import (
+from qipo_ray.config.run_methods import (
     METHODS,
     STAGES,
     method_of,
@@ -23,6 +20,9 @@ from qipo_ray.config.training_methods import (
     reported_stages,
     stage_updates,
 )
+from qipo_ray.config.schema import PATHS, Config, field_names
+from qipo_ray.config.section import FieldError
+from qipo_ray.config.stage_sections import Behaviour, Critic, Policy
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 
 __all__ = [

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from qipo_ray.config.run_methods import acting_weights, method_of, stage_updates
 from qipo_ray.config.schema import Config
-from qipo_ray.config.training_methods import acting_weights, method_of, stage_updates
 from qipo_ray.errors import UserError
 
 Scored = tuple[int, int]  # after so many updates of the stage, over so many episodes

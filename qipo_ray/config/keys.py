@@ -14,8 +14,8 @@ from typing import Any
 from qipo_ray.config.facts import field_notes, later_settings, marked, marks
 from qipo_ray.config.loading import to_dict
 from qipo_ray.config.notes import ActingOnly, Departure
+from qipo_ray.config.run_methods import acting_weights, method_of, stage_updates
 from qipo_ray.config.schema import Config, field_names
-from qipo_ray.config.training_methods import acting_weights, method_of, stage_updates
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
 Settings = dict[str, dict[str, Any]]

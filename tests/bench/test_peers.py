@@ -21,14 +21,16 @@ Outcomes = Callable[..., list[BenchOutcome]]
 
 
 def test_baselines_are_the_preset_without_what_comes_after_cloning() -> None:
-    qipo, cloning, best = (case.config for case in peer_cases(HOPPER, (200,)))
+    qipo, cloning, best, iql, td3bc = (case.config for case in peer_cases(HOPPER, (200,)))
     assert qipo == load_config("auto")
     keys = [stage_keys(config, "t", SHA, 0)["behaviour"] for config in (qipo, cloning, best)]
     assert keys[0] == keys[1] != keys[2]  # the clone of all is trained once
     assert "best-episodes=0.1" in departures(best)
-    assert cloning.policy.updates == cloning.critic.updates == 1
+    assert (iql.policy.method, td3bc.policy.method) == ("iql", "td3bc")
     names = [case.name for case in peer_cases(HOPPER, (200,))]
-    assert names == ["auto", "auto-cloning", "auto-cloning-of-the-best-tenth"]
+    assert names == [
+        "auto", "auto-cloning", "auto-cloning-of-the-best-tenth", "auto-iql", "auto-td3-bc",
+    ]  # fmt: skip
 
 
 @pytest.fixture
@@ -38,11 +40,14 @@ def outcomes(make_record: Callable[..., Record]) -> Outcomes:
     def make(qipo: list[float], clone: float, cloning: float, best: float) -> list[BenchOutcome]:
         lines = []
         for case, scores in zip(
-            peer_cases(HOPPER, (200, 201)), (qipo, [cloning] * 2, [best] * 2), strict=True
+            peer_cases(HOPPER, (200, 201)),
+            (qipo, [cloning] * 2, [best] * 2, [30.0] * 2, [20.0] * 2),
+            strict=True,
         ):
             records = []
             for seed, score in enumerate(scores, 200):
-                record = make_record(score, seed=seed, task=HOPPER.task, cloning=clone)
+                own = None if case.form else clone
+                record = make_record(score, seed=seed, task=HOPPER.task, cloning=own)
                 record["config_hash"] = config_hash(case.config)
                 record["cost"]["cpu_s"] = 90.0
                 records.append(record)
@@ -74,7 +79,8 @@ def test_it_is_held_against_its_clone_and_the_best_other_method(
     best = CLONING if others[0] > others[1] else BEST_TENTH
     assert requirements[-1].name == f"mean ≥ that of {best} - 2"
     assert not list(peer_requirements(lines[1], lines))
-    assert peers_met(lines) == (reached == ["+0.0", "90.0", "-2.0"])
+    assert all(r.met for r in requirements) == (reached == ["+0.0", "90.0", "-2.0"])
+    assert not peers_met(lines)  # on no file is it ahead by 5
 
 
 def test_the_table_names_method_source_and_every_seed(outcomes: Outcomes) -> None:
@@ -83,7 +89,10 @@ def test_the_table_names_method_source_and_every_seed(outcomes: Outcomes) -> Non
     assert "| QIPO-OT | 85.0" in text and "80.0 90.0" in " ".join(text.split())
     assert f"| {HOPPER.name} | generated | {BEST_TENTH} | 60.0" in text
     numbers = json.loads(json.dumps(peers_plain(lines, sources)))
-    assert numbers["met"] and len(numbers["lines"]) == 3
+    assert numbers["met"] and len(numbers["lines"]) == 5
+    assert numbers["overall"]["reached"] == "1 of 1"
+    assert numbers["lines"][3]["method"] == "IQL"
+    assert [seed["own_clone"] for seed in numbers["lines"][3]["seeds"]] == [None, None]
     assert numbers["lines"][0]["seeds"][1]["score"] == 90.0
     assert numbers["lines"][0]["seeds"][1]["own_clone"] == 80.0
 

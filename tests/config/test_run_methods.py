@@ -13,7 +13,7 @@ from qipo_ray.config import (
     stage_updates,
 )
 from qipo_ray.config.evaluations import protocol_settings, score_name, scored_at
-from qipo_ray.config.training_methods import reported_stages
+from qipo_ray.config.run_methods import reported_stages
 
 AUTO = load_config("auto")
 

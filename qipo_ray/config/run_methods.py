@@ -15,7 +15,7 @@ FLOW = ("data", "behaviour", "sampler", "compute")
 
 
 @dataclass(frozen=True)
-class TrainingMethod:
+class RunMethod:
     """What a run of a method is made of."""
 
     stages: tuple[str, ...]  # in order; the last one is policy
@@ -25,15 +25,15 @@ class TrainingMethod:
 
 
 METHODS = {
-    "qipo": TrainingMethod(STAGES, (*FLOW, "critic", "policy"), "policy"),
-    "cloning": TrainingMethod(("behaviour", "policy"), FLOW, "policy"),
-    "iql": TrainingMethod(("policy",), ("data", "iql"), "iql", proposes=False),
-    "td3bc": TrainingMethod(("policy",), ("data", "td3bc"), "td3bc", proposes=False),
+    "qipo": RunMethod(STAGES, (*FLOW, "critic", "policy"), "policy"),
+    "cloning": RunMethod(("behaviour", "policy"), FLOW, "policy"),
+    "iql": RunMethod(("policy",), ("data", "iql"), "iql", proposes=False),
+    "td3bc": RunMethod(("policy",), ("data", "td3bc"), "td3bc", proposes=False),
 }
 METHOD_TITLES = {"iql": "IQL", "td3bc": "TD3+BC"}  # of those that have no path
 
 
-def method_of(config: Config) -> TrainingMethod:
+def method_of(config: Config) -> RunMethod:
     """Return the method of a configuration."""
     return METHODS[config.policy.method]
 
