@@ -29,8 +29,8 @@ COLUMNS = (
 )
 NOTES = (
     "Score: D4RL-normalised, last checkpoint, one action per state, from zero noise (IQL and"
-    " TD3+BC: their mean); mean over training seeds with a 95 % bootstrap interval. All on the same"
-    " environment seeds.",
+    " TD3+BC: their mean); mean over training seeds with a 95 % bootstrap interval. All on the"
+    " same environment seeds.",
     "Its clone: the cloning that the policy of the same run started from. CPU s: the longest"
     " training of a run, evaluation left out; a baseline's is that of its cloning.",
 )

@@ -44,7 +44,8 @@ def sweep(
     )
     datasets = {task: dataset_of(task, None) for task in spec.tasks}
     for task, dataset in datasets.items():
-        for config in (spec.base, *([spec.paper] if spec.paper else [])):
+        beside = [baseline.config for baseline in spec.baselines]
+        for config in (spec.base, *([spec.paper] if spec.paper else []), *beside):
             check(task, config, dataset)
     services = parse_services(log)
     root = writable(results.expanduser().resolve() / spec.name)

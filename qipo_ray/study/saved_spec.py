@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import Field
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from qipo_ray.config import from_dict
 from qipo_ray.config.json_types import (
@@ -31,7 +31,7 @@ from qipo_ray.config.json_types import (
 from qipo_ray.config.validation import Validator
 from qipo_ray.errors import UserError
 from qipo_ray.study.parameter import Parameter
-from qipo_ray.study.search_spec import Resources, SearchSpec
+from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec
 
 FILE = "sweep.yaml"
 EARLIER = "specifications"
@@ -72,6 +72,7 @@ class SavedDocument(TypedDict):
     tasks: list[Name]
     base: PlainMapping
     paper: PlainMapping | None
+    baselines: NotRequired[PlainMapping]
     space: PlainMapping
     trials: Positive
     seeds: SavedSeeds
@@ -109,6 +110,10 @@ def read_spec(path: Path) -> SavedSpec:
         paper = None
         if changes is not None:
             paper = from_dict(_with_changes(base, changes), "sweep.paper")
+        baselines = tuple(
+            Baseline(name, from_dict(_with_changes(base, changes), f"sweep.baselines.{name}"))
+            for name, changes in document.get("baselines", {}).items()
+        )
         lines = document["space"].items()
         parameters = tuple(Parameter.from_document(key, line, FILE) for key, line in lines)
     except UserError as problem:
@@ -127,6 +132,7 @@ def read_spec(path: Path) -> SavedSpec:
         top=document["confirm"]["top"],
         resources=ANY_RESOURCES,
         source=FILE,
+        baselines=baselines,
         saved_hash=document["hash"],
     )
     return SavedSpec(spec, document["data"], document)

@@ -26,7 +26,8 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.parameter import Parameter, points
 from qipo_ray.study.parameter_reader import check_key, read_parameters
 from qipo_ray.study.search_file_schema import SearchFile
-from qipo_ray.study.search_spec import Resources, SearchSpec, changed
+from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec, changed
+from qipo_ray.study.selection import PAPER, SEARCHED
 
 __all__ = ["SearchSpec", "find_search_file", "load_search_file"]
 
@@ -81,7 +82,11 @@ def load_search_file(
         name=file.name,
         tasks=_tasks(file.tasks, document),
         base=base,
-        paper=None if file.paper is None else _paper(base, file.paper, document),
+        paper=None if file.paper is None else _fixed(base, file.paper, document, "paper"),
+        baselines=tuple(
+            Baseline(name, _fixed(base, changes, document, "baselines", name))
+            for name, changes in file.baselines.items()
+        ),
         parameters=parameters,
         trials=file.trials,
         search_seeds=tuple(file.seeds.search),
@@ -143,12 +148,14 @@ def _preset(name: str, document: Document) -> Config:
     return load_config(beside)
 
 
-def _paper(base: Config, changes: Mapping[str, Any], document: Document) -> Config:
-    locations = {key: document.location("paper", key) for key in changes}
+def _fixed(base: Config, changes: Mapping[str, Any], document: Document, *path: str) -> Config:
+    """Return a configuration that is confirmed as it stands, whatever is searched."""
+    locations = {key: document.location(*path, key) for key in changes}
+    title = ".".join(path)
     for key in changes:
-        check_key(key, locations[key], "paper")
+        check_key(key, locations[key], title)
     return _changed(
-        base, changes, {key: f"{location}: paper" for key, location in locations.items()}
+        base, changes, {key: f"{location}: {title}" for key, location in locations.items()}
     )
 
 
@@ -224,6 +231,13 @@ def _check_corners(spec: SearchSpec, document: Document) -> None:
     """Refuse values that the settings do not allow together, or that leave rungs no room."""
     if spec.paper is not None:
         _check_rungs(spec.paper, spec.shares, document.location("paper"))
+    for baseline in spec.baselines:
+        if baseline.name == PAPER or baseline.name.startswith(SEARCHED):
+            location = document.location("baselines", baseline.name)
+            raise UserError(
+                f"{location}: {show(baseline.name)} is what another row is called; give the "
+                "baseline a name of its own"
+            )
     for params in _corners(spec.parameters):
         config = spec.configuration(params)
         _check_rungs(config, spec.shares, document.location("space"))

@@ -59,6 +59,9 @@ class _Resources(_Schema):
     slots: _Whole = 1
 
 
+_Label = Annotated[str, Field(min_length=1, max_length=64)]
+
+
 class SearchFile(_Schema):
     """A search file's contents; what its values mean is checked later."""
 
@@ -68,6 +71,7 @@ class SearchFile(_Schema):
     changes: dict[str, Any] = Field({}, alias="set")
     space: dict[str, Any]
     paper: dict[str, Any] | None = None
+    baselines: dict[_Label, dict[str, Any]] = {}
     trials: _Whole
     seeds: _Seeds
     rungs: _Rungs = _Rungs()

@@ -26,6 +26,14 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """A configuration that stands beside what is searched, under its name."""
+
+    name: str
+    config: Config
+
+
+@dataclass(frozen=True)
 class SearchSpec:
     """The resolved contents of a search file."""
 
@@ -42,6 +50,7 @@ class SearchSpec:
     top: int  # configurations to confirm, per task and path
     resources: Resources
     source: str  # the file's name, for messages
+    baselines: tuple[Baseline, ...] = ()  # confirmed beside, never searched
     saved_hash: str | None = field(default=None, compare=False)  # in the sweep's folder
 
     @property
@@ -100,12 +109,14 @@ class SearchSpec:
             return None
 
     def document(self) -> dict[str, Any]:
-        """Return everything as plain data; ``paper`` as its differences from the base."""
+        """Return everything as plain data; paper and baselines as differences from the base."""
+        beside = {b.name: settings_between(self.base, b.config) for b in self.baselines}
         return {
             "name": self.name,
             "tasks": list(self.tasks),
             "base": to_document(self.base),
             "paper": None if self.paper is None else settings_between(self.base, self.paper),
+            **({"baselines": beside} if beside else {}),
             "space": {parameter.key: parameter.document() for parameter in self.parameters},
             "trials": self.trials,
             "seeds": {"search": list(self.search_seeds), "report": list(self.report_seeds)},
@@ -150,7 +161,7 @@ def flat(config: Config) -> dict[str, Any]:
 
 
 def settings_between(base: Config, config: Config) -> dict[str, Any]:
-    """Return the settings of ``other`` that are not those of ``base``, by dotted key."""
+    """Return the settings of ``config`` that are not those of ``base``, by dotted key."""
     before = flat(base)
     return {key: value for key, value in flat(config).items() if value != before[key]}
 

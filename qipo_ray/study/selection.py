@@ -8,9 +8,11 @@ from typing import Any
 
 from qipo_ray.config import METHODS, PATHS, Config, stage_keys
 from qipo_ray.config.evaluations import score_name, scored_at
+from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.trial import Trial
 
 PAPER = "paper form"  # name of the configuration that a sweep takes from the paper
+SEARCHED = "search, best"  # of what it has found
 PAPER_ORIGIN = "paper"  # origin of the trial that the paper's form got
 Entry = Mapping[str, Any]
 
@@ -47,13 +49,12 @@ def standings(entries: Iterable[Entry], ended: Collection[str]) -> list[Standing
 
 def select_configs(
     task: str,
-    paper: Config | None,
-    top: int,
+    spec: SearchSpec,
     trials: Iterable[Trial],
     entries: Iterable[Entry],
     broken: Collection[str],
 ) -> Iterator[SelectedConfig]:
-    """Yield the paper's configuration, then the ``top`` others of each method and path.
+    """Yield the paper's configuration, the baselines, then the ``top`` of each method and path.
 
     ``trials`` are all of the task, ``entries`` the rung log; ``broken`` trials diverged or failed.
     Behaviour cloning needs no run of its own: every run scores the behaviour model that it builds
@@ -61,11 +62,13 @@ def select_configs(
     """
     trials_by_id = {trial.id: trial for trial in trials}
     task_entries = [entry for entry in entries if entry["trial"] in trials_by_id]
-    if paper is not None:
+    if spec.paper is not None:
         its_trial = next(
-            (trial.id for trial in trials_by_id.values() if trial.config == paper), None
+            (trial.id for trial in trials_by_id.values() if trial.config == spec.paper), None
         )
-        yield SelectedConfig(task, paper, PAPER, its_trial, 0)
+        yield SelectedConfig(task, spec.paper, PAPER, its_trial, 0)
+    for baseline in spec.baselines:
+        yield SelectedConfig(task, baseline.config, baseline.name, None, 0)
     at_rungs = (trials_by_id[entry["trial"]] for entry in task_entries)
     episodes = sum(len(trial.seeds) * trial.config.evaluation.episodes for trial in at_rungs)
     ranking = [
@@ -81,8 +84,8 @@ def select_configs(
             for trial in searched
             if _contender(trial.config.policy.method, trial.config.behaviour.path) == contender
         ]
-        for rank, trial in enumerate(best[:top], start=1):
-            name = f"search, best {rank}" if top > 1 else "search, best"
+        for rank, trial in enumerate(best[: spec.top], start=1):
+            name = f"{SEARCHED} {rank}" if spec.top > 1 else SEARCHED
             yield SelectedConfig(task, trial.config, name, trial.id, episodes)
 
 

@@ -26,6 +26,7 @@ def _sizes(spec: SearchSpec) -> Iterator[Config]:
     """Yield configurations with all sizes that may occur, whatever is searched beside them."""
     if spec.paper is not None:
         yield spec.paper
+    yield from (baseline.config for baseline in spec.baselines)
     searched = [parameter for parameter in spec.parameters if parameter.key in marked(SupportSize)]
     ends = [parameter.values for parameter in searched]  # options, or the lowest and the highest
     for values in itertools.product(*ends):

@@ -215,9 +215,7 @@ class SearchState:
             spent = spent_episodes(task, sha256, trials, self.entries, self._scored)
             selected += [
                 self._with_episodes(config, spent)
-                for config in select_configs(
-                    task, self.spec.paper, self.spec.top, trials, self.entries, broken
-                )
+                for config in select_configs(task, self.spec, trials, self.entries, broken)
             ]
         return selected
 

@@ -59,7 +59,7 @@ class SweepProgress:
 
     def _expected_runs(self, search: SearchState) -> int:
         spec = search.spec
-        configurations = 2 * spec.top + (spec.paper is not None)
+        configurations = 2 * spec.top + (spec.paper is not None) + len(spec.baselines)
         return configurations * len(spec.tasks) * len(spec.report_seeds)
 
     def share(self, search: SearchState) -> float:

@@ -127,7 +127,7 @@ class SweepPlan:
         key = (id(saved), task, len(trials))
         spec = saved.spec
         if key not in self._confirmed:
-            choices = select_configs(task, spec.paper, spec.top, trials, self.entries, self.broken)
+            choices = select_configs(task, spec, trials, self.entries, self.broken)
             spent = spent_episodes(task, saved.data[task], trials, self.entries, self._has_sidecar)
             self._confirmed[key] = [
                 PlannedConfig(choice, config_hash(choice.config), spent) for choice in choices

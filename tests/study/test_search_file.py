@@ -44,6 +44,9 @@ def test_everything_in_the_file_arrives(make_spec: Callable[..., SearchSpec]) ->
     spec = make_spec("""\
         set: {evaluation.episodes: 7}
         paper: {policy.beta: 3}
+        baselines:
+          best tenth: {policy.method: cloning, behaviour.best_episodes: 0.1}
+          IQL: {policy.method: iql}
         rungs: {shares: [1/4, 0.5, 1], reduction: 2}
         confirm: {top: 2}
         resources: {workers: 3, cpus: 2, gpus: 0.5, slots: 8}
@@ -53,6 +56,9 @@ def test_everything_in_the_file_arrives(make_spec: Callable[..., SearchSpec]) ->
         """)
     assert spec.base.evaluation.episodes == 7
     assert spec.paper == changed(spec.base, {"policy.beta": 3.0})
+    assert [baseline.name for baseline in spec.baselines] == ["best tenth", "IQL"]
+    assert spec.baselines[0].config.behaviour.best_episodes == 0.1
+    assert spec.baselines[1].config == changed(spec.base, {"policy.method": "iql"})
     assert (spec.shares, spec.reduction, spec.top) == ((0.25, 0.5, 1.0), 2, 2)
     assert spec.resources == Resources(3, 2.0, 0.5, 8)
     assert [p.key for p in spec.parameters] == ["behaviour.path", "sampler.evaluations"]
@@ -84,6 +90,11 @@ FAULTS = {  # extra lines (the file's own five go before), then the line that th
     "set: {critic.width: 0}": "6: set: critic.width must be a whole number at least 1",
     "set: {policy.beta: 3}": "6: set: policy.beta is searched (",
     "paper: {policy.beta: -3}": "6: paper: policy.beta must be a finite number at least 0",
+    "baselines: {IQL: {iql.beta: -1}}": "6: baselines.IQL: iql.beta must be a finite number at",
+    "baselines: {IQL: {policy.metod: iql}}": "6: baselines.IQL: unknown key 'policy.metod' (did you",
+    "baselines: {'search, best': {}}": "6: 'search, best' is what another row is called; give",
+    "baselines: {paper form: {}}": "6: 'paper form' is what another row is called; give",
+    "baselines: {a: {sampler.noise: 0}}": "6: baselines.a: sampler.noise says how runs are",
     "paper: {evaluation.episodes: 3}": "6: paper: evaluation.episodes says how runs are measured",
     "paper: {sampler.noise: 0}": "6: paper: sampler.noise says how runs are measured",
     "paper: {policy.renew_every: 1, policy.rounds: 1}": "6: a policy stage of 1 updates is too",

@@ -4,12 +4,22 @@ import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from qipo_ray.errors import UserError
 from qipo_ray.study.parameter import points
-from qipo_ray.study.search_spec import Resources, SearchSpec, changed, differences, flat
+from qipo_ray.study.saved_spec import read_spec, spec_document
+from qipo_ray.study.search_spec import (
+    Baseline,
+    Resources,
+    SearchSpec,
+    changed,
+    differences,
+    flat,
+)
 
 NESTED = """\
 space:
@@ -95,8 +105,22 @@ def test_the_document_is_whole_and_the_hash_leaves_resources_out(
         ("top", 2),
         ("tasks", ("maze2d-umaze",)),
         ("paper", None),
+        ("baselines", (Baseline("IQL", changed(spec.base, {"policy.method": "iql"})),)),
     ):
         assert replace(spec, **{field: value}).hash != spec.hash
+
+
+def test_baselines_come_back_from_a_sweep_s_folder(
+    make_spec: Callable[..., SearchSpec], tmp_path: Path
+) -> None:
+    """A specification without them is written as before."""
+    plain = make_spec()
+    assert "baselines" not in plain.document()
+    spec = make_spec("baselines: {best: {behaviour.best_episodes: 0.1}, IQL: {}}\n" + NESTED)
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump(spec_document(spec, {"point": "a" * 64}), sort_keys=False))
+    assert read_spec(path).spec.baselines == spec.baselines
+    assert [b.name for b in spec.baselines] == ["best", "IQL"]
 
 
 def test_the_hash_does_not_depend_on_the_file_s_name(make_spec: Callable[..., SearchSpec]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
-from qipo_ray.config import load_config, override, stage_keys
+from qipo_ray.config import Config, load_config, override, stage_keys
+from qipo_ray.study.search_spec import Baseline
 from qipo_ray.study.selection import select_configs, spent_episodes, standings
 from qipo_ray.study.trial import Trial
 
@@ -30,6 +32,11 @@ def entry(trial: str, rung: int, value: float | None) -> dict[str, Any]:
     return {"trial": trial, "rung": rung, "value": value}
 
 
+def spec(paper: Config | None, top: int, *baselines: Baseline) -> Any:
+    """What the selection reads of a specification."""
+    return SimpleNamespace(paper=paper, top=top, baselines=baselines)
+
+
 def test_standings_put_rungs_before_values() -> None:
     entries = [
         entry("a", 0, 90.0), entry("b", 0, 1.0), entry("b", 1, 2.0), entry("c", 1, 3.0),
@@ -48,7 +55,7 @@ def test_the_best_of_each_path_and_the_paper_form() -> None:
         entry("v", 0, 1.0), entry("t", 0, 2.0), entry("x", 1, 77.0),
     ]  # fmt: skip
     paper = trials[0].config
-    selected = list(select_configs("point", paper, 2, trials, entries, {"c"}))
+    selected = list(select_configs("point", spec(paper, 2), trials, entries, {"c"}))
     assert [(config.name, config.trial) for config in selected] == [
         ("paper form", "p"), ("search, best 1", "b"), ("search, best 2", "a"),
         ("search, best 1", "v"), ("search, best 1", "t"),
@@ -62,14 +69,31 @@ def test_the_best_of_each_path_and_the_paper_form() -> None:
     ]  # 6 rungs, not x's
     assert all(config.task == "point" for config in selected)
     assert selected[1].config == trials[2].config
-    (first, best, *_) = select_configs("point", paper, 1, trials[1:], entries, set())
+    (first, best, *_) = select_configs("point", spec(paper, 1), trials[1:], entries, set())
     assert (first.trial, best.name, best.trial) == (None, "search, best", "c")
-    assert not list(select_configs("point", None, 0, trials, entries, set()))
+    assert not list(select_configs("point", spec(None, 0), trials, entries, set()))
+
+
+def test_baselines_stand_beside_and_a_searched_method_is_chosen_apart() -> None:
+    """A direct method has no path: its trials on both are of one kind."""
+    trials = [
+        make_trial("a"), make_trial("i", "policy.method=iql"),
+        make_trial("j", "policy.method=iql", "behaviour.path=vp"),
+        make_trial("c", "policy.method=cloning"), make_trial("d", "behaviour.path=vp"),
+    ]  # fmt: skip
+    entries = [entry(trial.id, 2, float(i)) for i, trial in enumerate(trials)]
+    tenth = Baseline("best tenth", override(BASE, ["behaviour.best_episodes=0.1"]))
+    selected = list(select_configs("point", spec(None, 1, tenth), trials, entries, set()))
+    assert [(config.name, config.trial, config.selection_episodes) for config in selected] == [
+        ("best tenth", None, 0), ("search, best", "a", 50), ("search, best", "d", 50),
+        ("search, best", "c", 50), ("search, best", "j", 50),
+    ]  # fmt: skip
+    assert selected[0].config == tenth.config
 
 
 def test_the_paper_form_of_an_extension_is_its_own_trial() -> None:
     trials = [make_trial("p", origin="paper"), make_trial("q", origin="paper")]
-    (paper,) = select_configs("point", trials[1].config, 1, trials, [], set())
+    (paper,) = select_configs("point", spec(trials[1].config, 1), trials, [], set())
     assert paper.trial == "q"
 
 

@@ -17,7 +17,7 @@ def search(ended: int, left: int) -> Any:
     """What the reckoning reads of a search: 4 trials, paper's form and one best of each path."""
     spec = SimpleNamespace(
         top=1, paper=object(), tasks=("point",), report_seeds=(1, 2), search_seeds=(0,), trials=4,
-        base=load_config("quickstart"),
+        base=load_config("quickstart"), baselines=(),
     )  # fmt: skip
     return SimpleNamespace(
         spec=spec, trials_left=left, trials=dict.fromkeys(range(4 - left)), outcomes=range(ended)
