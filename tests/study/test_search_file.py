@@ -91,7 +91,7 @@ FAULTS = {  # extra lines (the file's own five go before), then the line that th
     "set: {policy.beta: 3}": "6: set: policy.beta is searched (",
     "paper: {policy.beta: -3}": "6: paper: policy.beta must be a finite number at least 0",
     "baselines: {IQL: {iql.beta: -1}}": "6: baselines.IQL: iql.beta must be a finite number at",
-    "baselines: {IQL: {policy.metod: iql}}": "6: baselines.IQL: unknown key 'policy.metod' (did you",
+    "baselines: {IQL: {policy.metod: iql}}": "6: baselines.IQL: unknown key 'policy.metod' (did",
     "baselines: {'search, best': {}}": "6: 'search, best' is what another row is called; give",
     "baselines: {paper form: {}}": "6: 'paper form' is what another row is called; give",
     "baselines: {a: {sampler.noise: 0}}": "6: baselines.a: sampler.noise says how runs are",

@@ -1,0 +1,70 @@
+"""A sweep over methods, with a baseline beside it: searched, confirmed, verified, acted with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qipo_ray import load_policy
+from qipo_ray.cli.main import main
+from qipo_ray.store.records import read_records
+
+SPACE = """\
+name: methods
+tasks: [point]
+preset: quickstart
+set:
+  behaviour.width: 16
+  behaviour.updates: 60
+  critic.width: 16
+  critic.updates: 40
+  critic.returns_updates: 40
+  policy.rounds: 1
+  policy.renew_every: 60
+  policy.pool: 100
+  policy.data_updates: 30
+  sampler.evaluations: 4
+  iql.width: 16
+  iql.updates: 90
+  evaluation.episodes: 2
+  evaluation.final_episodes: 4
+space:
+  policy.method: {grid: [qipo, iql, cloning]}
+baselines:
+  best tenth: {policy.method: cloning, behaviour.best_episodes: 0.1}
+  TD3+BC: {policy.method: td3bc, td3bc.width: 16, td3bc.updates: 60}
+trials: 3
+seeds: {search: [0], report: [100, 101]}
+rungs: {shares: [1/3, 1], reduction: 3}
+"""
+
+
+@pytest.mark.slow
+def test_methods_are_searched_beside_baselines(
+    private_home: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("methods.yaml").write_text(SPACE)
+    assert main(["sweep", "methods.yaml", "--executor", "local"]) == 0
+    root = tmp_path / "results" / "methods"
+    assert main(["verify", str(root)]) == 0
+    assert "nothing is wrong" in capsys.readouterr().out
+    confirmed = [r for r in read_records(root) if r["purpose"] == "confirm"]
+    rows = {(r["label"]["method"], r["label"]["name"]) for r in confirmed}
+    assert rows == {
+        ("QIPO-OT", "search, best"), ("IQL", "search, best"), ("cloning (OT)", "search, best"),
+        ("cloning of the best 0.1 (OT)", "best tenth"), ("TD3+BC", "TD3+BC"),
+    }  # fmt: skip
+    assert len(confirmed) == 2 * len(rows)
+    clones = {r["jobs"]["behaviour"] for r in confirmed if r["label"]["method"] != "IQL"}
+    assert len(clones - {None}) == 4  # QIPO's and cloning's are the same, on each seed
+    for record in confirmed:
+        trained = [stage for stage, key in record["jobs"].items() if key is not None]
+        assert trained[-1] == "policy" and (record["critic_report"] is None) == (len(trained) < 3)
+        path = root / "records" / f"{record['id']}.json"
+        assert np.abs(load_policy(path).act(np.zeros(2))).max() <= 1
