@@ -28,6 +28,17 @@ def episode_returns(data: Tensors) -> tuple[Tensor, Tensor]:
     return episodes, returns
 
 
+def share_near_best(data: Tensors, level: float) -> float:
+    """Return the share of rows in episodes whose return is beyond ``level`` of their range.
+
+    0 where all returns are equal: none is better than another.
+    """
+    episodes, returns = episode_returns(data)
+    low, high = returns.min(), returns.max()
+    near = (returns >= low + level * (high - low)) & (high > low)
+    return float(near[episodes].double().mean())
+
+
 def tilted(energy: Tensor, share: float) -> tuple[Tensor, float]:
     """Return weights ``(P,)`` that sum to 1, ``∝ exp(b energy)``, and b, which is at least 0.
 

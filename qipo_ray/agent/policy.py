@@ -22,7 +22,12 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.critic import twin_q
-from qipo_ray.agent.data_energy import episode_returns, resampled, tilted
+from qipo_ray.agent.data_energy import (
+    episode_returns,
+    resampled,
+    share_near_best,
+    tilted,
+)
 from qipo_ray.agent.evidence import evidence
 from qipo_ray.agent.pack import FAR, Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
@@ -80,10 +85,12 @@ class PolicyPack(SupportPack[WeightedSet]):
         self.source = self._stack("sampler", self.network.shapes)  # as the round began
         self.critic = self._stack("critic", self.q.shapes, 2, saved=False)
         self.prior = self._stack("behaviour", self.network.shapes, saved=False)
-        self.follows: list[bool] = []  # Q; a member that does not stays the clone
+        self.follows: list[bool] = []  # Q; a member that does not has no rounds
+        self.tilts: list[bool] = []  # the data's actions by weight; else there is no need to
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         self.follows.append(self._sure(member, upstream))
+        self.tilts.append(self._rare(member))
         prior = cloned_weights(member.config, upstream["behaviour"])
         critic = upstream["critic"]["weights"]["online"]
         return {
@@ -103,14 +110,25 @@ class PolicyPack(SupportPack[WeightedSet]):
         states = upstream["behaviour"], upstream["critic"]
         return evidence(member.config, self.data, *states, member.seed).sure >= least
 
+    def _rare(self, member: Member) -> bool:
+        """Return whether good episodes are rarer in the data than their weights would make them.
+
+        Where they are common the mode of the clone is theirs already.
+        """
+        p = member.config.policy
+        if not p.data_updates or p.data_common == 1 or p.data_weight != "return":
+            return p.data_updates > 0
+        return share_near_best(self.data, p.data_common) < p.data_ess
+
     def _forget(self, i: int) -> None:
         super()._forget(i)
-        del self.follows[i]
+        del self.follows[i], self.tilts[i]
 
     def _learns(self, i: int) -> bool:
-        """Return whether member ``i`` trains now: in a round it does where it follows Q."""
+        """Return whether member ``i`` trains now: on the data, or in rounds if it follows Q."""
         member = self.members[i]
-        return self.follows[i] or member.updates < member.config.policy.data_updates
+        on_data = member.updates < member.config.policy.data_updates
+        return self.tilts[i] if on_data else self.follows[i]
 
     def pending_sets(self) -> int:
         """Return how many members have a support set still to come."""

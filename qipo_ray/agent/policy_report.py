@@ -37,7 +37,7 @@ class PolicyReport:
     q_mean: float  # of the policy's actions; it rises with every round and is no success
     q_best: float  # of the behaviour's best of 16 by Q, mean over rows
     q_std: float  # between the behaviour's actions of a row, mean over rows
-    stayed: bool = False  # the clone to the bit: no round was followed
+    stayed: bool = False  # the clone to the bit: nothing was followed
 
     def plain(self) -> dict[str, Any]:
         """Return the report with its warnings as JSON holds it: what is not finite is None."""
@@ -48,7 +48,7 @@ class PolicyReport:
     def warnings(self) -> Iterator[str]:
         """Yield in words why Q does not guide the policy, or may not: kind, then number."""
         if self.stayed:
-            yield "still the clone: no round was followed (policy.evidence, policy.trust)"
+            yield "still the clone: nothing was followed (policy.data_common, evidence, trust)"
         if self.q_mean > self.q_best + BEYOND * self.q_std:
             yield (
                 "beyond what the critic knows: its average action looks better to Q "

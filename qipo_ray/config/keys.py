@@ -126,7 +126,7 @@ def _effective(config: Config) -> Settings:
         "critic": ["expectile" if config.critic.target == "softmax" else "temperature"],
         "policy": [
             *(["beta", "beta_growth"] if config.policy.target_ess else []),
-            *([] if config.policy.data_updates else ["data_weight", "data_ess"]),
+            *([] if config.policy.data_updates else ["data_weight", "data_ess", "data_common"]),
         ],
     }
     for section, names in idle.items():

@@ -292,6 +292,16 @@ class Policy(Section):
         Since(0.3),
         PerMember(),
     ]
+    data_common: Annotated[
+        float,
+        Range(0, 1),
+        Ours(
+            1,
+            "no such updates where returns beyond this share of their range hold data_ess; 1: do",
+        ),
+        Since(1.0),
+        PerMember(),
+    ]
     method: Annotated[
         Literal["qipo", "cloning", "iql", "td3bc"],
         Ours("qipo", "or a baseline: cloning alone, IQL, TD3+BC"),

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from qipo_ray.agent import Member, Pack, PolicyPack, State, Tensors
-from qipo_ray.agent.data_energy import episode_returns, resampled, tilted
+from qipo_ray.agent.data_energy import episode_returns, resampled, share_near_best, tilted
 from qipo_ray.agent.policy import BEFORE_ROUNDS
 from qipo_ray.config import Config
 from qipo_ray.errors import UserError
@@ -102,6 +102,31 @@ def test_a_member_without_evidence_learns_from_the_data_and_then_rests(
         pack.update()
     assert torch.equal(pack.state(0)["weights"]["online"], learned["online"])
     assert torch.equal(pack.state(0)["weights"]["ema"], learned["ema"])
+
+
+def test_where_good_episodes_are_common_nothing_is_tilted(
+    configure: Configure, trained: Trained, data: Tensors
+) -> None:
+    """Half of the episodes have the best return; then a few of them."""
+    episodes = data.episodes.long()
+    for best, share in ((20, 0.5), (4, 0.1)):
+        rewards = (episodes < best).float() + 0.01 * (episodes % 2)
+        some = dataclasses.replace(data, rewards=rewards)
+        assert share_near_best(some, 0.9) == pytest.approx(share)
+        config = configure(
+            "policy.data_updates=5", "policy.data_common=0.9", "policy.data_ess=0.3"
+        )
+        _, upstream = trained("policy", [(0, config)], 1)
+        pack = PolicyPack(config, some)
+        pack.admit(Member(config, 0), upstream, None)
+        for _ in range(5):
+            pack.update()
+        before = upstream["behaviour"]["weights"]["online"]
+        assert torch.equal(pack.state(0)["weights"]["online"], before) == (share == 0.5)
+        pack.update()  # its rounds begin as ever
+        assert not torch.equal(pack.state(0)["weights"]["online"], before)
+    even = dataclasses.replace(data, rewards=torch.ones(400))
+    assert share_near_best(even, 0.9) == 0
 
 
 def test_it_does_not_depend_on_its_pack_and_goes_on_bit_for_bit(

@@ -77,6 +77,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "policy.data_updates": (50, LAST),
     "policy.data_weight": ("advantage", LAST),
     "policy.data_ess": (0.1, LAST),
+    "policy.data_common": (0.9, LAST),
     "policy.method": ("cloning", LATER),
     "compute.precision": ("bfloat16", ALL),
     "compute.support": ("float16", LATER),
@@ -131,6 +132,7 @@ def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None
         "policy.evidence": ("critic.held_out", 0.2),
         "policy.data_weight": ("policy.data_updates", 50),
         "policy.data_ess": ("policy.data_updates", 50),
+        "policy.data_common": ("policy.data_updates", 50),
     }
     needed |= {key: ("policy.method", key.split(".")[0]) for key in BASELINES}
     base = changed(BASE, *needed[dotted]) if dotted in needed else BASE
