@@ -59,10 +59,14 @@ def support_needs(
     if c.returns_updates < c.updates:
         sizes["critic"] = (_states(c.pool, rows), c.support_size)
     chunk, row = CHUNK[torch.device(device).type], 4 * _LAYERS * config.behaviour.width
-    return {
+    needs = {
         stage: Need(stage, states, actions, action_dim, size, row * min(chunk, states * actions))
         for stage, (states, actions) in sizes.items()
     }
+    if p.data_updates:  # first one with the data's action alone, at every row
+        on_data = Need("policy", rows, 1, action_dim, 4, row * min(chunk, rows))
+        needs["policy"] = max(needs["policy"], on_data, key=Need.bytes)
+    return needs
 
 
 def planned(needs: Iterable[dict[str, Need]], jobs: int) -> str:

@@ -51,6 +51,17 @@ def test_all_states_count_where_there_is_no_pool(configure: Callable[..., Config
     assert "critic" not in support_needs(whole, 400, 2)  # it asks for no support action
 
 
+def test_updates_on_the_data_count_where_they_take_more(configure: Callable[..., Config]) -> None:
+    """They hold one action at every row; IQL holds none."""
+    rounds = ("policy.pool=100", "policy.support_size=4")
+    small = support_needs(configure("policy.data_updates=9", *rounds), 200, 2)
+    assert small == support_needs(configure(*rounds), 200, 2)
+    large = support_needs(configure("policy.data_updates=9", *rounds), 9000, 2)
+    assert large["policy"].set == 9000 * (8 + 1 * (2 * 4 + 36))
+    assert support_needs(configure("policy.method=iql"), 9000, 2) == {}
+    assert planned([{}], 2) == "no support sets"
+
+
 def test_what_does_not_fit_is_refused_with_the_arithmetic(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
