@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's name; beside others they starve
 os.environ["COLUMNS"] = "100"
 os.environ["NO_COLOR"] = "1"
-
+gc.disable()  # until all is imported: what is made so far stays
 
 pytest_plugins = ["fixtures.search_files", "fixtures.tiny_runs"]
 
@@ -44,9 +46,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:
     return OneRay(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with Ray: it takes longest, and another worker does the rest meanwhile."""
+    """Mark what `slow_after` says, and begin with Ray.
+
+    Ray takes longest, and another worker does the rest meanwhile.
+    """
+    cases: Counter[str] = Counter()
+    for item in items:
+        if marker := item.get_closest_marker("slow_after"):
+            test = item.nodeid.partition("[")[0]
+            cases[test] += 1
+            if cases[test] > marker.args[0]:
+                item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("ray") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected to itself: a million objects, looked through often."""
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

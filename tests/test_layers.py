@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,13 @@ def read_imports(tree: ast.AST, package: list[str], at_start: bool = True) -> It
             yield from read_imports(node, package, at_start and not later)
 
 
+@cache  # two tests look through the whole package
+def imports_of(path: Path, root: Path) -> tuple[Import, ...]:
+    """Return the imports of a module of the source tree under ``root``."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return tuple(read_imports(tree, list(path.relative_to(root).with_suffix("").parts[:-1])))
+
+
 def _within(target: str, allowed: set[str]) -> bool:
     return any(target == name or target.startswith(f"{name}.") for name in allowed)
 
@@ -134,8 +142,7 @@ def faults(root: Path) -> list[str]:
     for path in sorted(root.glob("qipo_ray/**/*.py")):
         where = path.relative_to(root / "qipo_ray").with_suffix("")
         parts = list(where.parts)
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        imports = list(read_imports(tree, ["qipo_ray", *parts[:-1]]))
+        imports = imports_of(path, root)
         if parts == ["data", "__init__"] and any(
             i.target != "__future__.annotations" for i in imports
         ):
@@ -155,9 +162,7 @@ def unused(root: Path) -> list[str]:
     targets: dict[str, set[str]] = {room: set() for room in ARROWS}
     for path in sorted(root.glob("qipo_ray/**/*.py")):
         parts = path.relative_to(root / "qipo_ray").with_suffix("").parts
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        imports = read_imports(tree, ["qipo_ray", *parts[:-1]])
-        targets[parts[0]] |= {one.target for one in imports}
+        targets[parts[0]] |= {one.target for one in imports_of(path, root)}
     rooms = {room: {f"qipo_ray.{name}" for name in names} for room, names in ARROWS.items()}
     return [
         f"{room} -> {name}"

@@ -59,7 +59,7 @@ def test_whole_episodes_are_held_out_by_seed(data: Tensors) -> None:
     assert not held_out(alone, 0.5, 0).any()
 
 
-@pytest.mark.parametrize("updates", [20, 0], ids=["returns", "bootstrapped"])
+@pytest.mark.parametrize("updates", [5, 0], ids=["returns", "bootstrapped"])
 def test_q_never_sees_what_is_held_out(
     configure: Configure, data: Tensors, trained: Trained, updates: int
 ) -> None:
@@ -77,15 +77,15 @@ def test_q_never_sees_what_is_held_out(
         pack = CriticPack(config, data)
         pack.data = rows
         pack.admit(Member(config, 5), upstream, None)
-        for _ in range(40):
+        for _ in range(10):
             pack.update()
         weights.append(pack.state(0)["weights"]["online"])
     assert torch.equal(*weights)
-    every = configure("critic.returns_updates=40")
+    every = configure("critic.returns_updates=10")
     pack = CriticPack(every, data)
     pack.data = poisoned
     pack.admit(Member(every, 5), upstream, None)
-    for _ in range(40):
+    for _ in range(10):
         pack.update()
     assert pack.state(0)["weights"]["online"].isnan().any()
 
@@ -137,6 +137,7 @@ def foreseen() -> Callable[[float], tuple[Config, Tensors, dict[str, State]]]:
     return make
 
 
+@pytest.mark.slow
 def test_a_true_q_is_borne_out_and_chance_is_not(
     foreseen: Callable[[float], tuple[Config, Tensors, dict[str, State]]],
 ) -> None:
@@ -157,7 +158,7 @@ def test_a_true_q_is_borne_out_and_chance_is_not(
 def test_too_few_episodes_are_no_evidence(data: Tensors, configure: Configure) -> None:
     few = dataclasses.replace(data, episodes=torch.arange(400, dtype=torch.int32) // 100)
     config = configure("critic.held_out=0.5")
-    states = stages(config, few)
+    states = stages(config, few, updates=20)
     result = evidence(config, few, states["behaviour"], states["critic"], 0)
     assert result.episodes == 2 and math.isnan(result.slope) and result.sure == -math.inf
     report = critic_report(config, few, states["behaviour"], states["critic"], 0)
@@ -198,6 +199,7 @@ def test_without_evidence_the_policy_stays_the_clone(
     assert both.follows == [False] and torch.equal(both.state(0)["weights"]["online"], clone)
 
 
+@pytest.mark.slow
 def test_with_evidence_the_rounds_are_what_they_were(configure: Configure, data: Tensors) -> None:
     easy, plain = (
         configure("critic.held_out=0.2", *more) for more in (["policy.evidence=0.000001"], [])

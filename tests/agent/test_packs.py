@@ -107,6 +107,7 @@ def test_members_come_and_go(
         torch.testing.assert_close(weights(pack)[name], value, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_member_that_diverges_says_so_and_harms_none(
     stage: str, configure: Callable[..., Config], trained: Trained, data: Tensors
@@ -168,6 +169,7 @@ def test_a_q_beyond_what_rewards_allow_has_diverged(
         pack.metrics(0)
 
 
+@pytest.mark.slow
 def test_q_is_told_apart_in_bfloat16_as_in_single_precision(
     configure: Callable[..., Config], trained: Trained
 ) -> None:
@@ -208,6 +210,7 @@ def test_members_of_other_trust_and_beta_train_side_by_side(
         torch.testing.assert_close(weights(pack, i), weights(alone), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("stage", STAGES)
 def test_bfloat16_learns_as_float32_does(
     stage: str, configure: Callable[..., Config], trained: Trained

@@ -65,6 +65,7 @@ def test_less_noise_scores_otherwise_and_its_row_says_so(
     assert "online, noise times 0" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_video_shows_the_first_episode_and_changes_no_score(
     point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

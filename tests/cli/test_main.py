@@ -103,6 +103,7 @@ def test_modules_that_are_commands(module: str, usage: str) -> None:
     assert usage in done.stdout
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     shell = f"{sys.executable} -m qipo_ray data list --json | head -n 1"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)

@@ -6,6 +6,7 @@ import json
 import platform
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,11 @@ from qipo_ray.store.files import sealed, unsealed
 from qipo_ray.store.records import read_records
 from qipo_ray.sweep.run_recorder import RunRecorder
 
-TINY = [
-    "behaviour.width=16", "behaviour.updates=200", "critic.width=16", "critic.updates=100",
-    "critic.returns_updates=100", "policy.rounds=1", "policy.renew_every=100", "policy.pool=100",
-    "sampler.evaluations=4", "evaluation.final_episodes=5", "evaluation.episodes=5",
-]  # fmt: skip
-
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of one tiny run."""
-    results = tmp_path_factory.mktemp("reproduce") / "R"
-    sets = [part for change in TINY for part in ("--set", change)]
-    line = ["train", "--task", "point", "--results", str(results), *sets, "--seeds", "3"]
-    assert main([*line, "--jobs", "1"]) == 0
-    return results
+def trained(train_point: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of one tiny run of another seed than 0."""
+    return train_point(tmp_path_factory.mktemp("reproduce") / "R", seeds="3")
 
 
 def the_record(results: Path) -> Path:
@@ -83,7 +74,7 @@ def test_a_run_trains_anew_and_compares(
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["records", "artefacts", "another file"])
 def test_a_record_is_never_held_against_itself(
-    what: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    what: str, point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The folder of the record, and folders that hold a part of it, are refused."""
     folder = tmp_path / "folder"
@@ -91,10 +82,10 @@ def test_a_record_is_never_held_against_itself(
         folder.mkdir()
         (folder / "mine.txt").touch()
     else:
-        shutil.copytree(trained / what, folder / what)
+        shutil.copytree(point_run / what, folder / what)
     before = sorted(folder.rglob("*"))
-    for refused in (trained, folder):
-        line = ["reproduce", str(the_record(trained)), "--run", "--results", str(refused)]
+    for refused in (point_run, folder):
+        line = ["reproduce", str(the_record(point_run)), "--run", "--results", str(refused)]
         assert main(line) == 2
         told = capsys.readouterr()
         assert told.out == "" and "what is found there is not trained anew" in told.err
@@ -103,13 +94,13 @@ def test_a_record_is_never_held_against_itself(
 
 @pytest.mark.slow
 def test_a_comparison_that_was_broken_off_goes_on(
-    trained: Path,
+    point_run: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     again = tmp_path / "again"
-    line = ["reproduce", str(the_record(trained)), "--run", "--results", str(again)]
+    line = ["reproduce", str(the_record(point_run)), "--run", "--results", str(again)]
 
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
@@ -125,9 +116,9 @@ def test_a_comparison_that_was_broken_off_goes_on(
 
 @pytest.mark.parametrize("state", ["failed", "pruned"])
 def test_a_record_without_a_score_is_no_number_to_compare(
-    state: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    state: str, point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = shutil.copytree(trained, tmp_path / "other")
+    other = shutil.copytree(point_run, tmp_path / "other")
     final = dict.fromkeys(unsealed(the_record(other).read_bytes())["final"])
     changed(the_record(other), state=state, reason="the node died", final=final, scores=[])
     line = ["reproduce", str(the_record(other)), "--results", str(tmp_path / "x")]
@@ -139,9 +130,9 @@ def test_a_record_without_a_score_is_no_number_to_compare(
 
 
 def test_a_device_that_is_not_here_is_refused(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = ["reproduce", str(the_record(trained)), "--device", "cuda:99"]
+    line = ["reproduce", str(the_record(point_run)), "--device", "cuda:99"]
     for more in ([], ["--run", "--results", str(tmp_path / "x")]):
         assert main([*line, *more]) == 2
         assert "--device 'cuda:99' cannot be used here" in capsys.readouterr().err
@@ -149,13 +140,13 @@ def test_a_device_that_is_not_here_is_refused(
 
 
 def test_where_it_was_trained_is_recorded_and_told(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = unsealed(the_record(trained).read_bytes())
+    record = unsealed(the_record(point_run).read_bytes())
     found = record["provenance"]["hardware"]
     assert (found["device"], found["threads"], found["accelerator"]) == ("cpu", 1, None)
     assert found["cpu"] and found["machine"] == platform.machine()
-    other = shutil.copytree(trained, tmp_path / "other")
+    other = shutil.copytree(point_run, tmp_path / "other")
     there = found | {"device": "cuda", "accelerator": "NVIDIA H100", "threads": 4}
     changed(the_record(other), provenance=record["provenance"] | {"hardware": there})
     assert main(["reproduce", str(the_record(other)), "--device", "cpu"]) == 0
@@ -172,9 +163,9 @@ def test_where_it_was_trained_is_recorded_and_told(
 
 
 def test_what_differs_here_is_said(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = shutil.copytree(trained, tmp_path / "other")
+    other = shutil.copytree(point_run, tmp_path / "other")
     path = the_record(other)
     record = unsealed(path.read_bytes())
     changed(
@@ -192,22 +183,22 @@ def test_what_differs_here_is_said(
 
 
 def test_no_record_is_a_users_mistake(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["reproduce", str(tmp_path / "none.json")]) == 2
     assert "expected a record's file" in capsys.readouterr().err
-    broken = tmp_path / the_record(trained).name
-    broken.write_bytes(the_record(trained).read_bytes()[:-9])
+    broken = tmp_path / the_record(point_run).name
+    broken.write_bytes(the_record(point_run).read_bytes()[:-9])
     assert main(["reproduce", str(broken)]) == 2
     assert "no sound record" in capsys.readouterr().err
 
 
 def test_verify_says_what_is_wrong_and_exits_with_1(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["verify", str(trained)]) == 0
+    assert main(["verify", str(point_run)]) == 0
     assert capsys.readouterr().out.endswith("nothing is wrong\n")
-    spoilt = shutil.copytree(trained, tmp_path / "spoilt")
+    spoilt = shutil.copytree(point_run, tmp_path / "spoilt")
     path = next(spoilt.glob("artefacts/policy-*/*.pt"))
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert main(["verify", str(spoilt)]) == 1

@@ -38,6 +38,7 @@ def test_what_does_the_work_takes_the_options_of_the_verb(verb: str, path: str) 
         assert all(p.default is p.empty for p in parameters)  # defaults stand with the options
 
 
+@pytest.mark.slow
 def test_no_help_imports_what_does_the_work() -> None:
     lines = [[], ["data"], ["bench"], *(verb.split() for verb, _ in TABLE)]
     code = f"""

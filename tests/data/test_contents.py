@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from qipo_ray.data.contents import Blocks, Facts, Unusable, contents, indices
 from qipo_ray.data.inspector import inspected
@@ -59,6 +60,7 @@ def array(facts: Facts, blocks: Blocks, name: str) -> np.ndarray:
     return values
 
 
+@pytest.mark.slow
 def test_arrays_are_h5pys_own(tmp_path: Path) -> None:
     rng, path, read, refused = np.random.default_rng(0), tmp_path / "data.hdf5", 0, 0
     for number in range(100):

@@ -214,6 +214,7 @@ def test_missing_key(key: str, columns, write) -> None:
     assert "timeouts" in line
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize(
     ("key", "values", "expected"),
     [

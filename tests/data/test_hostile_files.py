@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -33,6 +34,13 @@ def hostile(message: str, name: str = "") -> Callable[[Make], Make]:
         return make
 
     return register
+
+
+@cache
+def bomb() -> bytes:
+    """Return 400 MiB of zeros, compressed."""
+    packer = zlib.compressobj(9)
+    return b"".join(packer.compress(bytes(2**20)) for _ in range(400)) + packer.flush()
 
 
 def sound(path: Path, leave_out: str = "", **settings) -> None:
@@ -234,22 +242,11 @@ def gigabytes_of_zeros(path: Path) -> None:
                 column.id.write_direct_chunk((start, *(0 for _ in shape[1:])), packed)
 
 
-@hostile("does not hold 4,000,000 bytes")
-def chunk_that_unpacks_to_400_megabytes(path: Path) -> None:
-    def change(file: h5py.File) -> None:
-        column = file.create_dataset(
-            "rewards", (ROWS,), "f4", chunks=(10**6,), maxshape=(None,), compression="gzip"
-        )
-        column.id.write_direct_chunk((0,), _BOMB)
-
-    changed(path, change)
-
-
 def one_chunk(data: bytes, **settings) -> Make:
     def make(path: Path) -> None:
         def change(file: h5py.File) -> None:
-            chosen = {"compression": "gzip", **settings}
-            column = file.create_dataset("rewards", (ROWS,), "f4", chunks=(ROWS,), **chosen)
+            chosen = {"chunks": (ROWS,), "compression": "gzip", **settings}
+            column = file.create_dataset("rewards", (ROWS,), "f4", **chosen)
             column.id.write_direct_chunk((0,), data)
 
         changed(path, change)
@@ -257,10 +254,12 @@ def one_chunk(data: bytes, **settings) -> Make:
     return make
 
 
-_bomb = zlib.compressobj(9)
-_BOMB = b"".join(_bomb.compress(bytes(2**20)) for _ in range(400)) + _bomb.flush()  # 400 MiB
-
-hostile("larger than its numbers", "chunk that holds more than it may")(one_chunk(_BOMB))
+hostile("does not hold 4,000,000 bytes", "chunk that unpacks to 400 megabytes")(
+    lambda path: one_chunk(bomb(), chunks=(10**6,), maxshape=(None,))(path)
+)
+hostile("larger than its numbers", "chunk that holds more than it may")(
+    lambda path: one_chunk(bomb())(path)
+)
 hostile("does not hold 8,000 bytes", "chunk that unpacks to 8 MB")(
     one_chunk(zlib.compress(bytes(8 * 10**6), 9))
 )

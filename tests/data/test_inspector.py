@@ -71,6 +71,7 @@ def test_a_file_that_kills_or_holds_the_process_is_damaged(path: Path, monkeypat
     assert "arrays" in facts(path)
 
 
+@pytest.mark.slow
 def test_a_process_lost_in_the_middle_of_an_array(path: Path) -> None:
     facts(path)
     (pid,) = idle()
@@ -80,6 +81,7 @@ def test_a_process_lost_in_the_middle_of_an_array(path: Path) -> None:
     assert idle() == []
 
 
+@pytest.mark.slow
 def test_an_array_that_was_not_read_to_its_end(path: Path) -> None:
     """The process that still sends it serves no other file."""
     with inspected(path) as (_, blocks):
@@ -114,6 +116,7 @@ for kill in (False, True):
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_killed_program(path: Path) -> None:
     """Its reading process ends with it: the pipe that both hold comes to its end."""
     command = [sys.executable, "-c", KILLED, str(path)]
@@ -129,6 +132,7 @@ def test_nothing_is_left_of_a_killed_program(path: Path) -> None:
     assert set(path.parent.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_the_time_of_a_process_is_limited_by_itself(path: Path, monkeypatch) -> None:
     """As it must be where nobody waits for it any more."""
     start = """

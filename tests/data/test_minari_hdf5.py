@@ -158,6 +158,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_named(name: str, write) -> None:
     change, message = FAULTS[name]

@@ -19,6 +19,7 @@ def dataset(columns, task_id: str, rows: int = 12_000) -> Dataset:
     return Dataset(task_id, Path(), "other", "", rows, **values, next_observations=None)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("task_id", "dots"), [("hopper-medium-v2", 600), ("maze2d-umaze-v1", 4000)]
 )

@@ -48,6 +48,7 @@ def relocate(observation, speeds) -> float:
 FORMULAS = {"Pen": pen, "Door": door, "Relocate": relocate}
 
 
+@pytest.mark.slow_after(1)
 def test_rewards_are_d4rls(env) -> None:
     formula = next((f for name, f in FORMULAS.items() if name in env._name), None)
     rng = np.random.default_rng(0)

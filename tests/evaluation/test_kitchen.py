@@ -45,6 +45,7 @@ def test_starts_differ_by_d4rls_noise_alone(env) -> None:
     np.testing.assert_allclose(spread, 0.1 * amplitudes, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_what_is_done_counts_once_and_all_four_end(env) -> None:
     first = env.reset(1)
     row = first.copy()
@@ -63,6 +64,7 @@ def test_what_is_done_counts_once_and_all_four_end(env) -> None:
     assert not env.step(np.zeros(9)).terminated  # a reset takes it all back
 
 
+@pytest.mark.slow
 def test_a_start_is_taken_back(env) -> None:
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (10, 9))

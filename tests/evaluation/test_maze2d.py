@@ -50,6 +50,7 @@ def test_a_placed_mass_remembers_nothing() -> None:
         assert used.push(*push) == fresh.push(*push)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_walls_hold(name) -> None:
     maze, rng = MAZES[name], np.random.default_rng(0)

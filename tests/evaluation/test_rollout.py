@@ -43,6 +43,7 @@ def plain_loop(name: str, policy, seed: int, horizon: int) -> tuple[float, int]:
     return total, steps
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("task_id", "horizon", "sizes", "ends"),
     [

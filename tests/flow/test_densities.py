@@ -115,6 +115,7 @@ def test_energies_keep_their_range(name: str, lowest: float, highest: float) -> 
         assert energies.min() < -0.95
 
 
+@pytest.mark.slow_after(6)
 @pytest.mark.parametrize("name", DENSITIES)
 @pytest.mark.parametrize("beta", [0.0, 1.0, 3.0, 10.0])
 def test_the_tilt_is_that_of_self_normalised_weights(name: str, beta: float) -> None:

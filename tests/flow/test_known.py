@@ -129,6 +129,7 @@ def theorem_4_1(mixture: Mixture, energy: str, path: Path, x: Tensor, t: Tensor)
     return torch.einsum("gk,ga->a", posterior * factor, velocity) / intermediate
 
 
+@pytest.mark.slow_after(6)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("energy", ["linear", "component"])
 @pytest.mark.parametrize("t", [0.2, 0.5, 0.95])

@@ -64,6 +64,7 @@ def test_the_weighted_minimiser_is_the_guided_field_of_a_gaussian(
         assert b == pytest.approx(offset, abs=8 * scatter)
 
 
+@pytest.mark.slow_after(10)
 @pytest.mark.parametrize("energy", ["linear", "component"])
 def test_the_exact_field_leaves_no_weighted_residual(
     path: Path, predicts: Prediction, shares: Shares, energy: str

@@ -42,6 +42,7 @@ def sample() -> tuple[Tensor, Tensor, Tensor]:
     return data, noise, torch.linspace(0.02, 0.98, 50, dtype=F64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "matcher"),
     [("ot", "ConditionalFlowMatcher"), ("trig", "VariancePreservingConditionalFlowMatcher")],
@@ -58,6 +59,7 @@ def test_torchcfm_has_the_same_paths_and_targets(
     torch.testing.assert_close(field.target(data, noise, times), velocity)
 
 
+@pytest.mark.slow
 def test_torchcfm_has_the_same_conditional_field(
     torchcfm: Any, sample: tuple[Tensor, Tensor, Tensor]
 ) -> None:

@@ -157,6 +157,7 @@ def test_records_are_read_below_every_root(tmp_path: Path, make_record: Build) -
     assert board.left_out == {"copy": 1}
 
 
+@pytest.mark.slow
 def test_tables_need_neither_torch_nor_ray() -> None:
     code = (
         "import sys, qipo_ray.leaderboard;"

@@ -142,6 +142,7 @@ def harmless_tags(make_record: Callable[..., dict[str, Any]]) -> list[set[tuple[
     return [read_html(board.document("html")).tags for board in boards(tame)]
 
 
+@pytest.mark.slow_after(6)
 def test_html(
     payload: str, record: dict[str, Any], make_record: Callable[..., dict[str, Any]]
 ) -> None:
@@ -161,6 +162,7 @@ def report_page(record: dict[str, Any], words: str, picture: ReportFigure) -> st
     return found.html()
 
 
+@pytest.mark.slow_after(6)
 def test_report(
     payload: str, record: dict[str, Any], make_record: Callable[..., dict[str, Any]]
 ) -> None:
@@ -197,6 +199,7 @@ def test_pictures_in_a_report(start: int, make_record: Callable[..., dict[str, A
         assert "".join(short_label(f"QIPO-OT, {payload}", LONGEST_TICK).split()) in texts
 
 
+@pytest.mark.slow_after(6)
 def test_markdown(payload: str, record: dict[str, Any]) -> None:
     reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     for board in boards(record):
@@ -227,6 +230,7 @@ def test_markdown(payload: str, record: dict[str, Any]) -> None:
         assert len({width for width in widths if width}) == len(board.tables)
 
 
+@pytest.mark.slow_after(6)
 def test_csv(payload: str, record: dict[str, Any]) -> None:
     for board in boards(record):
         header, *rows = csv.reader(io.StringIO(board.document("csv")))
@@ -247,6 +251,7 @@ SAFE_COMMANDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow_after(6)
 def test_latex(payload: str, record: dict[str, Any]) -> None:
     for board in boards(record):
         lines = [line for line in board.document("latex").split("\n") if not line.startswith("%")]
@@ -267,6 +272,7 @@ def test_latex(payload: str, record: dict[str, Any]) -> None:
             assert len(rows) >= len(table.rows) + 1
 
 
+@pytest.mark.slow_after(6)
 def test_json(payload: str, record: dict[str, Any]) -> None:
     """A program gets what the record says, sign by sign."""
     for board in boards(record):
@@ -281,6 +287,7 @@ def test_json(payload: str, record: dict[str, Any]) -> None:
         )
 
 
+@pytest.mark.slow_after(6)
 def test_hugging_face(payload: str, record: dict[str, Any]) -> None:
     files = results_files(from_records([record]).rows)
     assert len(files) == 2
@@ -291,6 +298,7 @@ def test_hugging_face(payload: str, record: dict[str, Any]) -> None:
         assert document["config"]["protocol"]["sampler"] == payload
 
 
+@pytest.mark.slow_after(6)
 def test_terminal(
     payload: str, record: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

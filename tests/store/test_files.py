@@ -127,6 +127,7 @@ def test_every_crash_point_leaves_old_or_new(
     assert set(states) == {old, NEW} and len(states) >= 7
 
 
+@pytest.mark.slow
 def test_one_of_many_creates(tmp_path: Path, race: Any) -> None:
     def act(i: int) -> int:
         try:

@@ -45,6 +45,7 @@ def test_equal_again_is_fine_and_different_is_refused(tmp_path: Path) -> None:
     assert len(list((tmp_path / "records").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_racing_writers_of_different_records(tmp_path: Path, race: Any) -> None:
     def act(i: int) -> int:
         try:

@@ -239,6 +239,7 @@ def test_find_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         find_search_file("elsewhere/quickstart.yaml")
 
 
+@pytest.mark.slow
 def test_find_spec_in_an_installed_package(tmp_path: Path) -> None:
     package = Path(qipo_ray.__file__).parent
     installed = tmp_path / "site" / "qipo_ray"

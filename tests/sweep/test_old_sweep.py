@@ -7,6 +7,7 @@ searched `point` on the data set beside them.
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,12 +48,19 @@ class Silent:
     def confirming(self, jobs: object) -> None: ...
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """The folder with both sweeps and their data, to be changed."""
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with both sweeps and their data, to be read."""
+    folder = tmp_path_factory.mktemp("old")
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
-    return tmp_path
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def old(unpacked: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return shutil.copytree(unpacked, tmp_path, dirs_exist_ok=True)
 
 
 def resume(old: Path, name: str) -> Silent:
@@ -64,23 +72,23 @@ def resume(old: Path, name: str) -> Silent:
     return screen
 
 
-def test_verify_finds_nothing_wrong(old: Path) -> None:
+def test_verify_finds_nothing_wrong(unpacked: Path) -> None:
     for name, planned, open_runs in (("ended", 18, 0), ("broken", 12, 4)):
-        report = verify(old / name)
+        report = verify(unpacked / name)
         assert report.faults == () and report.remarks == () and report.counts is not None
         assert report.planned == planned
         assert report.counts["interrupted"] + report.counts["never started"] == open_runs
 
 
-def test_its_tables_are_made_again_to_the_letter(old: Path) -> None:
-    board = leaderboard([old / "ended"])
+def test_its_tables_are_made_again_to_the_letter(unpacked: Path) -> None:
+    board = leaderboard([unpacked / "ended"])
     for suffix, text in board.documents().items():
-        assert (old / "ended" / "leaderboard" / f"leaderboard.{suffix}").read_text() == text
+        assert (unpacked / "ended" / "leaderboard" / f"leaderboard.{suffix}").read_text() == text
 
 
-def test_the_hash_of_its_specification_is_that_of_the_search_file(old: Path) -> None:
+def test_the_hash_of_its_specification_is_that_of_the_search_file(unpacked: Path) -> None:
     spec = load_search_file(Path(__file__).with_name("tiny.yaml"))
-    assert read_spec(old / "ended" / "sweep.yaml").spec.hash == spec.hash
+    assert read_spec(unpacked / "ended" / "sweep.yaml").spec.hash == spec.hash
 
 
 @pytest.mark.slow

@@ -70,6 +70,7 @@ def test_another_seeds_checkpoint_is_refused_by_name(
         JobRunner(tmp_path / "R").admit(job)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("name", "value"),
     [("key", "0" * 16), ("task", "maze2d-umaze"), ("seed", 1), ("data_sha256", "f" * 64)],
@@ -163,6 +164,7 @@ def test_a_stream_of_another_kind_of_device_is_replaced_by_one_of_the_update(
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
 
 
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint_costs_the_work_since_the_one_before(
     job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

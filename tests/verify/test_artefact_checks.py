@@ -39,6 +39,7 @@ def test_a_flipped_byte_of_any_snapshot_is_found(root: Path, faults: Faults) -> 
     assert faults(root) == []
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("stage", ["behaviour", "critic", "policy"])
 @pytest.mark.parametrize(("purpose", "beta"), [("confirm", 20.0), ("search", 10.0)])
 def test_weights_of_any_stage_that_are_gone(
@@ -95,6 +96,7 @@ def test_the_weights_of_a_pruned_policy_need_not_stay(root: Path, faults: Faults
     assert faults(root) == []
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("stage", ["behaviour", "policy"])
 def test_a_note_that_is_gone_or_another(root: Path, faults: Faults, stage: str) -> None:
     for path in sorted(jobs(root, "confirm", 20.0)[stage].glob("note-score-*.json")):

@@ -16,6 +16,7 @@ Record = dict[str, Any]
 Faults = Callable[[Path], list[tuple[str, str]]]
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("beta", "seed", "what"),
     [
@@ -82,6 +83,7 @@ def test_selection_may_have_cost_more_than_what_decided(
         assert [words in what for _, what in found] == ([True] if words else [])
 
 
+@pytest.mark.slow
 def test_a_search_record_that_is_missing_when_the_confirm_step_has_begun(
     books: Any, faults: Faults
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_trial_of_which_nothing_is_left_shows_in_what_chose(books: Any, faults
 MORE = SEARCH.replace("trials: 4", "trials: 5").replace("[100, 101]", "[101, 102]")
 
 
+@pytest.mark.slow
 def test_an_extended_sweep_is_sound_at_every_step(books: Any) -> None:
     """Another trial wins, and other report seeds: what was confirmed before was planned then."""
     ends = []

@@ -142,6 +142,7 @@ def test_the_command_ends_without_a_traceback(
         path.write_bytes(whole)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     "name", ["records", "trials", "artefacts", "driver", "leaderboard", "specifications"]
 )

@@ -30,6 +30,7 @@ def put(*keys: str | int, to: Any) -> Callable[[Record], None]:
     return edit
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize(
     ("edit", "what"),
     [
@@ -85,6 +86,7 @@ def test_a_last_score_that_is_changed_everywhere_is_not_the_note(
     assert len(places) == 1 and path.stem not in places[0] and "note-score-000003000" in places[0]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("key", ["mean", "std", "normalised"])
 def test_cloning_that_is_not_the_note(root: Path, forge: Forge, faults: Faults, key: str) -> None:
     forge(put("behaviour_cloning", key, to=3.25), "confirm", 20.0)

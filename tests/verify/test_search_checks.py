@@ -15,6 +15,7 @@ Record = dict[str, Any]
 Faults = Callable[[Path], list[tuple[str, str]]]
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -79,6 +80,7 @@ def test_a_log_that_says_another_value(root: Path, forge: Any, faults: Faults) -
     assert any("not the score in record" in what for _, what in found)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -137,6 +139,7 @@ def test_lines_of_the_log_that_no_intent_asked_for(root: Path, faults: Faults) -
     ]
 
 
+@pytest.mark.slow
 def test_a_torn_log_is_found_at_any_length(root: Path, faults: Faults) -> None:
     log = root / "rungs.jsonl"
     whole = log.read_bytes()

@@ -19,6 +19,7 @@ from qipo_ray.verify import verify
 Faults = Callable[[Path], list[tuple[str, str]]]
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize(
     ("content", "what"),
     [

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from qipo_ray.verify import verify
 
 SMALL = """\
@@ -21,6 +23,7 @@ confirm: {top: 1}
 """
 
 
+@pytest.mark.slow
 def test_a_space_that_is_used_up_asks_for_no_more(
     tmp_path: Path, open_books: Callable[[Path], Any]
 ) -> None:
@@ -52,6 +55,7 @@ def test_a_space_that_is_used_up_asks_for_no_more(
     ]
 
 
+@pytest.mark.slow
 def test_a_continuum_that_is_used_up_asks_for_no_more(
     tmp_path: Path, open_books: Callable[[Path], Any]
 ) -> None:

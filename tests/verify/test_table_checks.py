@@ -34,6 +34,7 @@ def rewrite(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_an_edited_number_is_found(root: Path, faults: Faults, suffix: str) -> None:
     path = table(root, suffix)
@@ -44,6 +45,7 @@ def test_an_edited_number_is_found(root: Path, faults: Faults, suffix: str) -> N
     assert place == f"leaderboard/leaderboard.{suffix}" and "not what the records give" in what
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_an_edited_word_is_found(root: Path, faults: Faults, suffix: str) -> None:
     path = table(root, suffix)
@@ -60,6 +62,7 @@ def test_a_table_that_was_not_written_yet_is_a_remark(root: Path) -> None:
         assert verdict.faults == () and "not written yet" in verdict.remarks[-1].what
 
 
+@pytest.mark.slow
 def test_a_record_that_the_tables_name_and_that_is_gone(root: Path, faults: Faults) -> None:
     for record in read_records(root):
         path = root / "records" / f"{record['id']}.json"
@@ -126,6 +129,7 @@ def test_tables_in_the_words_of_another_version_are_not_wrong(
     assert f"qipo-ray leaderboard {root} --output {root / 'leaderboard'}" in remark.what
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_score_that_was_edited_is_found_in_tables_of_any_version(
     root: Path, faults: Faults, suffix: str
@@ -138,6 +142,7 @@ def test_a_score_that_was_edited_is_found_in_tables_of_any_version(
     assert "not what the records give: 139.5 ± 0.7" in what
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("text", ["", "[1]", "{", "null", '{"records": [1]}', "[" * 99_999])
 def test_a_json_table_that_is_none(root: Path, faults: Faults, text: str) -> None:
     table(root, "json").write_text(text)

@@ -38,6 +38,7 @@ def test_svg_and_png_are_whole(figures: dict[str, ReportFigure], kind: str) -> N
     assert all(name.startswith(f"{figure.name}-") for name in identities if name)
 
 
+@pytest.mark.slow
 def test_sources_share_no_picture(make_record: Build) -> None:
     records = [
         make_record(
