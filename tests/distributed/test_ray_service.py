@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +29,7 @@ pytestmark = [
 MakeRun = Callable[..., Run]
 LIMIT_S = 600.0
 TWO = Resources(workers=2, cpus=1.0, gpus=0.0, slots=1)
-LONG = ("policy.renew_every=1500", "evaluation.every=500")  # 3,000 updates, several seconds
+LONG = ("policy.renew_every=1000", "evaluation.every=250")  # 2,000 updates, some seconds
 WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
 
 
@@ -97,17 +95,6 @@ def alone(root: Path, run: Run) -> None:
             events += local.poll("alone")
 
 
-def test_two_workers_train_two_runs(
-    service: RayTrainingService, client: Client, root: Path, make_run: MakeRun
-) -> None:
-    runs = [make_run(*LONG, seed=seed) for seed in (0, 1)]
-    for run in runs:
-        client.submit(f"run {run.seed}", run.jobs)
-    for run in runs:
-        assert ends(collect(client, f"run {run.seed}", ended(run), service)) == WHOLE
-    assert len({pid for run in runs for job in run.jobs for pid in claims(root, job)}) == 2
-
-
 def test_a_killed_worker_comes_back_and_its_job_goes_on(
     service: RayTrainingService,
     client: Client,
@@ -120,21 +107,27 @@ def test_a_killed_worker_comes_back_and_its_job_goes_on(
     policy = runs[0].jobs[-1]
     for run in runs:
         client.submit(f"run {run.seed}", run.jobs)
-    before = collect(client, "run 10", reached(policy, 600), service)
+    before = collect(client, "run 10", reached(policy, 300), service)
     os.kill(claims(root, policy)[0], signal.SIGKILL)
     after = collect(client, "run 10", ended(runs[0]), service)
     assert ends(before) + ends(after) == WHOLE
-    assert min(r.updates for r in after if r.snapshot == policy.snapshot) >= 500
+    assert min(r.updates for r in after if r.snapshot == policy.snapshot) >= 250
     assert len(claims(root, policy)) == 2  # here or on the other worker
     assert ends(collect(client, "run 11", ended(runs[1]), service)) == WHOLE
     alone(tmp_path, runs[0])
     assert results_of(root, runs[0]) == results_of(tmp_path, runs[0])
-    submits = make_run(*LONG, seed=12), make_run(*LONG, seed=13)
-    for run in submits:  # both workers are needed: the dead one is back
+
+
+def test_two_workers_train_two_runs(
+    service: RayTrainingService, client: Client, root: Path, make_run: MakeRun
+) -> None:
+    """Also after one of them was killed: the test before this one."""
+    runs = [make_run(*LONG, seed=seed) for seed in (0, 1)]
+    for run in runs:
         client.submit(f"run {run.seed}", run.jobs)
-    for run in submits:
+    for run in runs:
         assert ends(collect(client, f"run {run.seed}", ended(run), service)) == WHOLE
-    assert len({pid for run in submits for pid in claims(root, run.jobs[0])}) == 2
+    assert len({pid for run in runs for job in run.jobs for pid in claims(root, job)}) == 2
 
 
 def test_equal_keys_train_once_for_two_subscribers(
@@ -197,52 +190,6 @@ def test_resources_that_never_fit_are_refused(cluster: None, tmp_path: Path) -> 
     with pytest.raises(UserError, match="9 workers x 1 CPUs = 9 CPUs, but the cluster has 3 CPUs"):
         RayTrainingService.start(tmp_path, nine)
     assert list(tmp_path.iterdir()) == []
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-from qipo_ray.config import load_config
-from qipo_ray.distributed.ray_service import RayTrainingService
-from qipo_ray.study.job import Run
-from qipo_ray.study.search_spec import Resources
-one = Resources(workers=1, cpus=1.0, gpus=0.0, slots=1)
-run = Run("point", load_config("quickstart"), 0, "/nowhere.hdf5", "a" * 64)
-with RayTrainingService.start(Path(sys.argv[1]), one) as service:
-    client = service.client()
-    client.submit("one", run.jobs[:1])
-    while not any(event.ended for event in client.poll("one")):  # a worker says so
-        service.check()
-"""
-
-
-def marked(mark: str) -> list[str]:
-    """The processes that carry a mark in their environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark.encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue
-    return found
-
-
-@pytest.mark.slow
-def test_a_cluster_of_its_own_is_gone_after_close(tmp_path: Path) -> None:
-    mark = f"QIPO_TEST_MARK={tmp_path}"
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)],
-        env=os.environ | {"QIPO_TEST_MARK": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-    )
-    assert done.returncode == 0, done.stderr
-    end = time.monotonic() + 10
-    while marked(mark):
-        assert time.monotonic() < end, marked(mark)
-        time.sleep(0.1)
 
 
 def test_after_close_no_actor_is_left(

@@ -34,10 +34,10 @@ set:
   evaluation.final_episodes: 4
 space:
   behaviour.path: {grid: [ot, vp]}
-  behaviour.updates: {choice: [1000, 1500]}
+  behaviour.updates: {choice: [600, 800]}
   policy.beta: {loguniform: [0.5, 20]}
   policy.rounds: {int: [1, 2]}
-paper: {critic.returns_updates: 0, behaviour.updates: 1000, policy.loss_actions: 0}
+paper: {critic.returns_updates: 0, behaviour.updates: 600, policy.loss_actions: 0}
 trials: 5
 seeds: {search: [0], report: [100]}
 rungs: {shares: [1/9, 1/3, 1], reduction: 3}
@@ -50,7 +50,7 @@ LIMIT_S = 900.0  # for anything to happen on a loaded machine
 
 @pytest.fixture(scope="session")
 def tiny_search() -> str:
-    """A search file whose sweep trains for some ten seconds; ``replace`` what is to differ."""
+    """A search file whose sweep trains for some seconds; ``replace`` what is to differ."""
     return TINY
 
 

@@ -1,7 +1,6 @@
-"""Whole sweeps on Ray, each a process of its own: unbroken, and with kills in the middle.
+"""A whole sweep on Ray, with kills in the middle, against the same sweep without Ray.
 
-All sweeps here have the same specification, and what trains where is not part of it. So the values
-of any two can be compared, trial by trial.
+What trains where is not part of a specification. So all values can be compared, trial by trial.
 """
 
 from __future__ import annotations
@@ -41,15 +40,15 @@ def start(
     marked: object,  # ends what a failed test leaves
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Start:
-    """Start a driver with a number of workers; its lines go to ``driver.log`` beside the sweep."""
+    """Start a driver with one worker; its lines go to ``driver.log`` beside the sweep."""
+    file = tmp_path_factory.mktemp("search") / "tiny.yaml"
+    file.write_text(tiny_search)
 
-    def run(results: Path, workers: int, *options: str) -> subprocess.Popen[bytes]:
-        file = tmp_path_factory.mktemp("search") / "tiny.yaml"
-        file.write_text(tiny_search.replace("workers: 1", f"workers: {workers}"))
+    def run(results: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "qipo_ray.sweep", str(file), "--results", str(results)]
         with (results / "driver.log").open("ab") as log:
             return subprocess.Popen(
-                [*command, *options], env=marked_env, stdout=log, stderr=subprocess.STDOUT
+                [*command, "--at-once", "1"], env=marked_env, stdout=log, stderr=subprocess.STDOUT
             )
 
     return run
@@ -127,35 +126,22 @@ def every_step_is_shown_once(root: Path) -> None:
             assert steps == sorted(set(steps)), f"{folder.name}: {tag}"
 
 
-def test_one_worker_gives_what_this_process_gives(
-    start: Start, local: Path, tmp_path: Path
-) -> None:
-    ends_well(start(tmp_path, 1, "--at-once", "1"), tmp_path)
-    root = tmp_path / "tiny"
-    every_trial_ended_once(root)
-    assert intents(root) == intents(local)
-    assert rungs(root) == rungs(local)
-    assert records(root) == records(local)
-
-
 def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     start: Start,
     local: Path,
     tmp_path: Path,
     eventually: Eventually,
     marked: Callable[[], dict[int, str]],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """One worker, killed, and its driver, killed: all is as this process gives it, unbroken."""
     root = tmp_path / "tiny"
-    first = start(tmp_path, 2)
+    first = start(tmp_path)
     eventually("the lease", lambda: list(root.glob("driver/*.json")))
-    refused = subprocess.run(
-        [*first.args, "--executor", "local"],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-    )
-    assert refused.returncode == 2
-    assert refused.stderr.startswith(f"error: {root} is driven by process {first.pid} on host ")
+    line = ["sweep", str(local.with_suffix(".yaml")), "--results", str(tmp_path)]
+    assert main([*line, "--executor", "local"]) == 2
+    told = f"error: {root} is driven by process {first.pid} on host "
+    assert capsys.readouterr().err.startswith(told)
 
     job = eventually("a job in mid-training", lambda: in_training(root))
     worker = json.loads((job / "attempt-000001").read_text())["pid"]
@@ -170,16 +156,16 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     first.wait()
     log = rungs(root)
     done = {path: path.read_bytes() for path in root.glob("records/*.json")}
-    ends_well(start(tmp_path, 2), tmp_path)
+    ends_well(start(tmp_path), tmp_path)
     assert f"taking over from process {first.pid}" in (tmp_path / "driver.log").read_text()
     assert rungs(root)[: len(log)] == log
     assert {path: path.read_bytes() for path in done} == done
 
     every_trial_ended_once(root)
     every_step_is_shown_once(root)
-    unbroken = {entry[:3]: entry[3] for entry in rungs(local)}
-    shared = [entry for entry in rungs(root) if entry[:3] in unbroken]
-    assert len(shared) >= 3 and all(unbroken[entry[:3]] == entry[3] for entry in shared)
+    assert intents(root) == intents(local)
+    assert rungs(root) == rungs(local)
+    assert records(root) == records(local)
     eventually("the end of all processes", lambda: not marked())
 
 
