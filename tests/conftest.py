@@ -23,6 +23,7 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's name; beside others they starve
 os.environ["COLUMNS"] = "100"
 os.environ["NO_COLOR"] = "1"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred processes compile the package once
 gc.disable()  # until all is imported: what is made so far stays
 
 pytest_plugins = ["fixtures.search_files", "fixtures.tiny_runs"]

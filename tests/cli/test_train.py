@@ -76,8 +76,10 @@ def test_what_does_not_fit_in_all_processes_is_refused_before_anything_is_traine
 
 
 @pytest.mark.slow
-def test_killed_and_continued_it_ends_like_an_unbroken_run(tmp_path: Path) -> None:
-    """SIGKILL of the whole command while two processes train; the same command again."""
+def test_killed_and_continued_it_ends_like_an_unbroken_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGKILL of the whole command while two processes train; continued in one."""
     line = [sys.executable, "-m", "qipo_ray", *command(tmp_path / "R", "--seeds", "0,1", "--json")]
     process = subprocess.Popen(
         line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ
@@ -91,13 +93,8 @@ def test_killed_and_continued_it_ends_like_an_unbroken_run(tmp_path: Path) -> No
     process.stderr.close()
 
     def scores(results: Path) -> list[object]:
-        done = subprocess.run(
-            [sys.executable, "-m", "qipo_ray", *command(results, "--seeds", "0,1", "--json")],
-            capture_output=True,
-            check=True,
-            env=os.environ,
-        )
-        (table,) = json.loads(done.stdout)["tables"]
+        assert main(command(results, "--seeds", "0,1", "--json", "--jobs", "1")) == 0
+        (table,) = json.loads(capsys.readouterr().out)["tables"]
         return [(row["method"], row["last"], row["gain"]) for row in table["rows"]]
 
     assert scores(tmp_path / "R") == scores(tmp_path / "unbroken")

@@ -83,11 +83,11 @@ def test_one_episode(task_id: str) -> None:
 @pytest.mark.parametrize(
     ("task_id", "episodes", "within"),  # at least two standard errors of the mean
     [
-        ("halfcheetah-random-v2", 30, 30),  # a return's standard deviation: 78
+        ("halfcheetah-random-v2", 15, 41),  # a return's standard deviation: 78
         ("door-human-v1", 10, 1),  # 0.65
         ("hammer-human-v1", 10, 10),  # 5.2
-        ("relocate-human-v1", 30, 2),  # 4.5
-        ("pen-human-v1", 60, 60),  # 184
+        ("relocate-human-v1", 15, 2.4),  # 4.5
+        ("pen-human-v1", 30, 68),  # 184
     ],
 )
 def test_random_actions_return_what_d4rl_measured(

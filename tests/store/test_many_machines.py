@@ -14,7 +14,7 @@ import pytest
 
 from qipo_ray.store.records import read_records, write_record
 
-WRITERS, READERS, READS = 8, 4, 10_000
+WRITERS, READERS, READS = 8, 4, 5_000
 Records = list[dict[str, Any]]
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def read(root: Path, known: dict[str, dict[str, Any]], done: Synchronized[int], 
 def test_eight_writers_and_four_readers(
     tmp_path: Path, make_records: Callable[..., Records]
 ) -> None:
-    records = make_records(["hopper-medium-v2", "walker2d-medium-v2"], 20, 10)
+    records = make_records(["hopper-medium-v2", "walker2d-medium-v2"], 10, 10)
     known = {record["id"]: record for record in records}
     (tmp_path / "records").mkdir()
     context = multiprocessing.get_context("spawn")

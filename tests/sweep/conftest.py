@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import pytest
 
+from qipo_ray.sweep import run
+
 T = TypeVar("T")
 
 TINY = """\
@@ -52,6 +54,14 @@ LIMIT_S = 900.0  # for anything to happen on a loaded machine
 def tiny_search() -> str:
     """A search file whose sweep trains for some seconds; ``replace`` what is to differ."""
     return TINY
+
+
+@pytest.fixture(scope="module")
+def without_report() -> Iterator[None]:
+    """Sweeps in this process end without drawing their report: that takes seconds each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "_report", lambda root, screen: None)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ SHARES = ["1/50", "1/3", 1]
 
 
 @pytest.fixture
-def sweep(tiny_search: str, tmp_path: Path) -> Callable[[], Path]:
+def sweep(without_report: None, tiny_search: str, tmp_path: Path) -> Callable[[], Path]:
     """Run the command; return the sweep's folder. The second of three trials diverges."""
     file = yaml.safe_load(tiny_search)
     del file["paper"]

@@ -87,7 +87,7 @@ def ended(
 
 
 @pytest.fixture(scope="module")
-def sweep(point: Dataset) -> Sweep:
+def sweep(point: Dataset, without_report: None) -> Sweep:
     def run(
         spec: SearchSpec, root: Path, *, extend: bool = False, services: tuple[str, ...] = ()
     ) -> tuple[Leaderboard, Quiet]:

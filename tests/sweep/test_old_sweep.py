@@ -92,6 +92,7 @@ def test_the_hash_of_its_specification_is_that_of_the_search_file(unpacked: Path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_report")
 def test_an_ended_one_has_nothing_to_do(old: Path) -> None:
     before = {path.name: path.read_bytes() for path in (old / "ended/records").iterdir()}
     screen = resume(old, "ended")
@@ -100,6 +101,7 @@ def test_an_ended_one_has_nothing_to_do(old: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_report")
 def test_a_broken_one_goes_on_as_the_unbroken_one_did(old: Path) -> None:
     """Trials, seeds and jobs are the same; scores to the last bit on an equal machine."""
     records = {path.name: path.read_bytes() for path in (old / "broken/records").iterdir()}

@@ -55,7 +55,9 @@ def start(
 
 
 @pytest.fixture(scope="module")
-def local(tiny_search: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def local(
+    without_report: None, tiny_search: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The sweep without Ray, in this process."""
     results = tmp_path_factory.mktemp("local")
     (results / "tiny.yaml").write_text(tiny_search)

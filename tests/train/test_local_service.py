@@ -5,7 +5,7 @@ from __future__ import annotations
 import doctest
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -124,71 +124,80 @@ def kill(service: LocalTrainingService, number: int) -> None:
     os.kill(worker._process.pid, signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def pair_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pair")
+
+
+@pytest.fixture(scope="module")
+def pair(pair_root: Path) -> Iterator[LocalTrainingService]:
+    """A service of two processes, which the last of its tests leaves."""
+    with LocalTrainingService(pair_root, processes=2) as service:
+        yield service
+
+
 @pytest.mark.slow
 def test_a_killed_process_comes_back_and_its_job_goes_on(
-    make_run: MakeRun, tmp_path: Path, snapshot_bytes: Callable[[Path], dict[str, bytes]]
+    pair: LocalTrainingService,
+    pair_root: Path,
+    make_run: MakeRun,
+    tmp_path: Path,
+    snapshot_bytes: Callable[[Path], dict[str, bytes]],
 ) -> None:
     run = make_run()
-    with LocalTrainingService(tmp_path / "killed", processes=2) as service:
-        service.submit("one", run.jobs)
-        while not any(r.snapshot.stage == "policy" for r in service.poll("one")):
-            pass
-        owners = [i for i, worker in enumerate(service.workers) if worker.job is not None]
-        kill(service, owners[0])
-        assert ends(hear_out(service, "one", run))[-1] == ("policy", "finished")
-    with LocalTrainingService(tmp_path / "whole") as service:
+    pair.submit("one", run.jobs)
+    while not any(r.snapshot.stage == "policy" for r in pair.poll("one")):
+        pass
+    owners = [i for i, worker in enumerate(pair.workers) if worker.job is not None]
+    kill(pair, owners[0])
+    assert ends(hear_out(pair, "one", run))[-1] == ("policy", "finished")
+    with LocalTrainingService(tmp_path) as service:
         service.submit("one", run.jobs)
         hear_out(service, "one", run)
-    assert snapshot_bytes(tmp_path / "killed") == snapshot_bytes(tmp_path / "whole")
+    assert snapshot_bytes(pair_root) == snapshot_bytes(tmp_path)
 
 
 @pytest.mark.slow
 def test_a_job_that_kills_every_process_fails_with_a_reason(
-    make_run: MakeRun, tmp_path: Path
+    pair: LocalTrainingService, make_run: MakeRun
 ) -> None:
-    run = make_run("behaviour.updates=1000000")
-    with LocalTrainingService(tmp_path, processes=2) as service:
-        service.submit("one", run.jobs)
-        events: list[JobEvent] = []
-        while not any(event.ended for event in events):
-            events = service.poll("one")
-            if service.workers[0].job is not None and not any(event.ended for event in events):
-                kill(service, 0)
+    pair.submit("endless", make_run("behaviour.updates=1000000", seed=1).jobs)
+    events: list[JobEvent] = []
+    while not any(event.ended for event in events):
+        events = pair.poll("endless")
+        working = [i for i, worker in enumerate(pair.workers) if worker.job is not None]
+        if working and not any(event.ended for event in events):
+            kill(pair, working[0])
     assert events[0].kind == "failed"
     assert events[0].reason == "its process ended with code -9, 3 times at update 0"
 
 
 @pytest.mark.slow
-def test_leaving_saves_the_jobs_of_all_processes_and_ends_them(
-    make_run: MakeRun, tmp_path: Path
+def test_a_cancelled_job_leaves_its_process_and_leaving_saves_those_of_all(
+    pair: LocalTrainingService, pair_root: Path, make_run: MakeRun
 ) -> None:
-    runs = [make_run("behaviour.updates=1000000", seed=seed) for seed in (0, 1)]
-    with LocalTrainingService(tmp_path, processes=2) as service:
-        waiting = set()
+    runs = [make_run("behaviour.updates=1000000", seed=seed) for seed in (2, 3, 4)]
+    artefacts = JobStore(pair_root).artefacts
+
+    def train_on(*runs: Run) -> None:
+        waiting = {run.jobs[0].snapshot for run in runs}
         for run in runs:
-            service.submit(str(run.seed), run.jobs)
-            waiting.add(run.jobs[0].snapshot)
+            pair.submit(str(run.seed), run.jobs)
         while waiting:
-            for event in [*service.poll("0"), *service.poll("1")]:
+            for event in [event for run in runs for event in pair.poll(str(run.seed))]:
                 if event.updates >= 100:
                     waiting.discard(event.snapshot)
-        workers = service.workers
-    assert not any(isinstance(w, ProcessWorker) and w._process.is_alive() for w in workers)
-    for run in runs:
-        assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) != []
 
-
-@pytest.mark.slow
-def test_a_cancelled_job_leaves_its_process(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run("behaviour.updates=1000000")
-    with LocalTrainingService(tmp_path, processes=2) as service:
-        service.submit("one", run.jobs)
-        while not any(event.updates >= 100 for event in service.poll("one")):
-            pass
-        service.cancel("one")
-        assert all(worker.job is None for worker in service.workers)
-        assert service.queue.graph.entries == {}
-    assert JobStore(tmp_path).artefacts.lengths("behaviour", run.jobs[0].key) != []
+    train_on(runs[0])
+    pair.cancel("2")
+    assert all(worker.job is None for worker in pair.workers)
+    assert runs[0].jobs[0].snapshot not in pair.queue.graph.entries
+    assert artefacts.lengths("behaviour", runs[0].jobs[0].key) != []
+    train_on(*runs[1:])
+    pair.close()
+    assert not any(isinstance(w, ProcessWorker) and w._process.is_alive() for w in pair.workers)
+    for run in runs[1:]:
+        assert artefacts.lengths("behaviour", run.jobs[0].key) != []
 
 
 @pytest.mark.slow

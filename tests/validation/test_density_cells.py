@@ -34,10 +34,10 @@ def test_exact_samples_are_at_the_floor() -> None:
 
 
 @pytest.mark.parametrize("cell", [
-    WeightedCell("moons", 3.0, "flow", 0, TrainingPlan(20, 64, 256, 16, 1)),
-    WeightedCell("8gaussians", 3.0, "diffusion", 0, TrainingPlan(20, 64, 256, 16, 1)),
-    GuidedCell("rings", (1.0, 3.0), "classifier-free", 0, TrainingPlan(20, 64, 256, 16, 1)),
-    GuidedCell("rings", (3.0,), "contrastive", 0, TrainingPlan(20, 128, 256, 16, 1)),
+    WeightedCell("moons", 3.0, "flow", 0, TrainingPlan(20, 64, 256, 16, 1), 512),
+    WeightedCell("8gaussians", 3.0, "diffusion", 0, TrainingPlan(20, 64, 256, 16, 1), 512),
+    GuidedCell("rings", (1.0, 3.0), "classifier-free", 0, TrainingPlan(20, 64, 256, 16, 1), 512),
+    GuidedCell("rings", (3.0,), "contrastive", 0, TrainingPlan(20, 128, 256, 16, 1), 512),
 ], ids=lambda cell: cell.title)  # fmt: skip
 @pytest.mark.slow
 def test_a_cell_gives_the_same_rows_again(cell: WeightedCell | GuidedCell) -> None:

@@ -19,7 +19,7 @@ from qipo_ray.leaderboard.statistics.performance_profile import performance_prof
 
 HERE = Path(__file__).parent
 RLIABLE = Path(sys.prefix) / "rliable" / "bin" / "python"
-RESAMPLES, REPS, SLOW_REPS = 20_000, 4000, 1500
+RESAMPLES, REPS, SLOW_REPS = 20_000, 2000, 500
 
 pytestmark = [
     pytest.mark.slow,
