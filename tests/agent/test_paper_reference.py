@@ -337,9 +337,9 @@ def few_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def walk() -> Dataset:
-    """2,000 rows of random walks with the sizes of halfcheetah: 17 and 6."""
+    """600 rows of random walks with the sizes of halfcheetah: 17 and 6."""
     rng = np.random.default_rng(0)
-    n = 2000
+    n = 600
     terminals, timeouts = np.zeros(n, bool), np.zeros(n, bool)
     terminals[149::300], timeouts[299::300] = True, True
     return Dataset(

@@ -48,7 +48,7 @@ def test_tables_are_shown_and_kept_and_nothing_is_done_twice(
 
     monkeypatch.setitem(EXPERIMENTS, "tilt", replace(EXPERIMENTS["tilt"], quick=tiny))
     monkeypatch.setattr(tilt, "shortfall", lambda beta, batch: 0.0)  # seconds of Monte Carlo
-    command = ["toy", "tilt", "--quick", "--results", str(tmp_path)]
+    command = ["toy", "tilt", "--quick", "--jobs", "1", "--results", str(tmp_path)]
     assert main(command) == 0
     first = capsys.readouterr().out
     assert "Trained field against the closed form" in first and "Numbers to reach" in first

@@ -158,7 +158,7 @@ def test_changed_bytes_never_harm(libver: str, tmp_path: Path, columns) -> None:
             file[key] = values
     content, rng = path.read_bytes(), np.random.default_rng(4)
     before, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
-    for _ in range(300):
+    for _ in range(150):
         changed = bytearray(content)
         for start in rng.integers(len(content), size=rng.integers(1, 5)):
             word = int(rng.choice([0, 1, 2**31, 2**32 - 1, 2**40, 2**63])).to_bytes(8, "little")
@@ -169,5 +169,5 @@ def test_changed_bytes_never_harm(libver: str, tmp_path: Path, columns) -> None:
         except UserError as error:
             refused += 1
             assert "\n" not in str(error)
-    assert refused > 30
+    assert refused > 15
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024

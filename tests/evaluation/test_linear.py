@@ -21,6 +21,7 @@ from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 pytestmark = pytest.mark.slow  # whole data sets
 
 NAMES = ["hopper", "halfcheetah", "walker2d"]
+ROWS = 12_000  # twelve whole episodes and more
 KINDS = ["random", "medium", "medium-replay", "medium-expert", "expert"]
 
 
@@ -92,7 +93,7 @@ def test_actions_at_a_state_differ(name: str, dataset) -> None:
 def test_a_clone_has_something_to_select_by(name: str, dataset) -> None:
     """Sixteen actions of a behaviour model trained on the file differ at a state."""
     task = get_task(f"{name}-medium-replay")
-    rows = transitions(dataset(task.id, 20_000), task, "paper", 0.99)
+    rows = transitions(dataset(task.id, ROWS), task, "paper", 0.99)
     data = Tensors.from_transitions(rows, "standard", torch.device("cpu"))
     config = load_config("quickstart")
     pack = pack_of("behaviour", config, data)
@@ -103,27 +104,27 @@ def test_a_clone_has_something_to_select_by(name: str, dataset) -> None:
     states = torch.from_numpy(np.repeat(rows.observations[::100], 16, axis=0))
     noise = torch.randn(len(states), data.action_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        actions = policy(states, noise).unflatten(0, (200, 16))
+        actions = policy(states, noise).unflatten(0, (-1, 16))
     assert actions.std(1).mean() >= 0.15
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["medium", "medium-replay", "medium-expert"])
 def test_returns_of_a_file_spread(name: str, kind: str, dataset) -> None:
-    data = dataset(f"{name}-{kind}", 20_000)
+    data = dataset(f"{name}-{kind}", ROWS)
     returns = data.episode_returns()[:-1]
-    assert len(returns) > 15 and returns.std() >= 0.3 * returns.mean()
+    assert len(returns) > 10 and returns.std() >= 0.3 * returns.mean()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_medium_is_near_a_third_of_expert(name: str, dataset) -> None:
     medium, expert = (
-        dataset(f"{name}-{kind}", 20_000).episode_returns()[:-1].mean()
+        dataset(f"{name}-{kind}", ROWS).episode_returns()[:-1].mean()
         for kind in ("medium", "expert")
     )
-    assert 0.25 <= medium / expert <= 0.42  # a file of this size knows it to 13 per cent
-    halves = dataset(f"{name}-medium-expert", 20_000)
-    late = halves.episodes[:, 0] >= 10_000
+    assert 0.25 <= medium / expert <= 0.42  # a file of this size knows it to 17 per cent
+    halves = dataset(f"{name}-medium-expert", ROWS)
+    late = halves.episodes[:, 0] >= ROWS // 2
     returns = halves.episode_returns()
     assert returns[late][:-1].mean() > 1.5 * returns[~late].mean()
 
