@@ -6,7 +6,7 @@ import gc
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's name; beside oth
 os.environ["COLUMNS"] = "100"
 os.environ["NO_COLOR"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred processes compile the package once
-gc.disable()  # until all is imported: what is made so far stays
 
 pytest_plugins = ["fixtures.search_files", "fixtures.tiny_runs"]
 
@@ -63,10 +62,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("ray") is None)
 
 
-def pytest_collection_finish() -> None:
-    """Leave what was imported and collected to itself: a million objects, looked through often."""
-    gc.enable()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep garbage collection from what stays: half a million objects, looked through often."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

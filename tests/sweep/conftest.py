@@ -36,10 +36,10 @@ set:
   evaluation.final_episodes: 4
 space:
   behaviour.path: {grid: [ot, vp]}
-  behaviour.updates: {choice: [600, 800]}
+  behaviour.updates: {choice: [800, 1000]}
   policy.beta: {loguniform: [0.5, 20]}
   policy.rounds: {int: [1, 2]}
-paper: {critic.returns_updates: 0, behaviour.updates: 600, policy.loss_actions: 0}
+paper: {critic.returns_updates: 0, behaviour.updates: 800, policy.loss_actions: 0}
 trials: 5
 seeds: {search: [0], report: [100]}
 rungs: {shares: [1/9, 1/3, 1], reduction: 3}

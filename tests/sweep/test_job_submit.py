@@ -175,7 +175,7 @@ def test_a_stopped_sweep_goes_on_from_a_new_working_directory(
     eventually: Eventually,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The course of one sweep: stopped, changed elsewhere, refused, extended."""
+    """The course of one sweep: stopped, changed and refused, extended on two workers."""
     head, root = submit.head, Path(submit.results) / "tiny"
     assert submit("first", "--no-wait").returncode == 0
     eventually("a rung", lambda: RungLog(root / "rungs.jsonl").read())
