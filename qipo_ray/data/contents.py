@@ -10,49 +10,107 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import product
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
+from h5py import h5d, h5f, h5g, h5l, h5o, h5s, h5t
 
 from qipo_ray.data.ends import OTHER_NAMES, looks_like_ends
+from qipo_ray.data.faults import Damaged, Unusable, quoted
+from qipo_ray.data.stored_chunks import StoredChunks
 
 KEYS = (
     "observations", "actions", "rewards", "terminals", "timeouts", "next_observations",
-    "terminations", *OTHER_NAMES,
+    *OTHER_NAMES,
 )  # fmt: skip
 EPISODE = re.compile(r"episode_(0|[1-9][0-9]{0,6})")  # a group of Minari's layout
+EPISODE_KEYS = ("observations", "actions", "rewards", "terminations", "truncations")
 
-LARGEST_BLOCK = 32 * 2**20  # bytes of one chunk; h5py's own are at most 1 MiB
-_BLOCK = 4 * 2**20  # bytes read at once where there are no chunks
+_BLOCK = 4 * 2**20  # bytes that are handed out at once, unless a chunk is larger
 _MEMBERS = 100_000  # of one group; the largest set of episodes has 20,000
-_CHUNKS = 50_000  # of one array
-_NAME_LENGTH = 60  # characters of a name from the file
-_GZIP, _SHUFFLE = 1, 2  # HDF5's numbers of these filters
 
 # From h5py and zlib.
-_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, zlib.error)
+_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, zlib.error)
 
 Facts = dict[str, Any]
-Index = tuple[slice, ...]
 Blocks = Callable[[str], Iterator[bytes]]
 
 
-class Unusable(Exception):
-    """Why a file cannot be used, without its name."""
+@dataclass
+class _Column:
+    """An array of the file, or those of its episodes one after the other, as one array.
 
+    ``lengths`` are the rows of each, ``row`` the shape of a row, ``stored`` is in bytes.
+    """
 
-class Damaged(Unusable):
-    """What HDF5's library said of a file that it could not read."""
+    name: str
+    path: str  # of an array, by its number
+    row: tuple[int, ...] = ()
+    dtypes: set[np.dtype] = field(default_factory=set)
+    lengths: list[int] = field(default_factory=list)
+    stored: int = 0
+    packed: bool = False
 
+    @cached_property
+    def dtype(self) -> np.dtype:
+        return np.result_type(*self.dtypes)
 
-def quoted(name: str) -> str:
-    """Return a name out of a file for a message: short, quoted, without control characters."""
-    return ascii(name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 3] + "...")
+    def add(self, path: str, array: h5d.DatasetID) -> None:
+        """Add one more array, after a look at its type, its shape and how it is stored."""
+        dtype, size = _dtype(path, array), array.get_storage_size()
+        shape = (0,) if array.shape is None else array.shape
+        chunks = StoredChunks(path, array, dtype.itemsize)
+        chunks.check(shape, size)
+        if self.lengths and shape[1:] != self.row:
+            wanted = (*shape[:1], *self.row)
+            raise Unusable(
+                f"{path} have shape {shape}; wanted is {wanted}, as in {self.path.format(0)}"
+            )
+        self.row = shape[1:]
+        self.dtypes.add(dtype)
+        self.lengths.append(shape[0] if shape else 0)
+        self.stored += size
+        self.packed |= chunks.packed
+
+    def facts(self) -> Facts:
+        shape = (sum(self.lengths), *self.row)
+        lengths = self.lengths if self.path.format(0) != self.name else None
+        return {"dtype": self.dtype.str, "shape": shape, "lengths": lengths, "stored": self.stored}
+
+    def pieces(self, root: h5g.GroupID, published: bool) -> Iterator[npt.NDArray]:
+        """Yield the rows, by no more at once than a block or a chunk."""
+        row = max(1, math.prod(self.row) * self.dtype.itemsize)
+        checked = self.packed and not published
+        for number, length in enumerate(self.lengths):
+            path = self.path.format(number)
+            array = h5o.open(root, path.encode())
+            if length * row <= _BLOCK and not checked:
+                yield self._rows(array, length, slice(0, length))
+                continue
+            stored = StoredChunks(path, array, array.get_type().get_size())
+            step = stored.rows * max(1, _BLOCK // (stored.rows * row))
+            for start in range(0, length, step):
+                part = slice(start, min(start + step, length))
+                if checked:
+                    stored.vouch(part)
+                yield self._rows(array, length, part)
+
+    def _rows(self, array: h5d.DatasetID, length: int, part: slice) -> npt.NDArray:
+        rows = np.empty((part.stop - part.start, *self.row), self.dtype)
+        if len(rows) == length:
+            array.read(h5s.ALL, h5s.ALL, rows)
+        else:
+            space = array.get_space()
+            space.select_hyperslab((part.start, *(0 for _ in self.row)), rows.shape)
+            array.read(h5s.create_simple(rows.shape), space, rows)
+        return rows
 
 
 @contextmanager
@@ -60,13 +118,14 @@ def contents(path: Path, *, published: bool = False) -> Iterator[tuple[Facts, Bl
     """Yield the facts of a file, and what reads the numbers of one of its arrays.
 
     The facts are the first ``names`` in the file, its ``source``, the names of arrays that look
-    like ``ends`` of episodes but are not known, and by their path the ``arrays`` with the keys
-    ``dtype``, ``shape``, ``block`` (the shape of a block) and ``stored`` (bytes). Blocks come in
-    the order of ``indices``, in the file's own type.
+    like ``ends`` of episodes but are not known, and by their names the ``arrays`` with the keys
+    ``dtype``, ``shape``, ``stored`` (bytes) and ``lengths``: in Minari's layout an array is that
+    of all episodes, one after the other, and has so many rows of each; else None. Blocks are the
+    rows in their order, in the type ``dtype``.
 
     Args:
         path: the file.
-        published: the file is the published one, whose compressed chunks need no check.
+        published: the file is the published one, whose packed chunks need no check.
 
     Raises:
         Unusable: the file leads to others, or has something that is not read.
@@ -76,18 +135,29 @@ def contents(path: Path, *, published: bool = False) -> Iterator[tuple[Facts, Bl
         root = h5py.File(path, "r", locking="best-effort")
     with root:
         with _damage():
-            facts = _described(root)
+            _bound_memory(root.id)
+            names = _members(root.id)
+            columns = {column.name: column for column in _columns(root.id, names)}
+            facts = {
+                "names": names[:8],
+                "source": _source(root),
+                "arrays": {name: column.facts() for name, column in columns.items()},
+                "ends": _unread_ends(root, names),
+            }
 
         def blocks(name: str) -> Iterator[bytes]:
             with _damage():
-                array, entry = root[name], facts["arrays"][name]
-                plain = published or _GZIP not in _filters(array)
-                read = (lambda index: array[index].tobytes()) if plain else _unpacker(array)
-            for index in indices(entry["shape"], entry["block"]):
-                with _damage():
-                    yield read(index)
+                yield from _joined(columns[name].pieces(root.id, published))
 
         yield facts, blocks
+
+
+def _bound_memory(root: h5f.FileID) -> None:
+    """Let HDF5 keep 4 MiB of headers; by itself it takes 25 kB of memory for every episode."""
+    settings = root.get_mdc_config()
+    settings.set_initial_size = True
+    settings.initial_size = settings.min_size = settings.max_size = 4 * 2**20
+    root.set_mdc_config(settings)
 
 
 @contextmanager
@@ -98,142 +168,104 @@ def _damage() -> Iterator[None]:
         raise Damaged(str(error) or type(error).__name__) from error
 
 
-def indices(shape: Sequence[int], block: Sequence[int]) -> Iterator[Index]:
-    """Yield where each block of an array lies; at the array's ends blocks are smaller."""
-    axes = (
-        [slice(start, min(start + step, length)) for start in range(0, length, step)]
-        for length, step in zip(shape, block, strict=True)
-    )
-    return product(*axes)
+def _joined(pieces: Iterator[npt.NDArray]) -> Iterator[bytes]:
+    """Yield pieces, small ones joined to blocks; none is empty."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if size and size + piece.nbytes > _BLOCK:
+            yield b"".join(held)
+            held, size = [], 0
+        held.append(piece.tobytes())
+        size += piece.nbytes
+    if size:
+        yield b"".join(held)
 
 
-def _described(root: h5py.File) -> Facts:
-    names, arrays = _members(root), {}
+def _columns(root: h5g.GroupID, names: list[str]) -> Iterator[_Column]:
+    """Return the arrays of either layout; a file that has episodes has Minari's."""
+    numbers = sorted(int(match[1]) for name in names if (match := EPISODE.fullmatch(name)))
+    if numbers:
+        yield from _episodes(root, numbers)
+        return
     for name in names:
         if name in KEYS:
-            arrays[name] = _array(name, root[name])
-        elif EPISODE.fullmatch(name):
-            arrays.update(_episode(name, root[name]))
-    ends = [
-        name
-        for name in names
-        if name not in KEYS and looks_like_ends(name) and isinstance(root[name], h5py.Dataset)
-    ]
-    return {"names": names[:8], "source": _source(root), "arrays": arrays, "ends": ends[:8]}
+            column = _Column(name, name)
+            column.add(name, _array(name, root, name))
+            yield column
 
 
-def _episode(name: str, group: object) -> Facts:
-    if not isinstance(group, h5py.Group):
-        raise Unusable(f"{quoted(name)} is an array; wanted is a group")
-    keys = [key for key in _members(group) if key in KEYS]
-    observations = group["observations"] if "observations" in keys else None
-    if isinstance(observations, h5py.Group):
-        parts = ", ".join(map(quoted, list(observations)[:4]))
+def _episodes(root: h5g.GroupID, numbers: list[int]) -> list[_Column]:
+    if numbers[-1] != len(numbers) - 1:
+        raise Unusable(f"misses episodes: it has {len(numbers)}, the last one is {numbers[-1]}")
+    columns = [_Column(key, f"episode_{{}}/{key}") for key in EPISODE_KEYS]
+    for number in numbers:
+        name = f"episode_{number}"
+        group = h5o.open(root, name.encode())
+        if not isinstance(group, h5g.GroupID):
+            raise Unusable(f"{quoted(name)} is an array; wanted is a group")
+        members = _members(group)
+        missing = [key for key in EPISODE_KEYS if key not in members]
+        if missing:
+            raise Unusable(f"misses {', '.join(missing)} in {name}")
+        for column in columns:
+            path = column.path.format(number)
+            column.add(path, _array(path, group, column.name))
+    return columns
+
+
+def _members(group: h5g.GroupID) -> list[str]:
+    """Return the names in a group, after a look at each: none may lead to somewhere else."""
+    count = group.get_num_objs()
+    if count > _MEMBERS:
+        raise Unusable(f"holds {count:,} entries in one group; at most {_MEMBERS:,} are read")
+    kinds: dict[str, int] = {}
+
+    def look(name: bytes, link: h5l.LinkInfo) -> None:
+        kinds[name.decode("utf-8", "surrogateescape")] = link.type
+
+    group.links.iterate(look, info=True)
+    for name, kind in kinds.items():
+        if kind != h5l.TYPE_HARD:
+            raise Unusable(f"{quoted(name)} is a link to somewhere else; links are not followed")
+    return list(kinds)
+
+
+def _array(path: str, place: h5g.GroupID, name: str) -> h5d.DatasetID:
+    array = h5o.open(place, name.encode())
+    if isinstance(array, h5d.DatasetID):
+        return array
+    if path != name and name == "observations" and isinstance(array, h5g.GroupID):
+        parts = ", ".join(map(quoted, _members(array)[:4]))
         raise Unusable(
             f"has observations in parts ({parts}); read are sets whose observations are one array"
         )
-    return {f"{name}/{key}": _array(f"{name}/{key}", group[key]) for key in keys}
+    kind = "group" if isinstance(array, h5g.GroupID) else "type"
+    raise Unusable(f"{path!r} is a {kind}; wanted is an array")
 
 
-def _members(group: h5py.Group) -> list[str]:
-    """Return the names in a group, after a look at each: none may lead to somewhere else."""
-    if len(group) > _MEMBERS:
-        raise Unusable(f"holds {len(group):,} entries in one group; at most {_MEMBERS:,} are read")
-    names = list(group)
-    for name in names:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise Unusable(f"{quoted(name)} is a link to somewhere else; links are not followed")
-    return names
-
-
-def _array(name: str, array: object) -> Facts:
-    """Return the facts of an array whose bytes all lie in this file."""
-    if isinstance(array, h5py.Group):
-        raise Unusable(f"{name!r} is a group; wanted is an array")
-    if not isinstance(array, h5py.Dataset):
-        raise Unusable(f"{name!r} is a type; wanted is an array")
-    if array.is_virtual or array.external:
-        raise Unusable(f"{name!r} takes its data from other files, which are not followed")
-    dtype = array.dtype
+def _dtype(path: str, array: h5d.DatasetID) -> np.dtype:
+    dtype, usual = _numbers(array.get_type().encode())
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
-        raise Unusable(f"{name!r} has type {str(dtype)[:40]}; wanted are numbers")
-    if not h5py.h5t.py_create(dtype).equal(array.id.get_type()):
-        raise Unusable(f"{name!r} has an unusual type of numbers, which is not read")
-    shape = (0,) if array.shape is None else array.shape
-    rows = max(1, _BLOCK // max(1, math.prod(shape[1:]) * dtype.itemsize))
-    block = array.chunks or (rows, *shape[1:])[: len(shape)]
-    _check_blocks(name, array, block)
-    stored = array.id.get_storage_size()
-    return {"dtype": dtype.str, "shape": shape, "block": block, "stored": stored}
+        raise Unusable(f"{path!r} has type {str(dtype)[:40]}; wanted are numbers")
+    if not usual:
+        raise Unusable(f"{path!r} has an unusual type of numbers, which is not read")
+    return dtype
 
 
-def _check_blocks(name: str, array: h5py.Dataset, block: Sequence[int]) -> None:
-    filters, size = _filters(array), math.prod(block) * array.dtype.itemsize
-    if len(set(filters)) != len(filters) or not set(filters) <= {_GZIP, _SHUFFLE}:
-        raise Unusable(
-            f"{name} are packed by HDF5's filters {filters}; read are gzip (1) and "
-            "shuffle (2), once each"
-        )
-    if size > LARGEST_BLOCK:
-        raise Unusable(
-            f"{name} declare rows or chunks of {size / 1e9:,.2f} GB of data; "
-            f"at most {LARGEST_BLOCK / 1e9:.2f} GB are read"
-        )
-    if not array.chunks:
-        if array.id.get_storage_size() != array.nbytes:
-            raise Unusable(f"{name} declares rows that were never written")
-        return
-    count = math.prod(-(-n // step) for n, step in zip(array.shape, block, strict=True))
-    if count > _CHUNKS:
-        raise Unusable(f"{name!r} declares {count:,} chunks; at most {_CHUNKS:,} are read")
-    sizes: list[int] = []
-    array.id.chunk_iter(lambda chunk: sizes.append(chunk.size))
-    if len(sizes) < count:
-        raise Unusable(
-            f"{name!r} declares rows that were never written: "
-            f"{len(sizes):,} of {count:,} chunks are there"
-        )
-    if max(sizes, default=0) > size + size // 100 + 1024:
-        raise Unusable(f"{name} have a chunk that is larger than its numbers")
-    if _GZIP not in filters and set(sizes) - {size}:
-        raise Damaged(f"a chunk of {name} does not hold {size:,} bytes")
+@cache
+def _numbers(written: bytes) -> tuple[np.dtype, bool]:
+    """Return the type that HDF5 writes so, and whether it is just numpy's of that name."""
+    kind = h5t.decode(written)
+    return kind.dtype, kind.dtype.kind in "fiub" and h5t.py_create(kind.dtype).equal(kind)
 
 
-def _filters(array: h5py.Dataset) -> list[int]:
-    settings = array.id.get_create_plist()
-    return [settings.get_filter(number)[0] for number in range(settings.get_nfilters())]
-
-
-def _unpacker(array: h5py.Dataset) -> Callable[[Index], bytes]:
-    """Return what reads one chunk of an array, unpacked to exactly its size.
-
-    HDF5's own gzip filter unpacks a chunk to whatever it holds, a thousand times what it may hold,
-    or less: then it hands out whatever lay in its memory.
-    """
-    shape, dtype, filters = array.chunks, array.dtype, list(enumerate(_filters(array)))[::-1]
-    size = math.prod(shape) * dtype.itemsize
-
-    def unpacked(index: Index) -> bytes:
-        skipped, data = array.id.read_direct_chunk([part.start for part in index])
-        for number, code in filters:
-            if skipped >> number & 1:
-                continue
-            if code == _GZIP:
-                stream = zlib.decompressobj()
-                data = stream.decompress(data, size + 1)
-                if not stream.eof:
-                    data = b""
-            else:
-                data = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1).T.tobytes()
-        if len(data) != size:
-            raise Damaged(f"a chunk of {array.name[1:]} does not hold {size:,} bytes")
-        lengths = tuple(part.stop - part.start for part in index)
-        if lengths != shape:  # at the array's end
-            chunk = np.frombuffer(data, dtype).reshape(shape)
-            data = chunk[tuple(map(slice, lengths))].tobytes()
-        return data
-
-    return unpacked
+def _unread_ends(root: h5py.File, names: list[str]) -> list[str]:
+    """Return the first names of arrays that look like ends of episodes and are not read."""
+    read = {*KEYS, *EPISODE_KEYS}
+    alike = (name for name in names if name not in read and looks_like_ends(name))
+    other = (name for name in alike if not EPISODE.fullmatch(name))
+    return [name for name in other if isinstance(root[name], h5py.Dataset)][:8]
 
 
 def _source(root: h5py.File) -> str | None:

@@ -1,4 +1,4 @@
-"""Read a file in D4RL's HDF5 layout; a file is not trusted before it was checked."""
+"""The rows of a file in D4RL's HDF5 layout; a file is not trusted before it was checked."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from qipo_ray.data.contents import Unusable, quoted
 from qipo_ray.data.ends import OTHER_NAMES
-from qipo_ray.data.hdf5 import DataFile, opened
+from qipo_ray.data.faults import Unusable, quoted
+from qipo_ray.data.hdf5 import DataFile
 from qipo_ray.data.stored_array import StoredArray
 from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset, Flags, Source
@@ -21,8 +21,8 @@ _FLAGS = ("terminals", "timeouts", *OTHER_NAMES)
 _TABLES = ("observations", "actions", "next_observations")
 
 
-def read(path: str | Path, task: Task, *, obtained: str = "other") -> Dataset:
-    """Return the rows of a D4RL-layout file.
+def rows(file: DataFile, path: Path, task: Task, obtained: str) -> Dataset:
+    """Return the rows of an open file in D4RL's layout; ``Unusable`` if it does not fit the task.
 
     Other members of the file (``infos``, a group or in kitchen a data set; ``metadata``) are never
     opened. Without ``timeouts``, ends under the names of other libraries (``ends``) are taken;
@@ -33,22 +33,11 @@ def read(path: str | Path, task: Task, *, obtained: str = "other") -> Dataset:
     ``"generated"`` if it came from where generated data lies; else ``"other"``.
 
     Args:
+        file: what ``opened`` yields.
         path: the file.
         task: the task that it must fit.
         obtained: how the file was found, the second part of ``find_dataset``'s answer.
-
-    Raises:
-        UserError: one line with the file, the task and the cause: not HDF5, cut short, damaged, a
-            key missing, wrong sizes or types, numbers not finite, links to other files, or
-            more data declared than the file can hold.
     """
-    path = Path(path)
-    with opened(path, task) as file:
-        return rows(file, path, task, obtained)
-
-
-def rows(file: DataFile, path: Path, task: Task, obtained: str) -> Dataset:
-    """Return the rows of an open file, see ``read``; ``Unusable`` if it does not fit."""
     columns = _checked_columns(file, task)
     arrays: dict[str, Any] = {key: _values(key, column) for key, column in columns.items()}
     source, notes = _source(file.source, obtained, file.sha256, task)
@@ -150,11 +139,8 @@ def _check_shapes(columns: dict[str, StoredArray], task: Task) -> None:
 def _values(key: str, column: StoredArray) -> npt.NDArray:
     """Return one column, float32 or for flags bool; tables (N, n), the others (N,)."""
     if key in _FLAGS:
-        marks = np.empty(column.shape, np.bool_)
-        column.flags(marks)
-        return marks.reshape(-1)
-    values = np.empty(column.shape, np.float32)
-    column.floats(values)
+        return column.flags()
+    values = column.floats()
     return values if key in _TABLES else values.reshape(-1)
 
 

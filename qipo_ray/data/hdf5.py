@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qipo_ray.data.contents import Damaged, Unusable, contents, quoted
+from qipo_ray.data.contents import contents
+from qipo_ray.data.faults import Damaged, Unusable, quoted
 from qipo_ray.data.inspector import inspected
 from qipo_ray.data.stored_array import StoredArray, check_amount
 from qipo_ray.data.tasks import Task
@@ -36,7 +37,7 @@ class DataFile:
     """An open file that was looked through.
 
     ``names`` are the first of its members, ``source`` its attribute of that name, ``arrays`` those
-    with a name of D4RL's or Minari's layout, by their path in the file, ``ends`` the names of
+    with a name of D4RL's layout, or of Minari's those of all episodes, ``ends`` the names of
     others that look like ends of episodes.
     """
 

@@ -19,11 +19,16 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from qipo_ray.data.contents import LARGEST_BLOCK, Blocks, Damaged, Facts, Unusable, contents
+from qipo_ray.data.contents import Blocks, Facts, contents
+from qipo_ray.data.faults import Damaged, TookTooLong, Unusable
+from qipo_ray.data.stored_chunks import LARGEST_BLOCK
 
-LIMIT_S = 30.0  # for the facts or a block; the largest file of the field takes less than 2 s
-CPU_S = 2 * LIMIT_S  # the same in the process itself, should nobody be left to end it
-MEMORY = 192 * 2**20  # bytes, of which Python, numpy and h5py take 60 MB
+# CPU time for the facts or a block, and for each megabyte of the file. The slowest sound files are
+# those of short episodes: 0.2 s a megabyte.
+LIMIT_S, PER_MB_S = 30.0, 1.0
+PATIENCE_S = 3600.0  # by the clock, where the process waits for a disc
+# Bytes: Python, numpy and h5py take 60 MB, a packed chunk of the largest size five times its size.
+MEMORY = 256 * 2**20
 IDLE_S = 10.0  # then a process without a file ends
 PAUSE_S = 600.0  # between two arrays of a file
 
@@ -47,11 +52,10 @@ def inspected(path: Path) -> Iterator[tuple[Facts, Blocks]]:
         inspector = Inspector()
     try:
         try:
-            inspector.say(os.fsencode(path.resolve()))
+            inspector.open(path)
         except _Died:  # perhaps it was idle, and left at this very moment
-            inspector.close()
             inspector = Inspector()
-            inspector.say(os.fsencode(path.resolve()))
+            inspector.open(path)
         yield inspector.facts or {}, lambda name: inspector.ask(name.encode())
     finally:
         if inspector.facts is not None:
@@ -63,6 +67,12 @@ def inspected(path: Path) -> Iterator[tuple[Facts, Blocks]]:
             inspector.close()
 
 
+def limit_s(path: Path) -> float:
+    """Return the CPU time that a file may take until its facts, or a block, are there."""
+    size = path.stat().st_size if path.exists() else 0
+    return LIMIT_S + PER_MB_S * size / 1e6
+
+
 class Inspector:
     """A process that reads files, and the connection to it.
 
@@ -71,6 +81,7 @@ class Inspector:
 
     def __init__(self) -> None:
         self.facts: Facts | None = {}
+        self._limit_s = LIMIT_S
         self._link, link = multiprocessing.Pipe()
         path = os.pathsep.join(filter(None, sys.path))
         with link:
@@ -83,8 +94,13 @@ class Inspector:
                 env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": path},
             )
 
+    def open(self, path: Path) -> None:
+        """Have a file looked through: ``facts`` are its own then."""
+        self._limit_s = limit_s(path)
+        self.say(json.dumps([str(path.resolve()), self._limit_s]).encode())
+
     def ask(self, question: bytes) -> Iterator[bytes]:
-        """Yield the blocks of an answer: to a path none, to the name of an array its own."""
+        """Yield the blocks of an answer: to the name of an array its own, to all else none."""
         self.facts = None
         try:
             self._link.send_bytes(question)
@@ -92,6 +108,11 @@ class Inspector:
                 yield block
             self.facts = facts = json.loads(self._receive())
         except (EOFError, OSError) as error:
+            self.close()
+            if self._process.returncode == -signal.SIGPROF:
+                raise TookTooLong(
+                    f"took too long: {self._limit_s:,.0f} s of CPU time were not enough to read it"
+                ) from error
             raise _Died("HDF5's library died on it") from error
         for kind in (Unusable, Damaged):
             if kind.__name__ in facts:
@@ -109,8 +130,8 @@ class Inspector:
         self._process.wait()
 
     def _receive(self) -> bytes:
-        if not self._link.poll(LIMIT_S):
-            raise Damaged(f"HDF5's library did not come to an end in {LIMIT_S:.0f} s")
+        if not self._link.poll(PATIENCE_S):
+            raise TookTooLong(f"took too long: nothing of it came in {PATIENCE_S:,.0f} s")
         return self._link.recv_bytes(LARGEST_BLOCK)
 
 
@@ -124,20 +145,20 @@ def serve(descriptor: int) -> None:
             question = link.recv_bytes()
             try:
                 if question != _LEAVE:
-                    _serve(link, Path(os.fsdecode(question)))
+                    _serve(link, *json.loads(question))
                 _answer(link, {})
             except Unusable as error:
                 _answer(link, {type(error).__name__: str(error)})
 
 
-def _serve(link: Connection, path: Path) -> None:
-    signal.setitimer(signal.ITIMER_PROF, CPU_S)
-    with contents(path) as (facts, blocks):
+def _serve(link: Connection, path: str, most_s: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, most_s)
+    with contents(Path(path)) as (facts, blocks):
         _answer(link, facts)
         while link.poll(PAUSE_S) and (question := link.recv_bytes()) != _LEAVE:
             for block in blocks(question.decode()):
                 link.send_bytes(block)
-                signal.setitimer(signal.ITIMER_PROF, CPU_S)
+                signal.setitimer(signal.ITIMER_PROF, most_s)
             _answer(link, {})
 
 

@@ -22,11 +22,22 @@ def load(task_id: str, path: str | Path | None = None) -> Dataset:
     """
     task = get_task(task_id)
     data_path, obtained = find_dataset(task, path)
-    with opened(data_path, task) as file:
+    return read(data_path, task, obtained=obtained)
+
+
+def read(path: Path, task: Task, *, obtained: str = "other") -> Dataset:
+    """Return the rows of a file; ``obtained`` says how it was found, see ``find_dataset``.
+
+    Raises:
+        UserError: one line with the file, the task and the cause: not HDF5, cut short, damaged, a
+            key missing, wrong sizes or types, numbers not finite, links to other files, or
+            more data declared than the file can hold.
+    """
+    with opened(path, task) as file:
         if minari_hdf5.is_minari(file):
-            dataset = minari_hdf5.rows(file, data_path, task)
+            dataset = minari_hdf5.rows(file, path, task)
         else:
-            dataset = d4rl_hdf5.rows(file, data_path, task, obtained)
+            dataset = d4rl_hdf5.rows(file, path, task, obtained)
     notes = filter(None, [overlong(dataset, task)])
     return replace(dataset, notes=(*dataset.notes, *notes))
 

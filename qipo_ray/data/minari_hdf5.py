@@ -6,71 +6,55 @@ read only where a path or ``minari:ID`` asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from qipo_ray.data.contents import EPISODE, Unusable
+from qipo_ray.data.contents import EPISODE_KEYS
+from qipo_ray.data.faults import Unusable
 from qipo_ray.data.hdf5 import DataFile
 from qipo_ray.data.minari_folder import name_of
 from qipo_ray.data.stored_array import StoredArray
 from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset
 
-_COLUMNS = ("observations", "actions", "rewards", "terminations", "truncations")
+Lengths = npt.NDArray[np.int64]
 
 
 def is_minari(file: DataFile) -> bool:
     """Say whether a file has Minari's layout."""
-    return any(EPISODE.fullmatch(name.partition("/")[0]) for name in file.arrays)
+    return any(array.lengths is not None for array in file.arrays.values())
 
 
 def rows(file: DataFile, path: Path, task: Task) -> Dataset:
     """Return the episodes one after the other, with the exact next observation of each row.
 
     An episode that ends by neither a termination nor a truncation gets a timeout there, one that
-    ends by both a terminal. The
-    source is ``"minari"`` in Minari's own folder, else ``"other"``.
+    ends by both a terminal. The source is ``"minari"`` in Minari's own folder, else ``"other"``.
     """
-    episodes = [(name, _columns(file.arrays, name, task)) for name in _names(file)]
-    lengths = [columns["rewards"].shape[0] for _, columns in episodes]
-    count, (state, action) = sum(lengths), _sizes(episodes[0][1])
-    if count < 2:
-        raise Unusable("holds fewer than two rows")
-    observations = np.empty((count, state), np.float32)
-    following = np.empty((count, state), np.float32)
-    actions = np.empty((count, action), np.float32)
-    rewards = np.empty(count, np.float32)
-    terminals, timeouts = np.empty(count, np.bool_), np.empty(count, np.bool_)
-    start = cut = 0
-    for (_, columns), length in zip(episodes, lengths, strict=True):
-        part = slice(start, start + length)
-        states = np.empty((length + 1, state), np.float32)
-        columns["observations"].floats(states)
-        observations[part], following[part] = states[:-1], states[1:]
-        columns["actions"].floats(actions[part])
-        columns["rewards"].floats(rewards[part])
-        columns["terminations"].flags(terminals[part])
-        columns["truncations"].flags(timeouts[part])
-        timeouts[part] &= ~terminals[part]  # at the last allowed step Gymnasium says both
-        start += length
-        cut += not (terminals[start - 1] or timeouts[start - 1])
-        timeouts[start - 1] |= not terminals[start - 1]
+    lengths = _lengths(file.arrays, task)
+    states, actions, rewards = (file.arrays[key].floats() for key in EPISODE_KEYS[:3])
+    terminals, timeouts = (file.arrays[key].flags() for key in EPISODE_KEYS[3:])
+    timeouts &= ~terminals  # at the last allowed step Gymnasium says both
+    last = np.cumsum(lengths) - 1
+    cut = last[~(terminals | timeouts)[last]]
+    timeouts[cut] = True
+    after = last + np.arange(1, len(lengths) + 1)  # the rows of the states that follow an episode
     name = name_of(path)
     return Dataset(
         task_id=task.id,
         path=path,
         source="minari" if name else "other",
         sha256=file.sha256,
-        rows=count,
-        observations=observations,
+        rows=len(rewards),
+        observations=np.delete(states, after, axis=0),
         actions=actions,
-        rewards=rewards,
+        rewards=rewards.reshape(-1),
         terminals=terminals,
         timeouts=timeouts,
-        next_observations=following,
-        notes=_notes(name, cut),
+        next_observations=np.delete(states, after - lengths, axis=0),
+        notes=_notes(name, len(cut)),
     )
 
 
@@ -83,36 +67,22 @@ def _notes(name: str | None, cut: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _names(file: DataFile) -> list[str]:
-    groups = {name.partition("/")[0] for name in file.arrays}
-    numbers = sorted(int(match[1]) for name in groups if (match := EPISODE.fullmatch(name)))
-    if numbers != list(range(len(numbers))):
-        raise Unusable(f"misses episodes: it has {len(numbers)}, the last one is {numbers[-1]}")
-    return [f"episode_{number}" for number in numbers]
-
-
-def _columns(arrays: Mapping[str, StoredArray], name: str, task: Task) -> dict[str, StoredArray]:
-    """Return the columns of one episode, checked by what they declare."""
-    missing = [key for key in _COLUMNS if f"{name}/{key}" not in arrays]
-    if missing:
-        raise Unusable(f"misses {', '.join(missing)} in {name}")
-    columns = {key: arrays[f"{name}/{key}"] for key in _COLUMNS}
-    steps = columns["rewards"].shape[0] if columns["rewards"].shape else 0
-    state, action = task.sizes or _sizes(columns)
-    shapes = {
-        "observations": (steps + 1, state),
-        "actions": (steps, action),
-        "rewards": (steps,),
-        "terminations": (steps,),
-        "truncations": (steps,),
-    }
-    for key, shape in shapes.items():
-        if columns[key].shape != shape or not steps:
-            raise Unusable(f"{name}/{key} have shape {columns[key].shape}; wanted is {shape}")
-    return columns
-
-
-def _sizes(columns: Mapping[str, StoredArray]) -> tuple[int, int]:
-    """Return the numbers of an observation and of an action of an episode, 0 where it has none."""
-    first, second = (columns[key].shape[1:] for key in ("observations", "actions"))
-    return (first[0] if first else 0), (second[0] if second else 0)
+def _lengths(arrays: dict[str, StoredArray], task: Task) -> Lengths:
+    """Return the steps of each episode, after a look at what the arrays declare."""
+    declared = {key: array.lengths for key, array in arrays.items() if array.lengths is not None}
+    lengths = declared["rewards"]
+    if lengths.sum() < 2:
+        raise Unusable("holds fewer than two rows")
+    widths = dict(zip(("observations", "actions"), task.sizes or (None, None), strict=True))
+    for key, steps in declared.items():
+        row, wanted = arrays[key].shape[1:], lengths + (key == "observations")
+        # (T, 1) for (T,), as in D4RL's layout; an id outside the table may have any width.
+        width = (widths[key] or (*row, 1)[0] or 1,) if key in widths else ()
+        fits = row == width or (key not in widths and row == (1,))
+        wrong = (steps != wanted) | (lengths < 1) | (not fits)
+        if wrong.any():
+            episode = int(np.argmax(wrong))
+            shape = (int(steps[episode]), *row)
+            expected = (int(wanted[episode]), *width)
+            raise Unusable(f"episode_{episode}/{key} have shape {shape}; wanted is {expected}")
+    return lengths

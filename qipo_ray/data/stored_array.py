@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qipo_ray.data.contents import Blocks, Damaged, Facts, Index, Unusable, indices
+from qipo_ray.data.contents import Blocks, Facts
+from qipo_ray.data.faults import Damaged, Unusable
 
 # Real data compress by less than 3, single columns of flags by 1,000. A small file, whose rows may
 # be all alike, is never refused for its ratio.
@@ -20,53 +21,75 @@ _LARGEST = 32 * 2**30  # bytes
 
 @dataclass(frozen=True)
 class StoredArray:
-    """Numbers of a type and shape in an open file, in blocks of shape ``block``."""
+    """Numbers of a type and shape in an open file.
+
+    ``lengths (E,)`` are the rows of each episode in Minari's layout, None in D4RL's.
+    """
 
     name: str
     dtype: np.dtype
     shape: tuple[int, ...]
-    block: tuple[int, ...]
+    lengths: npt.NDArray[np.int64] | None
     stored: int  # bytes
     read: Blocks
 
     @classmethod
     def from_facts(cls, name: str, facts: Facts, read: Blocks) -> StoredArray:
         """Return the array that ``contents`` described."""
-        dtype, shape, block = np.dtype(facts["dtype"]), tuple(facts["shape"]), facts["block"]
-        return cls(name, dtype, shape, tuple(block), facts["stored"], read)
+        lengths = None if facts["lengths"] is None else np.array(facts["lengths"], np.int64)
+        dtype, shape = np.dtype(facts["dtype"]), tuple(facts["shape"])
+        return cls(name, dtype, shape, lengths, facts["stored"], read)
 
     @property
     def bytes(self) -> int:
         """What the numbers take once unpacked."""
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def floats(self, out: npt.NDArray[np.float32]) -> None:
-        """Fill ``out`` of this shape; ``Unusable`` where a number is not finite."""
-        for index, values in self._blocks():
+    def floats(self) -> npt.NDArray[np.float32]:
+        """Return the numbers in their shape; ``Unusable`` where one is not finite."""
+        flat = np.empty(math.prod(self.shape), np.float32)
+        for part, values in self._blocks():
             with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf
-                out[index] = values
-            finite = np.isfinite(out[index])
+                flat[part] = values
+            finite = np.isfinite(flat[part])
             if not finite.all():
-                row = index[0].start + int(np.argwhere(~finite)[0, 0])
-                raise Unusable(f"{self.name} hold NaN or infinite numbers, as in row {row}")
+                name, row = self._place(part.start + int(np.argmin(finite)))
+                raise Unusable(f"{name} hold NaN or infinite numbers, as in row {row}")
+        return flat.reshape(self.shape)
 
-    def flags(self, out: npt.NDArray[np.bool_]) -> None:
-        """Fill ``out`` of this shape; ``Unusable`` for any value but 0 and 1."""
-        for index, block in self._blocks():
+    def flags(self) -> npt.NDArray[np.bool_]:
+        """Return the values, flat; ``Unusable`` for any but 0 and 1."""
+        flat = np.empty(math.prod(self.shape), np.bool_)
+        for part, block in self._blocks():
             values = block.view(np.uint8) if block.dtype.kind == "b" else block
             if not ((values == 0) | (values == 1)).all():
                 raise Unusable(f"{self.name} hold values other than 0 and 1")
-            out[index] = values
+            flat[part] = values
+        return flat
 
-    def _blocks(self) -> Iterator[tuple[Index, npt.NDArray]]:
-        """Yield every block and where it lies, in the file's own type."""
-        pairs = zip(indices(self.shape, self.block), self.read(self.name), strict=True)
+    def _place(self, number: int) -> tuple[str, int]:
+        """Return the name of the array in the file that a number lies in, and its row there."""
+        row = number // math.prod(self.shape[1:])
+        if self.lengths is None:
+            return self.name, row
+        stops = np.cumsum(self.lengths)
+        episode = int(np.searchsorted(stops, row, side="right"))
+        return f"episode_{episode}/{self.name}", row - int(stops[episode] - self.lengths[episode])
+
+    def _blocks(self) -> Iterator[tuple[slice, npt.NDArray]]:
+        """Yield every block and where it lies among all numbers, in the file's own type."""
+        stop, size = 0, math.prod(self.shape)
         try:
-            for index, data in pairs:
-                lengths = [part.stop - part.start for part in index]
-                yield index, np.frombuffer(data, self.dtype).reshape(lengths)
-        except ValueError as error:  # too few blocks, too many, or one of another size
+            for data in self.read(self.name):
+                values = np.frombuffer(data, self.dtype)
+                start, stop = stop, stop + len(values)
+                if stop > size:
+                    break
+                yield slice(start, stop), values
+        except ValueError as error:  # a block that ends within a number
             raise Damaged(str(error)) from error
+        if stop != size:
+            raise Damaged(f"{self.name} came with {stop:,} numbers, not {size:,}")
 
 
 def check_amount(arrays: Sequence[StoredArray], size: int) -> None:

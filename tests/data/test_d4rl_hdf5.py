@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from qipo_ray.data.d4rl_hdf5 import counted_timeouts, read
+from qipo_ray.data.d4rl_hdf5 import counted_timeouts
+from qipo_ray.data.load import read
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 

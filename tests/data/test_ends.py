@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qipo_ray.data.d4rl_hdf5 import read
 from qipo_ray.data.ends import LAST_ROWS, LIMITS, looks_like_ends
+from qipo_ray.data.load import read
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import transitions
 from qipo_ray.errors import UserError

@@ -35,6 +35,5 @@ def test_the_published_file_needs_no_process(columns, write, monkeypatch) -> Non
     task = replace(get_task("point"), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     monkeypatch.delattr(hdf5, "inspected")
     with opened(path, task) as file:
-        rewards = np.empty(40, np.float32)
-        file.arrays["rewards"].floats(rewards)
+        rewards = file.arrays["rewards"].floats()
     np.testing.assert_array_equal(rewards, content["rewards"])

@@ -267,12 +267,21 @@ hostile("does not hold", "chunk that unpacks to too little")(one_chunk(zlib.comp
 hostile("does not hold", "chunk cut short")(one_chunk(zlib.compress(bytes(8000))[:-3]))
 hostile("does not hold", "chunk of a byte")(one_chunk(b"1", compression=None))
 hostile("get it again", "chunk of noise")(one_chunk(bytes(range(256))))
-hostile("filters [2, 1, 3]", "checksum filter")(one_chunk(b"1", fletcher32=True, shuffle=True))
-hostile("filters [32000]", "lzf filter")(one_chunk(b"1", compression="lzf"))
-hostile("filters [6]", "scale-offset filter")(one_chunk(b"1", compression=None, scaleoffset=3))
+hostile("does not hold", "checksum of a byte")(one_chunk(b"1", compression=None, fletcher32=True))
+hostile("does not hold", "checksum of a byte, packed")(
+    one_chunk(b"1", fletcher32=True, shuffle=True)
+)
+hostile("does not hold", "lzf chunk of a byte")(one_chunk(b"1", compression="lzf"))
+hostile("does not hold", "lzf chunk that unpacks to too little")(
+    one_chunk(b"\x03abcd", compression="lzf")
+)
+hostile("get it again", "lzf chunk cut short")(one_chunk(b"\xff" * 99, compression="lzf"))
+hostile("filters 'scaleoffset'; read are gzip", "scale-offset filter")(
+    one_chunk(b"1", compression=None, scaleoffset=3)
+)
 
 
-@hostile("filters [1, 1, 1]")
+@hostile("filters 'deflate', 'deflate', 'deflate'")
 def gzip_in_gzip_in_gzip(path: Path) -> None:
     def change(file: h5py.File) -> None:
         settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -356,7 +365,8 @@ def test_it_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
 def test_the_sound_file_is_read(tmp_path: Path) -> None:
     """So that each refusal is for what was made wrong."""
     path = tmp_path / "data.hdf5"
-    for settings in ({}, {"compression": "gzip"}, {"compression": "gzip", "shuffle": True}):
+    gzip, lzf = {"compression": "gzip"}, {"compression": "lzf"}
+    for settings in ({}, gzip, gzip | {"shuffle": True}, lzf, lzf | {"fletcher32": True}):
         sound(path, **settings)
         data = load(TASK, path)
         with h5py.File(path) as file:

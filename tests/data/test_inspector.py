@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from qipo_ray.data import inspector
-from qipo_ray.data.contents import Damaged, Facts
-from qipo_ray.data.d4rl_hdf5 import read
+from qipo_ray.data.contents import Facts
+from qipo_ray.data.faults import Damaged, TookTooLong
 from qipo_ray.data.inspector import inspected
+from qipo_ray.data.load import read
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 
@@ -63,8 +64,8 @@ def test_a_file_that_kills_or_holds_the_process_is_damaged(path: Path, monkeypat
     with pytest.raises(Damaged, match="HDF5's library died on it"):
         facts(path)
     monkeypatch.setattr(inspector, "_START", "import signal; signal.pause()")
-    monkeypatch.setattr(inspector, "LIMIT_S", 0.2)
-    with pytest.raises(Damaged, match="did not come to an end"):
+    monkeypatch.setattr(inspector, "PATIENCE_S", 0.2)
+    with pytest.raises(TookTooLong, match="took too long"):
         facts(path)
     assert idle() == []
     monkeypatch.undo()
@@ -132,20 +133,52 @@ def test_nothing_is_left_of_a_killed_program(path: Path) -> None:
     assert set(path.parent.iterdir()) == before
 
 
-@pytest.mark.slow
-def test_the_time_of_a_process_is_limited_by_itself(path: Path, monkeypatch) -> None:
-    """As it must be where nobody waits for it any more."""
-    start = """
+ENDLESS = """
 import sys
 from qipo_ray.data import inspector
 def contents(path):
     while True: pass
-inspector.contents, inspector.CPU_S = contents, 0.05
+inspector.contents = contents
 inspector.serve(int(sys.argv[1]))
 """
-    monkeypatch.setattr(inspector, "_START", start)
-    with pytest.raises(Damaged, match="died"):
-        facts(path)
+
+
+@pytest.mark.slow
+def test_the_processor_time_of_a_process_is_limited(path: Path, monkeypatch) -> None:
+    """By itself, as it must be where nobody waits for it any more; it is no damage of the file."""
+    monkeypatch.setattr(inspector, "_START", ENDLESS)
+    monkeypatch.setattr(inspector, "LIMIT_S", 0.05)
+    with pytest.raises(UserError, match="point took too long: 0 s of CPU time were not enough"):
+        read(path, get_task("point"))
+    assert idle() == []
+
+
+BUSY = """
+import subprocess, sys
+from qipo_ray.data import inspector
+OTHER = "import time\\nwhile time.process_time() < 0.5: pass"
+sound = inspector.contents
+def contents(path):
+    subprocess.run([sys.executable, "-c", OTHER], check=True)
+    return sound(path)
+inspector.contents = contents
+inspector.serve(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_time_that_others_take_does_not_count(path: Path, monkeypatch) -> None:
+    """On a busy machine the process waits for the processor longer than it may use it."""
+    monkeypatch.setattr(inspector, "_START", BUSY)
+    monkeypatch.setattr(inspector, "LIMIT_S", 0.4)
+    assert "arrays" in facts(path)
+
+
+def test_a_larger_file_may_take_longer(path: Path) -> None:
+    few = inspector.limit_s(path)
+    with path.open("ab") as file:
+        file.truncate(200_000_000)
+    assert few < 31 and inspector.limit_s(path) == pytest.approx(inspector.LIMIT_S + 200)
 
 
 @pytest.mark.slow

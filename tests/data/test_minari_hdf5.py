@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from qipo_ray.data import inspector
 from qipo_ray.data.load import load
 from qipo_ray.data.minari_folder import sets
 from qipo_ray.data.tasks import get_task
@@ -167,6 +169,47 @@ def test_faults_are_named(name: str, write) -> None:
         load(TASK, path)
     line = str(caught.value)
     assert message in line and str(path) in line and TASK in line and "\n" not in line
+
+
+def as_columns(file: h5py.File) -> None:
+    for group in file.values():
+        for key in ("rewards", "terminations", "truncations"):
+            values = group[key][...].reshape(-1, 1)
+            del group[key]
+            group[key] = values
+
+
+def test_columns_of_one_number_are_taken(write) -> None:
+    """As in D4RL's layout."""
+    plain, columns = load(TASK, write()), load(TASK, write(as_columns, name="own/columns-v0"))
+    for key in ("rewards", "terminals", "timeouts"):
+        np.testing.assert_array_equal(getattr(columns, key), getattr(plain, key))
+
+
+def test_episodes_may_differ_in_type(write) -> None:
+    rewards = np.array([1, 2, 3], np.int64)
+    data = load(TASK, write(replaced("episode_0/rewards", rewards)))
+    np.testing.assert_array_equal(data.rewards[:3], rewards)
+    np.testing.assert_array_equal(data.rewards[3:8], episodes()[1]["rewards"].astype("f4"))
+
+
+@pytest.mark.slow
+def test_many_short_episodes_take_little_time_and_memory(folder: Path) -> None:
+    """The process that reads them gets along with its memory, and with half its time."""
+    path, count = folder / "many.hdf5", 8000
+    folder.mkdir()
+    with h5py.File(path, "w") as file:
+        for i, columns in enumerate(episodes((2,) * count)):
+            for key, values in columns.items():
+                file[f"episode_{i}/{key}"] = values
+    inspector.close_idle()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    data = load(TASK, path)
+    inspector.close_idle()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (data.rows, len(data.episodes)) == (2 * count, count)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used < inspector.LIMIT_S / 2
 
 
 def test_a_single_row_is_not_enough(write) -> None:

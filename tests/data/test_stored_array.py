@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from qipo_ray.data.contents import Damaged
+from qipo_ray.data.faults import Damaged
 from qipo_ray.data.stored_array import StoredArray
 
 
-@pytest.mark.parametrize("blocks", [[40] * 9, [40] * 11, [40] * 9 + [36], []])
+@pytest.mark.parametrize("blocks", [[40] * 9, [40] * 11, [40] * 9 + [36], [399], []])
 def test_an_array_comes_whole_or_not_at_all(blocks: list[int]) -> None:
     """Rows that no block fills would be whatever lay in memory."""
-    facts = {"dtype": "<f4", "shape": [100], "block": [10], "stored": 400}
+    facts = {"dtype": "<f4", "shape": [100], "lengths": None, "stored": 400}
     array = StoredArray.from_facts("rewards", facts, lambda name: map(bytes, blocks))
     with pytest.raises(Damaged):
-        array.floats(np.empty(100, np.float32))
+        array.floats()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qipo_ray.data.d4rl_hdf5 import read
+from qipo_ray.data.load import read
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import (
     Dataset,
