@@ -48,7 +48,7 @@ HOUSE: dict[str, set[str]] = {
     "deploy": {"config", "study", "store", "agent", "train"},
     "distributed": {"study", "data", "train"},
     "leaderboard": {"config", "study", "store", "data.tasks"},
-    "verify": {"config", "study", "store", "leaderboard"},
+    "verify": {"config", "study", "store", "leaderboard", "data.tasks"},
     "sweep": {
         "config", "study", "store", "data", "train", "tracking", "distributed", "leaderboard",
     },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,10 @@ def rows(file: DataFile, path: Path, task: Task, obtained: str) -> Dataset:
     opened. Without ``timeouts``, ends under the names of other libraries (``ends``) are taken;
     without any they are counted as D4RL counts them, see ``counted_timeouts``.
 
-    ``source`` is the file's attribute ``source``; else ``"d4rl"`` if the SHA-256 is the
-    catalogue's, or if it came from D4RL's cache and the catalogue has no SHA-256; else
-    ``"generated"`` if it came from where generated data lies; else ``"other"``.
+    ``source`` is ``"d4rl"`` only where the SHA-256 is the catalogue's. A file's own attribute
+    ``source`` is a claim: ``generated`` is believed, since it takes away; any other is a note, and
+    the source is ``"other"``. ``"d4rl, unverified"`` came from D4RL's cache where no SHA-256 was
+    published, ``"generated"`` from where generated data lies.
 
     Args:
         file: what ``opened`` yields.
@@ -52,6 +53,7 @@ def rows(file: DataFile, path: Path, task: Task, obtained: str) -> Dataset:
         path=path,
         source=source,
         sha256=file.sha256,
+        claim=file.source,
         rows=len(arrays["rewards"]),
         notes=tuple(notes),
         **{"next_observations": None, **arrays},
@@ -144,13 +146,17 @@ def _values(key: str, column: StoredArray) -> npt.NDArray:
     return values if key in _TABLES else values.reshape(-1)
 
 
-def _source(
-    marked: str | None, obtained: str, digest: str, task: Task
-) -> tuple[Source, list[str]]:
-    if marked is not None:
-        return (cast(Source, marked) if marked in get_args(Source) else "other"), []
-    if task.sha256 is not None and digest == task.sha256:
+def _source(claim: str | None, obtained: str, digest: str, task: Task) -> tuple[Source, list[str]]:
+    """Return the source of a file and notes; that a file is D4RL's it cannot say itself."""
+    if digest == task.sha256:
         return "d4rl", []
+    notes = []
     if obtained == "d4rl" and task.sha256 is not None:
-        return "other", [f"SHA-256 differs from the published file's ({task.sha256[:12]}...)"]
-    return (cast(Source, obtained) if obtained in get_args(Source) else "other"), []
+        notes = [f"SHA-256 differs from the published file's ({task.sha256[:12]}...)"]
+    if claim in ("generated", "other"):
+        return cast(Source, claim), notes
+    if claim is not None and (claim, obtained) != ("d4rl", "d4rl"):
+        return "other", [*notes, f"the file says source = {quoted(claim)}; nothing vouches for it"]
+    if obtained == "d4rl":
+        return ("other" if notes else "d4rl, unverified"), notes
+    return cast(Source, obtained), notes

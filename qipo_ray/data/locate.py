@@ -11,7 +11,9 @@ from qipo_ray.errors import UserError
 
 
 def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]:
-    """Return the file of a task and how it was obtained, a source or ``"other"``.
+    """Return the file of a task and how it was obtained.
+
+    That is ``"d4rl"`` (lies in its cache), ``"minari"``, ``"generated"`` or ``"other"``.
 
     An explicit path wins; it may be the folder of a Minari data set, or ``minari:ID`` for one in
     Minari's own folder. A D4RL id is looked up in D4RL's own cache, a generated task at

@@ -15,7 +15,7 @@ from qipo_ray.errors import UserError
 
 Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
-Source = Literal["d4rl", "minari", "generated", "other"]
+Source = Literal["d4rl", "d4rl, unverified", "minari", "generated", "other"]
 
 _TAIL_SHARE = 0.05  # a return-to-go is valid if at most this share of its weight is cut off
 
@@ -26,7 +26,8 @@ class Dataset:
 
     ``observations (N, S)``, ``actions (N, A)``, ``rewards (N,)`` and ``next_observations (N, S)``
     (None if the file has none) are float32, ``terminals (N,)`` and ``timeouts (N,)`` bool.
-    ``notes`` say what a reader of a result must know about this very file.
+    ``notes`` say what a reader of a result must know about this very file; ``claim`` is the
+    source that the file gives itself.
     """
 
     task_id: str
@@ -41,6 +42,7 @@ class Dataset:
     timeouts: Flags
     next_observations: Floats | None
     notes: tuple[str, ...] = ()
+    claim: str | None = None
 
     @property
     def episodes(self) -> npt.NDArray[np.int64]:

@@ -55,7 +55,7 @@ def _hash(dataset: Dataset, task: Task) -> DataCheck:
         )
     if dataset.sha256 == task.sha256:
         return DataCheck("hash", "ok", "the published file, by its SHA-256")
-    claims = dataset.source == "d4rl" or dataset.path.name == task.filename
+    claims = dataset.claim == "d4rl" or dataset.path.name == task.filename
     message = f"not the published file: its SHA-256 is {dataset.sha256}"
     return DataCheck("hash", "WRONG" if claims else "note", message)
 

@@ -30,7 +30,7 @@ KINDS: tuple[Kind, ...] = ("data", "cloning", "run")  # in the order of a table
 class EvalSetting:
     """What all numbers of one table share: the source of the data, and how was measured."""
 
-    source: str  # d4rl, minari, generated, other
+    source: str  # of `data.transitions.Source`
     episodes: int  # per final evaluation
     env_seeds: str  # such as "1001..1100"
     best_of: int  # actions drawn per state

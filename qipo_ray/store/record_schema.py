@@ -145,7 +145,7 @@ class DataFields(TypedDict):
     """The data that the run trained on."""
 
     task: Name
-    source: Literal["d4rl", "minari", "generated", "other"]
+    source: Literal["d4rl", "d4rl, unverified", "minari", "generated", "other"]
     sha256: Sha256
     rows: Positive
     notes: list[Text]

@@ -11,6 +11,7 @@ from typing import Any
 
 from qipo_ray.config import STAGES, Config, method_title, stage_keys, stage_updates
 from qipo_ray.config.evaluations import protocol_settings, scored_at
+from qipo_ray.data.tasks import get_task, task_ids
 from qipo_ray.errors import UserError
 from qipo_ray.verify.audit import Audit
 from qipo_ray.verify.config_cache import CachedConfig, read_config
@@ -31,6 +32,7 @@ def check_records(audit: Audit, *, current: bool) -> dict[str, Config]:
     unreadable: defaultdict[str, list[str]] = defaultdict(list)
     for record in audit.records:
         path = audit.record_path(record["id"])
+        _check_source(audit, record)
         for message in _differences(_repeated(record)):
             audit.fault(path, message)
         cached = read_config(record["config"])
@@ -125,6 +127,19 @@ def _short(value: Any) -> str:
     return f"{value!r:.80}"
 
 
+def _check_source(audit: Audit, record: Record) -> None:
+    """Note data that are said to be D4RL's and are not, by the published SHA-256."""
+    source, sha256, task = record["data"]["source"], record["data"]["sha256"], record["task"]
+    published = get_task(task).sha256 if task in task_ids() else None
+    path = audit.record_path(record["id"])
+    if published is None and source == "d4rl":
+        audit.remark(path, f"data.source: 'd4rl', but no SHA-256 was published for {task}")
+    elif published is not None and source.startswith("d4rl") and sha256 != published:
+        audit.fault(
+            path, f"data.source: {source!r}, but D4RL's file of {task} has another SHA-256"
+        )
+
+
 def _check_data(audit: Audit) -> None:
     """Note what a record says of its data set unlike most records of the same SHA-256."""
     values: defaultdict[tuple[str, str, str], defaultdict[str, list[str]]]
@@ -132,7 +147,7 @@ def _check_data(audit: Audit) -> None:
     for record in audit.records:
         data = record["data"]
         for key in ("source", "rows", "score"):
-            text = json.dumps(data[key], sort_keys=True)
+            text = json.dumps(data[key], sort_keys=True).replace("d4rl, unverified", "d4rl")
             values[record["task"], data["sha256"], key][text].append(record["id"])
     for (_, _, key), versions in values.items():
         usual = max(versions, key=lambda text: len(versions[text]))

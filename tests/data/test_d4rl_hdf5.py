@@ -122,28 +122,37 @@ def test_big_endian_numbers(columns, write) -> None:
 # Where the data came from.
 
 
-@pytest.mark.parametrize("mark", ["d4rl", "minari", "generated", "other"])
-def test_source_is_the_files_own_word(mark: str, columns, write) -> None:
-    path = write(columns(TASK), source=mark)
-    assert read(path, get_task(TASK), obtained="d4rl").source == mark
+@pytest.mark.parametrize("claim", ["d4rl", "d4rl, unverified", "minari", "published", "D4RL"])
+def test_what_a_file_says_of_itself_is_a_claim(claim: str, columns, write) -> None:
+    data = read(write(columns(TASK), source=claim), get_task(TASK))
+    assert (data.source, data.claim) == ("other", claim)
+    assert data.notes == (f"the file says source = {claim!r}; nothing vouches for it",)
 
 
-@pytest.mark.parametrize("mark", ["published", 3, [1, 2], np.bytes_("D4RL")])
-def test_a_foreign_word_is_other(mark, columns, write) -> None:
+@pytest.mark.parametrize("claim", ["generated", "other"])
+def test_a_claim_that_takes_away_is_believed(claim: str, columns, write) -> None:
+    data = read(write(columns(TASK), source=claim), get_task(TASK))
+    assert (data.source, data.notes) == (claim, ())
+
+
+@pytest.mark.parametrize("mark", [3, [1, 2]])
+def test_a_mark_that_is_no_word_is_other(mark, columns, write) -> None:
     assert read(write(columns(TASK), source=mark), get_task(TASK)).source == "other"
 
 
-def test_source_without_a_word(columns, write) -> None:
-    path = write(columns(TASK))
+def test_only_the_published_hash_makes_it_d4rls(columns, write) -> None:
     pinned = get_task(TASK)
     unpinned = replace(pinned, sha256=None)
-    published = replace(pinned, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-    assert read(path, pinned).source == "other"
-    assert read(path, published).source == "d4rl"
-    assert read(path, unpinned, obtained="d4rl").source == "d4rl"
-    assert read(path, unpinned, obtained="generated").source == "generated"
-    suspect = read(path, pinned, obtained="d4rl")
-    assert suspect.source == "other" and "SHA-256" in suspect.notes[0]
+    for claim in ({}, {"source": "d4rl"}):
+        path = write(columns(TASK), **claim)
+        published = replace(pinned, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+        assert read(path, published).source == "d4rl"
+        assert read(path, pinned).source == read(path, unpinned).source == "other"
+        assert read(path, unpinned, obtained="d4rl").source == "d4rl, unverified"
+        suspect = read(path, pinned, obtained="d4rl")
+        assert suspect.source == "other" and "SHA-256 differs" in suspect.notes[0]
+    for obtained in ("generated", "other"):
+        assert read(write(columns(TASK)), unpinned, obtained=obtained).source == obtained
 
 
 # Files that are something else, or broken.

@@ -260,25 +260,20 @@ hostile("does not hold 4,000,000 bytes", "chunk that unpacks to 400 megabytes")(
 hostile("larger than its numbers", "chunk that holds more than it may")(
     lambda path: one_chunk(bomb())(path)
 )
-hostile("does not hold 8,000 bytes", "chunk that unpacks to 8 MB")(
-    one_chunk(zlib.compress(bytes(8 * 10**6), 9))
-)
-hostile("does not hold", "chunk that unpacks to too little")(one_chunk(zlib.compress(b"00")))
-hostile("does not hold", "chunk cut short")(one_chunk(zlib.compress(bytes(8000))[:-3]))
-hostile("does not hold", "chunk of a byte")(one_chunk(b"1", compression=None))
-hostile("get it again", "chunk of noise")(one_chunk(bytes(range(256))))
-hostile("does not hold", "checksum of a byte")(one_chunk(b"1", compression=None, fletcher32=True))
-hostile("does not hold", "checksum of a byte, packed")(
-    one_chunk(b"1", fletcher32=True, shuffle=True)
-)
-hostile("does not hold", "lzf chunk of a byte")(one_chunk(b"1", compression="lzf"))
-hostile("does not hold", "lzf chunk that unpacks to too little")(
-    one_chunk(b"\x03abcd", compression="lzf")
-)
-hostile("get it again", "lzf chunk cut short")(one_chunk(b"\xff" * 99, compression="lzf"))
-hostile("filters 'scaleoffset'; read are gzip", "scale-offset filter")(
-    one_chunk(b"1", compression=None, scaleoffset=3)
-)
+_LZF = {"compression": "lzf"}
+for _words, _name, _data, _settings in (
+    ("does not hold 8,000", "chunk that unpacks to 8 MB", zlib.compress(bytes(8 * 10**6), 9), {}),
+    ("does not hold", "chunk that unpacks to too little", zlib.compress(b"00"), {}),
+    ("does not hold", "chunk cut short", zlib.compress(bytes(8000))[:-3], {}),
+    ("does not hold", "chunk of a byte", b"1", {"compression": None}),
+    ("get it again", "chunk of noise", bytes(range(256)), {}),
+    ("does not hold", "checksum of a byte", b"1", {"fletcher32": True, "shuffle": True}),
+    ("does not hold", "lzf chunk of a byte", b"1", _LZF),
+    ("does not hold", "lzf chunk that unpacks to too little", b"\x03abcd", _LZF),
+    ("get it again", "lzf chunk cut short", b"\xff" * 99, _LZF),
+    ("'scaleoffset'; read are", "other filter", b"1", {"compression": None, "scaleoffset": 3}),
+):
+    hostile(_words, _name)(one_chunk(_data, **_settings))
 
 
 @hostile("filters 'deflate', 'deflate', 'deflate'")
@@ -345,10 +340,6 @@ def members_without_number(path: Path) -> None:
             file.create_group(f"{i}" + "x" * 20)
 
 
-def test_there_are_at_least_forty() -> None:
-    assert len(MAKERS) >= 40
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_it_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
@@ -397,6 +388,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 @pytest.mark.slow
 def test_all_together_take_less_than_200_mb(tmp_path: Path) -> None:
     paths = []
+    assert len(MAKERS) >= 40
     for i, (make, _) in enumerate(MAKERS.values()):
         (tmp_path / str(i)).mkdir()
         paths.append(tmp_path / str(i) / "data.hdf5")

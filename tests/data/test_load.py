@@ -24,7 +24,7 @@ def test_from_the_d4rl_cache(columns, write, tmp_path: Path, monkeypatch) -> Non
     monkeypatch.setenv("D4RL_DATASET_DIR", str(tmp_path))
     write(columns("maze2d-umaze-v1"), name="maze2d-umaze-sparse-v1.hdf5")
     data = load("maze2d-umaze-v1")
-    assert (data.task_id, data.source, data.rows) == ("maze2d-umaze-v1", "d4rl", 40)
+    assert (data.task_id, data.source, data.rows) == ("maze2d-umaze-v1", "d4rl, unverified", 40)
 
 
 def test_generated_data_without_a_mark(columns, write, tmp_path: Path, monkeypatch) -> None:

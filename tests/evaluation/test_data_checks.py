@@ -37,7 +37,7 @@ def test_a_sound_file(data) -> None:
 def test_the_published_hash(data) -> None:
     assert verdicts(replace(data, sha256=TASK.sha256))["hash"] == "ok"
     assert verdicts(replace(data, path=Path(TASK.filename)))["hash"] == "WRONG"
-    assert verdicts(replace(data, source="d4rl"))["hash"] == "WRONG"
+    assert verdicts(replace(data, claim="d4rl"))["hash"] == "WRONG"
     unknown = get_task("hopper-medium")
     (first, *_) = check(data, unknown)
     assert first.verdict == "note" and data.sha256 in first.words

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from qipo_ray.config import config_hash, from_dict, stage_keys
+from qipo_ray.data.tasks import get_task
 from qipo_ray.store.files import sealed, unsealed
 from qipo_ray.store.records import read_records, write_record
 from qipo_ray.verify import verify
@@ -70,6 +71,38 @@ def test_a_record_that_does_not_agree_with_itself(
     assert any(what in words for place, words in faults(root) if place.endswith(path.name)), (
         faults(root)
     )
+
+
+def on_d4rl(source: str, sha256: str, task: str) -> Callable[[Record], None]:
+    def edit(record: Record) -> None:
+        record["task"] = record["data"]["task"] = task
+        record["data"] |= {"source": source, "sha256": sha256}
+
+    return edit
+
+
+HOPPER = get_task("hopper-medium-v2")
+
+
+@pytest.mark.parametrize(
+    ("source", "sha256", "task", "kind"),
+    [
+        ("d4rl", str(HOPPER.sha256), HOPPER.id, None),
+        ("d4rl", "a" * 64, HOPPER.id, "faults"),
+        ("d4rl, unverified", "a" * 64, HOPPER.id, "faults"),
+        ("d4rl", "a" * 64, "maze2d-umaze-v1", "remarks"),  # of earlier versions
+        ("d4rl, unverified", "a" * 64, "maze2d-umaze-v1", None),
+        ("other", "a" * 64, HOPPER.id, None),
+    ],
+)
+def test_d4rls_name_needs_d4rls_hash(
+    root: Path, forge: Forge, source: str, sha256: str, task: str, kind: str | None
+) -> None:
+    path = forge(on_d4rl(source, sha256, task), "confirm", 20.0)
+    report = verify(root)
+    for name, findings in (("faults", report.faults), ("remarks", report.remarks)):
+        told = [one.what for one in findings if one.place.endswith(path.name)]
+        assert any("data.source" in what for what in told) == (name == kind), told
 
 
 def test_a_last_score_that_is_changed_everywhere_is_not_the_note(

@@ -8,7 +8,8 @@ from qipo_ray.leaderboard.literature import PublishedScore, literature_for
 from qipo_ray.leaderboard.rows import Row
 from qipo_ray.leaderboard.tables import PRINTED, Cell, Column, Score, Table
 
-COMPARABLE = "d4rl"  # the only source of data whose scores published ones may stand beside
+# The sources of data whose scores published ones may stand beside.
+COMPARABLE = ("d4rl", "d4rl, unverified")
 COLUMNS = (
     Column("task", "task"),
     Column("method", "method"),
@@ -22,7 +23,7 @@ COLUMNS = (
 
 def published_table(rows: Sequence[Row]) -> Table | None:
     """Return what was published on the tasks that stand here on D4RL's own files, if anything."""
-    tasks = [row.method.task for row in rows if row.method.setting.source == COMPARABLE]
+    tasks = [row.method.task for row in rows if row.method.setting.source in COMPARABLE]
     scores = literature_for(tasks)
     if not scores:
         return None

@@ -11,8 +11,9 @@ from qipo_ray.leaderboard.views.published import published_table
 Build = Callable[..., dict[str, Any]]
 
 
-def test_published_scores_stand_in_a_table_of_their_own(make_record: Build) -> None:
-    rows, _ = collect([make_record(10.0, task="hopper-medium-v2", source="d4rl")])
+@pytest.mark.parametrize("source", ["d4rl", "d4rl, unverified"])
+def test_published_scores_stand_in_a_table_of_their_own(make_record: Build, source: str) -> None:
+    rows, _ = collect([make_record(10.0, task="hopper-medium-v2", source=source)])
     table = published_table(rows)
     assert table is not None and (table.kind, table.source) == ("literature", "literature")
     assert {row[0] for row in table.rows} == {"hopper-medium-v2"}
