@@ -123,6 +123,11 @@ def _check_shapes(columns: dict[str, StoredArray], task: Task) -> None:
     if rows < 2:
         raise Unusable(f"observations have shape {table}; wanted are at least two rows")
     state, action = task.sizes or (None, None)
+    if table == (state, *columns["actions"].shape[1:]):
+        raise Unusable(
+            f"observations have shape {table}, rows and columns exchanged, as MATLAB writes them; "
+            f"wanted is {table[::-1]}: transpose its arrays"
+        )
     for key, column in columns.items():
         shape = column.shape
         if key not in _TABLES:

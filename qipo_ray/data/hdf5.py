@@ -16,20 +16,13 @@ from pathlib import Path
 
 from qipo_ray.data.contents import contents
 from qipo_ray.data.faults import Damaged, Unusable, quoted
+from qipo_ray.data.foreign import described
 from qipo_ray.data.inspector import inspected
 from qipo_ray.data.stored_array import StoredArray, check_amount
 from qipo_ray.data.tasks import Task
 from qipo_ray.errors import UserError
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-_FOREIGN = (
-    (b"version https://git-lfs", "is a git-lfs pointer, not the data; run `git lfs pull`"),
-    (b"<", "is a web page (an error page that was downloaded?), not an HDF5 file"),
-    (b"\x80", "is a Python pickle, which is never opened; wanted is an HDF5 file"),
-    (b"\x1f\x8b", "is gzip-compressed; unpack it first"),
-    (b"pk\x03\x04", "is a zip archive; unpack it first"),
-)
 
 
 @dataclass(frozen=True)
@@ -88,17 +81,12 @@ def _open(path: Path) -> int:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror}") from error
-    head, size = os.pread(descriptor, 64, 0), os.fstat(descriptor).st_size
+    head, size = os.pread(descriptor, 512, 0), os.fstat(descriptor).st_size
     starts = [0, *(512 << n for n in range(size.bit_length()))]  # a user block may come first
     if any(os.pread(descriptor, len(_SIGNATURE), start) == _SIGNATURE for start in starts):
         return descriptor
     os.close(descriptor)
-    if not head:
-        raise Unusable("is empty (0 bytes)")
-    for start, reason in _FOREIGN:
-        if head.lstrip().lower().startswith(start):
-            raise Unusable(reason)
-    raise Unusable("is not an HDF5 file")
+    raise Unusable(described(head, path))
 
 
 def _identity(facts: os.stat_result) -> tuple[int, ...]:

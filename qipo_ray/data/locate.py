@@ -26,6 +26,11 @@ def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]
         if str(path).startswith(minari_folder.PREFIX):
             return minari_folder.file_of(str(path).removeprefix(minari_folder.PREFIX)), "minari"
         file = minari_folder.in_folder(Path(path).expanduser())
+        if file.is_dir():
+            raise UserError(
+                f"{file} is a folder; wanted for task {task.id} is an HDF5 file, or the folder of "
+                "a Minari data set"
+            )
         if not file.is_file():
             reason = "is not a plain file" if file.exists() else "does not exist"
             raise UserError(f"data file {file} for task {task.id} {reason}; {_origin(task)}")

@@ -29,16 +29,27 @@ def file_of(name: str) -> Path:
     """Return the file of a data set's id in Minari's folder; ``UserError`` if there is none."""
     if not all(_PART.fullmatch(part) for part in name.split("/")):
         raise UserError(f"{name!r} is no id of a Minari data set, such as mujoco/hopper/medium-v0")
-    path = folder() / name / _FILE
+    path = in_folder(folder() / name)
     if not path.is_file():
         hint = nearest(name, sets())
-        raise UserError(f"no Minari data set {name!r}{hint}: {path} does not exist")
+        raise UserError(f"no Minari data set {name!r}{hint}: {path / _FILE} does not exist")
     return path
 
 
 def in_folder(path: Path) -> Path:
-    """Return the data file where ``path`` is the folder of a Minari data set; else ``path``."""
-    return path / _FILE if (path / _FILE).is_file() else path
+    """Return the data file where ``path`` is the folder of a Minari data set; else ``path``.
+
+    Raises:
+        UserError: a set that Minari keeps in Arrow.
+    """
+    if (path / _FILE).is_file():
+        return path / _FILE
+    if any((path / "data").glob("*/*.arrow")):
+        raise UserError(
+            f"Minari data set {path} is there, in Arrow; read is HDF5: write its episodes again "
+            "with minari.create_dataset_from_buffers(..., data_format='hdf5')"
+        )
+    return path
 
 
 def name_of(path: Path) -> str | None:

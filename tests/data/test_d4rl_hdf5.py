@@ -158,26 +158,6 @@ def test_only_the_published_hash_makes_it_d4rls(columns, write) -> None:
 # Files that are something else, or broken.
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", "is empty"),
-        (b"<!DOCTYPE html><html>404", "web page"),
-        (b"\n  <HTML>", "web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git-lfs pointer"),
-        (b"\x80\x04\x95 pickle", "pickle"),
-        (b"\x1f\x8b\x08", "gzip"),
-        (b"PK\x03\x04", "zip"),
-        (b"\x00" * 4096, "not an HDF5 file"),
-        (b"observations,actions\n", "not an HDF5 file"),
-    ],
-)
-def test_foreign_files_are_named(content: bytes, expected: str, tmp_path: Path) -> None:
-    path = tmp_path / "data.hdf5"
-    path.write_bytes(content)
-    refused(path, expected)
-
-
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     refused(tmp_path / "nothing", "does not exist")
     refused(tmp_path, "not a plain file")
@@ -252,6 +232,13 @@ def test_missing_key(key: str, columns, write) -> None:
 )
 def test_wrong_contents(key: str, values, expected: str, columns, write) -> None:
     assert key in refused(write({**columns(TASK), key: values}), expected)
+
+
+def test_transposed_arrays_are_named(columns, write) -> None:
+    """As MATLAB 7.3 writes them: HDF5, but columns first."""
+    content = columns(TASK)
+    tables = {key: content[key].T for key in ("observations", "actions")}
+    refused(write(content | tables), "(11, 40), rows and columns exchanged, as MATLAB writes")
 
 
 def test_not_finite_names_the_row(columns, write) -> None:

@@ -90,5 +90,5 @@ def test_missing_and_odd_explicit_paths(tmp_path: Path) -> None:
     task = get_task("point")
     with pytest.raises(UserError, match="does not exist"):
         find_dataset(task, tmp_path / "nothing.hdf5")
-    with pytest.raises(UserError, match="not a plain file"):
+    with pytest.raises(UserError, match="is a folder; wanted for task point"):
         find_dataset(task, tmp_path)

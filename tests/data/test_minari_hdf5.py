@@ -107,6 +107,17 @@ def test_sets_and_the_nearest_one(write) -> None:
         load(TASK, "minari:mujoco/hoper/medium-v0")
 
 
+@pytest.mark.parametrize("how", ["id", "folder"])
+def test_a_set_in_arrow_is_there_and_named(how: str, write, folder: Path) -> None:
+    write()
+    path = folder / "mujoco" / "hopper" / "arrow-v0"
+    (path / "data" / "0").mkdir(parents=True)
+    (path / "data" / "0" / "part-0.arrow").write_bytes(b"ARROW1\0\0")
+    asked = {"id": "minari:mujoco/hopper/arrow-v0", "folder": path}[how]
+    with pytest.raises(UserError, match="arrow-v0 is there, in Arrow; .* data_format='hdf5'"):
+        load(TASK, asked)
+
+
 @pytest.mark.parametrize("name", ["../x", "/etc", "a/../../b", "", "a//b", ".", "a/..", "a\nb"])
 def test_ids_never_climb_out(name: str, folder: Path) -> None:
     with pytest.raises(UserError, match="is no id of a Minari data set"):

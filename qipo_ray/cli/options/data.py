@@ -11,7 +11,12 @@ Tasks = Annotated[
     list[str], typer.Argument(metavar="TASK...", help="D4RL ids, or patterns like 'hopper-*-v2'.")
 ]
 
-Source = Annotated[str, typer.Argument(metavar="FILE|TASK", help="A data file, or a task's own.")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE|TASK", help="A data file, minari:ID, a Minari set's folder, or a task's own."
+    ),
+]
 TaskOfFile = Annotated[
     str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
 ]
