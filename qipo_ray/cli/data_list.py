@@ -28,7 +28,8 @@ def list_tasks(family: str | None, json: bool, markdown: bool) -> None:
     paths = [_local_path(task) for task in chosen]
     if json:
         rows = [
-            asdict(task) | {"path": str(path) if path else None}
+            asdict(task)
+            | {"path": str(path) if path else None, "has_generator": task.has_generator}
             for task, path in zip(chosen, paths, strict=True)
         ]
         out.print_json(rows)
@@ -56,6 +57,6 @@ def _task_cells(task: Task, path: Path | None) -> list[str]:
         task.simulator,
         str(task.horizon),
         f"{task.ref_min:.4g} … {task.ref_max:.4g}",
-        "generated" if task.generated else size,
+        ("generated" if task.has_generator else "none") if task.generated else size,
         "yes" if path else "no",
     ]

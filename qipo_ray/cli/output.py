@@ -65,11 +65,15 @@ def print_rows(
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function (done, total) that draws a bar with the time left, on stderr."""
-    hidden = not sys.stderr.isatty()
-    with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    """Yield a function (done, total) that shows the share done and the time left, on stderr."""
+    begun = time.monotonic()
+    with live(label) as view:
+
+        def report(done: int, total: int) -> None:
+            left = (time.monotonic() - begun) / done * (total - done) if done else None
+            view.update(done / total if total else 1.0, left, f"{done:,} of {total:,}")
+
+        yield report
 
 
 class Live:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qipo_ray.data.tasks import task_ids
+from qipo_ray.data.tasks import GENERATORS, task_ids
 
 DataVerb = Callable[..., tuple[int, str, str]]
 
@@ -31,6 +31,19 @@ def test_list_by_family(data_verb: DataVerb) -> None:
     assert "maze2d-umaze-v1" in out and "hopper" not in out
     code, _, err = data_verb("list", "--family", "maze2")
     assert (code, "did you mean 'maze2d'" in err) == (2, True)
+
+
+def test_list_says_which_data_can_be_had(data_verb: DataVerb) -> None:
+    _, out, _ = data_verb("list")
+    lines = [cells for line in out.splitlines() if len(cells := line.split()) > 2]
+    kinds = {cells[0]: cells[-2] for cells in lines}
+    for name, kind in {
+        "ant-expert": "none", "hopper-expert": "generated", "maze2d-umaze": "generated",
+        "maze2d-umaze-v1": "?", "pen-human": "none",
+    }.items():  # fmt: skip
+        assert kinds[name] == kind
+    rows = json.loads(data_verb("list", "--json")[1])
+    assert {row["id"] for row in rows if row["has_generator"]} == set(GENERATORS)
 
 
 def test_the_page_of_all_tasks(data_verb: DataVerb) -> None:

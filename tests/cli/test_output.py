@@ -53,3 +53,16 @@ def test_a_document_ends_with_one_line_break(capsys: pytest.CaptureFixture[str])
     out.remark("note")
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("a\nb\n", "note\n")
+
+
+def test_progress_tells_the_time_left_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(out.Live, "EVERY_S", 0.0)
+    with out.progress("generating hopper-medium") as report:
+        report(0, 2000)
+        report(2000, 2000)
+    assert capsys.readouterr().err.splitlines() == [
+        "generating hopper-medium: 0 %, no ETA yet, 0 of 2,000",
+        "generating hopper-medium: 100 %, ETA 0:00, 2,000 of 2,000",
+    ]
