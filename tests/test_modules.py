@@ -34,7 +34,6 @@ COVERED = {
     "config/notes": ("config/test_facts.py", "markers are read through the facts"),
     "config/stage_sections": ("config/test_schema.py", "every field of every section"),
     "config/section": ("config/test_schema.py", "every field of every section"),
-    "data/faults": ("data/test_hostile_files.py", "why a file cannot be used"),
     "data/stored_chunks": (
         "data/test_hostile_files.py",
         "chunks that hold too little or too much",

@@ -81,7 +81,7 @@ class _Column:
 
     def facts(self) -> Facts:
         shape = (sum(self.lengths), *self.row)
-        lengths = self.lengths if self.path.format(0) != self.name else None
+        lengths = None if self.path == self.name else self.lengths
         return {"dtype": self.dtype.str, "shape": shape, "lengths": lengths, "stored": self.stored}
 
     def pieces(self, root: h5g.GroupID, published: bool) -> Iterator[npt.NDArray]:
@@ -98,7 +98,7 @@ class _Column:
             step = stored.rows * max(1, _BLOCK // (stored.rows * row))
             for start in range(0, length, step):
                 part = slice(start, min(start + step, length))
-                if checked:
+                if checked and stored.packed:
                     stored.vouch(part)
                 yield self._rows(array, length, part)
 

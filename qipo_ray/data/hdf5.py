@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qipo_ray.data.contents import contents
-from qipo_ray.data.faults import Damaged, Unusable, quoted
-from qipo_ray.data.foreign import described
+from qipo_ray.data.faults import Damaged, Unusable, described, quoted
 from qipo_ray.data.inspector import inspected
 from qipo_ray.data.stored_array import StoredArray, check_amount
 from qipo_ray.data.tasks import Task

@@ -21,50 +21,36 @@ _PACKERS = {_GZIP, _LZF}
 
 
 class StoredChunks:
-    """How an array lies in a file: in ``chunk``s, or at once (None)."""
+    """How an array lies in a file: in chunks of so many ``rows``, ``packed`` by filters or not."""
 
     def __init__(self, name: str, array: h5d.DatasetID, size: int) -> None:
         """``size`` is that of a number; ``Unusable`` for an array outside of this file."""
-        self.name, self.array, self._size = name, array, size
+        self._name, self._array, self._size = name, array, size
         self._settings: h5p.PropDCID = array.get_create_plist()
         layout = self._settings.get_layout()
         if layout == h5d.VIRTUAL or self._settings.get_external_count():
             raise Unusable(f"{name!r} takes its data from other files, which are not followed")
-        self.chunk: tuple[int, ...] | None = None
-        self._filters: list[int] = []
-        if layout == h5d.CHUNKED:
-            self.chunk = self._settings.get_chunk()
-            count = self._settings.get_nfilters()
-            self._filters = [self._settings.get_filter(number)[0] for number in range(count)]
-
-    @property
-    def rows(self) -> int:
-        """The rows of a chunk."""
-        return self.chunk[0] if self.chunk else 1
-
-    @property
-    def packed(self) -> bool:
-        """Whether a filter stands between the bytes and the numbers."""
-        return bool(self._filters)
-
-    @property
-    def _chunk_bytes(self) -> int:
-        return math.prod(self.chunk or ()) * self._size
+        chunked = layout == h5d.CHUNKED
+        self._chunk: tuple[int, ...] = self._settings.get_chunk() if chunked else ()
+        count = self._settings.get_nfilters() if chunked else 0
+        self._filters = [self._settings.get_filter(number)[0] for number in range(count)]
+        self._bytes = math.prod(self._chunk) * size  # of a chunk
+        self.rows, self.packed = (*self._chunk, 1)[0], bool(self._filters)
 
     def check(self, shape: tuple[int, ...], stored: int) -> None:
         """Refuse what is too large, not all there, or packed in a way that is not checked."""
         row = math.prod(shape[1:]) * self._size
-        largest = max(self._chunk_bytes, self.rows * row)
+        largest = max(self._bytes, self.rows * row)
         if largest > LARGEST_BLOCK:
             raise Unusable(
-                f"{self.name} declare rows or chunks of {largest / 1e9:,.2f} GB of data; "
+                f"{self._name} declare rows or chunks of {largest / 1e9:,.2f} GB of data; "
                 f"at most {LARGEST_BLOCK / 1e9:.2f} GB are read"
             )
-        if self.chunk:
+        if self._chunk:
             self._check_filters()
             self._check_chunks(shape)
         elif stored != math.prod(shape) * self._size:
-            raise Unusable(f"{self.name} declares rows that were never written")
+            raise Unusable(f"{self._name} declares rows that were never written")
 
     def _check_filters(self) -> None:
         filters = set(self._filters)
@@ -74,38 +60,36 @@ class StoredChunks:
         names = [self._settings.get_filter(n)[3] for n in range(len(self._filters))]
         listed = ", ".join(quoted(name.decode("utf-8", "replace")) for name in names)
         raise Unusable(
-            f"{self.name} are packed by HDF5's filters {listed}; read are gzip (deflate) or lzf, "
+            f"{self._name} are packed by HDF5's filters {listed}; read are gzip (deflate) or lzf, "
             "shuffle and fletcher32, once each: write it again with these"
         )
 
     def _check_chunks(self, shape: tuple[int, ...]) -> None:
-        steps, size = zip(shape, self.chunk or (), strict=True), self._chunk_bytes
+        steps, size = zip(shape, self._chunk, strict=True), self._bytes
         count = math.prod(-(-length // step) for length, step in steps)
         if count > _CHUNKS:
-            raise Unusable(f"{self.name} declare {count:,} chunks; at most {_CHUNKS:,} are read")
+            raise Unusable(f"{self._name} declare {count:,} chunks; at most {_CHUNKS:,} are read")
         sizes: list[int] = []
-        self.array.chunk_iter(lambda chunk: sizes.append(chunk.size))
+        self._array.chunk_iter(lambda chunk: sizes.append(chunk.size))
         if len(sizes) < count:
             raise Unusable(
-                f"{self.name!r} declares rows that were never written: "
+                f"{self._name!r} declares rows that were never written: "
                 f"{len(sizes):,} of {count:,} chunks are there"
             )
         if max(sizes, default=0) > size + size // 100 + 1024:
-            raise Unusable(f"{self.name} have a chunk that is larger than its numbers")
+            raise Unusable(f"{self._name} have a chunk that is larger than its numbers")
         if not self._filters and set(sizes) - {size}:
-            raise Damaged(f"a chunk of {self.name} does not hold {size:,} bytes")
+            raise Damaged(f"a chunk of {self._name} does not hold {size:,} bytes")
 
     def vouch(self, rows: slice) -> None:
         """Say ``Damaged`` if a packed chunk of these rows would unpack to another size."""
-        if not self.chunk or not self.packed:
-            return
         ranges = [range(rows.start, rows.stop, self.rows)]
-        steps = zip(self.array.shape[1:], self.chunk[1:], strict=True)
+        steps = zip(self._array.shape[1:], self._chunk[1:], strict=True)
         ranges += [range(0, length, step) for length, step in steps]
         for offset in product(*ranges):
-            skipped, data = self.array.read_direct_chunk(offset)
-            if self._length(skipped, data) != self._chunk_bytes:
-                raise Damaged(f"a chunk of {self.name} does not hold {self._chunk_bytes:,} bytes")
+            skipped, data = self._array.read_direct_chunk(offset)
+            if self._length(skipped, data) != self._bytes:
+                raise Damaged(f"a chunk of {self._name} does not hold {self._bytes:,} bytes")
 
     def _length(self, skipped: int, data: bytes) -> int:
         """Return how many bytes a chunk unpacks to; what follows a packer keeps the length."""
@@ -116,7 +100,7 @@ class StoredChunks:
             if code == _CHECKSUM:
                 data, length = data[:-4], length - 4
             elif code == _GZIP:
-                length = _gzip_length(data, self._chunk_bytes + 4)
+                length = _gzip_length(data, self._bytes + 4)
             elif code == _LZF:
                 length = _lzf_length(data)
         return length
