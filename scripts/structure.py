@@ -25,15 +25,16 @@ WEAK = frozenset(
     """.split()  # noqa: SIM905 - read as a text
 )
 # 28,181 before its rooms were moved; a new capability raises it (`preset: auto`, other ends,
-# cloning, IQL and TD3+BC as methods).
-PACKAGE_LINES = 29_800
+# cloning, IQL and TD3+BC as methods, files of other libraries, faults of machines).
+PACKAGE_LINES = 30_600
 SETTING_FILES = 4  # of the package that may name one setting
 
 # The rooms from the ground up, each with what it may import: rooms, or one module of a room. A
-# room imports from below alone; `errors`, `version` and the room itself are always allowed.
+# room imports from below alone; `errors`, `version`, `cores` and itself are always allowed.
 HOUSE: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
+    "cores": set(),
     "presets": set(),
     "config": set(),
     "flow": set(),

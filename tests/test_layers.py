@@ -47,7 +47,8 @@ LAZY = {
 }  # fmt: skip
 # The modules of cli that `--help` imports, and the one package that they may use.
 CLI_LIGHT = {
-    f"cli.{name}" for name in ("__init__", "main", "invocation", "lazy", "verbs", "options")
+    f"cli.{name}"
+    for name in ("__init__", "main", "invocation", "lazy", "plain_signs", "verbs", "options")
 }
 CLI_LIGHT_PACKAGES = {"typer"}
 
@@ -117,15 +118,15 @@ def _fault(parts: list[str], found: Import) -> str | None:
         return None
     if twin:
         allowed = set()
-    elif module in PURE or room in ("errors", "version"):
+    elif module in PURE or room in ("errors", "version", "cores"):
         allowed = {"errors"}
     elif room == "__init__" and found.at_start:
         allowed = {"version"}
     else:
-        allowed = ARROWS[room] | {"errors", "version", room}
+        allowed = ARROWS[room] | {"errors", "version", "cores", room}
     if not _within(inner, allowed):
         return f"may not import qipo_ray.{inner}"
-    if light and not _within(inner, CLI_LIGHT | {"errors", "version"}):
+    if light and not _within(inner, CLI_LIGHT | {"errors", "version", "cores"}):
         return f"imports qipo_ray.{inner}, which `--help` would wait for"
     if room == "cli" and not found.at_start:
         return f"imports qipo_ray.{inner} elsewhere than at its top"

@@ -12,6 +12,7 @@ from typing import TextIO
 import typer
 
 from qipo_ray.cli import invocation
+from qipo_ray.cli.plain_signs import write_plainly
 from qipo_ray.cli.verbs import app
 from qipo_ray.errors import UserError
 
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: done, and something is wrong, as the verb says. 2: the user's mistake, one line
     ``error: ...`` on stderr. 130: interrupted.
     """
+    write_plainly()
     command = typer.main.get_command(app)
     argv = list(sys.argv[1:] if arguments is None else arguments)
     invocation.command = shlex.join(["qipo-ray", *argv])

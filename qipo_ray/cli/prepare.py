@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from qipo_ray.data.load import load
 from qipo_ray.data.locate import generated_path
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, transitions
-from qipo_ray.errors import UserError
+from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.registry import make_env
 from qipo_ray.train.run_record import RunContext, now
@@ -72,7 +73,12 @@ def check_file(path: Path) -> None:
 
 
 def check_device(name: str) -> None:
-    """Refuse a device that torch does not have here."""
+    """Refuse a device that is none of ours, or that torch does not have here."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        near = "cuda" if name.startswith(("gpu", "nvidia")) else name
+        raise UserError(
+            f"--device {name!r}: expected cpu, cuda or cuda:N{nearest(near, ('cpu', 'cuda'))}"
+        )
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:

@@ -11,6 +11,7 @@ from typing import Literal
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
+from qipo_ray.cores import usable_cores
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
@@ -77,7 +78,7 @@ class _Screen:
 
     def __init__(self, live: out.Live) -> None:
         self.live = live
-        self.progress = SweepProgress(slots=os.cpu_count() or 1)
+        self.progress = SweepProgress(slots=usable_cores())
 
     def message(self, text: str) -> None:
         """Print a line that stays."""

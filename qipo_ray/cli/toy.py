@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 import typer
 
 from qipo_ray.cli import output as out
+from qipo_ray.cores import usable_cores
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.validation.cell_runner import run_cells
 from qipo_ray.validation.experiment_report import ExperimentReport, markdown
@@ -33,7 +33,7 @@ def toy(experiment: str, seeds: int, quick: bool, results: Path, jobs: int | Non
                 left = (time.monotonic() - started) / done * (total - done) if done else None
                 live.update(done / total if total else 1.0, left, title)
 
-            processes = jobs or len(os.sched_getaffinity(0))
+            processes = jobs or usable_cores()
             outcomes = run_cells(cells, folder / "cells", processes, progress)
         report = chosen.report(outcomes)
         files = {"report.md": markdown(chosen.title, report).encode(), **report.pictures}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
+from qipo_ray.cores import usable_cores
 from qipo_ray.distributed.resources import count_workers
 from qipo_ray.errors import UserError
 from qipo_ray.study.search_spec import Resources
@@ -79,7 +80,7 @@ def this_machine() -> dict[str, float]:
     """Return the CPUs and GPUs that this process may use."""
     import torch
 
-    return {"CPU": float(len(os.sched_getaffinity(0))), "GPU": float(torch.cuda.device_count())}
+    return {"CPU": float(usable_cores()), "GPU": float(torch.cuda.device_count())}
 
 
 def _nodes() -> list[dict[str, float]]:

@@ -55,12 +55,13 @@ class Parameter:
         """Return ``value`` as the setting's type; ``ValueError`` if it lies outside the space."""
         fitting = conform(setting_type(self.key), value)
         low, high = self.values[0], self.values[-1]
-        if self.options is not None and fitting not in self.options:
-            raise ValueError(
-                f"must be one of {', '.join(map(str, self.options))}; got {show(value)}"
-            )
-        if self.options is None and not low <= fitting <= high:
-            raise ValueError(f"must be from {low:g} to {high:g}; got {show(value)}")
+        if self.kind in ("choice", "grid"):
+            if fitting not in self.values:
+                options = ", ".join(map(str, self.values))
+                raise ValueError(f"must be one of {options}; got {show(value)}")
+        elif not low <= fitting <= high:
+            bounds = f"from {low} to {high}" if self.kind == "int" else f"from {low:g} to {high:g}"
+            raise ValueError(f"must be {bounds}; got {show(value)}")
         return fitting
 
     def document(self) -> dict[str, Any]:

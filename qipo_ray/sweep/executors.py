@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
+from qipo_ray.cores import usable_cores
 from qipo_ray.store.background import background
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
@@ -122,7 +122,7 @@ def count_processes(resources: Resources) -> int:
     """Return the number of processes on this machine: the workers asked for, or one per core."""
     if resources.workers != "auto":
         return resources.workers
-    return max(1, int(len(os.sched_getaffinity(0)) / resources.cpus))
+    return max(1, int(usable_cores() / resources.cpus))
 
 
 def leave_on_sigterm() -> None:

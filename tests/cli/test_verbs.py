@@ -18,7 +18,7 @@ TABLE = [
     *((f"bench {name}", path) for name, path in BenchVerbs.verbs.items()),
 ]
 HEAVY = {"gymnasium", "h5py", "matplotlib", "mujoco", "numpy", "optuna", "ray", "torch", "yaml"}
-ROOMS_OF_HELP = {"qipo_ray", "qipo_ray.cli", "qipo_ray.errors", "qipo_ray.version"}
+ROOMS_OF_HELP = {f"qipo_ray{name}" for name in ("", ".cli", ".cores", ".errors", ".version")}
 
 
 @pytest.mark.parametrize(("verb", "path"), TABLE)

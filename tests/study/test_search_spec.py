@@ -49,7 +49,7 @@ def test_points_obey_when_in_every_order(make_spec: Callable[..., SearchSpec]) -
     ("params", "text"),
     [
         ({"behaviour.path": "ot", "policy.beta": 61, "policy.rounds": 1}, "from 5 to 60; got 61"),
-        ({"behaviour.path": "ot", "policy.beta": 9, "policy.rounds": 4}, "one of 1, 2, 3; got 4"),
+        ({"behaviour.path": "ot", "policy.beta": 9, "policy.rounds": 4}, "from 1 to 3; got 4"),
         ({"behaviour.path": "ot", "policy.beta": 9}, "space.policy.rounds has no value"),
         (
             {"behaviour.path": "ot", "policy.beta": 9, "policy.rounds": 1, "critic.width": 8},
@@ -153,3 +153,16 @@ def test_differences_are_a_line_each(make_spec: Callable[..., SearchSpec]) -> No
         "space.policy.beta: nothing -> {loguniform: [1, 10]}",
     ]
     assert differences(old.document(), old.document()) == []
+
+
+def test_a_wide_range_of_whole_numbers_costs_nothing(make_spec: Callable[..., SearchSpec]) -> None:
+    """The paper's form lies outside of it; before, the message listed a billion numbers."""
+    spec = make_spec("""\
+        paper: {critic.refresh_every: 100}
+        space:
+          behaviour.path: {grid: [ot, vp]}
+          critic.refresh_every: {int: [1000, 999999999]}
+        """)
+    assert spec.paper is not None and spec.params_of(spec.paper) is None
+    with pytest.raises(UserError, match="must be from 1000 to 999999999; got 100$"):
+        spec.configuration({"behaviour.path": "ot", "critic.refresh_every": 100})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-CORES = os.cpu_count() or 1
+from qipo_ray.cores import usable_cores
+
+CORES = usable_cores()
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes; one per core if not given.")]
 Log = Annotated[
     str | None,
