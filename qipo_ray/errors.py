@@ -1,4 +1,4 @@
-"""The one kind of error that a user sees as a single line; every room may import it."""
+"""The two kinds of errors that a user sees as a single line; every room may import them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ class UserError(Exception):
     """A mistake that the user can mend: one clear line, exit code 2, no traceback.
 
     The text says what was received, what is allowed, the nearest match, and which file and key.
+    """
+
+
+class Failure(Exception):
+    """What went wrong outside of the program, through no mistake: one line, exit code 1.
+
+    The text says what happened, and what the user can do: mostly the same command again.
     """
 
 

@@ -14,9 +14,10 @@ import typer
 from qipo_ray.cli import invocation
 from qipo_ray.cli.plain_signs import write_plainly
 from qipo_ray.cli.verbs import app
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, UserError
 
-USER_MISTAKE = 2  # exit codes
+FAILED = 1  # exit codes
+USER_MISTAKE = 2
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
@@ -27,8 +28,8 @@ _UsageError: type[BaseException] = typer.BadParameter.__mro__[1]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code of one command; the program's own arguments if none are given.
 
-    0: done. 1: done, and something is wrong, as the verb says. 2: the user's mistake, one line
-    ``error: ...`` on stderr. 130: interrupted.
+    0: done. 1: something is wrong, as the verb says or one line ``error: ...`` on stderr.
+    2: the user's mistake, one such line. 130: interrupted.
     """
     write_plainly()
     command = typer.main.get_command(app)
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except UserError as error:
         return _fail(str(error))
+    except Failure as error:
+        return _fail(str(error), FAILED)
     except _UsageError as error:
         return _fail(_usage_message(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -62,10 +65,10 @@ def _usage_message(error: BaseException) -> str:
     return f"{message.rstrip('.')} (see `{context.command_path} --help`)"
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, code: int = USER_MISTAKE) -> int:
     if message:
         sys.stderr.write(f"error: {' '.join(message.splitlines())}\n")
-    return USER_MISTAKE
+    return code
 
 
 def _show_warning(

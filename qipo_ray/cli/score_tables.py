@@ -13,7 +13,7 @@ def print_leaderboard(board: Leaderboard) -> None:
         print_table(table)
     if not board.rows:
         out.write("No finished run to report.")
-    for note in board.notes:
+    for note in (*board.notes, *board.open_searches):
         out.write(note)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from qipo_ray.distributed.client import BROKER, Client
 from qipo_ray.distributed.cluster import Cluster
 from qipo_ray.distributed.resources import TRIALS_CPU
+from qipo_ray.errors import Failure
 from qipo_ray.study.search_spec import Resources
 
 logger = logging.getLogger(__name__)
@@ -21,12 +22,12 @@ FAILURES = 100  # deaths of one worker before the sweep fails
 CLOSE_S = 20.0  # for workers to save their jobs and end; then they are killed
 
 
-class WorkerLost(RuntimeError):
+class WorkerLost(Failure):
     """A worker died too often, or ended while it was needed."""
 
 
 @dataclass(frozen=True)
-class _WorkerSettings:
+class WorkerSettings:
     """The settings that each worker starts with."""
 
     root: Path
@@ -39,7 +40,7 @@ class _WorkerSettings:
 class RayTrainingService(AbstractContextManager["RayTrainingService"]):
     """Workers that train the jobs of clients; a context manager that ends all it started."""
 
-    def __init__(self, cluster: Cluster, settings: _WorkerSettings, workers: int) -> None:
+    def __init__(self, cluster: Cluster, settings: WorkerSettings, workers: int) -> None:
         # Imported before the threads below start: Ray's modules import each other in a circle,
         # so two threads that import them at once fail.
         import ray.train.torch
@@ -50,7 +51,7 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         self.workers = workers
         self.slots = workers * settings.slots  # jobs that train at once
         self._closed = False
-        self._broker = _start_broker(settings)
+        self._broker = start_broker(settings)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="trainer")
         self._trainers: list[Future[Any]] = [
             self._pool.submit(_train, settings, f"worker-{i}") for i in range(workers)
@@ -68,9 +69,7 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         """
         cluster = Cluster.join(address, resources)
         namespace = f"qipo-{secrets.token_hex(6)}"
-        settings = _WorkerSettings(
-            root, namespace, resources.cpus, resources.gpus, resources.slots
-        )
+        settings = WorkerSettings(root, namespace, resources.cpus, resources.gpus, resources.slots)
         return cls(cluster, settings, cluster.workers)
 
     def __exit__(self, *_: object) -> None:
@@ -109,7 +108,7 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
             self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start_broker(settings: _WorkerSettings) -> Any:
+def start_broker(settings: WorkerSettings) -> Any:
     """Return the broker's actor: named, without CPU, started again whenever it dies.
 
     It runs on the driver's machine, where the data files are.
@@ -142,7 +141,7 @@ def _start_broker(settings: _WorkerSettings) -> Any:
     ).remote(settings.root)
 
 
-def _train(settings: _WorkerSettings, name: str) -> Any:
+def _train(settings: WorkerSettings, name: str) -> Any:
     """Run one worker to its end."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.formats import WRITERS, BoardDocument
+from qipo_ray.leaderboard.open_searches import open_searches
 from qipo_ray.leaderboard.rows import Record, Row, by_setting, collect
 from qipo_ray.leaderboard.tables import Table, counted
 from qipo_ray.leaderboard.views import By, views
@@ -30,6 +31,7 @@ class Leaderboard:
     by: By | None = None  # how tables are cut; None: by task, then what spans several tasks
     literature: bool = False  # published scores in a table of their own
     records: tuple[str, ...] = ()  # ids of all that it was made of
+    open_searches: tuple[str, ...] = ()  # that have not ended; on the screen alone
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -81,7 +83,9 @@ def leaderboard(
         UserError: if a folder does not exist or none of them holds a record.
     """
     with gc_paused():
-        return from_records(records_below(roots), by, literature=literature)
+        records = records_below(roots)
+        board = from_records(records, by, literature=literature)
+        return replace(board, open_searches=open_searches(map(Path, roots), records))
 
 
 def records_below(roots: Sequence[Path | str]) -> list[Record]:

@@ -21,6 +21,7 @@ from qipo_ray.leaderboard.figures.gallery import FigureGroup, gallery
 from qipo_ray.leaderboard.formats.html import environment, table_data
 from qipo_ray.leaderboard.health import warnings_of
 from qipo_ray.leaderboard.labels import row_labels
+from qipo_ray.leaderboard.open_searches import open_searches
 from qipo_ray.leaderboard.provenance import hardware_text
 from qipo_ray.leaderboard.rows import Record, Row, by_setting
 from qipo_ray.leaderboard.tables import Table
@@ -83,7 +84,10 @@ class SweepReport:
             best=best[:MAX_BEST],
             more_best=len(best[MAX_BEST:]),
             costs=_cost_lines(costs_of(self.records, self.root)),
-            warnings=warnings_of(self.records, self.root),
+            warnings=[
+                *open_searches([self.root], self.records),
+                *warnings_of(self.records, self.root),
+            ],
             data_notes=sorted({n for r in self.records for n in r["data"]["notes"]}),
             plan=_plan(self.specification),
             origins=_origins(self.records),

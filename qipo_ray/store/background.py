@@ -5,52 +5,59 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
 
-SIGNAL = signal.SIGUSR1  # not SIGINT, which a shell makes its background processes ignore
-
-
-class _WorkFailed(BaseException):
-    """Interrupts the main thread; what failed is raised in its place."""
+# No library's: Ray Tune takes SIGUSR1 for "stop", and shells make background processes ignore
+# SIGINT.
+SIGNAL = signal.SIGRTMIN + 7
+AGAIN_S = 30.0  # until a block that has not ended is interrupted again
+LEAVE_S = 10.0  # for the work to end with the block; work that hangs is left behind
 
 
 @contextmanager
 def background(work: Callable[[threading.Event], None]) -> Iterator[None]:
     """Run ``work(over)`` in a thread beside the block, until ``over`` is set at its end.
 
-    If the work raises, the block is interrupted and the work's exception is raised from here. The
-    block runs in the main thread, which alone can be interrupted.
+    If the work raises, the block is interrupted, and whatever becomes of the block then, the
+    work's exception is raised from here. The block runs in the main thread, which alone can be
+    interrupted. Some code drops an exception that comes at a bad moment, so it comes again.
     """
     over = threading.Event()
     main = threading.get_ident()
+    failures: list[BaseException] = []
 
-    def ended(future: Future[None]) -> None:
-        if future.exception() is not None and not over.is_set():
-            signal.pthread_kill(main, SIGNAL)
+    def watched() -> None:
+        try:
+            work(over)
+        except BaseException as failure:
+            if not over.is_set():
+                failures.append(failure)
+            while not over.is_set():
+                signal.pthread_kill(main, SIGNAL)
+                over.wait(AGAIN_S)
 
-    def interrupt(number: int, frame: object) -> None:
-        raise _WorkFailed
-
-    before = signal.signal(SIGNAL, interrupt)
-    future: Future[None] = Future()
+    before = signal.signal(SIGNAL, _interrupt)
+    thread = threading.Thread(target=watched, daemon=True)
     try:
-        with ThreadPoolExecutor(1) as pool:
-            try:
-                future = pool.submit(work, over)
-                future.add_done_callback(ended)
-                yield
-            except _WorkFailed:
-                if future.done():
-                    future.result()
-                raise  # another block's work failed
-            finally:
-                over.set()
+        thread.start()
+        yield
     finally:
-        signal.signal(SIGNAL, before)
+        try:
+            over.set()
+            thread.join(LEAVE_S)
+        finally:  # the interrupt may come as late as here
+            over.set()
+            signal.signal(SIGNAL, before)
+            if failures:
+                raise failures[0]
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt  # the one exception that Ray passes on while it waits
 
 
 def aside(act: Callable[[], T]) -> Future[T]:

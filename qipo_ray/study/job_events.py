@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from qipo_ray.study.job import CheckpointRef
 
-EventKind = Literal["progress", "score", "finished", "diverged", "dropped", "failed"]
+EventKind = Literal["progress", "score", "finished", "diverged", "dropped", "failed", "lost"]
 Score = dict[str, Any]
 Topic = tuple[Any, ...]
 
@@ -17,7 +17,8 @@ class JobEvent:
     """What happened to a job: how far it is, a score, or its end, after so many seconds.
 
     ``dropped``: it left its slot and can go on from its checkpoint. ``failed``: it cannot be
-    trained here, for a reason that is not in its numbers.
+    trained here, for a reason that is not in its numbers. ``lost``: its processes died too often,
+    which says nothing of the job.
     """
 
     kind: EventKind
@@ -29,8 +30,8 @@ class JobEvent:
 
     @property
     def ended(self) -> bool:
-        """Whether the job is over: done, or never to be."""
-        return self.kind in ("finished", "diverged", "failed")
+        """Whether the job is over: done, or given up."""
+        return self.kind in ("finished", "diverged", "failed", "lost")
 
     @property
     def leaves_slot(self) -> bool:

@@ -19,6 +19,7 @@ class TrialState(str, Enum):
     PRUNED = "pruned"  # stopped by the rule, at a rung
     DIVERGED = "diverged"
     FAILED = "failed"
+    LOST = "lost"  # its processes died too often: no end and no record, a resume tries it again
 
     def __str__(self) -> str:
         """Return the value, as f-strings and JSON show it."""

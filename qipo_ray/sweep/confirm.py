@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from qipo_ray.errors import Failure
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.selection import SelectedConfig
@@ -66,6 +67,22 @@ def train_to_end(
 
 
 def confirm(search: SearchState, runs: Iterable[ConfirmRun], service: TrainingService) -> None:
-    """Train the runs that have no record yet and write their records as they end."""
+    """Train the runs that have no record yet and write their records as they end.
+
+    ``Failure`` if some were lost: the others have their records.
+    """
     missing = [planned for planned in runs if planned.record_id not in search.records]
-    train_to_end(missing, service, search.end_run)
+    lost = []
+
+    def end(planned: PlannedRun, event: JobEvent) -> None:
+        if event.kind == "lost":
+            lost.append(event.reason)
+        else:
+            search.end_run(planned, event)
+
+    train_to_end(missing, service, end)
+    if lost:
+        raise Failure(
+            f"{len(lost)} of {len(missing)} confirmed runs were lost ({lost[0]}); "
+            "the same command goes on with them"
+        )

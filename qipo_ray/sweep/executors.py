@@ -112,6 +112,7 @@ class SweepRun:
                     running.remove(runner)
 
     def _confirm(self, service: TrainingService) -> None:
+        self.search.check_ended()
         runs = confirm_runs(self.search)
         self.dashboard.follow_confirm(runs)
         self.screen.confirming([job for planned in runs for job in planned.run.jobs])

@@ -15,6 +15,7 @@ from typing import Any
 from qipo_ray.config import config_hash, to_document
 from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.data.transitions import Dataset
+from qipo_ray.errors import Failure
 from qipo_ray.store.intents import INTENT_SCHEMA, read_intents, trial_id, write_intent
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
@@ -52,6 +53,7 @@ class SearchState:
         self.outcomes = self._recorded_outcomes()
         self.resumed = deque(t for t in self.trials.values() if t.id not in self.outcomes)
         self.exhausted: set[str] = set()  # tasks without a further configuration
+        self.lost: list[str] = []  # why trials were given up that have not ended
         self.studies = {task: self._study(task) for task in spec.tasks}
 
     @property
@@ -94,11 +96,6 @@ class SearchState:
         values = (e["value"] for e in self.entries if (e["trial"], e["rung"]) == key)
         return next(values, None)
 
-    def reached(self, trial: Trial) -> int | None:
-        """Return the last rung that a trial has a logged value at."""
-        rungs = [entry["rung"] for entry in self.entries if entry["trial"] == trial.id]
-        return max(rungs) if rungs else None
-
     def dataset_ref(self, task: str) -> DatasetRef:
         """Return the data of a task, as every machine finds it."""
         dataset = self.datasets[task]
@@ -108,9 +105,20 @@ class SearchState:
 
     @property
     def trials_left(self) -> int:
-        """Number of trials that are still to run, at most: those broken off and new ones."""
-        new = (max(0, self.spec.trials - self._count(task)) for task in self.spec.tasks)
-        return len(self.resumed) + sum(new)
+        """Number of trials that have not ended, at most: those begun and new ones."""
+        tasks = [task for task in self.spec.tasks if task not in self.exhausted]
+        new = (max(0, self.spec.trials - self._count(task)) for task in tasks)
+        return len(self.trials) - len(self.outcomes) + sum(new)
+
+    def check_ended(self) -> None:
+        """Raise ``Failure`` unless all trials have ended: part of a search selects nothing."""
+        if left := self.trials_left:
+            planned = len(self.outcomes) + left
+            reason = f" ({self.lost[0]})" if self.lost else ""
+            raise Failure(
+                f"{left} of {planned} trials have not ended{reason}, so nothing is confirmed; "
+                "the same command goes on with them"
+            )
 
     def next_trial(self) -> Trial | None:
         """Return the next trial: one that was broken off, else a new one; None when all are out.
@@ -179,8 +187,15 @@ class SearchState:
         return decide(values[: arrival + 1], self.spec.reduction, label)
 
     def end_trial(self, trial: Trial, outcome: TrialOutcome) -> None:
-        """Write the records of a trial that ended and tell its study; once is enough."""
+        """Write the records of a trial that ended and tell its study; once is enough.
+
+        One that was lost has not ended, and has no records: the next driver tries it again.
+        """
         if trial.id in self.outcomes:
+            return
+        if outcome.state is TrialState.LOST:
+            self.lost.append(str(outcome.reason))
+            self.message(self._summary(trial, outcome, None))
             return
         reached = 0 if outcome.rung is None else trial.rungs[outcome.rung]
         for planned in self._planned(trial):

@@ -12,7 +12,7 @@ from typing import Any
 
 from qipo_ray.config import Config, config_hash
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, UserError
 from qipo_ray.store.lease import driving
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import CheckpointRef, Job, Run
@@ -82,13 +82,17 @@ def train_runs(
 
     A run that diverged gets a record with state ``diverged`` and the reason. ``services`` show
     the runs beside TensorBoard. ``LeaseHeld`` if another process trains in the same folder,
-    ``UserError`` if a job cannot be trained here.
+    ``UserError`` if a job cannot be trained here, ``Failure`` if its processes died too often.
     """
     recorder = RunRecorder(plan.root, {plan.dataset.task_id: plan.dataset}, {})
 
     def record(planned: PlannedRun, event: JobEvent) -> None:
         if event.kind == "failed":
             raise UserError(event.reason)
+        if event.kind == "lost":
+            raise Failure(
+                f"seed {planned.run.seed} was lost ({event.reason}); the same command goes on"
+            )
         recorder.write(planned, TrialState(event.kind), event.reason or None, event.updates)
 
     with driving(plan.root):

@@ -74,7 +74,7 @@ class TrialRunner:
         self._service.cancel(self.trial.id)
 
     def _outcome(self, event: JobEvent) -> TrialOutcome | None:
-        if event.kind in ("diverged", "failed"):
+        if event.kind in ("diverged", "failed", "lost"):
             reached = self._rungs.reached if self._rungs.reached >= 0 else None
             return TrialOutcome(TrialState(event.kind), reached, event.reason)
         for rung, updates, value in self._rungs.take(event):

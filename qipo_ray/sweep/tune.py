@@ -32,7 +32,7 @@ from qipo_ray.sweep.search_state import SearchState
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
 
 ACTOR_CPUS = 0.01
-MAX_FAILURES = 3  # of a trial's actor; it finds its jobs where they are
+MAX_FAILURES = 20  # deaths of a trial's actor; it trains nothing, and finds its jobs again
 
 
 def run_trials(search: SearchState, client: Client, at_once: int, follow: Any) -> None:
@@ -50,7 +50,7 @@ def run_trials(search: SearchState, client: Client, at_once: int, follow: Any) -
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": ACTOR_CPUS}),
         tune_config=tune.TuneConfig(
-            search_alg=_TrialSource(search, follow),
+            search_alg=_TrialSource(search, client, follow),
             scheduler=_AshaScheduler(search, client),
             num_samples=left,
             max_concurrent_trials=at_once,
@@ -74,23 +74,33 @@ class _NotSaved:
 
 
 class _TrialSource(_NotSaved, Searcher):
-    """Hands the search's trials to Tune."""
+    """Hands the search's trials to Tune, and takes in those whose actor died too often."""
 
-    def __init__(self, search: SearchState, follow: Any) -> None:
+    def __init__(self, search: SearchState, client: Client, follow: Any) -> None:
         super().__init__(metric="value", mode="max")
-        self.search, self.follow = search, follow
+        self.search, self.client, self.follow = search, client, follow
+        self.trials: dict[str, Trial] = {}  # by Tune's id
 
     def suggest(self, trial_id: str) -> Any:
         trial = self.search.next_trial()
         if trial is None:
             return Searcher.FINISHED
         self.follow(trial)
+        self.trials[trial_id] = trial
         return {"trial": trial.id}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Nothing: the scheduler comes first."""
+        """Withdraw the jobs of a trial that Tune gives up; how others end the scheduler hears.
+
+        The scheduler's ``on_trial_error`` will not do: Tune calls it for each death.
+        """
+        if error:
+            trial = self.trials[trial_id]
+            self.client.cancel(trial.id)
+            reason = f"its process failed {MAX_FAILURES + 1} times"
+            self.search.end_trial(trial, TrialOutcome(TrialState.LOST, None, reason))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store is the truth."""
@@ -126,11 +136,3 @@ class _AshaScheduler(_NotSaved, FIFOScheduler):
             searched, TrialOutcome(TrialState.PRUNED, result["rung"], decision.reason)
         )
         return str(TrialScheduler.STOP)
-
-    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        searched = self._trial(trial)
-        self.client.cancel(searched.id)
-        reason = f"the trial's process failed {MAX_FAILURES + 1} times"
-        self.search.end_trial(
-            searched, TrialOutcome(TrialState.FAILED, self.search.reached(searched), reason)
-        )

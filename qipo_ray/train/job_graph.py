@@ -35,7 +35,7 @@ class JobGraph:
         self.job_store = job_store
         self.entries: dict[CheckpointRef, _Entry] = {}
         self.done: set[CheckpointRef] = set()
-        self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that can never be done
+        self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that are given up
 
     def add(self, job: Job, subscriber: str) -> None:
         """Add a job for a subscriber; equal ones get the union of their evaluations."""
@@ -148,7 +148,7 @@ class JobGraph:
         if not event.leaves_slot:
             return False
         job = self.entries[event.snapshot].job
-        if event.kind == "failed":
+        if event.kind in ("failed", "lost"):
             finished = self.done.intersection(job.upstream)
             damaged = [s for s in finished if not self.job_store.done(self.entries[s].job)]
             self.done.difference_update(damaged)

@@ -15,7 +15,7 @@ from qipo_ray.train.job_graph import JobGraph
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.training_service import EVERYONE
 
-SETBACKS = 3  # in a row without an update gained: then a job has failed
+SETBACKS = 10  # in a row without an update gained: then a job is lost
 
 
 class Inbox:
@@ -42,8 +42,8 @@ class Inbox:
 class JobQueue:
     """A job graph with an inbox for each subscriber.
 
-    What is in the store already comes as if it had just happened. A job that diverged or failed
-    takes with it all that build on it, under the same reason.
+    What is in the store already comes as if it had just happened. A job that diverged, failed or
+    was lost takes with it all that build on it, under the same reason.
     """
 
     def __init__(self, job_store: JobStore) -> None:
@@ -85,18 +85,18 @@ class JobQueue:
                 self._notify_failure(ref)
         elif snapshot in self.graph.done:
             self._notify_known(job)
-        elif event.kind != "failed":
+        elif event.kind not in ("failed", "lost"):
             self.set_back(job, "it ended, but its results are not in the store or are damaged")
 
     def set_back(self, job: Job, reason: str) -> None:
-        """Note that a job stopped against its will; too often at one place and it has failed."""
+        """Note that a job stopped against its will; too often at one place and it is lost."""
         at = self._reached.get(job.snapshot, 0)
         count, before = self._setbacks.get(job.snapshot, (0, at))
         count = count + 1 if at == before else 1
         self._setbacks[job.snapshot] = (count, at)
         if count >= SETBACKS and job.snapshot in self.graph.entries:
             text = f"{reason}, {count} times at update {at}"
-            self.settle(JobEvent("failed", job.snapshot, at, 0.0, reason=text))
+            self.settle(JobEvent("lost", job.snapshot, at, 0.0, reason=text))
 
     def _notify(self, event: JobEvent) -> None:
         self.serial += 1

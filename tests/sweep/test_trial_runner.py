@@ -93,7 +93,7 @@ def test_a_trial_that_is_stopped_is_pruned_with_the_reason(trial: Trial) -> None
     assert service.cancelled == [trial.id]
 
 
-@pytest.mark.parametrize("kind", ["diverged", "failed"])
+@pytest.mark.parametrize("kind", ["diverged", "failed", "lost"])
 def test_a_trial_ends_with_the_first_job_that_cannot_go_on(trial: Trial, kind: str) -> None:
     runs = trial.runs(DATA)
     end = replace(score(runs[1], 120, 0.0), kind=kind, score=None, reason="Q is nan")

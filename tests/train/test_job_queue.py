@@ -1,4 +1,4 @@
-"""What each subscriber is told, and when a job has failed."""
+"""What each subscriber is told, and when a job is lost."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_subscribers_get_their_own_events_and_everyone_gets_all(
     assert queue.poll("somebody else", 0)[1] == []
 
 
-def test_too_many_setbacks_at_one_update_are_a_failure(
+def test_a_job_with_too_many_setbacks_at_one_update_is_lost(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     queue, jobs = JobQueue(JobStore(tmp_path)), make_run().jobs
@@ -61,5 +61,5 @@ def test_too_many_setbacks_at_one_update_are_a_failure(
     assert not any(event.ended for event in queue.poll("one", 0)[1])
     queue.set_back(behaviour, "the last death")
     ended = [event for event in queue.poll("one", 0)[1] if event.ended]
-    assert [event.kind for event in ended] == ["failed"] * 3
-    assert ended[0].reason == "the last death, 3 times at update 100"
+    assert [event.kind for event in ended] == ["lost"] * 3
+    assert ended[0].reason == f"the last death, {SETBACKS} times at update 100"

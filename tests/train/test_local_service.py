@@ -13,7 +13,7 @@ import pytest
 
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.train import training_service
+from qipo_ray.train import job_queue, training_service
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.local_service import LocalTrainingService
 from qipo_ray.train.local_workers import ProcessWorker
@@ -159,9 +159,10 @@ def test_a_killed_process_comes_back_and_its_job_goes_on(
 
 
 @pytest.mark.slow
-def test_a_job_that_kills_every_process_fails_with_a_reason(
-    pair: LocalTrainingService, make_run: MakeRun
+def test_a_job_that_kills_every_process_is_lost_with_a_reason(
+    pair: LocalTrainingService, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(job_queue, "SETBACKS", 2)
     pair.submit("endless", make_run("behaviour.updates=1000000", seed=1).jobs)
     events: list[JobEvent] = []
     while not any(event.ended for event in events):
@@ -169,8 +170,8 @@ def test_a_job_that_kills_every_process_fails_with_a_reason(
         working = [i for i, worker in enumerate(pair.workers) if worker.job is not None]
         if working and not any(event.ended for event in events):
             kill(pair, working[0])
-    assert events[0].kind == "failed"
-    reason = r"its process ended with code -9, 3 times at update \d+"
+    assert events[0].kind == "lost"
+    reason = r"its process ended with code -9, 2 times at update \d+"
     assert re.fullmatch(reason, events[0].reason)
 
 

@@ -1,0 +1,60 @@
+"""Sweeps whose processes die: no trial ends by that, and nothing is confirmed before all ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from qipo_ray.data.transitions import Dataset
+from qipo_ray.errors import Failure
+from qipo_ray.leaderboard import leaderboard
+from qipo_ray.store.records import read_records
+from qipo_ray.study.search_file import load_search_file
+from qipo_ray.study.trial import TrialOutcome
+from qipo_ray.sweep.run import Options, run_sweep
+from qipo_ray.sweep.trial_runner import TrialRunner
+from qipo_ray.train import job_queue
+from qipo_ray.train.run_record import RunContext
+from qipo_ray.verify import verify
+
+CONTEXT = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
+
+
+@pytest.mark.slow
+def test_a_trial_whose_processes_die_has_no_end_and_is_tried_again(
+    point: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, advance, killed = tmp_path / "R", TrialRunner.advance, []
+    spec = load_search_file(Path(__file__).with_name("tiny.yaml"))
+    two = replace(spec, resources=replace(spec.resources, workers=2))
+
+    def sweep() -> None:
+        options = Options("local", False, None, None)
+        run_sweep(two, root, {"point": point}, CONTEXT, options, Mock())
+
+    def kill_all_once(self: TrialRunner) -> TrialOutcome | None:
+        if not killed:
+            killed.extend(multiprocessing.active_children())
+            for process in killed:
+                process.kill()
+        return advance(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job_queue, "SETBACKS", 1)
+        patch.setattr(TrialRunner, "advance", kill_all_once)
+        with pytest.raises(Failure, match=r"\d of 6 trials .* \(its process ended with code -9"):
+            sweep()
+    records = read_records(root)
+    assert {record["purpose"] for record in records} == {"search"}
+    assert {record["state"] for record in records} <= {"finished", "pruned"}
+    (line,) = leaderboard([root]).open_searches
+    ended = len({record["trial"] for record in records})
+    assert line.startswith(f"tiny: {ended} of 6 planned trials of point have ended")
+    sweep()
+    assert leaderboard([root.parent]).open_searches == ()
+    assert verify(root).faults == ()
+    assert {record["purpose"] for record in read_records(root)} == {"search", "confirm"}

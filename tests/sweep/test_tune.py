@@ -1,0 +1,128 @@
+"""Ray Tune around the search: what becomes of it when something beside it, or a trial, dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qipo_ray.data.transitions import Dataset
+from qipo_ray.distributed.client import Client, broker_of
+from qipo_ray.distributed.ray_service import WorkerLost, WorkerSettings, start_broker
+from qipo_ray.distributed.worker import Worker
+from qipo_ray.errors import Failure
+from qipo_ray.store.background import background
+from qipo_ray.store.records import read_records
+from qipo_ray.study.search_file import load_search_file
+from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.train.run_record import RunContext
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+CONTEXT = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
+
+
+@pytest.fixture(scope="module")
+def ray_here() -> Iterator[None]:
+    """The cluster of this process, or a small one of its own."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def search(ray_here: None, point: Dataset, tmp_path: Path) -> SearchState:
+    spec = replace(
+        load_search_file(Path(__file__).with_name("tiny.yaml")), trials=1, search_seeds=(0,)
+    )
+    return SearchState(spec, tmp_path, 1, {"point": point}, CONTEXT, lambda line: None)
+
+
+@pytest.fixture
+def client(search: SearchState) -> Iterator[Client]:
+    """A client of a broker without workers."""
+    import ray
+
+    namespace = f"test-{search.root.name}"
+    broker = start_broker(WorkerSettings(search.root, namespace, 1.0, 0.0, 1))
+    yield Client(namespace)
+    ray.kill(broker)
+
+
+def test_a_worker_that_is_lost_breaks_the_search_off(search: SearchState, client: Client) -> None:
+    """Tune owns some signals while it runs; its trial would wait for ever."""
+    from qipo_ray.sweep.tune import run_trials
+
+    begun = threading.Event()
+
+    def watch(over: threading.Event) -> None:
+        begun.wait(60)
+        raise WorkerLost("worker-0 of 1 ended early")
+
+    with pytest.raises(WorkerLost, match="ended early"), background(watch):
+        run_trials(search, client, 1, lambda trial: begun.set())
+    with pytest.raises(Failure, match="1 of 1 trials have not ended, so nothing is confirmed"):
+        search.check_ended()
+
+
+def test_a_killed_trial_actor_costs_nothing(
+    search: SearchState, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qipo_ray.sweep import tune
+
+    killed: list[int] = []
+    on_trial_result = tune._AshaScheduler.on_trial_result
+
+    def kill_first(self: Any, controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if not killed:
+            killed.append(result["pid"])
+            os.kill(result["pid"], signal.SIGKILL)
+        return on_trial_result(self, controller, trial, result)
+
+    monkeypatch.setattr(tune._AshaScheduler, "on_trial_result", kill_first)
+    with background(lambda over: work(client, search.root, over)):
+        tune.run_trials(search, client, 1, lambda trial: None)
+    (outcome,) = search.outcomes.values()
+    assert killed and outcome.state == "finished" and outcome.reason is None
+    assert [record["state"] for record in read_records(search.root)] == ["finished"]
+    search.check_ended()
+
+
+def test_a_trial_whose_actor_dies_each_time_is_no_end(
+    search: SearchState, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qipo_ray.sweep import tune
+
+    def dies(config: Any, **_: Any) -> None:
+        os._exit(1)
+
+    monkeypatch.setattr(tune, "trial_actor", dies)
+    monkeypatch.setattr(tune, "MAX_FAILURES", 1)
+    tune.run_trials(search, client, 1, lambda trial: None)
+    assert not search.outcomes and not read_records(search.root)
+    with pytest.raises(Failure, match=r"1 of 1 trials .* \(its process failed 2 times\)"):
+        search.check_ended()
+    resumed = SearchState(
+        search.spec, search.root, 2, search.datasets, search.context, lambda line: None
+    )
+    assert [trial.id for trial in resumed.resumed] == list(search.trials)
+
+
+def work(client: Client, root: Path, over: threading.Event) -> None:
+    """Train what the broker orders, as a worker does."""
+    import ray
+
+    worker, broker = Worker("here", root, 1, "cpu"), broker_of(client.namespace)
+    while not over.is_set():
+        worker.follow(ray.get(broker.pull.remote(*worker.pull_arguments)))
