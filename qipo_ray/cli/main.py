@@ -12,7 +12,9 @@ from typing import TextIO
 import typer
 
 from qipo_ray.cli import invocation
+from qipo_ray.cli.machine_errors import in_words
 from qipo_ray.cli.plain_signs import write_plainly
+from qipo_ray.cli.stopping import exit_code, stoppable
 from qipo_ray.cli.verbs import app
 from qipo_ray.errors import Failure, UserError
 
@@ -20,6 +22,7 @@ FAILED = 1  # exit codes
 USER_MISTAKE = 2
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+CONTINUED = ("bench", "reproduce", "sweep", "toy", "train")  # by the same command
 
 # What typer raises for unknown options, verbs and values; it has no public name of its own.
 _UsageError: type[BaseException] = typer.BadParameter.__mro__[1]
@@ -29,31 +32,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code of one command; the program's own arguments if none are given.
 
     0: done. 1: something is wrong, as the verb says or one line ``error: ...`` on stderr.
-    2: the user's mistake, one such line. 130: interrupted.
+    2: the user's mistake, one such line. 130 and 143: stopped by SIGINT or SIGTERM.
     """
     write_plainly()
-    command = typer.main.get_command(app)
     argv = list(sys.argv[1:] if arguments is None else arguments)
     invocation.command = shlex.join(["qipo-ray", *argv])
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            code = command.main(args=argv, prog_name="qipo-ray", standalone_mode=False)
-            sys.stdout.flush()
-    except UserError as error:
+    with stoppable() as stops:
+        try:
+            code = _carry_out(argv)
+        except BaseException as error:  # after a stop it says nothing new
+            explained = None if stops else _explained(error)
+            if not stops and explained is None:
+                raise
+            code = explained or 0
+        if stops:
+            go_on = "; the same command continues" if argv[0] in CONTINUED else ""
+            sys.stderr.write(f"\nStopped{go_on}\n")
+            return exit_code(stops)
+    return code
+
+
+def _carry_out(argv: list[str]) -> int:
+    """Return the exit code of a command that ends by itself."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        command = typer.main.get_command(app)
+        code = command.main(args=argv, prog_name="qipo-ray", standalone_mode=False)
+        sys.stdout.flush()
+    return code if isinstance(code, int) else 0
+
+
+def _explained(error: BaseException) -> int | None:
+    """Return the exit code of an error, after a line that explains it; None for a bug."""
+    if isinstance(error, UserError):
         return _fail(str(error))
-    except Failure as error:
+    if isinstance(error, Failure):
         return _fail(str(error), FAILED)
-    except _UsageError as error:
+    if isinstance(error, _UsageError):
         return _fail(_usage_message(error))
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\ninterrupted\n")
+    if isinstance(error, typer.Abort):
+        if isinstance(error.__cause__, EOFError):  # typer takes it for the user's
+            return _fail(f"a file ends too early: {error.__cause__}", FAILED)
         return INTERRUPTED
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         # The reader, such as `head`, has gone: nothing more to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    return code if isinstance(code, int) else 0
+    if isinstance(error, OSError) and (line := in_words(error)) is not None:
+        return _fail(line, FAILED)
+    return None
 
 
 def _usage_message(error: BaseException) -> str:

@@ -38,8 +38,8 @@ class Client:
     anew there, and gets all events from the start.
     """
 
-    def __init__(self, namespace: str) -> None:
-        self.namespace = namespace
+    def __init__(self, namespace: str, wait_s: float = WAIT_S) -> None:
+        self.namespace, self._wait_s = namespace, wait_s
         self._subscriptions: dict[str, _Subscription] = {}
 
     def __reduce__(self) -> tuple[type[Client], tuple[str]]:
@@ -58,9 +58,9 @@ class Client:
         state.life = self._call("submit", subscriber, state.jobs)
 
     def poll(self, subscriber: str) -> list[JobEvent]:
-        """Return the subscriber's new events, after at most ``WAIT_S`` seconds."""
+        """Return the subscriber's new events, after a few seconds at most."""
         state = self._subscriptions.setdefault(subscriber, _Subscription())
-        answer = self._call("poll", subscriber, state.life, state.last_serial, WAIT_S)
+        answer = self._call("poll", subscriber, state.life, state.last_serial, self._wait_s)
         life, state.last_serial, events = answer
         if life != state.life and state.jobs:
             self.submit(subscriber, [])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from qipo_ray.cores import usable_cores
@@ -20,6 +23,7 @@ SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # so that a worker's death and end are seen soon
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process more for each worker; ours save often
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default; the old one warns
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # else a thread that is late starts a cluster anew
 }
 
 
@@ -48,17 +52,19 @@ class Cluster:
         if address == "local":
             machine = this_machine()
             workers = count_workers(resources, [machine], "this machine")
-            ray.init(
-                address="local",
-                num_cpus=int(machine["CPU"]),
-                include_dashboard=True,  # without it Ray Train's clean-up dies and leaks CPUs
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-            )
+            with _own_sigterm():
+                ray.init(
+                    address="local",
+                    num_cpus=int(machine["CPU"]),
+                    include_dashboard=True,  # without it Ray Train's clean-up dies, leaks CPUs
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                )
             return cls(workers, owned=True)
         check_head(address)
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+            with _own_sigterm():
+                ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
         except ConnectionError as error:
             raise UserError(f"the Ray head at {address} cannot be joined: {error}") from error
         try:
@@ -74,6 +80,20 @@ class Cluster:
 
         if self.owned:
             ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep this process's handler of SIGTERM, in whose place Ray puts one of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:  # from Ray's
+        signal.signal(signal.SIGTERM, before)
+        signal.raise_signal(signal.SIGTERM)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def this_machine() -> dict[str, float]:

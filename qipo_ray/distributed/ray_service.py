@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from qipo_ray.distributed.client import BROKER, Client
 from qipo_ray.distributed.cluster import Cluster
 from qipo_ray.distributed.resources import TRIALS_CPU
 from qipo_ray.errors import Failure
+from qipo_ray.store.background import aside
 from qipo_ray.study.search_spec import Resources
 
 logger = logging.getLogger(__name__)
 
 FAILURES = 100  # deaths of one worker before the sweep fails
 CLOSE_S = 20.0  # for workers to save their jobs and end; then they are killed
+HURRY_S = 2.0  # the same when the driver was stopped: what is lost is trained again
+DRIVER_WAIT_S = 1.0  # longest wait of the driver's calls, so that it can leave at once
 
 
 class WorkerLost(Failure):
@@ -52,9 +56,8 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         self.slots = workers * settings.slots  # jobs that train at once
         self._closed = False
         self._broker = start_broker(settings)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="trainer")
         self._trainers: list[Future[Any]] = [
-            self._pool.submit(_train, settings, f"worker-{i}") for i in range(workers)
+            aside(partial(_train, settings, f"worker-{i}")) for i in range(workers)
         ]
 
     @classmethod
@@ -72,13 +75,13 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         settings = WorkerSettings(root, namespace, resources.cpus, resources.gpus, resources.slots)
         return cls(cluster, settings, cluster.workers)
 
-    def __exit__(self, *_: object) -> None:
-        """Close the service."""
-        self.close()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """Close the service, in haste if the block was broken off."""
+        self.close(CLOSE_S if error is None else HURRY_S)
 
     def client(self) -> Client:
-        """Return a handle for a trial or the driver."""
-        return Client(self.namespace)
+        """Return a handle for the driver, or for a trial if it is pickled."""
+        return Client(self.namespace, DRIVER_WAIT_S)
 
     def check(self) -> None:
         """Raise ``WorkerLost`` if a worker is gone for good."""
@@ -88,7 +91,7 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
                 reason = f": {cause}" if cause else ""
                 raise WorkerLost(f"worker-{i} of {self.workers} ended early{reason}") from cause
 
-    def close(self) -> None:
+    def close(self, limit_s: float = CLOSE_S) -> None:
         """Let the workers save and end, then end all that this service started."""
         import ray
 
@@ -96,16 +99,15 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
             return
         self._closed = True
         try:
-            ray.get(self._broker.close.remote(), timeout=CLOSE_S)
-            late = wait(self._trainers, CLOSE_S).not_done
-            if late:
-                logger.warning("%d workers did not leave in %.0f s", len(late), CLOSE_S)
+            ray.get(self._broker.close.remote(), timeout=limit_s)
+            late = wait(self._trainers, limit_s).not_done
+            if late and limit_s == CLOSE_S:
+                logger.warning("%d workers did not leave in %.0f s", len(late), limit_s)
             ray.kill(self._broker)
         except ray.exceptions.RayError as error:  # a lost head must not keep the driver
             logger.warning("the service could not be closed in order: %s", error)
         finally:
             self.cluster.disconnect()
-            self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def start_broker(settings: WorkerSettings) -> Any:

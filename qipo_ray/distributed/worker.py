@@ -30,7 +30,8 @@ class Worker:
     ) -> None:
         self.name = name
         self.incarnation = secrets.token_hex(4)  # of this process
-        self.runner = JobRunner(root, slots, device, open_data)
+        self._new_runner = partial(JobRunner, root, slots, device, open_data)
+        self.runner = self._new_runner()
         self.events: list[JobEvent] = []
 
     @property
@@ -41,8 +42,25 @@ class Worker:
         return self.name, self.incarnation, free, active, self.events
 
     def follow(self, orders: Orders) -> None:
-        """Stop and admit jobs as ordered, then train one step; or save all to close."""
+        """Stop and admit jobs as ordered, then train one step; or save all to close.
+
+        An error of the machine, such as a full disk, which another process would not mend, loses
+        the jobs in hand with that reason.
+        """
         self.events = []
+        jobs = [*(active.job for active in self.runner.active.values()), *orders.admit]
+        try:
+            self._carry_out(orders)
+        except OSError as error:
+            left = {event.snapshot for event in self.events if event.leaves_slot}
+            self.events += [
+                JobEvent("lost", job.snapshot, 0, 0.0, reason=str(error))
+                for job in jobs
+                if job.snapshot not in left
+            ]
+            self.runner = self._new_runner()
+
+    def _carry_out(self, orders: Orders) -> None:
         stop = tuple(self.runner.active) if orders.close else orders.stop
         for key in stop:
             self.events.append(self.runner.stop(key))

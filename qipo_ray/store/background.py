@@ -16,6 +16,7 @@ T = TypeVar("T")
 SIGNAL = signal.SIGRTMIN + 7
 AGAIN_S = 30.0  # until a block that has not ended is interrupted again
 LEAVE_S = 10.0  # for the work to end with the block; work that hangs is left behind
+HURRY_S = 0.5  # the same where the block was broken off
 
 
 @contextmanager
@@ -45,10 +46,12 @@ def background(work: Callable[[threading.Event], None]) -> Iterator[None]:
     try:
         thread.start()
         yield
+        over.set()
+        thread.join(LEAVE_S)
     finally:
         try:
             over.set()
-            thread.join(LEAVE_S)
+            thread.join(HURRY_S)
         finally:  # the interrupt may come as late as here
             over.set()
             signal.signal(SIGNAL, before)

@@ -199,6 +199,16 @@ def process_exists(pid: int) -> bool:
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let errors of the operating system name ``path``, where they name none."""
+    try:
+        yield
+    except OSError as problem:
+        problem.filename = problem.filename or str(path)
+        raise
+
+
+@contextmanager
 def _temporary(folder: Path, name: str, data: bytes) -> Iterator[Path]:
     """Give a flushed file of ``data``, to be linked or renamed; nothing of it is left after."""
     path = folder / f".{name}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
@@ -206,9 +216,10 @@ def _temporary(folder: Path, name: str, data: bytes) -> Iterator[Path]:
     try:
         try:
             view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
+            with naming(folder / name):
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         yield path

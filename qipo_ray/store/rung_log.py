@@ -6,6 +6,7 @@ that wrote it. A driver that was overtaken may still write; what it writes then 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -18,7 +19,7 @@ from typing_extensions import TypedDict
 
 from qipo_ray.config.json_types import Count, Name, Number, Positive, Utc
 from qipo_ray.config.validation import Validator
-from qipo_ray.store.files import flush_folder, make_folder, parse_json, write_bytes
+from qipo_ray.store.files import flush_folder, make_folder, naming, parse_json, write_bytes
 from qipo_ray.store.intents import TrialId
 from qipo_ray.store.record_schema import RecordError
 
@@ -122,10 +123,12 @@ class RungLog:
             data = _encode(content)
             if not _ends(descriptor):
                 data = b"\n" + data  # nothing is cut here: another driver may be at its last line
-            written = os.write(descriptor, data)
-            if written < len(data):
-                raise OSError(f"{self.path}: only {written} of {len(data)} bytes were written")
-            os.fsync(descriptor)
+            with naming(self.path):
+                written = os.write(descriptor, data)
+                if written < len(data):
+                    reason = f"only {written} of {len(data)} bytes were written"
+                    raise OSError(errno.ENOSPC, reason)
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         flush_folder(self.path.parent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -67,7 +66,6 @@ class SweepRun:
         with RayTrainingService.start(self.search.root, resources, address) as service:
             from qipo_ray.sweep.tune import run_trials  # Ray reads its environment when imported
 
-            leave_on_sigterm()  # Ray has put its own handler in place
             self._show_size(service.slots)
             observer = service.client()
 
@@ -124,12 +122,3 @@ def count_processes(resources: Resources) -> int:
     if resources.workers != "auto":
         return resources.workers
     return max(1, int(usable_cores() / resources.cpus))
-
-
-def leave_on_sigterm() -> None:
-    """Make SIGTERM end this process in order; what is durable is all that a resume needs."""
-
-    def leave(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, leave)

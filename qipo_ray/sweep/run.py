@@ -19,7 +19,7 @@ from qipo_ray.store.lease import driving
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.confirm import confirm_runs
 from qipo_ray.sweep.dashboard import Dashboard
-from qipo_ray.sweep.executors import Screen, SweepRun, leave_on_sigterm
+from qipo_ray.sweep.executors import Screen, SweepRun
 from qipo_ray.sweep.search_state import SearchState
 from qipo_ray.sweep.spec_guard import settle_specification
 from qipo_ray.train.run_record import RunContext
@@ -55,7 +55,6 @@ def run_sweep(
     ``LeaseHeld`` if another driver has it; ``UserError`` if the specification is another one.
     """
     with driving(root) as lease:
-        leave_on_sigterm()
         if lease.before is not None:
             screen.message(f"taking over from {lease.before}, which is gone")
         spec = settle_specification(spec, root, datasets, extend=options.extend)

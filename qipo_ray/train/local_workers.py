@@ -112,7 +112,10 @@ class ProcessWorker:
         self._call(lambda: self.connection.send(job))
 
     def events(self) -> list[JobEvent]:
-        """Return the next events; ``WorkerDied`` if the process is gone, and begin another."""
+        """Return the next events; ``WorkerDied`` if the process is gone, and begin another.
+
+        An ``OSError`` of the process is raised here.
+        """
         events: list[JobEvent] = self._call(self.connection.recv)
         if any(event.leaves_slot for event in events):
             self.job = None
@@ -141,7 +144,10 @@ class ProcessWorker:
 
     def _call(self, act: Callable[[], Any]) -> Any:
         try:
-            return act()
+            reply = act()
+            if isinstance(reply, OSError):  # as of a full disk: nothing that another try mends
+                raise reply
+            return reply
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self._process.join(STOP_LIMIT_S)
             code = self._process.exitcode
@@ -168,6 +174,8 @@ def serve(connection: Connection, name: str, root: Path, device: str) -> None:
                 connection.send(worker.events())
     except (EOFError, BrokenPipeError, ConnectionResetError):
         worker.close()
+    except OSError as error:
+        connection.send(error)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from qipo_ray.store.files import write_bytes
+from qipo_ray.store.files import naming, write_bytes
 
 FILE = "metrics.csv"
 Row = dict[str, float]
@@ -61,5 +61,5 @@ class MetricsLog:
         first = not self.names
         if first:
             self.names = list(row)
-        with self.path.open("a") as file:
+        with naming(self.path), self.path.open("a") as file:
             file.write(self._text([row], header=first))
