@@ -47,7 +47,7 @@ HOUSE: dict[str, set[str]] = {
     "train": {"config", "study", "store", "nets", "data", "agent", "evaluation"},
     "tracking": {"config", "study", "store", "data", "evaluation", "train"},
     "deploy": {"config", "study", "store", "agent", "train"},
-    "distributed": {"study", "data", "train"},
+    "distributed": {"study", "data", "train", "store"},
     "leaderboard": {"config", "study", "store", "data.tasks"},
     "verify": {"config", "study", "store", "leaderboard", "data.tasks"},
     "sweep": {

@@ -48,8 +48,11 @@ LAZY = {
 # The modules of cli that `--help` imports, and the one package that they may use.
 CLI_LIGHT = {
     f"cli.{name}"
-    for name in ("__init__", "main", "invocation", "lazy", "plain_signs", "verbs", "options")
-}
+    for name in (
+        "__init__", "main", "invocation", "lazy", "machine_errors", "options", "plain_signs",
+        "stopping", "verbs",
+    )
+}  # fmt: skip
 CLI_LIGHT_PACKAGES = {"typer"}
 
 

@@ -14,7 +14,7 @@ import typer
 from qipo_ray.cli import invocation
 from qipo_ray.cli.machine_errors import in_words
 from qipo_ray.cli.plain_signs import write_plainly
-from qipo_ray.cli.stopping import exit_code, stoppable
+from qipo_ray.cli.stopping import leave, stoppable
 from qipo_ray.cli.verbs import app
 from qipo_ray.errors import Failure, UserError
 
@@ -46,9 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             code = explained or 0
         if stops:
-            go_on = "; the same command continues" if argv[0] in CONTINUED else ""
-            sys.stderr.write(f"\nStopped{go_on}\n")
-            return exit_code(stops)
+            leave(stops, "; the same command continues" if argv[0] in CONTINUED else "")
     return code
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 
 @contextmanager
@@ -35,6 +37,19 @@ def stoppable() -> Iterator[list[int]]:
         if not stops:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def leave(stops: list[int], go_on: str) -> NoReturn:
+    """End the process that was stopped, after a line that says so.
+
+    All is on disk, and what the process started ends with it: Python and Ray would tidy up for
+    seconds.
+    """
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.write(f"\nStopped{go_on}\n")
+        sys.stderr.flush()
+    os._exit(exit_code(stops))
 
 
 def exit_code(stops: list[int]) -> int:

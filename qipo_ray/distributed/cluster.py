@@ -8,16 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from qipo_ray.cores import usable_cores
+from qipo_ray.distributed.ray_log import log_ray_to
 from qipo_ray.distributed.resources import count_workers
 from qipo_ray.errors import UserError
 from qipo_ray.study.search_spec import Resources
 
 ANSWER_S = 30.0  # for a head to answer
+SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"  # the longest
+SOCKET_BYTES = 107
+WITHOUT = "use --executor local"
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # so that a worker's death and end are seen soon
@@ -35,10 +38,12 @@ class Cluster:
         self.owned = owned  # this object made the connection
 
     @classmethod
-    def join(cls, address: str | None, resources: Resources) -> Cluster:
+    def join(cls, address: str | None, resources: Resources, log: Path | None = None) -> Cluster:
         """Return a connection: that of this process, to ``address``, or to a new local cluster.
 
-        ``UserError`` if the workers do not fit; a new cluster is then not even started.
+        What Ray says of a connection that is made here goes to ``log``. ``UserError`` if the
+        workers do not fit, or Ray cannot start or be joined; where that can be told before, a new
+        cluster is not even started.
         """
         address = address or os.environ.get("RAY_ADDRESS") or "local"
         for name, value in SETTINGS.items():
@@ -52,21 +57,13 @@ class Cluster:
         if address == "local":
             machine = this_machine()
             workers = count_workers(resources, [machine], "this machine")
-            with _own_sigterm():
-                ray.init(
-                    address="local",
-                    num_cpus=int(machine["CPU"]),
-                    include_dashboard=True,  # without it Ray Train's clean-up dies, leaks CPUs
-                    log_to_driver=False,
-                    logging_level=logging.WARNING,
-                )
+            check_start()
+            # Without the dashboard Ray Train's clean-up dies and leaks CPUs.
+            own = {"num_cpus": int(machine["CPU"]), "include_dashboard": True}
+            _connect("Ray cannot start on this machine", log, address="local", **own)
             return cls(workers, owned=True)
         check_head(address)
-        try:
-            with _own_sigterm():
-                ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-        except ConnectionError as error:
-            raise UserError(f"the Ray head at {address} cannot be joined: {error}") from error
+        _connect(f"the Ray head at {address} cannot be joined", log, address=address)
         try:
             workers = count_workers(resources, _nodes(), f"the cluster at {address}")
             return cls(workers, owned=True)
@@ -82,18 +79,61 @@ class Cluster:
             ray.shutdown()
 
 
-@contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Keep this process's handler of SIGTERM, in whose place Ray puts one of its own."""
+def _connect(failure: str, log: Path | None, **options: Any) -> None:
+    """Call ``ray.init``; ``UserError`` says ``failure`` and why.
+
+    Ray puts a handler of SIGTERM in place of this process's own, which is back afterwards.
+    """
+    import ray
+
+    if log is not None:
+        log_ray_to(log)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        yield
-    except SystemExit:  # from Ray's
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
+    except SystemExit:  # from Ray's handler
         signal.signal(signal.SIGTERM, before)
         signal.raise_signal(signal.SIGTERM)
         raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{failure}: {reason:.400}{_remedy(reason)}; or {WITHOUT}") from error
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _remedy(reason: str) -> str:
+    """Return what to do where Ray fails for a known reason."""
+    if "Version mismatch" in reason:
+        return "; install the head's versions of Python and Ray"
+    if "timed out" in reason or "memory" in reason:
+        return "; free memory and processors, or make /dev/shm larger"
+    return ""
+
+
+def check_start() -> None:
+    """Raise ``UserError`` where Ray cannot start on this machine."""
+    temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    longest = len(os.fsencode(os.path.join(temporary, SOCKET)))
+    if longest > SOCKET_BYTES:
+        raise UserError(
+            f"Ray cannot start: the paths of its sockets below {temporary} have {longest} bytes, "
+            f"at most {SOCKET_BYTES} are possible; set RAY_TMPDIR=/tmp, or {WITHOUT}"
+        )
+    if not os.access(temporary, os.W_OK | os.X_OK):
+        raise UserError(
+            f"Ray cannot start: {temporary} cannot be written; set RAY_TMPDIR to a folder that "
+            f"can, or {WITHOUT}"
+        )
+    token = Path(os.path.expanduser("~/.ray/auth_token"))
+    chosen = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    if os.environ.get("RAY_AUTH_MODE") != "disabled" and not chosen and not token.exists():
+        folder = token.parent if token.parent.exists() else token.parent.parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(
+                f"Ray cannot start: it keeps its token in {token}, and {folder} cannot be "
+                f"written; set HOME to a folder that can, or {WITHOUT}"
+            )
 
 
 def this_machine() -> dict[str, float]:

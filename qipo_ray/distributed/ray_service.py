@@ -20,6 +20,7 @@ from qipo_ray.study.search_spec import Resources
 
 logger = logging.getLogger(__name__)
 
+LOG = "ray/driver.log"  # of what Ray says to the driver
 FAILURES = 100  # deaths of one worker before the sweep fails
 CLOSE_S = 20.0  # for workers to save their jobs and end; then they are killed
 HURRY_S = 2.0  # the same when the driver was stopped: what is lost is trained again
@@ -70,14 +71,18 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         ``RAY_ADDRESS``, else one of its own on this machine. ``UserError`` if a head does not
         answer or the resources can never fit. The workers are ready some seconds later.
         """
-        cluster = Cluster.join(address, resources)
+        cluster = Cluster.join(address, resources, root / LOG)
         namespace = f"qipo-{secrets.token_hex(6)}"
         settings = WorkerSettings(root, namespace, resources.cpus, resources.gpus, resources.slots)
         return cls(cluster, settings, cluster.workers)
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        """Close the service, in haste if the block was broken off."""
-        self.close(CLOSE_S if error is None else HURRY_S)
+        """Close the service, in haste if the block was broken off.
+
+        A process that is stopped takes the connection, and a cluster of its own, with it: to part
+        from Ray in order takes seconds.
+        """
+        self.close(CLOSE_S if error is None else HURRY_S, stay=error is KeyboardInterrupt)
 
     def client(self) -> Client:
         """Return a handle for the driver, or for a trial if it is pickled."""
@@ -91,23 +96,28 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
                 reason = f": {cause}" if cause else ""
                 raise WorkerLost(f"worker-{i} of {self.workers} ended early{reason}") from cause
 
-    def close(self, limit_s: float = CLOSE_S) -> None:
-        """Let the workers save and end, then end all that this service started."""
+    def close(self, limit_s: float = CLOSE_S, *, stay: bool = False) -> None:
+        """Let the workers save and end, then end all that this service started.
+
+        To ``stay`` connected leaves the rest to the end of the process.
+        """
         import ray
 
         if self._closed:
             return
         self._closed = True
+        log = logger.warning if limit_s == CLOSE_S else logger.debug  # in haste it is no news
         try:
             ray.get(self._broker.close.remote(), timeout=limit_s)
             late = wait(self._trainers, limit_s).not_done
-            if late and limit_s == CLOSE_S:
-                logger.warning("%d workers did not leave in %.0f s", len(late), limit_s)
+            if late:
+                log("%d workers did not leave in %.0f s", len(late), limit_s)
             ray.kill(self._broker)
         except ray.exceptions.RayError as error:  # a lost head must not keep the driver
-            logger.warning("the service could not be closed in order: %s", error)
+            log("the service could not be closed in order: %s", error)
         finally:
-            self.cluster.disconnect()
+            if not stay:
+                self.cluster.disconnect()
 
 
 def start_broker(settings: WorkerSettings) -> Any:

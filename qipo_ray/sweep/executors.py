@@ -59,9 +59,10 @@ class SweepRun:
 
     def on_ray(self, address: str | None) -> None:
         """Run the sweep on a cluster: the training service, Tune for the search, then confirm."""
-        from qipo_ray.distributed.ray_service import RayTrainingService
+        from qipo_ray.distributed.ray_service import LOG, RayTrainingService
 
-        self.screen.message("starting the training service")
+        log = self.search.root / LOG
+        self.screen.message(f"starting the training service; what Ray says goes to {log}")
         resources = self.search.spec.resources
         with RayTrainingService.start(self.search.root, resources, address) as service:
             from qipo_ray.sweep.tune import run_trials  # Ray reads its environment when imported

@@ -7,7 +7,6 @@ starts a new Tuner from the store.
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any
 
@@ -27,9 +26,6 @@ from qipo_ray.distributed.client import Client
 from qipo_ray.study.trial import Trial, TrialOutcome, TrialState
 from qipo_ray.sweep.actor import trial_actor
 from qipo_ray.sweep.search_state import SearchState
-
-# Tune looks in vain for the files of the loggers that are switched off, and says so at length.
-logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
 
 ACTOR_CPUS = 0.01
 MAX_FAILURES = 20  # deaths of a trial's actor; it trains nothing, and finds its jobs again

@@ -8,9 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from qipo_ray.distributed import client as client_module
 from qipo_ray.distributed.broker import Broker
 from qipo_ray.distributed.client import Client
 from qipo_ray.study.job import Run
@@ -22,16 +19,11 @@ class LocalClient(Client):
     """A client that calls a broker without Ray."""
 
     def __init__(self, broker: Broker) -> None:
-        super().__init__("local")
+        super().__init__("local", wait_s=0.0)
         self.broker = broker
 
     def _call(self, method: str, *arguments: Any) -> Any:
         return asyncio.run(getattr(self.broker, method)(*arguments))
-
-
-@pytest.fixture(autouse=True)
-def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "WAIT_S", 0.0)
 
 
 def fail(broker: Broker, run: Run) -> None:

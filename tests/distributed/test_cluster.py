@@ -1,13 +1,18 @@
-"""Heads that cannot be used are named in one line, within a time limit."""
+"""A Ray that cannot be used or started is one line, within a time limit."""
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
 from qipo_ray.distributed import cluster
+from qipo_ray.distributed.cluster import Cluster, check_start
 from qipo_ray.errors import UserError
+from qipo_ray.study.search_spec import Resources
 
 
 def refusal(address: str) -> str:
@@ -34,3 +39,69 @@ def test_somebody_listens_and_never_answers(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_client_address_is_refused_with_the_way_to_do_it() -> None:
     assert "ray job submit" in refusal("ray://127.0.0.1:10001")
+
+
+def test_what_ray_cannot_start_with_is_refused_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    with pytest.raises(UserError, match=r"sockets .* at most 107 .* RAY_TMPDIR=/tmp, or use --ex"):
+        monkeypatch.setenv("RAY_TMPDIR", f"/tmp/{'x' * 60}")
+        check_start()
+    monkeypatch.setenv("RAY_TMPDIR", "/nowhere")
+    with pytest.raises(UserError, match="/nowhere cannot be written; set RAY_TMPDIR"):
+        check_start()
+    monkeypatch.delenv("RAY_TMPDIR")
+    monkeypatch.setenv("HOME", "/nowhere")
+    check_start()  # no token is needed
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    with pytest.raises(UserError, match="its token in /nowhere/.ray/auth_token.* set HOME to"):
+        check_start()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            RuntimeError("Version mismatch: Python 3.11.7\nand 3.11.8"),
+            "install the head's versions",
+        ),
+        (Exception("The node timed out"), "free memory and processors"),
+        (OSError("no\nshm"), "no shm; or use --executor local"),
+    ],
+)
+def test_a_ray_that_does_not_start_is_one_line(
+    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    def fails(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "init", fails)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(UserError, match="Ray cannot start on this machine: ") as raised:
+        Cluster.join("local", Resources(1, 1.0, 0.0, 1))
+    assert words in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_sigterm_while_ray_starts_reaches_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(**_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # as Ray does
+        signal.raise_signal(signal.SIGTERM)
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Cluster.join("local", Resources(1, 1.0, 0.0, 1))
+        assert signal.getsignal(signal.SIGTERM) is stop
+    finally:
+        signal.signal(signal.SIGTERM, before)

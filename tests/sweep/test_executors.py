@@ -1,10 +1,16 @@
-"""Sweeps whose processes die: no trial ends by that, and nothing is confirmed before all ended."""
+"""Sweeps whose processes die, and a driver that is stopped: nothing ends that did not end."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -58,3 +64,31 @@ def test_a_trial_whose_processes_die_has_no_end_and_is_tried_again(
     assert leaderboard([root.parent]).open_searches == ()
     assert verify(root).faults == ()
     assert {record["purpose"] for record in read_records(root)} == {"search", "confirm"}
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_driver_on_ray_that_is_stopped_leaves_at_once(
+    tiny_search: str,
+    marked_env: dict[str, str],
+    marked: Callable[[], dict[int, str]],
+    eventually: Callable[[str, Callable[[], Any]], Any],
+    tmp_path: Path,
+) -> None:
+    """Ctrl-C goes to the whole group of processes."""
+    (tmp_path / "tiny.yaml").write_text(tiny_search)
+    command = [sys.executable, "-m", "qipo_ray.sweep", "tiny.yaml", "--results", "."]
+    with (tmp_path / "screen").open("w") as screen:
+        driver = subprocess.Popen(
+            command, cwd=tmp_path, env=marked_env, start_new_session=True,
+            stdout=screen, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    said = (tmp_path / "screen").read_text
+    eventually("the search", lambda: "memory of point" in said() or driver.poll() is not None)
+    os.killpg(driver.pid, signal.SIGINT)
+    assert driver.wait(60) == 130
+    *_, last = lines = said().splitlines()
+    assert last == "Stopped; the same command continues"
+    assert f"what Ray says goes to {tmp_path / 'tiny' / 'ray' / 'driver.log'}" in lines[-4]
+    assert lines[-3].startswith("memory of point") and len(lines) <= 5
+    eventually("the end of all processes", lambda: not marked())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.distributed.client import Client, broker_of
+from qipo_ray.distributed.ray_log import log_ray_to
 from qipo_ray.distributed.ray_service import WorkerLost, WorkerSettings, start_broker
 from qipo_ray.distributed.worker import Worker
 from qipo_ray.errors import Failure
@@ -117,6 +119,37 @@ def test_a_trial_whose_actor_dies_each_time_is_no_end(
         search.spec, search.root, 2, search.datasets, search.context, lambda line: None
     )
     assert [trial.id for trial in resumed.resumed] == list(search.trials)
+
+
+def test_what_ray_says_goes_to_a_file(
+    client: Client,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    eventually: Callable[[str, Callable[[], Any]], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The broker dies while a call waits for it, which Ray mends and speaks of at length."""
+    import ray
+    import ray._private.worker
+
+    logger = logging.getLogger("ray")
+    monkeypatch.setattr(logger, "handlers", logger.handlers[:])
+    monkeypatch.setattr(ray._private.worker, "print_to_stdstream", None)
+    broker, log = broker_of(client.namespace), tmp_path / "ray" / "driver.log"
+    client.submit("one", [])
+    log_ray_to(log)
+    waiting = broker.poll.remote("one", "", 0, 600.0)
+    broker.poll.remote("*", "", 0, 600.0)
+    ray.kill(broker, no_restart=False)
+    eventually("Ray's line", lambda: "retries remaining" in log.read_text())
+    logging.getLogger("ray.tune").warning("resume with Tuner.restore(...)")
+    assert "Tuner.restore" in log.read_text()
+    ray.cancel(waiting)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+    (handler,) = logger.handlers
+    monkeypatch.undo()  # first: Ray may still speak
+    handler.close()
 
 
 def work(client: Client, root: Path, over: threading.Event) -> None:
