@@ -29,6 +29,7 @@ from qipo_ray.config.validation import Validator, schema_of
 from qipo_ray.errors import UserError
 from qipo_ray.store.background import background
 from qipo_ray.store.files import process_exists, sealed, unsealed, write_bytes, write_new
+from qipo_ray.store.rung_log import LOG_FILE, RungLog
 
 FOLDER = "driver"
 Clock = Callable[[], float]  # seconds since 1970
@@ -87,6 +88,7 @@ class Lease:
         That of a dead process on this machine, or of a silent one elsewhere, is taken over.
         """
         root = Path(root)
+        logged = RungLog(root / LOG_FILE).newest_attempt()  # where `driver/` was lost
         while True:
             attempt = _newest(root)
             before = _read(root, attempt)
@@ -97,14 +99,15 @@ class Lease:
                 )
             holder = _myself(clock())
             with suppress(FileExistsError):  # another taker was faster: look who it is
-                write_new(_path(root, attempt + 1), sealed(asdict(holder)))
+                mine = max(attempt, logged) + 1
+                write_new(_path(root, mine), sealed(asdict(holder)))
                 taken_over = None if before is None or before.released else before
-                return cls(root, attempt + 1, holder, taken_over, clock)
+                return cls(root, mine, holder, taken_over, clock)
 
     def beat(self) -> None:
         """Renew the heartbeat; ``LeaseLost`` if another driver has taken over meanwhile."""
         newest = _newest(self.root)
-        if newest != self.attempt:
+        if newest > self.attempt:
             raise LeaseLost(f"{self.root} was taken over by {_read(self.root, newest)}")
         self._write(replace(self.holder, heartbeat=self._clock()))
 

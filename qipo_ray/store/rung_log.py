@@ -23,6 +23,7 @@ from qipo_ray.store.files import flush_folder, make_folder, naming, parse_json, 
 from qipo_ray.store.intents import TrialId
 from qipo_ray.store.record_schema import RecordError
 
+LOG_FILE = "rungs.jsonl"  # of a sweep, in its folder
 logger = logging.getLogger(__name__)
 
 
@@ -92,6 +93,11 @@ class RungLog:
                 counted.add((line["trial"], line["rung"]))
                 entries.append(line)
         return entries
+
+    def newest_attempt(self) -> int:
+        """Return the highest attempt that a line carries, 0 without lines."""
+        sound = (line for _, line in self._lines() if not isinstance(line, ValueError))
+        return max((line["attempt"] for line in sound), default=0)
 
     def faults(self) -> list[tuple[int, str]]:
         """Return number and fault of every whole line that ``read`` leaves out as damaged."""

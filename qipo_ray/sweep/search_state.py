@@ -15,15 +15,16 @@ from typing import Any
 from qipo_ray.config import config_hash, to_document
 from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.errors import Failure
-from qipo_ray.store.intents import INTENT_SCHEMA, read_intents, trial_id, write_intent
+from qipo_ray.errors import Failure, UserError
+from qipo_ray.store.intents import INTENT_SCHEMA, trial_id, write_intent
 from qipo_ray.store.records import read_records
-from qipo_ray.store.rung_log import RungLog
+from qipo_ray.store.rung_log import LOG_FILE, RungLog
 from qipo_ray.study.asha import Decision, arrivals, decide
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
 from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
+from qipo_ray.sweep.intent_repair import whole_intents
 from qipo_ray.sweep.run_recorder import PlannedRun, RunRecorder
 from qipo_ray.sweep.task_study import End, Study, Suggestion
 from qipo_ray.train.run_record import RunContext, now
@@ -44,13 +45,14 @@ class SearchState:
         """Rebuild the state from the folder ``root``; ``message`` gets a line for each end."""
         self.spec, self.root, self.attempt = spec, root, attempt
         self.datasets, self.context, self.message = datasets, context, message
-        self.log = RungLog(root / "rungs.jsonl")
+        self.log = RungLog(root / LOG_FILE)
         self.entries = self.log.fence(attempt)
-        intents = [intent for intent in read_intents(root) if intent["task"] in spec.tasks]
-        self.trials = {intent["id"]: Trial.from_intent(intent) for intent in intents}
         records = {record["id"]: record for record in read_records(root)}
+        intents = whole_intents(spec, root, records.values(), self.entries, message)
+        self.trials = {intent["id"]: Trial.from_intent(intent) for intent in intents}
         self.recorder = RunRecorder(root, datasets, records)
         self.outcomes = self._recorded_outcomes()
+        self._check_log()
         self.resumed = deque(t for t in self.trials.values() if t.id not in self.outcomes)
         self.exhausted: set[str] = set()  # tasks without a further configuration
         self.lost: list[str] = []  # why trials were given up that have not ended
@@ -73,6 +75,22 @@ class SearchState:
                 rung, reason = first["reached"]["rung"], first["reason"]
                 outcomes[trial.id] = TrialOutcome(TrialState(first["state"]), rung, reason)
         return outcomes
+
+    def _check_log(self) -> None:
+        """Raise ``UserError`` if the log lacks a rung that a trial's records say it reached.
+
+        Without it others would be selected. The order of arrival decided, too, and no record
+        has it, so that the log cannot be made anew.
+        """
+        logged = {(entry["trial"], entry["rung"]) for entry in self.entries}
+        for name, outcome in self.outcomes.items():
+            for rung in range(0 if outcome.rung is None else outcome.rung + 1):
+                if (name, rung) not in logged:
+                    raise UserError(
+                        f"{self.log.path}: rung {rung + 1} of trial {name} is missing, which its "
+                        "records say it reached: the file was damaged or removed; restore it "
+                        "from a copy, or choose another name"
+                    )
 
     def _planned(self, trial: Trial) -> list[PlannedRun]:
         """Return the runs of a trial, one per search seed."""

@@ -15,7 +15,7 @@ from qipo_ray.store.files import sha256_file, unsealed
 from qipo_ray.store.lease import Holder
 from qipo_ray.store.manifest import CheckpointInfo, OtherSchema, decode
 from qipo_ray.store.records import RECORDS, record_files
-from qipo_ray.store.rung_log import RungLog
+from qipo_ray.store.rung_log import LOG_FILE, RungLog
 
 JOB = re.compile(r"(?P<stage>[a-z]{1,32})-(?P<key>[0-9a-f]{16})")
 SIDECAR = re.compile(r"note-(?P<name>.+)\.json")
@@ -149,7 +149,7 @@ def _documents(
 
 
 def _read_rung_log(audit: Audit) -> None:
-    log = RungLog(audit.root / "rungs.jsonl")
+    log = RungLog(audit.root / LOG_FILE)
     try:
         if log.path.is_symlink():
             log.path.stat()  # a dangling link is more than a missing file

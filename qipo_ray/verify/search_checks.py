@@ -10,6 +10,7 @@ from typing import Any
 
 from qipo_ray.config.evaluations import rung_updates, scored_at
 from qipo_ray.errors import UserError
+from qipo_ray.store.rung_log import LOG_FILE
 from qipo_ray.study import asha
 from qipo_ray.study.asha import Decision
 from qipo_ray.study.search_spec import SearchSpec
@@ -78,7 +79,7 @@ def _unplanned(trial: Trial, spec: SearchSpec) -> str | None:
 
 def _check_log(plan: SweepPlan, audit: Audit) -> Logged:
     """Return the logged values, after checking each line against its trial."""
-    log = audit.root / "rungs.jsonl"
+    log = audit.root / LOG_FILE
     logged: defaultdict[str, dict[int, float | None]] = defaultdict(dict)
     intent_ids = {intent["id"] for intent in audit.intents}
     unknown_trials = set()
@@ -136,7 +137,7 @@ def _check_trial(
     trial: Trial, records: Sequence[Record], logged: Mapping[int, float | None], audit: Audit
 ) -> None:
     """Check that the runs of a trial ended alike, and that the log has their mean scores."""
-    log = audit.root / "rungs.jsonl"
+    log = audit.root / LOG_FILE
     ends = {(record["state"], record["reached"]["rung"]) for record in records}
     if len(ends) > 1:
         path = audit.intent_path(trial.id)
