@@ -13,6 +13,7 @@ from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.cores import usable_cores
 from qipo_ray.errors import UserError, nearest
+from qipo_ray.store.records import SKIPPED
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_file import find_search_file, load_search_file
@@ -20,6 +21,9 @@ from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.sweep.search_state import SearchState
 from qipo_ray.sweep.sweep_progress import SweepProgress
 from qipo_ray.tracking.loggers import parse_services
+
+# Folders in results: tables leave them out, or `train` has them there.
+RESERVED = SKIPPED | {"driver", "records"}
 
 
 def sweep(
@@ -43,6 +47,11 @@ def sweep(
     spec = load_search_file(
         find_search_file(file), tasks=tasks or None, sets=changes or [], trials=trials
     )
+    if spec.name in RESERVED:
+        raise UserError(
+            f"{spec.source}: name: {spec.name!r} is what a folder inside results is called, so "
+            "tables would leave the sweep out; choose another name"
+        )
     datasets = {task: dataset_of(task, None) for task in spec.tasks}
     for task, dataset in datasets.items():
         beside = [baseline.config for baseline in spec.baselines]

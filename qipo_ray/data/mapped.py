@@ -9,6 +9,8 @@ through its read-only arrays into every worker's.)
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import logging
 import os
 import shutil
@@ -24,13 +26,18 @@ from qipo_ray.data.locate import data_cache
 
 logger = logging.getLogger(__name__)
 
+MANIFEST = "sha256.json"  # of each array's file, by name; written last
+PIECE = 1 << 20  # bytes
 KEEP_S = 7 * 24 * 3600.0  # since the last use; then the next process that writes removes them
 
 Arrays = Mapping[str, npt.NDArray]
+Stamp = dict[str, tuple[int, int]]  # of files by name: size, and when they were written
+
+_sound: dict[Path, Stamp] = {}  # what this process has checked
 
 
 def mapped(key: str, make: Callable[[], Arrays]) -> Arrays:
-    """Return the arrays of a key, mapped; ``make`` is called where this machine has none.
+    """Return the arrays of a key, mapped; ``make`` is called where this machine has no sound ones.
 
     ``key`` must name all that the arrays depend on, the code that makes them included. Where the
     cache cannot be written to, a warning says so and the arrays are this process's own.
@@ -40,10 +47,14 @@ def mapped(key: str, make: Callable[[], Arrays]) -> Arrays:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / f"{key}.lock"):
+            if target.exists() and not _is_sound(target):
+                logger.warning("prepared data in %s were damaged: they are made anew", target)
+                shutil.rmtree(target)
             if not target.exists():
                 _remove_old(folder)
                 arrays = make()
                 _write(target, arrays)
+                _sound[target] = _stamp(target)
                 del arrays
     except OSError as error:
         logger.warning(
@@ -66,10 +77,41 @@ def _write(target: Path, arrays: Arrays) -> None:
                 np.save(file, array, allow_pickle=False)
                 file.flush()
                 os.fsync(file.fileno())
+        (half / MANIFEST).write_text(json.dumps(_hashes(half)))
         os.rename(half, target)
     except OSError:
         shutil.rmtree(half, ignore_errors=True)
         raise
+
+
+def _is_sound(target: Path) -> bool:
+    """Return whether every array's file is as it was written; read once in each process."""
+    stamp = _stamp(target)
+    if _sound.get(target) != stamp:
+        try:
+            if json.loads((target / MANIFEST).read_bytes()) != _hashes(target):
+                return False
+        except (FileNotFoundError, ValueError):
+            return False
+        _sound[target] = stamp
+    return True
+
+
+def _stamp(folder: Path) -> Stamp:
+    stats = {path.name: path.stat() for path in folder.iterdir()}
+    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the arrays' files by name."""
+    hashes = {}
+    for path in folder.glob("*.npy"):
+        with path.open("rb") as file:
+            digest = hashlib.sha256()
+            while piece := file.read(PIECE):
+                digest.update(piece)
+        hashes[path.name] = digest.hexdigest()
+    return hashes
 
 
 def _remove_old(folder: Path) -> None:

@@ -32,7 +32,7 @@ class WorkerLost(Failure):
 
 
 @dataclass(frozen=True)
-class WorkerSettings:
+class _WorkerSettings:
     """The settings that each worker starts with."""
 
     root: Path
@@ -45,7 +45,7 @@ class WorkerSettings:
 class RayTrainingService(AbstractContextManager["RayTrainingService"]):
     """Workers that train the jobs of clients; a context manager that ends all it started."""
 
-    def __init__(self, cluster: Cluster, settings: WorkerSettings, workers: int) -> None:
+    def __init__(self, cluster: Cluster, settings: _WorkerSettings, workers: int) -> None:
         # Imported before the threads below start: Ray's modules import each other in a circle,
         # so two threads that import them at once fail.
         import ray.train.torch
@@ -56,7 +56,7 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         self.workers = workers
         self.slots = workers * settings.slots  # jobs that train at once
         self._closed = False
-        self._broker = start_broker(settings)
+        self._broker = _start_broker(settings)
         self._trainers: list[Future[Any]] = [
             aside(partial(_train, settings, f"worker-{i}")) for i in range(workers)
         ]
@@ -73,7 +73,9 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         """
         cluster = Cluster.join(address, resources, root / LOG)
         namespace = f"qipo-{secrets.token_hex(6)}"
-        settings = WorkerSettings(root, namespace, resources.cpus, resources.gpus, resources.slots)
+        settings = _WorkerSettings(
+            root, namespace, resources.cpus, resources.gpus, resources.slots
+        )
         return cls(cluster, settings, cluster.workers)
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
@@ -120,7 +122,7 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
                 self.cluster.disconnect()
 
 
-def start_broker(settings: WorkerSettings) -> Any:
+def _start_broker(settings: _WorkerSettings) -> Any:
     """Return the broker's actor: named, without CPU, started again whenever it dies.
 
     It runs on the driver's machine, where the data files are.
@@ -153,7 +155,7 @@ def start_broker(settings: WorkerSettings) -> Any:
     ).remote(settings.root)
 
 
-def _train(settings: WorkerSettings, name: str) -> Any:
+def _train(settings: _WorkerSettings, name: str) -> Any:
     """Run one worker to its end."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer

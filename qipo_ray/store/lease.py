@@ -34,6 +34,7 @@ from qipo_ray.store.rung_log import LOG_FILE, RungLog
 FOLDER = "driver"
 Clock = Callable[[], float]  # seconds since 1970
 BEAT_EVERY_S = 10.0
+WATCH_S = 30  # that a heartbeat in the future is watched: it changes if its driver lives
 SILENT_S = 60.0  # seconds without a heartbeat after which a driver elsewhere is taken for gone
 
 
@@ -82,17 +83,21 @@ class Lease:
         self._clock = clock
 
     @classmethod
-    def take(cls, root: Path, clock: Clock = time.time) -> Lease:
+    def take(
+        cls, root: Path, clock: Clock = time.time, sleep: Callable[[float], None] = time.sleep
+    ) -> Lease:
         """Return the lease of the sweep at ``root``; ``LeaseHeld`` if another driver has it.
 
-        That of a dead process on this machine, or of a silent one elsewhere, is taken over.
+        That of a dead process on this machine, or of a silent one elsewhere, is taken over. Where
+        the clocks of two machines differ much, the other's heartbeat is watched for a while.
         """
         root = Path(root)
         logged = RungLog(root / LOG_FILE).newest_attempt()  # where `driver/` was lost
         while True:
             attempt = _newest(root)
             before = _read(root, attempt)
-            if before is not None and _drives(before, clock()):
+            held = before is not None and _drives(before, clock())
+            if held and not _stands_still(root, attempt, clock(), sleep):
                 raise LeaseHeld(
                     f"{root} is driven by {before}; stop that one first (a driver on another "
                     f"machine that died is replaced {SILENT_S:.0f} s after its last heartbeat)"
@@ -153,6 +158,18 @@ def _drives(holder: Holder, now: float) -> bool:
     if holder.place == _place():
         return holder.birth == _birth(holder.pid) if holder.birth else process_exists(holder.pid)
     return now - holder.heartbeat <= SILENT_S
+
+
+def _stands_still(root: Path, attempt: int, now: float, sleep: Callable[[float], None]) -> bool:
+    """Return whether a driver elsewhere, with a heartbeat in the future, makes no other."""
+    holder = _read(root, attempt)
+    if holder is None or holder.place == _place() or holder.heartbeat <= now + SILENT_S:
+        return False
+    for _ in range(WATCH_S):
+        sleep(1.0)
+        if _read(root, attempt) != holder:
+            return False
+    return True
 
 
 def _myself(now: float) -> Holder:

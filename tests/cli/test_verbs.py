@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 
 from qipo_ray.cli.lazy import load
+from qipo_ray.cli.main import main
 from qipo_ray.cli.verbs import BenchVerbs, DataVerbs, Verbs
 
 TABLE = [
@@ -59,3 +62,16 @@ def test_the_version_imports_no_verb() -> None:
     code = "import sys, qipo_ray.cli.main as m; m.main(['--version']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "qipo_ray.cli.options" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["artefacts", "driver", "ray", "records", "tensorboard", "wandb"])
+def test_a_sweep_is_not_named_as_a_folder_of_results(
+    name: str, write_file: Callable[[], Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = write_file()
+    file.write_text(file.read_text().replace("name: ", f"name: {name}  # ", 1))
+    results = tmp_path / "results"
+    assert main(["sweep", str(file), "--results", str(results)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {file}: name: '{name}' is what a folder inside results")
+    assert not results.exists()

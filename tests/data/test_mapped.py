@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,46 @@ def test_a_maker_that_fails_leaves_nothing(cache: Path) -> None:
         mapped("a", never)
     assert [path.name for path in cache.iterdir()] == ["a.lock"]
     mapped("a", make)
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("in_another_process", [True, False])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda folder: flip(folder / "rows.npy"),
+        lambda folder: (folder / "rows.npy").write_bytes(bytes(176)),
+        lambda folder: os.truncate(folder / "rows.npy", 130),
+        lambda folder: (folder / "rows.npy").write_bytes(b""),
+        lambda folder: (folder / "none.npy").unlink(),
+        lambda folder: (folder / "more.npy").touch(),
+        lambda folder: flip(folder / module.MANIFEST),
+        lambda folder: (folder / module.MANIFEST).unlink(),  # or of an earlier version
+    ],
+)
+def test_damaged_arrays_are_made_anew_with_one_line(
+    harm: Callable[[Path], object],
+    in_another_process: bool,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mapped("a", make)
+    harm(cache / "a")
+    if in_another_process:
+        monkeypatch.setattr(module, "_sound", {})
+    found = mapped("a", make)
+    assert caplog.messages == [f"prepared data in {cache / 'a'} were damaged: they are made anew"]
+    assert set(found) == set(make())
+    for name, expected in make().items():
+        np.testing.assert_array_equal(found[name], expected)
+    monkeypatch.setattr(module, "_sound", {})
+    mapped("a", never)
 
 
 def test_half_a_write_is_not_taken(cache: Path, monkeypatch, caplog) -> None:

@@ -103,6 +103,27 @@ def test_a_driver_elsewhere_is_waited_for(tmp_path: Path, place: str) -> None:
         Lease.take(tmp_path, clock)
 
 
+@pytest.mark.parametrize("beats_at", [None, 0, 29])
+def test_a_heartbeat_in_the_future_is_watched(tmp_path: Path, beats_at: int | None) -> None:
+    """A wrong clock locks nothing for years; a driver that lives keeps its own."""
+    clock, seconds = Clock(), []
+    first = Lease.take(tmp_path, clock)
+    rewrite(first, place="another machine", heartbeat=clock.now + 1e8)
+
+    def sleep(_: float) -> None:
+        if len(seconds) == beats_at:
+            rewrite(first, place="another machine", heartbeat=clock.now + 1e8 + 10)
+        seconds.append(1)
+
+    if beats_at is None:
+        assert Lease.take(tmp_path, clock, sleep).attempt == 2
+        assert len(seconds) == 30
+    else:
+        with pytest.raises(LeaseHeld):
+            Lease.take(tmp_path, clock, sleep)
+        assert len(seconds) == beats_at + 1
+
+
 def test_the_heartbeat_keeps_a_driver_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

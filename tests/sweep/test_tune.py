@@ -16,7 +16,7 @@ import pytest
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.distributed.client import Client, broker_of
 from qipo_ray.distributed.ray_log import log_ray_to
-from qipo_ray.distributed.ray_service import WorkerLost, WorkerSettings, start_broker
+from qipo_ray.distributed.ray_service import WorkerLost, _start_broker, _WorkerSettings
 from qipo_ray.distributed.worker import Worker
 from qipo_ray.errors import Failure
 from qipo_ray.store.background import background
@@ -57,7 +57,7 @@ def client(search: SearchState) -> Iterator[Client]:
     import ray
 
     namespace = f"test-{search.root.name}"
-    broker = start_broker(WorkerSettings(search.root, namespace, 1.0, 0.0, 1))
+    broker = _start_broker(_WorkerSettings(search.root, namespace, 1.0, 0.0, 1))
     yield Client(namespace)
     ray.kill(broker)
 
