@@ -18,7 +18,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.study.search_spec import Resources
 
 ANSWER_S = 30.0  # for a head to answer
-SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"  # the longest
+SOCKET = "ray/session_2026-01-01_00-00-00_000000_{pid}/sockets/plasma_store"  # the longest
 SOCKET_BYTES = 107
 WITHOUT = "use --executor local"
 SETTINGS = {
@@ -114,26 +114,31 @@ def _remedy(reason: str) -> str:
 def check_start() -> None:
     """Raise ``UserError`` where Ray cannot start on this machine."""
     temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
-    longest = len(os.fsencode(os.path.join(temporary, SOCKET)))
+    longest = len(os.fsencode(os.path.join(temporary, SOCKET.format(pid=os.getpid()))))
     if longest > SOCKET_BYTES:
         raise UserError(
             f"Ray cannot start: the paths of its sockets below {temporary} have {longest} bytes, "
             f"at most {SOCKET_BYTES} are possible; set RAY_TMPDIR=/tmp, or {WITHOUT}"
         )
-    if not os.access(temporary, os.W_OK | os.X_OK):
+    if not _can_make(Path(temporary)):
         raise UserError(
             f"Ray cannot start: {temporary} cannot be written; set RAY_TMPDIR to a folder that "
             f"can, or {WITHOUT}"
         )
     token = Path(os.path.expanduser("~/.ray/auth_token"))
     chosen = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
-    if os.environ.get("RAY_AUTH_MODE") != "disabled" and not chosen and not token.exists():
-        folder = token.parent if token.parent.exists() else token.parent.parent
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise UserError(
-                f"Ray cannot start: it keeps its token in {token}, and {folder} cannot be "
-                f"written; set HOME to a folder that can, or {WITHOUT}"
-            )
+    needed = os.environ.get("RAY_AUTH_MODE") != "disabled" and not chosen and not token.exists()
+    if needed and not _can_make(token.parent):
+        raise UserError(
+            f"Ray cannot start: it keeps its token in {token}, which cannot be written; set HOME "
+            f"to a folder that can, or {WITHOUT}"
+        )
+
+
+def _can_make(folder: Path) -> bool:
+    """Return whether files can be made in a folder, or it in the next one above that exists."""
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    return above.is_dir() and os.access(above, os.W_OK | os.X_OK)
 
 
 def this_machine() -> dict[str, float]:

@@ -95,8 +95,10 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         for i, trainer in enumerate(self._trainers):
             if trainer.done():
                 cause = trainer.exception()
-                reason = f": {cause}" if cause else ""
-                raise WorkerLost(f"worker-{i} of {self.workers} ended early{reason}") from cause
+                reason = f": {' '.join(str(cause).split()):.300}" if cause else ""
+                raise WorkerLost(
+                    f"worker-{i} of {self.workers} ended early{reason}; the same command continues"
+                ) from cause
 
     def close(self, limit_s: float = CLOSE_S, *, stay: bool = False) -> None:
         """Let the workers save and end, then end all that this service started.

@@ -60,7 +60,9 @@ class LocalTrainingService(AbstractContextManager["LocalTrainingService"]):
                 self._take(worker, worker.job, worker.stop)
 
     def close(self) -> None:
-        """Save the jobs in hand and end the processes."""
+        """Save the jobs in hand and end the processes, all at the same time."""
+        for worker in self.workers:
+            worker.hang_up()
         for worker in self.workers:
             worker.close()
 

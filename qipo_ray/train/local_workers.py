@@ -66,6 +66,9 @@ class InProcessWorker:
             return [JobEvent("dropped", job.snapshot, 0, 0.0)]
         return self._guarded(job, lambda: [self._runner.stop(job.key)])
 
+    def hang_up(self) -> None:
+        """Nothing: there is no other process to begin to leave."""
+
     def close(self) -> None:
         """Save the job in hand."""
         self.stop()
@@ -134,9 +137,13 @@ class ProcessWorker:
                 return events
             events += reply
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
         """Let the process save its job and leave."""
         self.connection.close()
+
+    def close(self) -> None:
+        """Wait until the process has left."""
+        self.hang_up()
         self._process.join(STOP_LIMIT_S)
         if self._process.is_alive():
             self._process.kill()

@@ -49,14 +49,16 @@ def test_what_ray_cannot_start_with_is_refused_before(
     with pytest.raises(UserError, match=r"sockets .* at most 107 .* RAY_TMPDIR=/tmp, or use --ex"):
         monkeypatch.setenv("RAY_TMPDIR", f"/tmp/{'x' * 60}")
         check_start()
-    monkeypatch.setenv("RAY_TMPDIR", "/nowhere")
-    with pytest.raises(UserError, match="/nowhere cannot be written; set RAY_TMPDIR"):
+    monkeypatch.setenv("RAY_TMPDIR", "/etc/passwd/x")
+    with pytest.raises(UserError, match="/etc/passwd/x cannot be written; set RAY_TMPDIR"):
         check_start()
     monkeypatch.delenv("RAY_TMPDIR")
-    monkeypatch.setenv("HOME", "/nowhere")
+    monkeypatch.setenv("HOME", "/etc/passwd/x")
     check_start()  # no token is needed
     monkeypatch.delenv("RAY_AUTH_MODE")
-    with pytest.raises(UserError, match="its token in /nowhere/.ray/auth_token.* set HOME to"):
+    with pytest.raises(
+        UserError, match="its token in /etc/passwd/x/.ray/auth_token.* set HOME to"
+    ):
         check_start()
 
 

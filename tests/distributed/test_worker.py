@@ -38,3 +38,22 @@ def test_a_job_that_cannot_be_admitted_has_failed(
     (event,) = worker.events
     assert event.kind == "failed" and "does not exist" in event.reason
     assert not worker.runner.active
+
+
+def test_a_full_disk_loses_the_jobs_in_hand_with_that_reason(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    first, second = (make_run(seed=seed).jobs[0] for seed in (0, 1))
+    worker = Worker("a", tmp_path, 2, "cpu")
+    worker.follow(Orders(admit=(first,)))
+    (tmp_path / "artefacts" / f"behaviour-{second.key}").touch()  # in place of the folder
+    worker.follow(Orders(admit=(second,)))
+    assert [(event.kind, event.snapshot) for event in worker.events] == [
+        ("lost", first.snapshot),
+        ("lost", second.snapshot),
+    ]
+    assert second.key in worker.events[0].reason
+    assert worker.pull_arguments[2:4] == (2, [])
+    (tmp_path / "artefacts" / f"behaviour-{second.key}").unlink()
+    worker.follow(Orders(admit=(second,)))
+    assert {event.kind for event in worker.events} == {"progress"}
