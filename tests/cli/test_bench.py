@@ -72,7 +72,8 @@ def test_peers_are_trained_beside_qipo_and_not_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tiny(name: str, overrides: Sequence[str]) -> Config:
-        return load_config(name, ["critic.returns_updates=100", *TINY, *overrides])
+        small = ["iql.updates=20", "td3bc.updates=20", "policy.data_updates=20"]
+        return load_config(name, ["critic.returns_updates=100", *TINY, *small, *overrides])
 
     tasks = [learning.BenchTask(name, "point", f"{name}.hdf5", {}) for name in ("points", "other")]
     monkeypatch.setattr(peers, "load_config", tiny)
@@ -88,12 +89,12 @@ def test_peers_are_trained_beside_qipo_and_not_twice(
     numbers = json.loads(first.out)
     assert code == (0 if numbers["met"] else 1)
     methods = [line["method"] for line in numbers["lines"]]
-    assert methods == 2 * ["QIPO-OT", peers.CLONING, peers.BEST_TENTH]
+    assert methods == 2 * ["QIPO-OT", peers.CLONING, peers.BEST_TENTH, "IQL", "TD3+BC"]
     assert all(line["data"] == "generated" for line in numbers["lines"])
     assert numbers["lines"][0]["seeds"][0]["evidence"]["episodes"] > 5
-    for line in numbers["lines"][1:3]:  # nothing comes after cloning
-        assert line["seeds"][0]["score"] == line["seeds"][0]["own_clone"]
+    qipo, cloning = (line["seeds"][0] for line in numbers["lines"][:2])
+    assert cloning["score"] == qipo["own_clone"]  # it is the same clone, trained once
     assert main(command) == code
-    assert capsys.readouterr().err.count("nothing to do: 1 of 1 runs") == 6
+    assert capsys.readouterr().err.count("nothing to do: 1 of 1 runs") == 10
     assert main([*command, "--files", "pointz"]) == 2
     assert "--files 'pointz' (did you mean 'points'?)" in capsys.readouterr().err

@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
+# A shell lets its background jobs ignore SIGINT, and who runs the tests may be one.
 VERB = """\
-import sys, threading, typer
+import signal, sys, threading, typer
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from qipo_ray.cli import main as command
 
 app = typer.Typer()

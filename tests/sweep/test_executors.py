@@ -82,6 +82,7 @@ def test_a_driver_on_ray_that_is_stopped_leaves_at_once(
         driver = subprocess.Popen(
             command, cwd=tmp_path, env=marked_env, start_new_session=True,
             stdout=screen, stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as in a foreground
         )  # fmt: skip
     said = (tmp_path / "screen").read_text
     eventually("the search", lambda: "memory of point" in said() or driver.poll() is not None)
