@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from qipo_ray.bench.outcome import BenchOutcome, Requirement
-from qipo_ray.bench.peers import AHEAD, MARGIN
+from qipo_ray.bench.peers import AHEAD, CLONING, MARGIN
 from qipo_ray.bench.table import missing_notes, origin_notes
 from qipo_ray.leaderboard.statistics.bootstrap import Estimate, estimate
 from qipo_ray.leaderboard.statistics.point_estimates import mean_of
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score, Table
 
+OWN = ("", CLONING)  # QIPO, and the clone that it begins with: its gain is a column
 COLUMNS = (
     Column("file", "file"),
     Column("data", "data"),
@@ -32,7 +33,7 @@ NOTES = (
     " TD3+BC: their mean); mean over training seeds with a 95 % bootstrap interval. All on the"
     " same environment seeds.",
     "Its clone: the cloning that the policy of the same run started from. CPU s: the longest"
-    " training of a run, evaluation left out; a baseline's is that of its cloning.",
+    " training of a run, evaluation left out; a baseline's is all of its own.",
 )
 
 
@@ -102,7 +103,7 @@ def overall(outcomes: Sequence[BenchOutcome]) -> Requirement:
     """Return what QIPO has to reach over all files: to be well above others on half of them."""
     leads = [lead for outcome in outcomes if (lead := _lead(outcome, outcomes)) is not None]
     ahead, files = sum(lead[1] >= AHEAD for lead in leads), len(leads)
-    name = f"mean ≥ that of all others + {AHEAD:g} on half of the files"
+    name = f"mean ≥ that of every peer + {AHEAD:g} on half of the files"
     return Requirement(name, f"{ahead} of {files}", 2 * ahead >= files > 0)
 
 
@@ -116,7 +117,7 @@ def _lead(outcome: BenchOutcome, outcomes: Sequence[BenchOutcome]) -> tuple[str,
     others = {
         other.case.form: fmean(other.scores.values())
         for other in outcomes
-        if other.case.task == outcome.case.task and other.case.form and other.runs
+        if other.case.task == outcome.case.task and other.case.form not in OWN and other.runs
     }
     if outcome.case.form or not others or not outcome.runs:
         return None
