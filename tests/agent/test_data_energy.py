@@ -129,6 +129,7 @@ def test_where_good_episodes_are_common_nothing_is_tilted(
     assert share_near_best(even, 0.9) == 0
 
 
+@pytest.mark.slow
 def test_it_does_not_depend_on_its_pack_and_goes_on_bit_for_bit(
     configure: Configure, trained: Trained, data: Tensors
 ) -> None:

@@ -68,6 +68,7 @@ def test_members_are_alone_and_a_state_is_whole(
         assert torch.equal(again.state(0)["weights"][name], value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", DIRECT)
 def test_its_policy_prefers_what_is_rewarded(
     configure: Configure, data: Tensors, method: str

@@ -151,6 +151,7 @@ def test_the_critic_renews_its_support_and_starts_the_target_at_the_regression(
     assert not torch.equal(second.actions, first.actions)
 
 
+@pytest.mark.slow
 def test_the_critic_finds_the_value_of_the_behaviour(
     configure: Callable[..., Config], trained: Trained, data: Tensors
 ) -> None:

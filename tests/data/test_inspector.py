@@ -40,6 +40,7 @@ def facts(path: Path) -> Facts:
         return facts
 
 
+@pytest.mark.slow
 def test_one_process_answers_many_times(path: Path) -> None:
     first = facts(path)
     assert first["names"] == ["actions", "observations", "rewards", "terminals", "timeouts"]
@@ -52,6 +53,7 @@ def test_one_process_answers_many_times(path: Path) -> None:
     assert len(idle()) == 2 and before in idle()
 
 
+@pytest.mark.slow
 def test_a_lost_process_is_replaced(path: Path) -> None:
     first = facts(path)
     (before,) = idle()
@@ -59,6 +61,7 @@ def test_a_lost_process_is_replaced(path: Path) -> None:
     assert facts(path) == first and before not in idle()
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_or_holds_the_process_is_damaged(path: Path, monkeypatch) -> None:
     monkeypatch.setattr(inspector, "_START", "import os, sys; os.read(int(sys.argv[1]), 9)")
     with pytest.raises(Damaged, match="HDF5's library died on it"):

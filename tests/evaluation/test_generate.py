@@ -118,6 +118,7 @@ def test_the_reader_takes_the_file_as_generated(umaze: Path, tmp_path: Path) -> 
     assert point.next_observations is not None and len(point.episode_returns()) == 40
 
 
+@pytest.mark.slow
 def test_progress_counts_up_to_the_rows(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     generate(

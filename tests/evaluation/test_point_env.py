@@ -17,6 +17,7 @@ def mean_score(policy, episodes: int) -> float:
     return normalised(TASK, float(rollout(TASK, policy, range(episodes)).returns.mean()))
 
 
+@pytest.mark.slow
 def test_references_are_the_behaviour_and_the_straight_way() -> None:
     rng = np.random.default_rng(0)
     behaved = mean_score(lambda o, live: behaviour(len(live), rng), 4000)

@@ -127,6 +127,7 @@ def test_torchdiffeq_carries_noise_to_the_tilted_law(torchdiffeq: Any, tilted: M
     assert sliced_wasserstein(noise, exact) > 10 * sliced_wasserstein(again, exact)
 
 
+@pytest.mark.slow
 def test_pot_measures_the_same_sliced_distance() -> None:
     """On the same directions; POT comes with torchcfm."""
     pot = pytest.importorskip("ot")

@@ -57,6 +57,7 @@ def test_a_released_lease_is_free_at_once(tmp_path: Path) -> None:
         lease.release()
 
 
+@pytest.mark.slow
 def test_that_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from qipo_ray.store.lease import Lease\n"

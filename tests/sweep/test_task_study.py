@@ -167,6 +167,7 @@ def test_floats_are_short_and_inside(make_spec: Callable[..., SearchSpec]) -> No
         assert 5 <= beta <= 60 and float(f"{beta:.4g}") == beta
 
 
+@pytest.mark.slow
 def test_it_learns(make_spec: Callable[..., SearchSpec]) -> None:
     study = Study(make_spec(trials=40), "point")
     seen = []

@@ -26,6 +26,7 @@ def kinds(events: list[EngineEvent]) -> list[tuple[str, int]]:
     return [(event.kind, event.updates) for event in events]
 
 
+@pytest.mark.slow
 def test_jobs_come_and_go_at_different_updates(
     make_run: Callable[..., Run], tensors: Tensors
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_policys_report_is_of_the_weights_that_are_scored(
     assert one["q_best"] == other["q_best"] and one["drift"] != other["drift"]
 
 
+@pytest.mark.slow
 def test_the_record_holds_the_report_and_the_cpu_seconds(
     train: Train, point: Dataset, run: Run, trained: Path
 ) -> None:
