@@ -34,10 +34,6 @@ COVERED = {
     "config/notes": ("config/test_facts.py", "markers are read through the facts"),
     "config/stage_sections": ("config/test_schema.py", "every field of every section"),
     "config/section": ("config/test_schema.py", "every field of every section"),
-    "data/stored_chunks": (
-        "data/test_hostile_files.py",
-        "chunks that hold too little or too much",
-    ),
     "data/http": ("data/test_download.py", "a real server that breaks off, redirects, drips"),
     "data/minari_folder": ("data/test_minari_hdf5.py", "folders beside the files"),
     "evaluation/_mujoco": ("evaluation/test_maze2d.py", "warnings go to the log"),
