@@ -13,6 +13,7 @@ COVERED = {
     "agent/acting": ("agent/test_methods.py", "what acts in every method"),
     "agent/behaviour": ("agent/test_stages.py", "each stage against an independent update"),
     "agent/cloning": ("agent/test_methods.py", "the clone, whatever its update"),
+    "agent/direct": ("agent/test_methods.py", "what IQL and TD3+BC share"),
     "agent/critic": ("agent/test_stages.py", "each stage against an independent update"),
     "agent/policy": ("agent/test_stages.py", "each stage against an independent update"),
     "agent/judge": ("agent/test_critic_report.py", "what a report says of Q"),

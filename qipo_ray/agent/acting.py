@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from qipo_ray.agent.iql import direct_policy
+from qipo_ray.agent.direct import direct_policy
 from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.config import Config, method_of
 from qipo_ray.nets.stack import Params, Shapes

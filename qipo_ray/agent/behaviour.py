@@ -8,6 +8,7 @@ cloned, which users of this field try first.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ class BehaviourPack(Pack):
     """Members that clone the data's actions."""
 
     stage = "behaviour"
-    metric_names = ("loss",)
+    metric_names: ClassVar[tuple[str, ...]] = ("loss",)
 
     def __init__(self, config: Config, data: Tensors) -> None:
         super().__init__(config, data)

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import Tensor
 
-from qipo_ray.agent.pack import Member, Pack, State
-from qipo_ray.agent.sampling import network_of
-from qipo_ray.agent.tensors import Tensors
-from qipo_ray.config import Config
+from qipo_ray.agent.behaviour import BehaviourPack
+from qipo_ray.agent.pack import Member, State
 
 
-class CloningPack(Pack):
+class CloningPack(BehaviourPack):
     """Members that hold the behaviour's network and its average, whatever their update."""
 
     stage = "policy"
-    metric_names = ()
-
-    def __init__(self, config: Config, data: Tensors) -> None:
-        super().__init__(config, data)
-        network = network_of(config.behaviour, data.state_dim, data.action_dim)
-        self._stack("online", network.shapes)
-        self._stack("ema", network.shapes)
+    metric_names: ClassVar[tuple[str, ...]] = ()
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
+        self.best.append(None)
         weights: dict[str, Tensor] = upstream["behaviour"]["weights"]
         return {name: weights[name] for name in ("online", "ema")}
 
-    def _rate(self, config: Config) -> float:
-        return config.behaviour.learning_rate
-
-    def _losses(self) -> tuple[Tensor, list[Tensor]]:
-        raise NotImplementedError("nothing is trained")
-
-    def update(self) -> None:
-        """Count an update; there is nothing to compute."""
-        for member in self.members:
-            member.updates += 1
-            member.counted += 1
+    def _learns(self, i: int) -> bool:
+        return False

@@ -10,9 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from qipo_ray.agent.tensors import Tensors
-from qipo_ray.flow import effective_sample_size
+from qipo_ray.flow import scale_for_size
 
-BISECTIONS = 60
 MOST_TILT = 1e4  # deviations of the energy times b: weights are one-hot well before
 
 
@@ -50,16 +49,13 @@ def tilted(energy: Tensor, share: float) -> tuple[Tensor, float]:
     if spread <= 1e-9 * float(energy.abs().max()):
         return torch.full_like(energy, 1 / len(energy)), 0.0
     scores = (energy - energy.max()) / spread
-    low, high = 1e-6, MOST_TILT
-    for _ in range(BISECTIONS):
-        middle = (low * high) ** 0.5
-        size = float(effective_sample_size(torch.softmax(middle * scores, 0)))
-        low, high = (middle, high) if size > share * len(scores) else (low, middle)
-    return torch.softmax(low * scores, 0), low / spread
+    scale = scale_for_size(scores, share * len(scores), MOST_TILT)
+    return torch.softmax(scale * scores, 0), scale / spread
 
 
 def resampled(weights: Tensor, generator: Generator) -> Tensor:
     """Return as many places as there are weights ``(P,)``, drawn by weight with replacement."""
+    # By sums: multinomial takes at most 2^24 rows.
     order = torch.rand(len(weights), generator=generator, device=weights.device).double()
     sums = weights.cumsum(0)
     return torch.searchsorted(sums, order * sums[-1]).clamp_max(len(weights) - 1)

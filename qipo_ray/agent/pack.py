@@ -215,16 +215,23 @@ class Pack(ABC):
     # ---- training
 
     def update(self) -> None:
-        """Train every member for one update."""
-        with self._precision():
-            self._before()
-            loss, metrics = self._losses()
-        norms = self._descend(loss, *self.joint)
-        self.sums += torch.stack([*metrics, norms])
+        """Train every member for one update; nothing is computed where none learns."""
+        learning = any(self._learns(i) for i in range(len(self.members)))
+        if learning:
+            with self._precision():
+                self._before()
+                loss, metrics = self._losses()
+            norms = self._descend(loss, *self.joint)
+            self.sums += torch.stack([*metrics, norms])
         for member in self.members:
             member.updates += 1
             member.counted += 1
-        self._after()
+        if learning:
+            self._after()
+
+    def _learns(self, i: int) -> bool:
+        """Return whether member ``i`` is trained by the next update."""
+        return True
 
     def _descend(self, loss: Tensor, *names: str) -> Tensor:
         """Take a step down ``loss`` (N,) with stacks; return the norm of its gradient ``(N,)``."""

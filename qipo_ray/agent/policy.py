@@ -134,15 +134,6 @@ class PolicyPack(SupportPack[WeightedSet]):
         """Return how many members have a support set still to come."""
         return super().pending_sets() if any(self.follows) else 0
 
-    def update(self) -> None:
-        """Train every member for one update; nothing is computed where none learns."""
-        if any(self._learns(i) for i in range(len(self.members))):
-            super().update()
-            return
-        for member in self.members:
-            member.updates += 1
-            member.counted += 1
-
     def _moments(self, upstream: Mapping[str, State]) -> list[Moments]:
         """Go on with the behaviour's Adam, as the paper's code does."""
         moments: list[Moments] = upstream["behaviour"]["moments"]

@@ -16,12 +16,12 @@ from qipo_ray.agent.pack import Pack, stream
 from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config, Critic, Policy
-from qipo_ray.flow import effective_sample_size
+from qipo_ray.flow import scale_for_size
+from qipo_ray.flow.weighting import BISECTIONS
 from qipo_ray.nets.stack import Params, Stack
 
 CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; part of the draws
 FITTED = 4096  # states that beta is fitted on
-BISECTIONS = 60
 LEAST_TILT = 0.1  # spreads of Q times beta; below it 99 % of the support actions count as equal
 MOST_SPREAD = 50.0  # spreads of Q times beta: weights are one-hot well before
 
@@ -150,12 +150,7 @@ def support_beta(values: Tensor, config: Config, renewal: int) -> float:
         return 0.0
     q = (q - q.amax(-1, keepdim=True)) / spread
     target = max(1.0, p.target_ess * values.shape[-1])
-    low, high = 1e-6, MOST_SPREAD
-    for _ in range(BISECTIONS):
-        middle = (low * high) ** 0.5
-        size = effective_sample_size(torch.softmax(middle * q, -1)).mean()
-        low, high = (middle, high) if size > target else (low, middle)
-    return low / spread
+    return scale_for_size(q, target, MOST_SPREAD) / spread
 
 
 def trusted_beta(values: Tensor, beta: float, limit: float) -> float:

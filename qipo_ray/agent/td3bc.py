@@ -13,40 +13,29 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from qipo_ray.agent.iql import direct_policy, twins_of
-from qipo_ray.agent.pack import DIVERGED_AT, Member, Pack, State, stream
+from qipo_ray.agent.direct import DirectPack
+from qipo_ray.agent.pack import Member, State, stream
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
-from qipo_ray.nets.mlp import Mlp
 
 DELAY = 2  # updates of the critics for one of the actor and of the targets
 
 
-class TD3BCPack(Pack):
+class TD3BCPack(DirectPack):
     """Members that learn twin critics and, in every second update, an actor."""
 
-    stage = "policy"
     metric_names = ("loss", "q_loss", "q_data")
     joint = ("critic",)
 
     def __init__(self, config: Config, data: Tensors) -> None:
         super().__init__(config, data)
-        c, states, actions = config.td3bc, data.state_dim, data.action_dim
-        self.batch_size, self.discount = c.batch_size, c.discount
-        self.far = DIVERGED_AT * data.largest_return(c.discount)
-        self.actor = direct_policy(config, states, actions)
-        self.q = Mlp(states + actions, 1, c.width, c.layers)
-        self.online = self._stack("online", self.actor.shapes, trainable=True)
-        self.critic = self._stack("critic", self.q.shapes, 2, trainable=True)
         self.actor_target = self._stack("actor_target", self.actor.shapes)
-        self.target = self._stack("target", self.q.shapes, 2)
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         generator = stream(member.seed, "td3bc", "weights")
-        twins = [self.critic.pack_row(self.q.fresh(generator)) for _ in range(2)]
+        twins = self._fresh_twins(generator)
         actor = self.online.pack_row(self.actor.fresh(generator))
-        rows = {"critic": torch.cat(twins), "target": torch.cat(twins)}
-        return {**rows, "online": actor, "actor_target": actor.clone()}
+        return {**twins, "online": actor, "actor_target": actor.clone()}
 
     def _rate(self, config: Config) -> float:
         return config.td3bc.learning_rate
@@ -58,9 +47,6 @@ class TD3BCPack(Pack):
         self.cut = self.column([s.noise_clip for s in settings]).unsqueeze(-1)
         self.polyak = self.column([s.polyak for s in settings])
 
-    def _limit(self, name: str) -> float:
-        return self.far if name == "q_data" else super()._limit(name)
-
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         # Departure B2: rewards by ``data.reward``, as for all methods; the published code: raw.
         rows = self.rows(self.batch_size)
@@ -69,11 +55,9 @@ class TD3BCPack(Pack):
             following = self.data.next_states[rows]
             noise = (self.smoothing * self.noise(*actions.shape[1:])).clamp(-self.cut, self.cut)
             chosen = (self.actor(self.actor_target.params, following) + noise).clamp(-1, 1)
-            later = torch.cat([following, chosen], -1)
-            bootstrap = twins_of(self.q, self.target.params, later).amin(1)
-            going_on = 1 - self.data.terminals[rows]
-            target = self.data.rewards[rows] + self.discount * going_on * bootstrap
-        q = twins_of(self.q, self.critic.params, torch.cat([states, actions], -1))
+            later = self._twins(self.target.params, torch.cat([following, chosen], -1))
+            target = self._bellman(rows, later.amin(1))
+        q = self._twins(self.critic.params, torch.cat([states, actions], -1))
         loss = (q - target.unsqueeze(1)).square().mean(2).sum(1)
         self.batch = states, actions
         self.actor_loss = torch.zeros_like(loss)
@@ -99,6 +83,6 @@ class TD3BCPack(Pack):
         """Return the actor's loss ``(N,)`` at states ``(N, B, S)``, actions ``(N, B, A)``."""
         acting = self.actor(self.online.params, states)
         critic = {name: value.detach() for name, value in self.critic.params.items()}
-        q = twins_of(self.q, critic, torch.cat([states, acting], -1))[:, 0]
+        q = self._twins(critic, torch.cat([states, acting], -1))[:, 0]
         scale = self.alpha.squeeze(1) / q.detach().abs().mean(1)
         return (acting - actions).square().mean((1, 2)) - scale * q.mean(1)

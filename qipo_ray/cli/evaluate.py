@@ -10,8 +10,8 @@ import torch
 
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check_file
-from qipo_ray.config import Config, method_of, override
-from qipo_ray.config.evaluations import action_sampler
+from qipo_ray.config import Config, override
+from qipo_ray.config.evaluations import action_sampling
 from qipo_ray.config.run_methods import acting_weights
 from qipo_ray.data.tasks import get_task
 from qipo_ray.deploy.finished_run import FinishedRun, finished_runs
@@ -93,8 +93,7 @@ def _score(
     record = run.record
     config = _changed(run.config, changes)
     count = episodes or record["protocol"]["episodes"]
-    solver, evaluations, clipped = action_sampler(config)
-    noisy = method_of(config).proposes and config.sampler.noise != 1
+    sampling = action_sampling(config)
     score = score_state(get_task(record["task"]), config, run.state(), count, seed, recorder)
     return {
         "record": record["id"],
@@ -108,11 +107,11 @@ def _score(
             "episodes": count,
             "env_seeds": env_seeds_text(count, FIRST_SEED if seed is None else seed),
             "noise_seed": NOISE_SEED if seed is None else seed,
-            "sampler": solver,
-            "steps": evaluations,
-            "clip": clipped,
+            "sampler": sampling.solver,
+            "steps": sampling.evaluations,
+            "clip": sampling.clip,
             "weights": acting_weights(config),
-            **({"noise": config.sampler.noise} if noisy else {}),
+            **({} if sampling.noise == 1 else {"noise": sampling.noise}),
         },
     }
 

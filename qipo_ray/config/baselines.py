@@ -15,8 +15,8 @@ Discount = Annotated[float, Range(0, 1, open_high=True)]
 
 
 @dataclass(frozen=True)
-class IQL(Section):
-    """Implicit Q-learning (Kostrikov, Nair and Levine, ICLR 2022), constants of CORL's code."""
+class DirectMethod(Section):
+    """What methods of one stage with a direct policy share, with the values of both."""
 
     width: Annotated[Width, Ours(256, "neurons of a hidden layer"), Since(256)]
     layers: Annotated[Layers, Ours(2, "hidden layers"), Since(2)]
@@ -24,9 +24,13 @@ class IQL(Section):
     batch_size: Annotated[Count, Ours(256, "transitions"), Since(256)]
     updates: Annotated[Count, Ours(1_000_000, "length"), Since(1_000_000), PerMember()]
     discount: Annotated[Discount, Ours(0.99, "gamma, per step"), Since(0.99)]
-    polyak: Annotated[
-        Rate, Ours(0.005, "of the target critics, per update"), Since(0.005), PerMember()
-    ]
+    polyak: Annotated[Rate, Ours(0.005, "of the targets, per update"), Since(0.005), PerMember()]
+
+
+@dataclass(frozen=True)
+class IQL(DirectMethod):
+    """Implicit Q-learning (Kostrikov, Nair and Levine, ICLR 2022), constants of CORL's code."""
+
     expectile: Annotated[
         float,
         Range(0.5, 1, open_high=True),
@@ -43,23 +47,15 @@ class IQL(Section):
 
 
 @dataclass(frozen=True)
-class TD3BC(Section):
+class TD3BC(DirectMethod):
     """TD3+BC (Fujimoto and Gu, NeurIPS 2021), constants of its published code."""
 
-    width: Annotated[Width, Ours(256, "neurons of a hidden layer"), Since(256)]
-    layers: Annotated[Layers, Ours(2, "hidden layers"), Since(2)]
-    learning_rate: Annotated[Rate, Ours(3e-4, "Adam, of all networks"), Since(3e-4), PerMember()]
-    batch_size: Annotated[Count, Ours(256, "transitions"), Since(256)]
-    updates: Annotated[
-        Count, Ours(1_000_000, "length; the actor moves in every second"), Since(1_000_000),
-        PerMember(),
-    ]  # fmt: skip
-    discount: Annotated[Discount, Ours(0.99, "gamma, per step"), Since(0.99)]
-    polyak: Annotated[Rate, Ours(0.005, "of all targets"), Since(0.005), PerMember()]
     alpha: Annotated[
-        Weight, Ours(2.5, "weight of Q beside cloning, over the mean of |Q|"), Since(2.5),
+        Weight,
+        Ours(2.5, "weight of Q beside cloning, over the mean of |Q|"),
+        Since(2.5),
         PerMember(),
-    ]  # fmt: skip
+    ]
     noise: Annotated[
         float, Range(0, 10), Ours(0.2, "of the target's actions"), Since(0.2), PerMember()
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from qipo_ray.config.run_methods import acting_weights, method_of, stage_updates
 from qipo_ray.config.schema import Config
@@ -42,11 +42,21 @@ def learns(config: Config) -> bool:
     return config.policy.method != "cloning"
 
 
-def action_sampler(config: Config) -> tuple[str, int, bool]:
-    """Return how an action is made: the solver, its most network evaluations, if it is clipped."""
+class ActionSampling(NamedTuple):
+    """How an acting policy makes an action."""
+
+    solver: str
+    evaluations: int  # of the network, at most
+    clip: bool
+    noise: float  # scale of what it starts from
+
+
+def action_sampling(config: Config) -> ActionSampling:
+    """Return how a policy of the configuration's method makes an action."""
+    s = config.sampler
     if method_of(config).proposes:
-        return config.solver, config.sampler.evaluations, config.sampler.clip
-    return "none", 1, True  # by tanh
+        return ActionSampling(config.solver, s.evaluations, s.clip, s.noise)
+    return ActionSampling("none", 1, clip=True, noise=1.0)  # by tanh; deaf to noise
 
 
 def score_name(config: Config, updates: int, episodes: int) -> str:
@@ -55,12 +65,10 @@ def score_name(config: Config, updates: int, episodes: int) -> str:
     It holds all that a score depends on beside the weights: the updates, the episodes, which
     weights, and the sampler; the scale of the noise where it is not 1.
     """
-    solver, evaluations, clipped = action_sampler(config)
-    clip, noise = "clip" if clipped else "free", config.sampler.noise
-    if noise != 1 and method_of(config).proposes:
-        clip += f"-n{noise:g}"
-    parts = ("score", f"{updates:09d}", f"{episodes}ep", acting_weights(config), solver)
-    return "-".join([*parts, f"{evaluations}", clip]).replace("_", "")
+    s = action_sampling(config)
+    clip = ("clip" if s.clip else "free") + ("" if s.noise == 1 else f"-n{s.noise:g}")
+    parts = ("score", f"{updates:09d}", f"{episodes}ep", acting_weights(config), s.solver)
+    return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
 
 
 def report_name(config: Config, stage: str, length: int) -> str:
@@ -79,13 +87,13 @@ def protocol_settings(config: Config, *, search: bool) -> dict[str, Any]:
 
     ``best_of`` actions are drawn per state, in ``steps`` network evaluations each.
     """
-    solver, evaluations, clipped = action_sampler(config)
+    sampling = action_sampling(config)
     return {
         "episodes": final_episodes(config, search=search),
-        "sampler": solver,
-        "steps": evaluations,
+        "sampler": sampling.solver,
+        "steps": sampling.evaluations,
         "best_of": 1,
-        "clip": clipped,
+        "clip": sampling.clip,
     }
 
 

@@ -95,7 +95,7 @@ def _connect(failure: str, log: Path | None, **options: Any) -> None:
         signal.signal(signal.SIGTERM, before)
         signal.raise_signal(signal.SIGTERM)
         raise
-    except Exception as error:
+    except Exception as error:  # Ray raises plain ones where it is slow to start
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{failure}: {reason:.400}{_remedy(reason)}; or {WITHOUT}") from error
     finally:

@@ -18,6 +18,7 @@ from qipo_ray.flow.weighting import (
     draw_by_weight,
     effective_sample_size,
     entropy,
+    scale_for_size,
     support_weights,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "draw",
     "draw_by_weight",
     "effective_sample_size",
+    "scale_for_size",
     "entropy",
     "path_named",
     "regression_loss",

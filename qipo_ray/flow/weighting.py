@@ -15,6 +15,9 @@ class WeightWarning(UserWarning):
     """Energy weights rest on too few samples; the text says what to do."""
 
 
+BISECTIONS = 60
+
+
 def batch_weights(energy: Tensor, beta: Tensor | float) -> Tensor:
     """Return weights ``(..., B)`` of mean 1 over the batch: ``B softmax(-beta E)``.
 
@@ -77,6 +80,19 @@ def draw_by_weight(weights: Tensor, count: int, generator: torch.Generator) -> T
 def effective_sample_size(weights: Tensor) -> Tensor:
     """Return ``(sum w)² / sum w²`` over the last dimension: M for equal weights, 1 for one-hot."""
     return weights.sum(-1).square() / weights.square().sum(-1)
+
+
+def scale_for_size(scores: Tensor, size: float, most: float) -> float:
+    """Return the scale of ``scores (..., M)`` at which softmax weights have an effective ``size``.
+
+    On average over all but the last dimension, by bisection from 1e-6 to ``most``.
+    """
+    low, high = 1e-6, most
+    for _ in range(BISECTIONS):
+        middle = (low * high) ** 0.5
+        present = effective_sample_size(torch.softmax(middle * scores, -1)).mean()
+        low, high = (middle, high) if present > size else (low, middle)
+    return low
 
 
 def entropy(weights: Tensor) -> Tensor:

@@ -1,0 +1,62 @@
+"""What IQL and TD3+BC share: a direct policy, and twin critics with targets, in one stage."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from qipo_ray.agent.pack import DIVERGED_AT, Pack
+from qipo_ray.agent.tensors import Tensors
+from qipo_ray.config import Config
+from qipo_ray.config.baselines import DirectMethod
+from qipo_ray.nets.mlp import DirectPolicy, Mlp
+from qipo_ray.nets.stack import Params
+
+
+def settings_of(config: Config) -> DirectMethod:
+    """Return the section of the configuration's method."""
+    settings: DirectMethod = getattr(config, config.policy.method)
+    return settings
+
+
+def direct_policy(config: Config, state_dim: int, action_dim: int) -> DirectPolicy:
+    """Return the network that acts; IQL's is the mean of a Gaussian with its own deviation."""
+    settings, gaussian = settings_of(config), config.policy.method == "iql"
+    width, layers = settings.width, settings.layers
+    return DirectPolicy(state_dim, action_dim, width, layers, spread=gaussian)
+
+
+class DirectPack(Pack):
+    """Members with the stacks ``online`` (the policy), ``critic`` and ``target`` (two rows)."""
+
+    stage = "policy"
+
+    def __init__(self, config: Config, data: Tensors) -> None:
+        super().__init__(config, data)
+        settings, states, actions = settings_of(config), data.state_dim, data.action_dim
+        self.batch_size, self.discount = settings.batch_size, settings.discount
+        self.far = DIVERGED_AT * data.largest_return(settings.discount)
+        self.actor = direct_policy(config, states, actions)
+        self.q = Mlp(states + actions, 1, settings.width, settings.layers)
+        self.online = self._stack("online", self.actor.shapes, trainable=True)
+        self.critic = self._stack("critic", self.q.shapes, 2, trainable=True)
+        self.target = self._stack("target", self.q.shapes, 2)
+
+    def _fresh_twins(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the first rows of the critics, and of their targets, which begin there."""
+        twins = [self.critic.pack_row(self.q.fresh(generator)) for _ in range(2)]
+        return {"critic": torch.cat(twins), "target": torch.cat(twins)}
+
+    def _limit(self, name: str) -> float:
+        return self.far if name == "q_data" else super()._limit(name)
+
+    def _twins(self, params: Params, pairs: Tensor) -> Tensor:
+        """Return both Q ``(N, 2, B)`` of states with actions ``(N, B, S + A)``."""
+        n, b, inputs = pairs.shape
+        both = pairs.unsqueeze(1).expand(-1, 2, -1, -1).reshape(2 * n, b, inputs)
+        return self.q(params, both).view(n, 2, b)
+
+    def _bellman(self, rows: Tensor, later: Tensor) -> Tensor:
+        """Return ``r + discount (1 - d) later`` at rows ``(N, B)`` of the data."""
+        going_on = 1 - self.data.terminals[rows]
+        return self.data.rewards[rows] + self.discount * going_on * later
