@@ -11,6 +11,7 @@ a server; a sweep has nothing but its folder, which may lie on a shared disk.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -30,6 +31,8 @@ from qipo_ray.errors import UserError
 from qipo_ray.store.background import background
 from qipo_ray.store.files import process_exists, sealed, unsealed, write_bytes, write_new
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "driver"
 Clock = Callable[[], float]  # seconds since 1970
@@ -165,6 +168,10 @@ def _stands_still(root: Path, attempt: int, now: float, sleep: Callable[[float],
     holder = _read(root, attempt)
     if holder is None or holder.place == _place() or holder.heartbeat <= now + SILENT_S:
         return False
+    logger.warning(
+        "%s: the heartbeat of %s lies in the future; watching for %d s if it lives",
+        root, holder, WATCH_S,
+    )  # fmt: skip
     for _ in range(WATCH_S):
         sleep(1.0)
         if _read(root, attempt) != holder:
