@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qipo_ray.data import minari_folder
 from qipo_ray.data.load import load
-from qipo_ray.data.tasks import Task, get_task, task_ids
+from qipo_ray.data.tasks import MINARI, Task, get_task, task_ids
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 
@@ -18,7 +17,7 @@ def open_data(source: str, task: str | None) -> tuple[Dataset, Task]:
         UserError: no such file or task, a file whose task cannot be told, or an unusable file.
     """
     path = Path(source).expanduser()
-    minari = source.startswith(minari_folder.PREFIX)
+    minari = source.startswith(MINARI)
     is_file = minari or path.exists() or path.suffix in (".hdf5", ".h5") or "/" in source
     if not is_file and task is not None:
         raise UserError(f"--task says which task a file belongs to, and {source!r} is no file")

@@ -29,6 +29,7 @@ RESERVED = SKIPPED | {"driver", "records"}
 def sweep(
     file: str,
     tasks: list[str] | None,
+    data: list[str] | None,
     changes: list[str] | None,
     trials: int | None,
     results: Path,
@@ -45,14 +46,18 @@ def sweep(
         raise UserError(f"--executor {executor!r}{hint}: expected ray or local")
     _refuse_lost_results(results)
     spec = load_search_file(
-        find_search_file(file), tasks=tasks or None, sets=changes or [], trials=trials
+        find_search_file(file),
+        tasks=tasks or None,
+        data=data or [],
+        sets=changes or [],
+        trials=trials,
     )
     if spec.name in RESERVED:
         raise UserError(
             f"{spec.source}: name: {spec.name!r} is what a folder inside results is called, so "
             "tables would leave the sweep out; choose another name"
         )
-    datasets = {task: dataset_of(task, None) for task in spec.tasks}
+    datasets = {task: dataset_of(task, spec.data.get(task)) for task in spec.tasks}
     for task, dataset in datasets.items():
         beside = [baseline.config for baseline in spec.baselines]
         for config in (spec.base, *([spec.paper] if spec.paper else []), *beside):

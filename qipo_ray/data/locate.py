@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from qipo_ray.data import minari_folder
-from qipo_ray.data.tasks import GENERATORS, Task
+from qipo_ray.data.tasks import GENERATORS, MINARI, Task
 from qipo_ray.errors import UserError
 
 
@@ -23,8 +23,8 @@ def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]
         UserError: no file there; the line names the task, the path and what to do.
     """
     if path is not None:
-        if str(path).startswith(minari_folder.PREFIX):
-            return minari_folder.file_of(str(path).removeprefix(minari_folder.PREFIX)), "minari"
+        if str(path).startswith(MINARI):
+            return minari_folder.file_of(str(path).removeprefix(MINARI)), "minari"
         file = minari_folder.in_folder(Path(path).expanduser())
         if file.is_dir():
             raise UserError(

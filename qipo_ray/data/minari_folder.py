@@ -8,7 +8,6 @@ from pathlib import Path
 
 from qipo_ray.errors import UserError, nearest
 
-PREFIX = "minari:"
 _FILE = Path("data") / "main_data.hdf5"
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 

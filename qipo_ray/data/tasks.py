@@ -23,6 +23,7 @@ GENERATORS = (
     *(f"walker2d-{policy}" for policy in _POLICIES),
 )
 
+MINARI = "minari:"  # before the id of a data set in Minari's own folder
 NEWER = "D4RL has a newer version"  # how the note of an older version begins
 _TWIN_NOTE = "generated data: no score on it is comparable with a published one"
 

@@ -21,7 +21,7 @@ from qipo_ray.config import (
 from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.config.validation import read_document
 from qipo_ray.config.values import show
-from qipo_ray.data.tasks import get_task
+from qipo_ray.data.tasks import MINARI, get_task
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.parameter import Parameter, points
 from qipo_ray.study.parameter_reader import check_key, read_parameters
@@ -62,13 +62,14 @@ def load_search_file(
     path: str | Path,
     *,
     tasks: Sequence[str] | None = None,
+    data: Sequence[str] = (),
     sets: Sequence[str] = (),
     trials: int | None = None,
 ) -> SearchSpec:
     """Return the specification in a search file; ``UserError`` with file and line of any fault.
 
-    ``tasks`` and ``trials`` replace those of the file; ``sets``, ``section.key=value``, change its
-    base.
+    ``tasks`` and ``trials`` replace those of the file; ``data``, ``task=file``, come before its
+    own; ``sets``, ``section.key=value``, change its base.
     """
     document = read_yaml(Path(path))
     if tasks is not None:
@@ -78,9 +79,11 @@ def load_search_file(
     file = read_document(SearchFile, document, "a search file")
     parameters = read_parameters(file.space, document)
     base = _base(file, parameters, sets, document)
+    searched = _tasks(file.tasks, document)
     spec = SearchSpec(
         name=file.name,
-        tasks=_tasks(file.tasks, document),
+        tasks=searched,
+        data=_data(file, data, searched, document),
         base=base,
         paper=None if file.paper is None else _fixed(base, file.paper, document, "paper"),
         baselines=tuple(
@@ -178,6 +181,31 @@ def _tasks(tasks: Sequence[str], document: Document) -> tuple[str, ...]:
         if task in tasks[:i]:
             raise UserError(f"{location}: task {show(task)} is given twice")
     return tuple(tasks)
+
+
+def _data(
+    file: SearchFile, given: Sequence[str], tasks: Sequence[str], document: Document
+) -> dict[str, Path]:
+    """Return the files of tasks' data: the search file's, from its folder, then ``TASK=FILE``."""
+    folder = Path(document.source).parent
+    data, locations = {}, {}
+    for task, name in file.data.items():
+        data[task] = Path(name if name.startswith(MINARI) else folder / Path(name).expanduser())
+        locations[task] = f"{document.location('data', task)}: data"
+    for text in given:
+        task, _, name = text.partition("=")
+        if len(tasks) == 1 and ("=" not in text or Path(text).exists()):
+            task, name = tasks[0], text
+        if not name:
+            raise UserError(f"--data {text:.200}: expected TASK=FILE, for there are several tasks")
+        data[task], locations[task] = Path(name).expanduser(), f"--data {text:.200}"
+    for task in data:
+        if task not in tasks:
+            raise UserError(
+                f"{locations[task]}: {show(task)} is none of the tasks{nearest(task, tasks)}; "
+                f"tasks: {', '.join(tasks)}"
+            )
+    return data
 
 
 def _check_seeds(spec: SearchSpec, document: Document) -> None:

@@ -60,6 +60,7 @@ class _Resources(_Schema):
 
 
 _Label = Annotated[str, Field(min_length=1, max_length=64)]
+_File = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 class SearchFile(_Schema):
@@ -67,6 +68,7 @@ class SearchFile(_Schema):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*$", max_length=64)]
     tasks: Annotated[list[str], Field(min_length=1)]
+    data: dict[str, _File] = {}
     preset: str
     changes: dict[str, Any] = Field({}, alias="set")
     space: dict[str, Any]

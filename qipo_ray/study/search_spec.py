@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from qipo_ray.config import Config, FieldError, config_hash, to_dict, to_document
@@ -51,6 +52,8 @@ class SearchSpec:
     resources: Resources
     source: str  # the file's name, for messages
     baselines: tuple[Baseline, ...] = ()  # confirmed beside, never searched
+    # Of some tasks, the file of their data: where it lies, so no part of what is searched.
+    data: Mapping[str, Path] = field(default_factory=dict, compare=False)
     saved_hash: str | None = field(default=None, compare=False)  # in the sweep's folder
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fixtures.search_files import SPACE
 
 import qipo_ray
 from qipo_ray.config import load_config
@@ -74,6 +75,23 @@ def test_the_command_line_changes_tasks_trials_and_base(
     assert (spec.tasks, spec.trials, spec.base.critic.updates) == (("hopper-medium-v2",), 3, 80)
 
 
+def test_data_lie_where_the_file_or_the_command_line_says(
+    make_spec: Callable[..., SearchSpec], tmp_path: Path
+) -> None:
+    lines = "data: {point: sub/mine.hdf5}\n" + SPACE
+    assert make_spec(lines).data == {"point": tmp_path / "sub" / "mine.hdf5"}
+    assert make_spec(lines) == make_spec() and make_spec(lines).hash == make_spec().hash
+    for given in ("point=a.hdf5", "a.hdf5"):  # there is one task
+        assert make_spec(lines, data=[given]).data == {"point": Path("a.hdf5")}
+    (odd := tmp_path / "beta=3.hdf5").touch()
+    assert make_spec(data=[str(odd)]).data == {"point": odd}
+    two = {"tasks": ["point", "maze2d-umaze"], "data": ["point=~/a", "maze2d-umaze=minari:x/y-v0"]}
+    data = {"point": Path("~/a").expanduser(), "maze2d-umaze": Path("minari:x/y-v0")}
+    assert make_spec(**two).data == data
+    minari = make_spec("data: {point: minari:x/y-v0}\n" + SPACE)
+    assert minari.data == {"point": Path("minari:x/y-v0")}
+
+
 def test_the_preset_may_be_a_file_beside_it(tmp_path: Path, write_file: Callable) -> None:
     (tmp_path / "mine.yaml").write_text("preset: quickstart\npolicy: {support_size: 4}\n")
     path = write_file()
@@ -94,6 +112,8 @@ FAULTS = {  # extra lines (the file's own five go before), then the line that th
     "baselines: {IQL: {policy.metod: iql}}": "6: baselines.IQL: unknown key 'policy.metod' (did",
     "baselines: {'search, best': {}}": "6: 'search, best' is what another row is called; give",
     "baselines: {paper form: {}}": "6: 'paper form' is what another row is called; give",
+    "data: {piont: a.hdf5}": "6: data: 'piont' is none of the tasks (did you mean 'point'?)",
+    "data: {point: 3}": "6: data.point must be",
     "baselines: {a: {sampler.noise: 0}}": "6: baselines.a: sampler.noise says how runs are",
     "paper: {evaluation.episodes: 3}": "6: paper: evaluation.episodes says how runs are measured",
     "paper: {sampler.noise: 0}": "6: paper: sampler.noise says how runs are measured",
@@ -196,6 +216,11 @@ def test_seeds_are_checked(write_file: Callable[..., Path], seeds: str) -> None:
         ({"sets": ["critic.width=x"]}, "--set critic.width=x: critic.width must be a whole"),
         ({"sets": ["policy.beta=3"]}, "--set policy.beta=3: policy.beta is searched ("),
         ({"sets": ["policy"]}, "--set policy: expected section.key=value"),
+        ({"data": ["piont=a.hdf5"]}, "--data piont=a.hdf5: 'piont' is none of the tasks (did you"),
+        (
+            {"tasks": ["point", "maze2d-umaze"], "data": ["a.hdf5"]},
+            "--data a.hdf5: expected TASK=FILE, for there are several tasks",
+        ),
     ],
 )
 def test_faults_of_the_command_line_name_the_option(

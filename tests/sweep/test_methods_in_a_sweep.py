@@ -1,4 +1,4 @@
-"""A sweep over methods, with a baseline beside it: searched, confirmed, verified, acted with."""
+"""A sweep over methods on a file of one's own, with baselines: from the search to acting."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import pytest
 
 from qipo_ray import load_policy
 from qipo_ray.cli.main import main
+from qipo_ray.evaluation.generate import generate
 from qipo_ray.store.records import read_records
 
 SPACE = """\
 name: methods
 tasks: [point]
+data: {point: mine.hdf5}
 preset: quickstart
 set:
   behaviour.width: 16
@@ -50,6 +52,7 @@ def test_methods_are_searched_beside_baselines(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("methods.yaml").write_text(SPACE)
+    generate("point", tmp_path / "mine.hdf5", rows=1500)
     assert main(["sweep", "methods.yaml", "--executor", "local"]) == 0
     root = tmp_path / "results" / "methods"
     assert main(["verify", str(root)]) == 0
@@ -64,6 +67,7 @@ def test_methods_are_searched_beside_baselines(
     clones = {r["jobs"]["behaviour"] for r in confirmed if r["label"]["method"] != "IQL"}
     assert len(clones - {None}) == 4  # QIPO's and cloning's are the same, on each seed
     for record in confirmed:
+        assert record["data"]["rows"] == 1500
         trained = [stage for stage, key in record["jobs"].items() if key is not None]
         assert trained[-1] == "policy" and (record["critic_report"] is None) == (len(trained) < 3)
         path = root / "records" / f"{record['id']}.json"

@@ -72,6 +72,12 @@ def sweep(
     tasks: Annotated[
         list[str] | None, typer.Option("--task", help="In place of the file's; may be repeated.")
     ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", metavar="TASK=FILE", help="Its data, or minari:ID; repeat for more."
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
