@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 RLIABLE := $(VENV)/rliable/.installed
 
-.PHONY: install venv test quickstart clean
+.PHONY: install venv test faults quickstart clean
 .DEFAULT_GOAL := install
 
 install venv: $(STAMP)
@@ -30,7 +31,11 @@ test: $(STAMP) $(RLIABLE)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/structure.py
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30
+	$(PYTEST) -m 'not faults' --durations 30
+
+# Processes killed, files damaged, drivers that race; .ci/run runs it after `make test`.
+faults: $(STAMP)
+	$(PYTEST) -m faults --durations 10
 
 # A small real sweep on the CPU: search, confirm, leaderboard; see README.md.
 quickstart: $(STAMP)

@@ -48,12 +48,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `slow_after` says, and begin with Ray.
+    """Mark as slow what `faults` and `slow_after` say, and begin with Ray.
 
     Ray takes longest, and another worker does the rest meanwhile.
     """
     cases: Counter[str] = Counter()
     for item in items:
+        if item.get_closest_marker("faults"):
+            item.add_marker(pytest.mark.slow)
         if marker := item.get_closest_marker("slow_after"):
             test = item.nodeid.partition("[")[0]
             cases[test] += 1

@@ -105,7 +105,7 @@ class SweepReport:
     def figure_files(self, folder: Path) -> Iterator[tuple[Path, bytes]]:
         """Yield every figure as SVG and PNG, with its path in ``folder``."""
         for figure in (figure for group in self.figure_groups for figure in group.figures):
-            yield folder / f"{figure.name}.svg", figure.svg().encode()
+            yield folder / f"{figure.name}.svg", figure.svg.encode()
             yield folder / f"{figure.name}.png", figure.png()
 
 

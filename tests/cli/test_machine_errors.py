@@ -58,7 +58,7 @@ def test_an_end_of_file_is_no_interruption(
     )
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_training_says_what_is_full_and_goes_on_after(jobs: str, tmp_path: Path) -> None:
     """Files over 8 kB cannot be written: at once in this process and in one of two others."""

@@ -45,7 +45,7 @@ def start(verb: str, leaving: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("number", "verb", "words"),
     [
@@ -62,7 +62,7 @@ def test_a_stop_is_one_line(number: int, verb: str, words: str, leaving: str) ->
     assert process.returncode == 128 + number
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_stop_ends_a_command_that_is_leaving(first: int, second: int) -> None:

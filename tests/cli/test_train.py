@@ -75,7 +75,7 @@ def test_what_does_not_fit_in_all_processes_is_refused_before_anything_is_traine
     assert not (tmp_path / "R" / "artefacts").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_killed_and_continued_it_ends_like_an_unbroken_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

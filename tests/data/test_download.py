@@ -348,7 +348,7 @@ fetch(entry, limits=DownloadLimits(pause_s=0), origins=[origin])
 """
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_fifty_kills_in_the_middle_end_with_one_file(server, published: Entry, get) -> None:
     """Each process is killed while the server is sending; no byte is trusted, none is lost."""
     reached = threading.Event()

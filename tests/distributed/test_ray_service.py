@@ -23,6 +23,7 @@ from qipo_ray.train.local_service import LocalTrainingService
 
 pytestmark = [
     pytest.mark.ray,
+    pytest.mark.faults,
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context"),  # its own defaults
 ]
 

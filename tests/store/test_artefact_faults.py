@@ -39,7 +39,7 @@ def data_file(store: ArtefactStore, updates: int) -> Path:
     return store.folder(*JOB) / found.file
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_every_crash_point_of_a_write(store: ArtefactStore, crash_points: Any) -> None:
     """Write, replace and prune: the newest state is the old or the new one, and work goes on."""
     attempt = fill(store, 100, 200, 300)
@@ -64,7 +64,7 @@ def test_every_crash_point_of_a_write(store: ArtefactStore, crash_points: Any) -
     assert states == {300, 400}
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_after_any_crash_the_next_attempt_cleans_up(
     store: ArtefactStore, crash_points: Any
 ) -> None:
@@ -165,7 +165,7 @@ def test_a_reader_goes_on_when_the_writer_prunes_under_it(store: ArtefactStore) 
     assert not list(store.folder(*JOB).glob("*.corrupt"))
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_killed_writers_leave_a_valid_store(store: ArtefactStore) -> None:
     newest = 0
     dice = random.Random(1)

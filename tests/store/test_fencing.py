@@ -37,7 +37,7 @@ def test_another_job_has_its_own_numbers(tmp_path: Path) -> None:
     assert store.claim("behaviour", "f" * 16) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_racing_claims_are_distinct_and_one_publishes(tmp_path: Path, race: Any) -> None:
     store = ArtefactStore(tmp_path)
 
@@ -59,7 +59,7 @@ def test_racing_claims_are_distinct_and_one_publishes(tmp_path: Path, race: Any)
         assert folders(store) == [f"staging-{newest:06d}"]
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_takeover_at_any_point_of_a_write_wins(tmp_path: Path, disk: Any) -> None:
     """However late the zombie's next step comes, it changes nothing after the takeover."""
     published = refused = 0
@@ -126,7 +126,7 @@ def test_a_claim_overtaken_at_any_point_never_publishes(tmp_path: Path, disk: An
     assert n > 10
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_every_crash_point_of_a_claim(tmp_path: Path, crash_points: Any) -> None:
     store = ArtefactStore(tmp_path)
     store.write(*JOB, 10, b"first", attempt=store.claim(*JOB))

@@ -17,7 +17,7 @@ from qipo_ray.store.records import read_records, write_record
 WRITERS, READERS, READS = 8, 4, 5_000
 Records = list[dict[str, Any]]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.faults
 
 
 def write(root: Path, records: Records, done: Synchronized[int]) -> None:

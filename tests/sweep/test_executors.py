@@ -30,9 +30,9 @@ from qipo_ray.verify import verify
 CONTEXT = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_trial_whose_processes_die_has_no_end_and_is_tried_again(
-    point: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    point: Dataset, without_report: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, advance, killed = tmp_path / "R", TrialRunner.advance, []
     spec = load_search_file(Path(__file__).with_name("tiny.yaml"))
@@ -67,7 +67,7 @@ def test_a_trial_whose_processes_die_has_no_end_and_is_tried_again(
 
 
 @pytest.mark.ray
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_driver_on_ray_that_is_stopped_leaves_at_once(
     tiny_search: str,
     marked_env: dict[str, str],

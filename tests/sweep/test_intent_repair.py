@@ -18,14 +18,14 @@ from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.train.run_record import RunContext
 from qipo_ray.verify import verify
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.faults
 
 CONTEXT = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
 Sweep = Callable[[Path], list[str]]
 
 
 @pytest.fixture(scope="module")
-def sweep(point: Dataset) -> Sweep:
+def sweep(point: Dataset, without_report: None) -> Sweep:
     """A function that runs the sweep at a folder, and returns what it said."""
 
     def run(root: Path) -> list[str]:

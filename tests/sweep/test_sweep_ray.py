@@ -25,7 +25,7 @@ from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
 from qipo_ray.verify import verify
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.faults]
 
 LIMIT_S = 900.0
 TRIALS, RUNGS, REDUCTION = 5, 3, 3

@@ -25,7 +25,7 @@ from qipo_ray.study.search_file import load_search_file
 from qipo_ray.sweep.search_state import SearchState
 from qipo_ray.train.run_record import RunContext
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.faults]
 
 CONTEXT = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
 

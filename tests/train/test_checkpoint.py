@@ -164,7 +164,7 @@ def test_a_stream_of_another_kind_of_device_is_replaced_by_one_of_the_update(
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_damaged_newest_checkpoint_costs_the_work_since_the_one_before(
     job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -178,7 +178,7 @@ def test_a_damaged_newest_checkpoint_costs_the_work_since_the_one_before(
     assert end(tmp_path / "R", job) == unbroken
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_processes_that_are_all_refused_end_in_one_error(
     make_run: Callable[..., Run], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

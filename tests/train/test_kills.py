@@ -21,7 +21,7 @@ from qipo_ray.store.records import read_records
 from qipo_ray.train.checkpoint import from_bytes, to_bytes
 from qipo_ray.train.metrics import read_metrics
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.faults
 STAGES = ("behaviour", "critic", "policy")
 LENGTHS = {"behaviour": 40, "critic": 60, "policy": 60}
 SETTINGS = (

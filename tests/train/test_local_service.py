@@ -137,7 +137,7 @@ def pair(pair_root: Path) -> Iterator[LocalTrainingService]:
         yield service
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_killed_process_comes_back_and_its_job_goes_on(
     pair: LocalTrainingService,
     pair_root: Path,
@@ -158,7 +158,7 @@ def test_a_killed_process_comes_back_and_its_job_goes_on(
     assert snapshot_bytes(pair_root) == snapshot_bytes(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_job_that_kills_every_process_is_lost_with_a_reason(
     pair: LocalTrainingService, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +175,7 @@ def test_a_job_that_kills_every_process_is_lost_with_a_reason(
     assert re.fullmatch(reason, events[0].reason)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_cancelled_job_leaves_its_process_and_leaving_saves_those_of_all(
     pair: LocalTrainingService, pair_root: Path, make_run: MakeRun
 ) -> None:

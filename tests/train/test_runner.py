@@ -109,7 +109,7 @@ def _kill_at(root: Path, run: Run, count: int) -> None:
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_killed_run_ends_bit_for_bit_equal(
     make_run: Callable[..., Run], tmp_path: Path, snapshot_bytes: Contents
 ) -> None:
@@ -137,7 +137,7 @@ def test_processes_give_what_one_process_gives(
     assert snapshot_bytes(tmp_path / "one") == snapshot_bytes(tmp_path / "two")
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_damaged_snapshot_is_trained_again(
     make_run: Callable[..., Run], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -235,7 +235,7 @@ def test_other_data_under_the_same_path_is_refused(
         JobRunner(tmp_path).admit(job)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("place", ["_losses", "_after"])
 def test_an_interrupt_in_mid_update_leaves_no_torn_state(
     make_run: Callable[..., Run],
@@ -267,7 +267,7 @@ def test_an_interrupt_in_mid_update_leaves_no_torn_state(
     )
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_spoilt_metrics_harm_nothing(make_run: Callable[..., Run], tmp_path: Path) -> None:
     """A second header, half a line, too many fields, no numbers: all left out."""
     run = make_run()

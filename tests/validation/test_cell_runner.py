@@ -88,7 +88,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_driver(tmp_path: Path, blow: signal.Signals) -> None:
     """The workers hold the driver's stdout: it ends when the last of them is gone."""

@@ -27,7 +27,7 @@ def jobs(root: Path, purpose: str, beta: float) -> dict[str, Path]:
     return {stage: root / "artefacts" / f"{stage}-{key}" for stage, key in record["jobs"].items()}
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_flipped_byte_of_any_snapshot_is_found(root: Path, faults: Faults) -> None:
     for path in sorted(root.glob("artefacts/*/*.pt")):
         whole = path.read_bytes()

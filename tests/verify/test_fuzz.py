@@ -106,7 +106,7 @@ def damaged(sweep: Path, path: Path, way: str) -> None:
     path.write_bytes(whole)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("way", WAYS)
 def test_every_kind_of_file_and_every_file(sweep: Path, way: str) -> None:
     """A file of each kind in each way, and each file in one way at least."""
@@ -118,7 +118,7 @@ def test_every_kind_of_file_and_every_file(sweep: Path, way: str) -> None:
     assert verify(sweep).faults == ()
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("way", ["halved", "a folder", "a link to itself"])
 def test_the_command_ends_without_a_traceback(
     sweep: Path, way: str, capsys: pytest.CaptureFixture[str]
@@ -149,7 +149,7 @@ def test_a_folder_that_is_a_file(sweep: Path, name: str) -> None:
     assert verify(sweep).faults, name
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_documents_of_a_wrong_shape_that_are_sealed_again(sweep: Path) -> None:
     """Every top key gone, or something else: as a bug would leave it, not a disk."""
     dice = random.Random(2)

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -100,13 +101,14 @@ class ReportFigure:
         """Return the figure as a PNG."""
         return self._saved("png")
 
+    @cached_property
     def svg(self) -> str:
-        """Return the figure as an SVG document, without a date in it."""
+        """The figure as an SVG document, without a date in it; drawn once, for page and file."""
         return self._saved("svg").decode()
 
     def inline(self) -> str:
         """Return an ``<svg>`` element for a page, in the page's ``--ink`` and ``--paper``."""
-        document = self.svg()
+        document = self.svg
         element = document[document.index("<svg") :]
         element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
         element = re.sub(r'( id="|url\(#|xlink:href="#)', rf"\g<1>{self.name}-", element)

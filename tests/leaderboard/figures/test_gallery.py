@@ -53,7 +53,7 @@ def test_sources_share_no_picture(make_record: Build) -> None:
     ]  # fmt: skip
     for group, other in zip(groups, ("generated", "d4rl"), strict=True):
         assert group.figures
-        assert all(f"({other})" not in figure.svg() for figure in group.figures)
+        assert all(f"({other})" not in figure.svg for figure in group.figures)
 
 
 @pytest.mark.slow
