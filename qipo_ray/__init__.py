@@ -13,13 +13,21 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "load_policy"]
 
 
-def load_policy(path: str | os.PathLike[str], seed: int = 0) -> LoadedPolicy:
+def load_policy(
+    path: str | os.PathLike[str],
+    seed: int = 0,
+    *,
+    best: bool = False,
+    task: str | None = None,
+    method: str | None = None,
+) -> LoadedPolicy:
     """Return a trained policy to act with: ``load_policy(path).act(observation)``.
 
     ``path`` is a record's file ``<results>/records/<id>.json``, or a results folder with exactly
-    one finished run. The weights, online or averaged, are those that its configuration scores
-    (``evaluation.weights``). ``seed`` starts the policy's own random stream: what is reproducible
-    stands at ``act``.
+    one finished run; with ``best`` any results folder: the best run of the best configuration that
+    it reports, of one ``task`` and ``method`` (``"QIPO-OT"``). The weights, online or averaged,
+    are those that its configuration scores (``evaluation.weights``). ``seed`` starts the policy's
+    own random stream: what is reproducible stands at ``act``.
 
     >>> import qipo_ray
     >>> policy = qipo_ray.load_policy("results", seed=0)
@@ -33,4 +41,4 @@ def load_policy(path: str | os.PathLike[str], seed: int = 0) -> LoadedPolicy:
     """
     from qipo_ray.deploy import inference  # torch is imported here, not with the package
 
-    return inference.load_policy(path, seed)
+    return inference.load_policy(path, seed, best=best, task=task, method=method)

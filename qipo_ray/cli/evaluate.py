@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import check_file
+from qipo_ray.cli.prepare import best_wanted, check_file
 from qipo_ray.config import Config, override
 from qipo_ray.config.evaluations import action_sampling
 from qipo_ray.config.run_methods import acting_weights
@@ -24,6 +24,9 @@ from qipo_ray.train.scoring import NOISE_SEED, score_state
 
 def evaluate(
     run: Path,
+    best: bool,
+    task: str | None,
+    method: str | None,
     record: str | None,
     episodes: int | None,
     seed: int | None,
@@ -33,7 +36,10 @@ def evaluate(
 ) -> None:
     """Print the scores of finished runs beside the recorded ones, and write the video."""
     torch.set_num_threads(1)  # as in training: other numbers of threads round otherwise
-    runs = _chosen(run, record)
+    wanted = best_wanted(run, best, task, method)
+    if wanted and record:
+        raise UserError(f"--record {record} and --best name two runs; give one of them")
+    runs = [wanted] if wanted else _chosen(run, record)
     recorder = None if video is None else _recorder(video, runs)
     rows = []
     with out.live("evaluating") as live:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import check_file
+from qipo_ray.cli.prepare import best_wanted, check_file
 from qipo_ray.deploy.export import CHECK_INPUTS, FORMATS, export_policy
 from qipo_ray.deploy.finished_run import only_run
 from qipo_ray.errors import UserError, nearest
@@ -15,7 +15,7 @@ from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 from qipo_ray.version import __version__
 
 
-def export(run: Path, output: Path) -> None:
+def export(run: Path, output: Path, best: bool, task: str | None, method: str | None) -> None:
     """Write the final policy of a run as a checked file for torch.export or ONNX."""
     if output.suffix not in FORMATS:
         raise UserError(
@@ -23,7 +23,7 @@ def export(run: Path, output: Path) -> None:
             f"{' or '.join(FORMATS)}{nearest(output.suffix, FORMATS)}"
         )
     check_file(output)
-    finished = only_run(run)
+    finished = best_wanted(run, best, task, method) or only_run(run)
     policy = CheckpointPolicy(finished.config, finished.state())
     data, difference = export_policy(policy, output.suffix, _metadata(finished.record, policy))
     with out.writing(output):

@@ -9,7 +9,7 @@ import torch
 import typer
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import check, check_device, dataset_of, writable
+from qipo_ray.cli.prepare import best_wanted, check, check_device, dataset_of, writable
 from qipo_ray.cli.train import train_missing
 from qipo_ray.config import config_hash
 from qipo_ray.data.locate import find_dataset
@@ -27,10 +27,18 @@ MARK = "reproduces.txt"  # in the folder of a new run: which record it is held a
 
 
 def reproduce(
-    record: Path, run: bool, results: Path | None, data: Path | None, device: str | None
+    record: Path,
+    best: bool,
+    task: str | None,
+    method: str | None,
+    run: bool,
+    results: Path | None,
+    data: Path | None,
+    device: str | None,
 ) -> None:
     """Print the command that gives a record's number again, or carry it out and compare."""
-    content = load_record(record)
+    wanted = best_wanted(record, best, task, method)
+    content = wanted.record if wanted else load_record(record)
     plan = recipe(content)
     folder = results or Path("reproduced") / content["id"]
     if run:

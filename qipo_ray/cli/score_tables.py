@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from string import ascii_lowercase
+
 from qipo_ray.cli import output as out
 from qipo_ray.leaderboard import Leaderboard
 from qipo_ray.leaderboard.tables import Cell, Column, Table, cell_text, clean
+
+SHORT = 12  # signs of a list that stays in its column
 
 
 def print_leaderboard(board: Leaderboard) -> None:
@@ -19,7 +24,7 @@ def print_leaderboard(board: Leaderboard) -> None:
 
 def print_table(table: Table) -> None:
     """Print one leaderboard table: title, caption, rows, notes."""
-    narrow = table.only("everywhere")
+    narrow, letters = _lettered(table.only("everywhere"))
     columns = narrow.columns
     console = out.console()
     console.print(clean(table.title), style="bold")
@@ -31,10 +36,35 @@ def print_table(table: Table) -> None:
         numbers=[column.scores for column in columns],
         styles=[[_style(column, cell) for column, cell in line] for line in pairs],
     )
+    for text, letter in letters.items():
+        console.print(f"[{letter}] {text}", style="dim")
     for note in table.notes:
         console.print(clean(note), style="dim")
     for number, note in enumerate(table.footnotes, 1):
         console.print(f"[{number}] {clean(note)}", style="dim")
+
+
+def _lettered(table: Table) -> tuple[Table, dict[str, str]]:
+    """Return the table with a letter for each long list, and the letters of the lists."""
+    letters: dict[str, str] = {}
+
+    def shortened(column: Column, cell: Cell) -> Cell:
+        text = cell_text(column, cell)
+        if not column.lettered or len(text) <= SHORT:
+            return cell
+        return letters.setdefault(f"{column.title}: {text}", _letters(len(letters)))
+
+    rows = tuple(
+        tuple(shortened(column, cell) for column, cell in zip(table.columns, row, strict=True))
+        for row in table.rows
+    )
+    return replace(table, rows=rows), letters
+
+
+def _letters(number: int) -> str:
+    """Return a, b, ... z, aa, ab, ... for 0, 1, ..."""
+    before = _letters(number // 26 - 1) if number >= 26 else ""
+    return before + ascii_lowercase[number % 26]
 
 
 def _style(column: Column, cell: Cell) -> str:

@@ -71,6 +71,7 @@ class Column:
     parts: tuple[str, ...] = ()  # of scores; in CSV every data source has columns of its own
     signed: bool = False
     muted: bool = False  # greyed where the format can: not to be compared
+    lettered: bool = False  # a long list: on a terminal a letter, explained below the table
 
     @property
     def scores(self) -> bool:

@@ -51,7 +51,7 @@ def test_a_pt2_file_acts_like_the_policy(
     point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "policy.pt2"
-    assert main(["export", str(point_run), str(path)]) == 0
+    assert main(["export", str(point_run), str(path), "--best"]) == 0
     printed = capsys.readouterr().err
     assert "on 64 drawn inputs its actions differ from the original's by at most 0" in printed
     assert "arning" not in printed

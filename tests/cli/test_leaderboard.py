@@ -33,6 +33,22 @@ def test_the_table(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert words in shown
 
 
+def test_long_lists_of_departures_are_letters_below_the_table(
+    results: Path, make_record: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = ("raw-reward", "residual-network", "layer-norm", "online-sampler")
+    for seed, departures in enumerate([many, many[:3], many, ("layer-norm",)]):
+        write_record(results, make_record(30.0, seed=seed, departures=departures, name="other"))
+    assert main(["leaderboard", str(results)]) == 0
+    table, below = capsys.readouterr().out.split("Bold: ")[0].split("[a] ")
+    assert max(map(len, table.splitlines()[4:])) <= 100
+    assert all(f" {cell} " in table for cell in ("a", "b", "layer-norm"))
+    assert below.splitlines() == [
+        f"departures: {', '.join(many[:3])}",
+        f"[b] departures: {', '.join(many)}",
+    ]
+
+
 def test_no_document_is_made_that_nobody_asked_for(
     results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

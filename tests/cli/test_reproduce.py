@@ -187,6 +187,11 @@ def test_no_record_is_a_users_mistake(
 ) -> None:
     assert main(["reproduce", str(tmp_path / "none.json")]) == 2
     assert "expected a record's file" in capsys.readouterr().err
+    assert main(["reproduce", str(point_run), "--best"]) == main(
+        ["reproduce", str(the_record(point_run))]
+    )
+    best, named = capsys.readouterr().out.splitlines()
+    assert best == named
     broken = tmp_path / the_record(point_run).name
     broken.write_bytes(the_record(point_run).read_bytes()[:-9])
     assert main(["reproduce", str(broken)]) == 2

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import qipo_ray
+from qipo_ray.errors import UserError
 
 OBSERVATIONS = np.random.default_rng(5).uniform(-1, 1, (7, 2)).astype(np.float32)
 
@@ -39,6 +40,10 @@ def test_one_observation_or_a_batch(point_run: Path) -> None:
     assert single.dtype == batch.dtype == np.float32 and abs(batch).max() <= 1
     assert (policy.state_dim, policy.action_dim, policy.task) == (2, 2, "point")
     assert policy.record == record_of(point_run).stem
+    best = qipo_ray.load_policy(point_run, best=True, task="point", method="QIPO-OT")
+    assert best.record == policy.record
+    with pytest.raises(UserError, match="add best=True"):
+        qipo_ray.load_policy(point_run, task="point")
     assert policy.act([0.5, 0]).shape == (2,) and policy.act(np.array([1, 0])).shape == (2,)
 
 

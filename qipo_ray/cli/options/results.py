@@ -7,11 +7,25 @@ from typing import Annotated, Literal
 
 import typer
 
+Best = Annotated[
+    bool,
+    typer.Option(
+        "--best", help="Of a results folder: the best reported run of the best configuration."
+    ),
+]
+BestTask = Annotated[str | None, typer.Option("--task", help="With --best: of this task.")]
+BestMethod = Annotated[
+    str | None, typer.Option("--method", help="With --best: of this method, such as QIPO-OT.")
+]
+
 
 def evaluate(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A results folder, or one record's file.")
     ],
+    best: Best = False,
+    task: BestTask = None,
+    method: BestMethod = None,
     record: Annotated[
         str | None, typer.Option("--record", metavar="ID", help="Only this run of the folder.")
     ] = None,
@@ -58,6 +72,9 @@ def export(
         ),
     ],
     output: Annotated[Path, typer.Argument(metavar="FILE", help="policy.pt2 or policy.onnx.")],
+    best: Best = False,
+    task: BestTask = None,
+    method: BestMethod = None,
 ) -> str:
     """Write the final policy of a run for torch.export (.pt2) or ONNX (.onnx; extra 'onnx').
 
@@ -72,6 +89,9 @@ def reproduce(
     record: Annotated[
         Path, typer.Argument(metavar="RECORD", help="A file <results>/records/<id>.json.")
     ],
+    best: Best = False,
+    task: BestTask = None,
+    method: BestMethod = None,
     run: Annotated[
         bool, typer.Option("--run", help="Carry it out and compare the numbers.")
     ] = False,

@@ -20,7 +20,7 @@ GENERATED = "Generated data: not comparable with published scores on D4RL's own 
 NAMES = (
     Column("method", "method"),
     Column("name", "configuration"),
-    Column("departures", "departures"),
+    Column("departures", "departures", lettered=True),
 )
 PROTOCOL = (
     Column("episodes", "episodes", "document"),
