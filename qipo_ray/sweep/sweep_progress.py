@@ -1,11 +1,11 @@
-"""How far a sweep has come and when it will end, reckoned from what its jobs have cost so far."""
+"""How far a sweep has come and when it will end, by the seconds that its updates have cost."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
 
 from qipo_ray.config import method_of
+from qipo_ray.config.run_methods import stage_updates
 from qipo_ray.study.job import CheckpointRef, Job
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.sweep.search_state import SearchState
@@ -14,21 +14,21 @@ OVERHEAD = 1.25  # scoring, saving and waiting, over the seconds of training alo
 
 
 class SweepProgress:
-    """Counts ended jobs and their seconds, and expects the rest to cost the same.
+    """Counts updates and their seconds by stage, and expects the rest to cost the same.
 
-    Before the confirm step is known, it is taken to be as many runs as it can be.
+    Trials that are to come are as long as those that have ended, and share what they build on.
+    Before the confirm step is known, it is taken to be as many runs as it can be, each of its own.
     """
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
-        self.seconds: dict[CheckpointRef, float] = {}  # of ended jobs
+        self.reached: dict[CheckpointRef, JobEvent] = {}  # the newest event of each job
         self.confirming: set[CheckpointRef] | None = None
+        self._share = 0.0
 
     def take(self, events: Iterable[JobEvent]) -> None:
         """Take in events of jobs."""
-        for event in events:
-            if event.kind in ("finished", "dropped"):
-                self.seconds[event.snapshot] = event.seconds
+        self.reached.update((event.snapshot, event) for event in events)
 
     def begin_confirm(self, jobs: Sequence[Job]) -> None:
         """Take in the jobs of the confirm step."""
@@ -36,40 +36,49 @@ class SweepProgress:
 
     def seconds_left(self, search: SearchState) -> float | None:
         """Return the expected wall seconds to the end; None until every stage has been seen."""
-        means = self._means(method_of(search.spec.base).stages)
-        if means is None:
+        work = self._work_left(search)
+        return None if work is None else OVERHEAD * work / self.slots
+
+    def share(self, search: SearchState) -> float:
+        """Return the share of the work that is done, 0 to 1; it never falls."""
+        left = self._work_left(search)
+        done = sum(event.seconds for event in self.reached.values())
+        if left is not None and done > 0:
+            self._share = max(self._share, done / (done + left))
+        return self._share
+
+    def _work_left(self, search: SearchState) -> float | None:
+        """Return the expected seconds of training to the end; None until all stages were seen."""
+        pace = self._pace()
+        lengths = stage_updates(search.spec.base)
+        if not pace.keys() >= set(method_of(search.spec.base).stages):
             return None
+        running = sum(
+            pace[ref.stage] * (ref.updates - event.updates)
+            for ref, event in self.reached.items()
+            if not event.leaves_slot
+        )
         if self.confirming is not None:
-            left = [s for s in self.confirming if s not in self.seconds]
-            work = sum(means[s.stage] for s in left)
-        else:
-            trials = search.trials_left + len(search.trials) - len(search.outcomes)
-            work = trials * len(search.spec.search_seeds) * means["policy"]
-            work += self._expected_runs(search) * sum(means.values())
-        return OVERHEAD * work / self.slots
+            waiting = self.confirming - self.reached.keys()
+            return running + sum(pace[ref.stage] * ref.updates for ref in waiting)
+        policies = [event for ref, event in self.reached.items() if ref.stage == "policy"]
+        ended = [event.updates for event in policies if event.leaves_slot]
+        mean = sum(ended) / len(ended) if ended else lengths["policy"]
+        jobs = search.trials_left * len(search.spec.search_seeds) - (len(policies) - len(ended))
+        run = sum(pace[stage] * length for stage, length in lengths.items())
+        return running + max(0, jobs) * mean * pace["policy"] + self._confirmed(search) * run
 
-    def _means(self, stages: Sequence[str]) -> dict[str, float] | None:
-        means = {}
-        for stage in stages:
-            seconds = [value for ref, value in self.seconds.items() if ref.stage == stage]
-            if not seconds:
-                return None
-            means[stage] = statistics.fmean(seconds)
-        return means
+    def _pace(self) -> dict[str, float]:
+        """Return the seconds of an update of every stage that has been seen."""
+        updates: dict[str, int] = {}
+        seconds: dict[str, float] = {}
+        for ref, event in self.reached.items():
+            updates[ref.stage] = updates.get(ref.stage, 0) + event.updates
+            seconds[ref.stage] = seconds.get(ref.stage, 0.0) + event.seconds
+        return {stage: seconds[stage] / count for stage, count in updates.items() if count}
 
-    def _expected_runs(self, search: SearchState) -> int:
+    def _confirmed(self, search: SearchState) -> int:
+        """Return how many runs the confirm step can have."""
         spec = search.spec
         configurations = 2 * spec.top + (spec.paper is not None) + len(spec.baselines)
         return configurations * len(spec.tasks) * len(spec.report_seeds)
-
-    def share(self, search: SearchState) -> float:
-        """Return the share of trials and confirmed runs that have ended, 0 to 1."""
-        trials = search.spec.trials * len(search.spec.tasks)
-        runs = self._expected_runs(search)
-        ended = len(search.outcomes)
-        if self.confirming is not None:
-            policies = [s for s in self.confirming if s.stage == "policy"]
-            runs = max(1, len(policies))
-            confirmed = sum(s in self.seconds for s in policies)
-            return (trials + confirmed) / (trials + runs)
-        return ended / (trials + runs)
