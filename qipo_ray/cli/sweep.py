@@ -13,6 +13,7 @@ from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.cores import usable_cores
 from qipo_ray.errors import UserError, nearest
+from qipo_ray.leaderboard.tables import counted
 from qipo_ray.store.records import SKIPPED
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
@@ -105,7 +106,7 @@ class _Screen:
     def take(self, search: SearchState, events: Sequence[JobEvent]) -> None:
         """Take in news of jobs and move the bar."""
         self.progress.take(events)
-        label = f"{len(search.outcomes)} trials ended"
+        label = f"{counted(len(search.outcomes), 'trial')} ended"
         if events:
             last = events[-1]
             label += f", {last.snapshot.stage} {last.updates:,}/{last.snapshot.updates:,}"
@@ -117,4 +118,4 @@ class _Screen:
         self.progress.begin_confirm(jobs)
         policies = sum(job.stage == "policy" for job in jobs)
         distinct = len({job.snapshot for job in jobs})
-        self.live.line(f"confirming: {policies} runs, {distinct} jobs")
+        self.live.line(f"confirming: {counted(policies, 'run')}, {counted(distinct, 'job')}")

@@ -16,6 +16,7 @@ from qipo_ray.config import Config, load_config
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import leaderboard
+from qipo_ray.leaderboard.tables import counted
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.sweep.train_runs import TrainPlan, plan_runs, train_runs
 from qipo_ray.tracking.loggers import parse_services
@@ -76,7 +77,8 @@ def train_missing(
         with _screen(todo, workers) as tell:
             train_runs(todo, workers, tell, device, services)
     else:
-        out.remark(f"nothing to do: {len(todo.runs)} of {len(todo.runs)} runs are in {root}")
+        runs = "the run is" if len(todo.runs) == 1 else f"all {len(todo.runs)} runs are"
+        out.remark(f"nothing to do: {runs} in {root}")
 
 
 def _check_memory(config: Config, dataset: Dataset, workers: int, device: str) -> None:
@@ -107,8 +109,8 @@ def _screen(todo: TrainPlan, workers: int) -> Iterator[Callable[[JobEvent], None
     jobs, done, job_store = todo.jobs, todo.done, JobStore(todo.root)
     progress = Progress(jobs.values(), done, workers)
     out.remark(
-        f"{len(todo.missing)} runs, {len(jobs)} jobs ({len(done)} done before), "
-        f"{workers} processes"
+        f"{counted(len(todo.missing), 'run')}, {counted(len(jobs), 'job')} "
+        f"({len(done)} done before), {counted(workers, 'process')}"
     )
     with out.live(f"training {todo.dataset.task_id}") as live:
 

@@ -149,8 +149,9 @@ def clean(value: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 run``, ``2 runs``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """Return a number with its noun: ``1 run``, ``2 runs``, ``3 processes``."""
+    ending = "es" if noun.endswith("ss") else "s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}{ending}"
 
 
 def _brackets(interval: Interval | None) -> str:

@@ -38,11 +38,15 @@ def _critic(report: Words, text: Mapping[str, str]) -> str:
     relative = f" ({report['q_std'] / report['error']:.2g} of its error)" if known else ""
     best = report["best_of"]
     held_out = _evidence(report.get("evidence"))
-    greedy = "" if best is None else f"; best of {report['actions']}: {best['normalised']:.1f}"
+    greedy = (
+        ""
+        if best is None
+        else f"; acting by the best of {report['actions']} scores {best['normalised']:.1f}"
+    )
     return (
-        f"Q between actions of a state ± {text['q_std']}{relative}, twins differ by "
-        f"{text['disagreement']}; with returns: correlation {text['correlation']}, "
-        f"mean {text['q_mean']} for {text['return_mean']}{greedy}{held_out}"
+        f"between actions of a state Q varies by ± {text['q_std']}{relative}, its two networks "
+        f"differ by {text['disagreement']}; correlation with returns {text['correlation']}, mean "
+        f"Q {text['q_mean']}, mean return {text['return_mean']}{greedy}{held_out}"
     )
 
 
@@ -55,9 +59,10 @@ def _evidence(held: Words | None) -> str:
 
 def _policy(report: Words, text: Mapping[str, str]) -> str:
     return (
-        f"{text['drift']} times as far from the behaviour as the behaviour from itself, actions ± "
-        f"{text['action_std']}; Q of its actions {text['q_mean']}, of the behaviour's best of "
-        f"{report['actions']} {text['q_best']} (± {text['q_std']} between actions of a state)"
+        f"distance from the clone {text['drift']} (1: as two draws of the clone are apart); its "
+        f"actions vary by ± {text['action_std']}; their mean Q is {text['q_mean']}, that of the "
+        f"clone's best of {report['actions']} {text['q_best']} (± {text['q_std']} between actions "
+        "of a state)"
     )
 
 

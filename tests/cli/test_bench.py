@@ -44,7 +44,7 @@ def test_tiny_runs_are_judged_kept_and_not_done_twice(
     kept = (tmp_path / "R" / "learning.json").read_bytes()
     assert main([*command, "--markdown"]) == 1
     second = capsys.readouterr()
-    assert second.err.count("nothing to do: 2 of 2 runs") == 4
+    assert second.err.count("nothing to do: all 2 runs are in") == 4
     assert (tmp_path / "R" / "learning.json").read_bytes() == kept
     assert second.out == (tmp_path / "R" / "learning.md").read_text()
     assert second.out.startswith("## Learning on small budgets")
@@ -95,6 +95,6 @@ def test_peers_are_trained_beside_qipo_and_not_twice(
     qipo, cloning = (line["seeds"][0] for line in numbers["lines"][:2])
     assert cloning["score"] == qipo["own_clone"]  # it is the same clone, trained once
     assert main(command) == code
-    assert capsys.readouterr().err.count("nothing to do: 1 of 1 runs") == 10
+    assert capsys.readouterr().err.count("nothing to do: the run is in") == 10
     assert main([*command, "--files", "pointz"]) == 2
     assert "--files 'pointz' (did you mean 'points'?)" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_a_run_trains_anew_and_compares(
     line = ["reproduce", str(the_record(trained)), "--run", "--results", str(again)]
     assert main(line) == 0
     printed = capsys.readouterr()
-    assert "1 runs, 3 jobs (0 done before)" in printed.err
+    assert "1 run, 3 jobs (0 done before)" in printed.err
     assert printed.out.strip().endswith("equal to the last bit; so are, beside it, cloning")
     assert main(line) == 2  # the run is there now
     assert f"--results {again}: it is not empty" in capsys.readouterr().err
@@ -111,7 +111,7 @@ def test_a_comparison_that_was_broken_off_goes_on(
     capsys.readouterr()
     assert not (again / "records").exists() and (again / "artefacts").exists()
     assert main(line) == 0
-    assert "1 runs, 3 jobs (3 done before)" in capsys.readouterr().err
+    assert "1 run, 3 jobs (3 done before)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("state", ["failed", "pruned"])

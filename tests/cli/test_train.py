@@ -51,7 +51,7 @@ def test_train_then_nothing_to_do_then_evaluate(
     assert f"tensorboard --logdir {results / 'tensorboard'}" in first.err
     assert main(command(results, "--seeds", "0,1")) == 0
     second = capsys.readouterr()
-    assert "nothing to do: 2 of 2 runs" in second.err and second.out == first.out
+    assert "nothing to do: all 2 runs are in" in second.err and second.out == first.out
 
     assert main(["evaluate", str(results), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
