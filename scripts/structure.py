@@ -46,7 +46,7 @@ HOUSE: dict[str, set[str]] = {
     "evaluation": {"data"},
     "train": {"config", "study", "store", "nets", "data", "agent", "evaluation"},
     "tracking": {"config", "study", "store", "data", "evaluation", "train"},
-    "deploy": {"config", "study", "store", "agent", "train"},
+    "deploy": {"config", "study", "store", "agent", "train", "leaderboard"},
     "distributed": {"study", "data", "train", "store"},
     "leaderboard": {"config", "study", "store", "data.tasks"},
     "verify": {"config", "study", "store", "leaderboard", "data.tasks"},

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from qipo_ray.agent import State
 from qipo_ray.config import Config, from_dict
-from qipo_ray.errors import UserError, nearest
+from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.best import best_records
 from qipo_ray.store.records import RECORDS, read_records
 from qipo_ray.study.job import CheckpointRef
-from qipo_ray.study.selection import REPORTED
 from qipo_ray.train.job_store import JobStore
 
 EXPORTED = {".onnx": "onnxruntime.InferenceSession", ".pt2": "torch.export.load"}
@@ -75,52 +72,13 @@ def only_run(path: Path) -> FinishedRun:
 
 
 def best_run(path: Path, task: str | None = None, method: str | None = None) -> FinishedRun:
-    """Return the best run of the best configuration of a results folder, of those it reports.
+    """Return the best run of the best configuration that a results folder reports.
 
-    The configuration is that of the highest mean score over training seeds; runs of a search,
-    whose scores chose it, do not count. ``method`` is a row's, such as ``QIPO-OT``. ``UserError``
-    if there is none, or if the runs are of several tasks and none is named.
+    See ``leaderboard.best``.
     """
-    runs = [run for run in finished_runs(path) if _reported(run.record)]
-    runs = _of(runs, "task", task, lambda record: record["task"], path)
-    runs = _of(runs, "method", method, lambda record: record["label"]["method"], path)
-    tasks = sorted({run.record["task"] for run in runs})
-    if len(tasks) != 1:
-        several = f"runs of {', '.join(tasks)}; name a task" if tasks else "no reported run"
-        raise UserError(f"{path} holds {several}")
-    seeds: defaultdict[str, list[FinishedRun]] = defaultdict(list)
-    for run in runs:
-        seeds[run.record["config_hash"]].append(run)
-    best = max(seeds.values(), key=lambda group: fmean(map(_score, group)))
-    return max(best, key=_score)
-
-
-def _reported(record: dict[str, Any]) -> bool:
-    """Return whether a finished run's score may stand in a table."""
-    score = record["final"]["last"]
-    return record["purpose"] in REPORTED and bool(score) and score["normalised"] is not None
-
-
-def _score(run: FinishedRun) -> float:
-    score: float = run.record["final"]["last"]["normalised"]
-    return score
-
-
-def _of(
-    runs: list[FinishedRun],
-    kind: str,
-    wanted: str | None,
-    name_of: Callable[[dict[str, Any]], str],
-    path: Path,
-) -> list[FinishedRun]:
-    """Return the runs of one task or method; ``UserError`` with the nearest if there is none."""
-    names = sorted({name_of(run.record) for run in runs})
-    if wanted is not None and wanted not in names:
-        raise UserError(
-            f"{path} has no reported run of the {kind} {wanted!r}{nearest(wanted, names)}; "
-            f"it has {', '.join(names) or 'none'}"
-        )
-    return [run for run in runs if wanted in (None, name_of(run.record))]
+    runs = {run.record["id"]: run for run in finished_runs(path)}
+    best, *_ = best_records([run.record for run in runs.values()], path, task, method)
+    return runs[best["id"]]
 
 
 def load_record(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.best import best_files
 from qipo_ray.leaderboard.board import Leaderboard, from_records, records_below
 from qipo_ray.leaderboard.costs import Costs, costs_of
 from qipo_ray.leaderboard.figures.gallery import FigureGroup, gallery
@@ -98,8 +99,10 @@ class SweepReport:
         )
 
     def files(self, folder: Path) -> Iterator[tuple[Path, bytes]]:
-        """Yield the page, then the figures as SVG and PNG, each with its path in ``folder``."""
+        """Yield the page, the best configurations, and the figures, each with its path."""
         yield folder / "report.html", self.html().encode()
+        for name, text in best_files(self.records):
+            yield folder / "best" / name, text.encode()
         yield from self.figure_files(folder / "figures")
 
     def figure_files(self, folder: Path) -> Iterator[tuple[Path, bytes]]:

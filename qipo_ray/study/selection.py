@@ -13,7 +13,6 @@ from qipo_ray.study.trial import Trial
 
 PAPER = "paper form"  # name of the configuration that a sweep takes from the paper
 SEARCHED = "search, best"  # of what it has found
-REPORTED = ("confirm", "single")  # purposes; search runs choose, they are not reported
 PAPER_ORIGIN = "paper"  # origin of the trial that the paper's form got
 Entry = Mapping[str, Any]
 

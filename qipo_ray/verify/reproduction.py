@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.config import Config, from_dict, load_config, override, preset_names, to_dict
+from qipo_ray.config import Config, from_dict, override
+from qipo_ray.config.preset_file import nearest_preset
 from qipo_ray.leaderboard.provenance import HARDWARE, hardware_of, hardware_text
 
 Record = Mapping[str, Any]
@@ -57,32 +58,16 @@ def recipe(record: Record) -> Recipe:
                 f"evaluation.final_episodes={episodes}",
             ],
         )
-    preset, sets = nearest_preset(config)
+    preset, settings = nearest_preset(config)
     scores = [score for score in record["scores"] if score["updates"] == updates]
     return Recipe(
         task=record["task"],
         seed=record["seed"],
         config=config,
         preset=preset,
-        sets=sets,
+        sets=tuple(f"{key}={_yaml(value)}" for key, value in settings.items()),
         device=hardware_of(record["provenance"]).get("device") or "cpu",
         expected=record["final"]["last"] or (scores[-1] if scores else None),
-    )
-
-
-def nearest_preset(config: Config) -> tuple[str, tuple[str, ...]]:
-    """Return the preset with the fewest other settings, and those as ``section.key=value``."""
-    presets = {name: _differences(load_config(name), config) for name in preset_names()}
-    return min(presets.items(), key=lambda preset: len(preset[1]))
-
-
-def _differences(base: Config, config: Config) -> tuple[str, ...]:
-    before, after = to_dict(base), to_dict(config)
-    return tuple(
-        f"{section}.{key}={_yaml(value)}"
-        for section, settings in after.items()
-        for key, value in settings.items()
-        if value != before[section][key]
     )
 
 

@@ -69,36 +69,11 @@ def test_a_run_without_a_final_policy_is_named(
         only_run(path)
 
 
-def test_the_best_run_is_one_of_the_best_configuration(
+def test_the_best_run_of_a_folder_is_that_of_the_tables(
     make_record: Callable[..., Record], tmp_path: Path
 ) -> None:
-    """A lucky seed of a worse configuration, and what the search saw, do not count."""
-    mean = {20.0: (50.0, 60.0), 5.0: (20.0, 70.0)}  # by beta; 55 against 45
-    records = {
-        (beta, seed): make_record(score, seed=seed, beta=beta)
-        for beta, scores in mean.items()
-        for seed, score in enumerate(scores)
-    }
-    others = [
-        make_record(99.0, seed=9, beta=1.0, purpose="search"),
-        make_record(None, seed=8, beta=1.0, state="diverged"),
-        make_record(40.0, seed=0, path="vp"),
-    ]
-    for record in (*records.values(), *others):
+    records = [make_record(score, seed=seed) for seed, score in enumerate((10.0, 30.0, 20.0))]
+    for record in records:
         write_record(tmp_path, record)
-    assert best_run(tmp_path).record["id"] == records[20.0, 1]["id"]
-    assert best_run(tmp_path, method="QIPO-Diff").record["id"] == others[2]["id"]
-    with pytest.raises(UserError, match=r"'QIPO-Dif' \(did you mean 'QIPO-Diff'\?\); it has QIPO"):
-        best_run(tmp_path, method="QIPO-Dif")
-    write_record(tmp_path, make_record(1.0, task="point"))
-    with pytest.raises(UserError, match="runs of maze2d-umaze, point; name a task"):
-        best_run(tmp_path)
-    assert best_run(tmp_path, "point").record["task"] == "point"
-
-
-def test_a_search_alone_reports_nothing(
-    make_record: Callable[..., Record], tmp_path: Path
-) -> None:
-    write_record(tmp_path, make_record(99.0, purpose="search"))
-    with pytest.raises(UserError, match="holds no reported run"):
-        best_run(tmp_path)
+    run = best_run(tmp_path, "maze2d-umaze", "QIPO-OT")
+    assert (run.root, run.record["id"]) == (tmp_path, records[1]["id"])

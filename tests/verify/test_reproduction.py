@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.config import Config, load_config, override, stage_keys, stage_updates, to_dict
-from qipo_ray.verify.reproduction import differences, inexact, nearest_preset, recipe
+from qipo_ray.config import Config, load_config, stage_keys, stage_updates, to_dict
+from qipo_ray.verify.reproduction import differences, inexact, recipe
 
 CHANGES = [
     (),
@@ -34,12 +34,12 @@ def record(make_record: Callable[..., dict[str, Any]]) -> Callable[..., dict[str
 @pytest.mark.parametrize("preset", ["paper", "quickstart"])
 @pytest.mark.parametrize("changes", CHANGES)
 def test_preset_and_settings_give_the_configuration_again(
-    preset: str, changes: tuple[str, ...]
+    preset: str, changes: tuple[str, ...], record: Callable[..., dict[str, Any]]
 ) -> None:
     config = load_config(preset, changes)
-    name, sets = nearest_preset(config)
-    assert name == preset and len(sets) <= len(changes)
-    assert load_config(name, sets) == config
+    made = recipe(record(config))
+    assert made.preset == preset and len(made.sets) <= len(changes)
+    assert load_config(made.preset, made.sets) == config
 
 
 def test_the_command_is_one_that_train_reads(record: Callable[..., dict[str, Any]]) -> None:
@@ -189,8 +189,3 @@ def test_the_command_names_the_device_of_the_record_or_the_one_asked_for(
     assert made.command(Path("R")).endswith("--results R --device cuda")
     assert made.command(Path("R"), device="cuda:1").endswith(" --device cuda:1")
     assert "--device" not in made.command(Path("R"), device="cpu")
-
-
-def test_overriding_is_not_needed_where_nothing_differs() -> None:
-    config = override(load_config("paper"), [])
-    assert nearest_preset(config) == ("paper", ())

@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
+BestTask = Annotated[str | None, typer.Option("--task", help="The best of this task.")]
+BestMethod = Annotated[
+    str | None, typer.Option("--method", help="The best of this method, such as QIPO-OT.")
+]
 Best = Annotated[
     bool,
     typer.Option(
         "--best", help="Of a results folder: the best reported run of the best configuration."
     ),
-]
-BestTask = Annotated[str | None, typer.Option("--task", help="With --best: of this task.")]
-BestMethod = Annotated[
-    str | None, typer.Option("--method", help="With --best: of this method, such as QIPO-OT.")
 ]
 
 
@@ -126,6 +126,19 @@ def verify(
     runs, what has ended is judged.
     """
     return "qipo_ray.cli.verify:verify"
+
+
+def best(
+    sweep: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    task: BestTask = None,
+    method: BestMethod = None,
+) -> str:
+    """Print the best configuration of a results folder as a file for `train --preset`.
+
+    It is the one of the highest mean score over the training seeds of its reported runs. A sweep
+    writes that of each task and method to leaderboard/best/.
+    """
+    return "qipo_ray.cli.best:best"
 
 
 def leaderboard(

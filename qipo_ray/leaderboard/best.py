@@ -1,0 +1,96 @@
+"""The best of what was reported: a record to act with, a configuration to train again."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from statistics import fmean
+
+from qipo_ray.config import from_dict
+from qipo_ray.config.preset_file import preset_file
+from qipo_ray.errors import UserError, nearest
+from qipo_ray.leaderboard.rows import Record, exclusion_reason
+from qipo_ray.leaderboard.tables import clean
+from qipo_ray.store.records import unique
+
+
+def best_records(
+    records: Iterable[Record], source: object, task: str | None = None, method: str | None = None
+) -> list[Record]:
+    """Return the runs of the best configuration of those that tables report, the best run first.
+
+    It is the one of the highest mean score over training seeds. ``method`` is a row's, such as
+    ``QIPO-OT``. ``UserError``, which names ``source``, if there is none, or if the runs are of
+    several tasks and none is named.
+    """
+    reported = [record for record in unique(records).kept if exclusion_reason(record) is None]
+    reported = _of(reported, "task", task, _task, source)
+    reported = _of(reported, "method", method, _method, source)
+    tasks = sorted(set(map(_task, reported)))
+    if len(tasks) != 1:
+        several = f"runs of {', '.join(tasks)}; name a task" if tasks else "no reported run"
+        raise UserError(f"{source} holds {several}")
+    configurations: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in reported:
+        configurations[record["config_hash"]].append(record)
+    runs = max(configurations.values(), key=lambda runs: fmean(map(_score, runs)))
+    return sorted(runs, key=_score, reverse=True)
+
+
+def best_file(runs: Sequence[Record]) -> str:
+    """Return the configuration of some runs as a file for ``--preset``, with their score.
+
+    ``UserError`` if this version cannot read it.
+    """
+    first = runs[0]
+    seeds = ", ".join(str(seed) for seed in sorted(run["seed"] for run in runs))
+    score = f"{fmean(map(_score, runs)):.1f} on {first['data']['source']} data, seeds {seeds}"
+    comment = f"# {_method(first)} on {_task(first)}: {score}; record {first['id']}"
+    settings = preset_file(from_dict(first["config"], f"record {first['id']}"))
+    return f"{clean(comment)}\n{settings}"
+
+
+def best_files(records: Sequence[Record]) -> Iterator[tuple[str, str]]:
+    """Yield a file's name and text for the best of each task and method: ``TASK-METHOD.yaml``.
+
+    What this version cannot read is left out.
+    """
+    reported = [record for record in records if exclusion_reason(record) is None]
+    for task, method in sorted({(_task(record), _method(record)) for record in reported}):
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{task}-{method}").strip("-.")
+        with suppress(UserError):
+            yield f"{name}.yaml", best_file(best_records(reported, "the sweep", task, method))
+
+
+def _task(record: Record) -> str:
+    task: str = record["task"]
+    return task
+
+
+def _method(record: Record) -> str:
+    method: str = record["label"]["method"]
+    return method
+
+
+def _score(record: Record) -> float:
+    score: float = record["final"]["last"]["normalised"]
+    return score
+
+
+def _of(
+    records: list[Record],
+    kind: str,
+    wanted: str | None,
+    name_of: Callable[[Record], str],
+    source: object,
+) -> list[Record]:
+    """Return the records of one task or method; ``UserError`` with the nearest if none is."""
+    names = sorted(set(map(name_of, records)))
+    if wanted is not None and wanted not in names:
+        raise UserError(
+            f"{source} has no reported run of the {kind} {wanted!r}{nearest(wanted, names)}; "
+            f"it has {', '.join(names) or 'none'}"
+        )
+    return [record for record in records if wanted in (None, name_of(record))]
