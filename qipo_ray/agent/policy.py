@@ -90,7 +90,8 @@ class PolicyPack(SupportPack[WeightedSet]):
 
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         self.follows.append(self._sure(member, upstream))
-        self.tilts.append(self._rare(member))
+        alone = member.config.policy.data_alone and self.follows[-1]  # rounds are better there
+        self.tilts.append(not alone and self._rare(member))
         prior = cloned_weights(member.config, upstream["behaviour"])
         critic = upstream["critic"]["weights"]["online"]
         return {
@@ -124,11 +125,14 @@ class PolicyPack(SupportPack[WeightedSet]):
         super()._forget(i)
         del self.follows[i], self.tilts[i]
 
+    def _on_data(self, i: int) -> bool:
+        """Return whether member ``i`` is in its updates on the data's own actions."""
+        member = self.members[i]
+        return member.updates < member.config.policy.data_updates
+
     def _learns(self, i: int) -> bool:
         """Return whether member ``i`` trains now: on the data, or in rounds if it follows Q."""
-        member = self.members[i]
-        on_data = member.updates < member.config.policy.data_updates
-        return self.tilts[i] if on_data else self.follows[i]
+        return self.tilts[i] if self._on_data(i) else self.follows[i]
 
     def pending_sets(self) -> int:
         """Return how many members have a support set still to come."""
@@ -157,6 +161,9 @@ class PolicyPack(SupportPack[WeightedSet]):
         self.ema_rate = self.column([0 if i in resting else r for i, r in enumerate(rates)])
         learning = [self._learns(i) for i in range(len(self.members))]
         self.learning = self.column(learning).squeeze(1)
+        policies = enumerate(m.config.policy for m in self.members)
+        rates = [self._on_data(i) and p.data_learning_rate or p.learning_rate for i, p in policies]
+        self.optimisers["online"].set_rates(rates)
         self.optimisers["online"].rest(resting)
 
     def _before(self) -> None:

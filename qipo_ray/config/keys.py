@@ -20,6 +20,9 @@ from qipo_ray.config.schema import Config, field_names
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
 Settings = dict[str, dict[str, Any]]
 
+# Of `policy`, without effect where it has no updates on the data's own actions.
+OF_DATA_UPDATES = ("data_weight", "data_ess", "data_common", "data_learning_rate", "data_alone")
+
 
 def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dict[str, str]:
     """Return the key of each stage, 16 hex digits; jobs of equal key and length are one job."""
@@ -126,7 +129,7 @@ def _effective(config: Config) -> Settings:
         "critic": ["expectile" if config.critic.target == "softmax" else "temperature"],
         "policy": [
             *(["beta", "beta_growth"] if config.policy.target_ess else []),
-            *([] if config.policy.data_updates else ["data_weight", "data_ess", "data_common"]),
+            *([] if config.policy.data_updates else OF_DATA_UPDATES),
         ],
     }
     for section, names in idle.items():

@@ -302,6 +302,19 @@ class Policy(Section):
         Since(1.0),
         PerMember(),
     ]
+    data_learning_rate: Annotated[
+        float,
+        Range(0, 1),
+        Ours(0, "of the updates on the data's own actions; 0: learning_rate"),
+        Since(0.0),
+        PerMember(),
+    ]
+    data_alone: Annotated[
+        bool,
+        Ours(False, "no such updates where evidence allows rounds: one or the other"),
+        Since(False),
+        PerMember(),
+    ]
     method: Annotated[
         Literal["qipo", "cloning", "iql", "td3bc"],
         Ours("qipo", "or a baseline: cloning alone, IQL, TD3+BC"),

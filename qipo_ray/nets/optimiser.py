@@ -69,10 +69,11 @@ class RowAdam:
             for parameter in self.parameters[start:stop]
         ]
 
-    def set_rate(self, rate: float) -> None:
-        """Give all rows a learning rate from the next step on."""
-        self.rates = [rate] * len(self.rates)
-        for group in self.adam.param_groups if self.adam is not None else ():
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Give each row a learning rate from the next step on."""
+        self.rates = list(rates)
+        groups = self.adam.param_groups if self.adam is not None else ()
+        for group, rate in zip(groups, self.rates, strict=True):
             group["lr"] = rate
 
     def rest(self, rows: Collection[int]) -> None:

@@ -105,7 +105,8 @@ def train(
 
     for i in range(plan.updates):
         online.backward(loss(present, generator).unsqueeze(0))
-        optimiser.set_rate(plan.learning_rate * _schedule(i, plan.updates))
+        rate = plan.learning_rate * _schedule(i, plan.updates)
+        optimiser.set_rates([rate] * len(optimiser.rates))
         optimiser.step()
         average.flat.lerp_(online.flat, 1 - min(plan.ema, (1 + i) / (10 + i)))
     return Trained(network, average)

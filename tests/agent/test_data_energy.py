@@ -104,6 +104,22 @@ def test_a_member_without_evidence_learns_from_the_data_and_then_rests(
     assert torch.equal(pack.state(0)["weights"]["ema"], learned["ema"])
 
 
+def test_updates_on_the_data_may_have_their_own_rate(
+    configure: Configure, trained: Trained
+) -> None:
+    """And where there are rounds, none of them where they are to stand alone."""
+    own = "policy.data_updates=4", "policy.data_learning_rate=0.125", "policy.learning_rate=0.25"
+    pack, upstream = trained("policy", [(0, configure(*own))], 4)
+    assert pack.optimisers["online"].rates == [0.125]
+    pack.update()
+    assert pack.optimisers["online"].rates == [0.25]
+    before = upstream["behaviour"]["weights"]["online"]
+    pack, upstream = trained("policy", [(0, configure(*own, "policy.data_alone=true"))], 4)
+    assert torch.equal(pack.state(0)["weights"]["online"], before)
+    pack.update()
+    assert not torch.equal(pack.state(0)["weights"]["online"], before)
+
+
 def test_where_good_episodes_are_common_nothing_is_tilted(
     configure: Configure, trained: Trained, data: Tensors
 ) -> None:

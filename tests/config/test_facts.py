@@ -43,7 +43,8 @@ def test_values_of_old_records_are_of_the_settings_type() -> None:
         assert conform(field_types(SECTIONS[section])[key], since.value) == since.value
     assert later_settings()["policy"] == {
         "beta_growth": 1.0, "target_ess": 0.0, "trust": 0, "evidence": 0.0, "data_updates": 0,
-        "data_weight": "return", "data_ess": 0.3, "data_common": 1.0, "method": "qipo",
+        "data_weight": "return", "data_ess": 0.3, "data_common": 1.0, "data_learning_rate": 0.0,
+        "data_alone": False, "method": "qipo",
     }  # fmt: skip
     assert later_settings()["behaviour"] == {
         "ema_rate": 1.0, "weights": "online", "best_episodes": 1.0,
@@ -61,7 +62,7 @@ def test_members_of_a_pack_differ_in_rates_lengths_and_switches() -> None:
     assert pack_columns("policy") == {
         "learning_rate", "beta", "beta_growth", "target_ess", "trust", "ema_rate", "rounds",
         "renew_every", "sampler", "evidence", "data_weight", "data_ess",
-        "data_common",
+        "data_common", "data_learning_rate", "data_alone",
     }  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
     assert silent == {
         "behaviour.best_episodes", "sampler.noise", "critic.held_out", "policy.evidence",
         "policy.data_updates", "policy.data_weight", "policy.data_ess", "policy.data_common",
-        "policy.method",
+        "policy.data_learning_rate", "policy.data_alone", "policy.method",
     }  # fmt: skip
     assert from_dict(to_document(paper), "file") == paper
     later = (

@@ -78,6 +78,8 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "policy.data_weight": ("advantage", LAST),
     "policy.data_ess": (0.1, LAST),
     "policy.data_common": (0.9, LAST),
+    "policy.data_learning_rate": (0.5, LAST),
+    "policy.data_alone": (True, LAST),
     "policy.method": ("cloning", LATER),
     "compute.precision": ("bfloat16", ALL),
     "compute.support": ("float16", LATER),
@@ -133,6 +135,8 @@ def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None
         "policy.data_weight": ("policy.data_updates", 50),
         "policy.data_ess": ("policy.data_updates", 50),
         "policy.data_common": ("policy.data_updates", 50),
+        "policy.data_learning_rate": ("policy.data_updates", 50),
+        "policy.data_alone": ("policy.data_updates", 50),
     }
     needed |= {key: ("policy.method", key.split(".")[0]) for key in BASELINES}
     base = changed(BASE, *needed[dotted]) if dotted in needed else BASE

@@ -189,7 +189,7 @@ def test_a_new_rate_holds_from_the_next_step_and_for_new_rows() -> None:
     adam = RowAdam(stack)
     stack.append(torch.zeros(1, stack.width))
     adam.append(0.5, [adam.fresh()])
-    adam.set_rate(0.125)
+    adam.set_rates([0.125])
     stack.backward(3 * stack.params["w"].sum(1))
     adam.step()
     torch.testing.assert_close(stack.params["w"].detach(), torch.tensor([[-0.125]]))
