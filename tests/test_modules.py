@@ -11,6 +11,7 @@ COVERED = {
     "errors": ("study/test_search_file.py", "the nearest name stands in every refusal"),
     "version": ("cli/test_main.py", "one constant, printed by --version"),
     "agent/acting": ("agent/test_methods.py", "what acts in every method"),
+    "agent/agreement": ("agent/test_ensemble.py", "what pairs say of the same actions"),
     "agent/behaviour": ("agent/test_stages.py", "each stage against an independent update"),
     "agent/cloning": ("agent/test_methods.py", "the clone, whatever its update"),
     "agent/direct": ("agent/test_methods.py", "what IQL and TD3+BC share"),

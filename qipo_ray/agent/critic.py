@@ -14,18 +14,18 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from qipo_ray.agent.ensemble import twin_q
 from qipo_ray.agent.evidence import held_out
 from qipo_ray.agent.pack import DIVERGED_AT, Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import SupportPack, SupportSet, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
-from qipo_ray.nets import TwinQ
 from qipo_ray.nets.stack import Params
 
 
 def expectile(values: Tensor, tau: Tensor) -> Tensor:
-    """Return the ``tau``-expectile e over the last dimension; ``tau`` is ``(N, 1, 1)``, >= 0.5.
+    """Return the ``tau``-expectile e over the last dimension; ``tau`` is broadcast, >= 0.5.
 
     There ``sum |tau - 1[v < e]| (v - e) = 0``: the mean at 0.5, the maximum towards 1. IQL fits it
     with a network on the data's actions; over a support set it can be computed: it is the largest
@@ -36,12 +36,6 @@ def expectile(values: Tensor, tau: Tensor) -> Tensor:
     count = torch.arange(1, size + 1, device=values.device)
     sums = tau * top + (1 - tau) * (top[..., -1:] - top)
     return (sums / (tau * count + (1 - tau) * (size - count))).amax(-1)
-
-
-def twin_q(config: Config, data: Tensors) -> TwinQ:
-    """Return the twin-Q network of a configuration."""
-    c = config.critic
-    return TwinQ(data.state_dim, data.action_dim, c.width, c.layers, norm=c.layer_norm)
 
 
 class CriticPack(SupportPack[SupportSet]):
@@ -55,9 +49,9 @@ class CriticPack(SupportPack[SupportSet]):
         self.batch_size = config.critic.batch_size
         self.discount, self.target_rule = config.critic.discount, config.critic.target
         self.far = DIVERGED_AT * data.largest_return(self.discount)
-        self.q = twin_q(config, data)
-        self.online = self._stack("online", self.q.shapes, 2, trainable=True)
-        self.target = self._stack("target", self.q.shapes, 2)
+        self.q = twin_q(config, data.state_dim, data.action_dim)
+        self.online = self._stack("online", self.q.shapes, self.q.rows, trainable=True)
+        self.target = self._stack("target", self.q.shapes, self.q.rows)
         self.prior = self._stack("behaviour", self.sampler.network.shapes, saved=False)
         self.indices: dict[tuple[int, ...], Tensor] = {}  # of some members, on the device
         self.kept: list[Tensor | None] = []  # rows that are not held out, None: all
@@ -66,7 +60,7 @@ class CriticPack(SupportPack[SupportSet]):
     def _start(self, member: Member, upstream: Mapping[str, State]) -> dict[str, Tensor]:
         self._hold_out(member)
         generator = stream(member.seed, self.stage, "weights")
-        twins = [self.q.fresh(generator) for _ in range(2)]
+        twins = [self.q.fresh(generator) for _ in range(self.q.rows)]
         if member.config.critic.returns_updates:  # part of returns-init: start at the mean return
             for weights in twins:
                 weights["out.bias"].fill_(self.data.returns[self.with_returns[-1]].mean().item())
@@ -93,9 +87,9 @@ class CriticPack(SupportPack[SupportSet]):
     def _changed(self) -> None:
         super()._changed()
         configs = [member.config.critic for member in self.members]
-        self.temperature = self.column([c.temperature for c in configs]).unsqueeze(-1)
-        self.expectile = self.column([c.expectile for c in configs]).unsqueeze(-1)
-        self.polyak = self.column([c.polyak for c in configs]).repeat_interleave(2, 0)
+        self.temperature = self.column([c.temperature for c in configs])[..., None, None]
+        self.expectile = self.column([c.expectile for c in configs])[..., None, None]
+        self.polyak = self.column([c.polyak for c in configs]).repeat_interleave(self.q.rows, 0)
         self.indices.clear()
 
     def _forget(self, i: int) -> None:
@@ -120,7 +114,7 @@ class CriticPack(SupportPack[SupportSet]):
                 self.support[i] = None  # its memory is free before the next is made
                 self.support[i] = self._drawn(i, renewal, self.prior, self.data.next_states)
             if since == 0:  # the target starts at what the regression found
-                rows = slice(2 * i, 2 * i + 2)
+                rows = slice(*self._span("target", i))
                 self.target.flat[rows] = self.online.flat[rows]
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
@@ -131,17 +125,18 @@ class CriticPack(SupportPack[SupportSet]):
         ]
         rows, spots = self._draw(bootstrapped)
         # Departure D14: returns-to-go instead of the Bellman target, first or throughout.
-        targets = self.data.returns[rows]
+        targets = self.data.returns[rows].unsqueeze(1).repeat(1, self.q.rows // 2, 1)
         spread = targets.new_zeros(len(self.members))
         if bootstrapped:
             values, spreads = self._bootstrap(bootstrapped, rows, spots)
             at = self._at(bootstrapped)
             targets[at], spread[at] = values, spreads
         states, actions = self.data.states[rows], self.data.actions[rows].unsqueeze(2)
-        q = self.q(self.online.params, states, actions).squeeze(-1)  # (N, 2, B)
-        loss = (q - targets.unsqueeze(1)).square().mean(2)  # (N, 2)
-        metrics = [loss.mean(1).detach(), q.detach().mean((1, 2)), targets.mean(1), spread]
-        return loss.mean(1), metrics
+        q = self.q(self.online.params, states, actions).squeeze(-1)  # (N, 2K, B)
+        errors = q.unflatten(1, (-1, 2)) - targets.unsqueeze(2)
+        loss = errors.square().mean(3).mean(2)  # (N, K), each pair's as if it were alone
+        q_data, target = q.detach().mean((1, 2)), targets.flatten(1).mean(1)
+        return loss.sum(1), [loss.mean(1).detach(), q_data, target, spread]
 
     def _draw(self, bootstrapped: list[int]) -> tuple[Tensor, Tensor]:
         """Return rows of the data ``(N, B)`` and their places in the support pools ``(N, B)``."""
@@ -159,10 +154,11 @@ class CriticPack(SupportPack[SupportSet]):
 
     @torch.no_grad()
     def _bootstrap(self, members: list[int], rows: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``r + discount (1 - d) V(s')`` as ``(n, B)`` and the spread of Q ``(n,)``.
+        """Return ``r + discount (1 - d) V(s')``, ``(n, K, B)``, and the spread of Q ``(n,)``.
 
-        ``V(s') = sum_j softmax_j(temperature Q(s', a_j)) Q(s', a_j)`` with Q the minimum of the
-        target twins and ``a_j`` from the behaviour (paper, phase 2; q_alpha is the temperature).
+        ``V(s') = sum_j softmax_j(temperature Q(s', a_j)) Q(s', a_j)`` with Q the minimum of a
+        pair's target twins and ``a_j`` from the behaviour (paper, phase 2; q_alpha is the
+        temperature).
         """
         sets = [support for i in members if (support := self.support[i]) is not None]
         actions = torch.stack(
@@ -178,7 +174,8 @@ class CriticPack(SupportPack[SupportSet]):
             # Departure D15: the expectile instead of the softmax average.
             value = expectile(q, self.expectile[at])
         going_on = 1 - self.data.terminals[rows]
-        return self.data.rewards[rows] + self.discount * going_on * value, q.std(-1).mean(1)
+        rewards, going_on = self.data.rewards[rows].unsqueeze(1), going_on.unsqueeze(1)
+        return rewards + self.discount * going_on * value, q.std(-1).flatten(1).mean(1)
 
     def _at(self, members: list[int]) -> Tensor | slice:
         """Return an index of ``members``; it is copied to the device once, not in every update."""
@@ -192,7 +189,7 @@ class CriticPack(SupportPack[SupportSet]):
     def _target_of(self, at: Tensor | slice) -> Params:
         """Return the target twins of the members at ``at``."""
         return {
-            name: value.unflatten(0, (-1, 2))[at].flatten(0, 1)
+            name: value.unflatten(0, (-1, self.q.rows))[at].flatten(0, 1)
             for name, value in self.target.params.items()
         }
 

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qipo_ray.agent.agreement import Agreement, agreement
+from qipo_ray.agent.ensemble import judged
 from qipo_ray.agent.evidence import Evidence, evidence
 from qipo_ray.agent.judge import Judge, proposals
 from qipo_ray.agent.pack import State, stream
@@ -31,7 +33,7 @@ ACTIONS = 16  # proposed by the behaviour at each
 ALIKE = 0.1  # deviation of the proposed actions: nearly deterministic data
 UNRELATED = 0.5  # correlation of Q with returns-to-go
 BEHIND, BEYOND = -0.5, 2.0  # mean Q minus mean return, in deviations of the returns
-CONTESTED = 1.0  # spread of Q over actions, in what the twins differ by
+CONTESTED = 1.0  # spread of Q over actions, in what the twins or the pairs differ by
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class CriticReport:
     rows: int
     actions: int
     action_std: float  # of the proposed actions, mean over rows and dimensions
-    q_std: float  # of the smaller Q between the actions of a row, mean over rows
+    q_std: float  # of Q between the actions of a row, mean over rows
     disagreement: float  # of the twins on an action beside the others of its row
     error: float  # root mean square of Q minus return-to-go, at the data's actions
     correlation: float  # of Q with return-to-go
@@ -49,14 +51,14 @@ class CriticReport:
     return_mean: float
     return_std: float
     evidence: Evidence | None = None  # on held-out episodes; None where none are held out
+    agreement: Agreement | None = None  # of the pairs of an ensemble; None where there is one
 
     def plain(self) -> dict[str, Any]:
         """Return the report with its warnings as JSON holds it: what is not finite is None."""
-        numbers = {k: v for k, v in vars(self).items() if k != "evidence"}
+        parts = {"evidence": self.evidence, "agreement": self.agreement}
+        numbers = {k: v for k, v in vars(self).items() if k not in parts}
         report: dict[str, Any] = {**finite(numbers), "warnings": list(self.warnings())}
-        if self.evidence is not None:
-            report["evidence"] = finite(vars(self.evidence))
-        return report
+        return report | {k: finite(vars(part)) for k, part in parts.items() if part is not None}
 
     def warnings(self) -> Iterator[str]:
         """Yield in words why the policy stage may have nothing to select by: kind, then number."""
@@ -69,6 +71,12 @@ class CriticReport:
             yield (
                 f"little to select by: Q differs by {self.q_std:.2g} between actions of a state, "
                 f"its twins by {self.disagreement:.2g} on what they are worth"
+            )
+        pairs = self.agreement
+        if pairs is not None and self.q_std <= CONTESTED * pairs.spread:
+            yield (
+                f"contested: Q differs by {self.q_std:.2g} between actions of a state, its "
+                f"{pairs.pairs} pairs by {pairs.spread:.2g} on what they are worth"
             )
         if self.correlation < UNRELATED:
             yield f"Q hardly follows the returns of the data: correlation {self.correlation:.2f}"
@@ -105,34 +113,39 @@ def critic_report(
     prior = cloned_weights(config, behaviour)
     actions = proposals(config, prior, data, rows, ACTIONS, generator)
     judge = Judge(config, critic)
-    values = judge.value(states, taken.unsqueeze(1)).squeeze(1).double()
+    at_data = judge.pairs(states, taken.unsqueeze(1)).squeeze(2).double()
+    values = judged(at_data, config.critic)
     returns = data.returns[rows].cpu().double()
     if not len(with_returns):
         returns = torch.full_like(returns, math.nan)
-    twins = judge.twins(states, actions).double()
+    twins = judge.twins(states, actions).double().unflatten(0, (-1, 2))
+    pairs = twins.amin(1)
+    proposed = judged(pairs, config.critic)
     return CriticReport(
         rows=len(rows),
         actions=ACTIONS,
         q_mean=values.mean().item(),
-        **_contrasts(twins, actions.double()),
+        **_contrasts(twins, proposed, actions.double()),
         **_against(values, returns),
         evidence=evidence(config, data, behaviour, critic, seed)
         if config.critic.held_out
         else None,
+        agreement=agreement(pairs, at_data, proposed) if len(pairs) > 1 else None,
     )
 
 
-def _contrasts(twins: Tensor, actions: Tensor) -> dict[str, float]:
-    """Return what differs between the actions of a row, for Q ``(2, B, M)`` of ``(B, M, A)``.
+def _contrasts(twins: Tensor, values: Tensor, actions: Tensor) -> dict[str, float]:
+    """Return what differs between the actions of a row, for Q ``(B, M)`` of ``(B, M, A)``.
 
-    Selection sees only what an action is worth beside the others of its row. If the twins err on
-    that independently, their difference has twice the variance of one's error.
+    Q is read from ``twins (K, 2, B, M)``. Selection sees only what an action is worth beside the
+    others of its row. If the twins of a pair err on that independently, their difference has
+    twice the variance of one's error.
     """
     beside = twins - twins.mean(-1, keepdim=True)
     return {
         "action_std": actions.std(1).mean().item(),
-        "q_std": twins.amin(0).std(-1).mean().item(),
-        "disagreement": (beside[0] - beside[1]).square().mean().div(2).sqrt().item(),
+        "q_std": values.std(-1).mean().item(),
+        "disagreement": (beside[:, 0] - beside[:, 1]).square().mean().div(2).sqrt().item(),
     }
 
 

@@ -5,30 +5,35 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from qipo_ray.agent.ensemble import twin_q, value_of
 from qipo_ray.agent.pack import State
 from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.agent.support import support_actions
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
-from qipo_ray.nets import Stack, TwinQ
+from qipo_ray.nets import Stack
 from qipo_ray.nets.stack import Shapes
 
 
 class Judge:
-    """The twin Q of a critic's state, on the CPU."""
+    """The Q of a critic's state, on the CPU."""
 
     def __init__(self, config: Config, critic: State) -> None:
-        c, state_dim = config.critic, len(critic["normaliser"]["mean"])
-        self.q = TwinQ(state_dim, critic["action_dim"], c.width, c.layers, norm=c.layer_norm)
+        self.settings = config.critic
+        self.q = twin_q(config, len(critic["normaliser"]["mean"]), critic["action_dim"])
         self.stack = loaded(self.q.shapes, critic["weights"]["online"])
 
     @torch.no_grad()
     def twins(self, states: Tensor, actions: Tensor) -> Tensor:
-        """Return both Q ``(2, B, M)`` of normalised states ``(B, S)``, actions ``(B, M, A)``."""
+        """Return all Q ``(2K, B, M)`` of normalised states ``(B, S)``, actions ``(B, M, A)``."""
         return self.q(self.stack.params, states.unsqueeze(0), actions.unsqueeze(0))[0]
 
     def value(self, states: Tensor, actions: Tensor) -> Tensor:
-        """Return the smaller Q ``(B, M)``, by which the policy stage weights."""
+        """Return the Q ``(B, M)`` by which the policy stage weights."""
+        return value_of(self.q, self.stack.params, states, actions, self.settings)
+
+    def pairs(self, states: Tensor, actions: Tensor) -> Tensor:
+        """Return the Q of each pair of twins, ``(K, B, M)``."""
         return self.q.lowest(self.stack.params, states.unsqueeze(0), actions.unsqueeze(0))[0]
 
 

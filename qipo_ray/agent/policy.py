@@ -21,13 +21,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from qipo_ray.agent.critic import twin_q
 from qipo_ray.agent.data_energy import (
     episode_returns,
     resampled,
     share_near_best,
     tilted,
 )
+from qipo_ray.agent.ensemble import twin_q, value_of
 from qipo_ray.agent.evidence import evidence
 from qipo_ray.agent.pack import FAR, Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
@@ -79,11 +79,12 @@ class PolicyPack(SupportPack[WeightedSet]):
         p = config.policy
         self.loss_actions = p.loss_actions
         self.actions = p.loss_actions or p.support_size + int(p.data_action)  # per state
-        self.network, self.q = self.sampler.network, twin_q(config, data)
+        self.network = self.sampler.network
+        self.q = twin_q(config, data.state_dim, data.action_dim)
         self.online = self._stack("online", self.network.shapes, trainable=True)
         self.ema = self._stack("ema", self.network.shapes)
         self.source = self._stack("sampler", self.network.shapes)  # as the round began
-        self.critic = self._stack("critic", self.q.shapes, 2, saved=False)
+        self.critic = self._stack("critic", self.q.shapes, self.q.rows, saved=False)
         self.prior = self._stack("behaviour", self.network.shapes, saved=False)
         self.follows: list[bool] = []  # Q; a member that does not has no rounds
         self.tilts: list[bool] = []  # the data's actions by weight; else there is no need to
@@ -243,13 +244,16 @@ class PolicyPack(SupportPack[WeightedSet]):
         return limits.get(name, super()._limit(name))
 
     def _values(self, i: int, pool: Tensor, actions: Tensor) -> Tensor:
-        """Return the minimum of the twins at every support action, ``(P, M)``."""
-        critic = self.critic.slice(2 * i, 2 * i + 2)
+        """Return Q at every support action, ``(P, M)``."""
+        critic, settings = (
+            self.critic.slice(*self._span("critic", i)),
+            self.members[i].config.critic,
+        )
         values = torch.empty(actions.shape[:2], device=actions.device)
         for start, part in chunks(pool, actions.shape[1]):
             rows = slice(start, start + len(part))
             states, proposed = self.data.states[part], actions[rows].float()
-            values[rows] = self.q.lowest(critic, states[None], proposed[None])[0]
+            values[rows] = value_of(self.q, critic, states, proposed, settings)
         return values
 
     def _probe(

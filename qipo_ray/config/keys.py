@@ -126,7 +126,11 @@ def _effective(config: Config) -> Settings:
     settings = _read(_resolved(config), config)
     idle = {
         "behaviour": [] if config.behaviour.network == "residual" else ["blocks"],
-        "critic": ["expectile" if config.critic.target == "softmax" else "temperature"],
+        "critic": [
+            "expectile" if config.critic.target == "softmax" else "temperature",
+            *([] if config.critic.pairs > 1 else ["judge"]),
+            *([] if config.critic.pairs > 1 and config.critic.judge == "lower" else ["kappa"]),
+        ],
         "policy": [
             *(["beta", "beta_growth"] if config.policy.target_ess else []),
             *([] if config.policy.data_updates else OF_DATA_UPDATES),

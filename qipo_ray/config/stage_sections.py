@@ -196,6 +196,30 @@ class Critic(Section):
         Since(0.0),
         Departure("held-out={:g}"),
     ]
+    pairs: Annotated[
+        int,
+        Range(1, 64),
+        Ours(1, "pairs of twins, each with initial weights and targets of its own"),
+        Since(1),
+        Departure("critic-pairs={}"),
+    ]
+    judge: Annotated[
+        Literal["minimum", "mean", "lower"],
+        Ours(
+            "minimum", "Q that all that follows reads from the pairs; lower: mean - kappa spread"
+        ),
+        Since("minimum"),
+        PerMember(),
+        Departure("mean-q", lambda c, value: value == "mean" and c.critic.pairs > 1),
+    ]
+    kappa: Annotated[
+        float,
+        Range(0, 100),
+        Ours(1, "spreads over the pairs below their mean; no effect but with judge: lower"),
+        Since(1.0),
+        PerMember(),
+        Departure("lower-q={:g}", lambda c, _: c.critic.judge == "lower" and c.critic.pairs > 1),
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Twin Q: two critics a member, as 2N rows (member i owns rows 2i and 2i + 1)."""
+"""Twin Q: K pairs of critics a member, as 2KN rows; a member's follow one another."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ BLOCK = 512  # rows at once where no gradient is wanted on the CPU: they stay in
 
 
 class TwinQ:
-    """MLPs over [action, state] with ReLU, ``layers`` hidden layers (paper: 3 of 256)."""
+    """MLPs over [action, state] with ReLU, ``layers`` hidden layers (paper: 3 of 256), in pairs.
+
+    ``rows`` are those of a member, 2K: pair by pair. The paper has one pair.
+    """
 
     def __init__(
-        self, state_dim: int, action_dim: int, width: int, layers: int, *, norm: bool
+        self, state_dim: int, action_dim: int, width: int, layers: int, *, norm: bool, pairs: int
     ) -> None:
-        self.layers, self.norm = layers, norm
+        self.layers, self.norm, self.rows = layers, norm, 2 * pairs
         self.shapes: dict[str, tuple[int, ...]] = {}
         inputs = action_dim + state_dim
         for i in range(layers):
@@ -28,7 +31,7 @@ class TwinQ:
         self.shapes |= linear_shapes("out", width, 1)
 
     def __call__(self, params: Params, states: Tensor, actions: Tensor) -> Tensor:
-        """Return Q ``(N, 2, B, M)`` for states ``(N, B, S)`` and actions ``(N, B, M, A)``.
+        """Return Q ``(N, 2K, B, M)`` for states ``(N, B, S)`` and actions ``(N, B, M, A)``.
 
         Always in single precision: actions differ by less than a bfloat16 of Q can tell.
         """
@@ -39,7 +42,7 @@ class TwinQ:
         n, b, m, _ = actions.shape
         expanded = states.unsqueeze(2).expand(-1, -1, m, -1)
         x = torch.cat([actions, expanded], -1).reshape(n, 1, b * m, -1)
-        h = x.expand(-1, 2, -1, -1).reshape(2 * n, b * m, -1)
+        h = x.expand(-1, self.rows, -1, -1).reshape(self.rows * n, b * m, -1)
         for i in range(self.layers):
             h = linear(params, f"hidden{i}", h)
             if self.norm:
@@ -47,19 +50,19 @@ class TwinQ:
                 h = layer_norm(h, h.shape[-1:])
                 h = torch.addcmul(params[f"norm{i}.shift"], h, params[f"norm{i}.scale"])
             h = relu(h)
-        return linear(params, "out", h).view(n, 2, b, m)
+        return linear(params, "out", h).view(n, self.rows, b, m)
 
     @torch.no_grad()
     def lowest(self, params: Params, states: Tensor, actions: Tensor) -> Tensor:
-        """Return the minimum of the twins ``(N, B, M)``, arguments as above, without a graph."""
+        """Return the minimum of each pair ``(N, K, B, M)``, arguments as above, no graph."""
         size, m = actions.shape[1:3]
         step = max(1, BLOCK // m) if actions.device.type == "cpu" else size
         parts = [
-            self(params, s, a).amin(1)
+            self(params, s, a).unflatten(1, (-1, 2)).amin(2)
             for s, a in zip(states.split(step, 1), actions.split(step, 1), strict=True)
         ]
-        return torch.cat(parts, 1)
+        return torch.cat(parts, 2)
 
     def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the initial weights of one of the two critics."""
+        """Return the initial weights of one critic."""
         return initial_weights(self.shapes, generator)

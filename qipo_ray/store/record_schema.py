@@ -55,6 +55,16 @@ class EvidenceFields(TypedDict):
     correlation: Number | None
 
 
+class AgreementFields(TypedDict):
+    """What the pairs of a critic with several say of the same actions."""
+
+    pairs: Positive
+    spread: NonNegative | None  # over pairs, of what an action is worth beside others of its row
+    advantage: Number | None  # of the best proposal over the data's action
+    deviation: NonNegative | None  # of that over pairs
+    share: NonNegative | None  # of pairs that say so, from 0 to 1
+
+
 class CriticReportFields(TypedDict):
     """What the critic was worth at its end."""
 
@@ -72,6 +82,7 @@ class CriticReportFields(TypedDict):
     warnings: list[Text]
     best_of: ScoreFields | None  # of the best action by Q: online episodes that select nothing
     evidence: NotRequired[EvidenceFields]
+    agreement: NotRequired[AgreementFields]
 
 
 class PolicyReportFields(TypedDict):

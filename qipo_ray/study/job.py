@@ -73,7 +73,7 @@ class Job:
             "own": {k: v for k, v in sections[own].items() if k not in columns},
         }
         if self.stage != "behaviour":
-            names = ("width", "layers", "layer_norm", "discount")
+            names = ("width", "layers", "layer_norm", "discount", "pairs")
             part["sampler"] = sections["sampler"]
             part["critic"] = {k: sections["critic"][k] for k in names}
         return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:16]

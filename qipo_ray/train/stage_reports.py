@@ -12,6 +12,10 @@ NUMBERS = {
     ),
     "policy": ("drift", "action_std", "q_mean", "q_best", "q_std"),
 }  # fmt: skip
+PARTS = {  # of a critic's report that has them: their prefix among curves, and their numbers
+    "evidence": ("held_out", ("slope", "error")),
+    "agreement": ("pairs", ("spread", "advantage", "deviation", "share")),
+}
 
 
 def scalars_of(stage: str, report: Words) -> dict[str, float]:
@@ -19,8 +23,8 @@ def scalars_of(stage: str, report: Words) -> dict[str, float]:
     numbers = {name: report[name] for name in NUMBERS[stage]}
     if report.get("best_of") is not None:
         numbers["best_of"] = report["best_of"]["normalised"]
-    if "evidence" in report:
-        numbers |= {f"held_out_{name}": report["evidence"][name] for name in ("slope", "error")}
+    for part, (prefix, names) in PARTS.items():
+        numbers |= {f"{prefix}_{name}": report[part][name] for name in names if part in report}
     known = {name: value for name, value in numbers.items() if value is not None}
     return {f"{stage}_report/{name}": value for name, value in known.items()}
 
@@ -37,7 +41,7 @@ def _critic(report: Words, text: Mapping[str, str]) -> str:
     known = report["q_std"] is not None and report["error"]
     relative = f" ({report['q_std'] / report['error']:.2g} of its error)" if known else ""
     best = report["best_of"]
-    held_out = _evidence(report.get("evidence"))
+    further = _agreement(report) + _evidence(report.get("evidence"))
     greedy = (
         ""
         if best is None
@@ -46,7 +50,20 @@ def _critic(report: Words, text: Mapping[str, str]) -> str:
     return (
         f"between actions of a state Q varies by ± {text['q_std']}{relative}, its two networks "
         f"differ by {text['disagreement']}; correlation with returns {text['correlation']}, mean "
-        f"Q {text['q_mean']}, mean return {text['return_mean']}{greedy}{held_out}"
+        f"Q {text['q_mean']}, mean return {text['return_mean']}{greedy}{further}"
+    )
+
+
+def _agreement(report: Words) -> str:
+    said = report.get("agreement")
+    if said is None:
+        return ""
+    text = {name: "?" if value is None else f"{value:.3g}" for name, value in said.items()}
+    known = said["spread"] is not None and report["q_std"]
+    relative = f" ({said['spread'] / report['q_std']:.2g} of what Q varies by)" if known else ""
+    return (
+        f"; {said['pairs']} pairs differ by {text['spread']}{relative}; by {text['share']} of "
+        f"them the best action beats the data's, by {text['advantage']} ± {text['deviation']}"
     )
 
 

@@ -7,12 +7,14 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from qipo_ray.agent import Member, Pack, State, Tensors, pack_of
+from qipo_ray.agent.agreement import Agreement
 from qipo_ray.agent.critic_report import CriticReport, _against, _contrasts, critic_report
 from qipo_ray.agent.judge import Judge
 from qipo_ray.config import Config, load_config
@@ -33,12 +35,18 @@ SOUND = CriticReport(
     return_mean=9.0,
     return_std=4.0,
 )
+TORN = Agreement(pairs=3, spread=2.5, advantage=1.0, deviation=2.0, share=0.7)
+
+
+def contrasts(twins: np.ndarray, actions: torch.Tensor) -> dict[str, float]:
+    """The contrasts of one pair, ``(2, B, M)``, read by its minimum."""
+    return _contrasts(*(torch.from_numpy(x) for x in (twins[None], twins.min(0))), actions)
 
 
 def test_what_differs_between_actions_is_measured_within_each_row() -> None:
     rng = np.random.default_rng(0)
     twins, actions = rng.normal(size=(2, 7, 5)), rng.normal(size=(7, 5, 3))
-    found = _contrasts(torch.from_numpy(twins), torch.from_numpy(actions))
+    found = contrasts(twins, torch.from_numpy(actions))
     spreads, errors = [], []
     for row in range(7):
         spreads.append(np.std(np.minimum(twins[0, row], twins[1, row]), ddof=1))
@@ -48,7 +56,7 @@ def test_what_differs_between_actions_is_measured_within_each_row() -> None:
     assert found["q_std"] == pytest.approx(np.mean(spreads), rel=1e-12)
     assert found["disagreement"] == pytest.approx(np.sqrt(np.mean(errors) / 2), rel=1e-12)
     assert found["action_std"] == pytest.approx(np.std(actions, axis=1, ddof=1).mean(), rel=1e-12)
-    shifted = _contrasts(torch.from_numpy(twins + rng.normal(size=(2, 7, 1))), torch.ones(7, 5, 3))
+    shifted = contrasts(twins + rng.normal(size=(2, 7, 1)), torch.ones(7, 5, 3))
     assert shifted["disagreement"] == pytest.approx(found["disagreement"], rel=1e-9)
 
 
@@ -103,10 +111,12 @@ def test_without_a_known_return_the_rest_is_reported(
         ({"correlation": 0.3}, "Q hardly follows the returns of the data: correlation 0.30"),
         ({"q_mean": 1.0}, "Q is far below the returns, still near its start: means 1, 9"),
         ({"q_mean": 18.0}, "Q is above nearly all returns, overestimated: means 18, 9"),
+        ({"agreement": TORN}, "contested: Q differs by 2 between actions of a state, its 3 pairs"),
     ],
 )
-def test_each_warning_has_its_own_reason(change: dict[str, float], words: str) -> None:
+def test_each_warning_has_its_own_reason(change: dict[str, Any], words: str) -> None:
     assert list(SOUND.warnings()) == []
+    assert list(replace(SOUND, agreement=replace(TORN, spread=1.9)).warnings()) == []
     (warning,) = replace(SOUND, **change).warnings()
     assert warning.startswith(words)
 

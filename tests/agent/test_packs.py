@@ -59,6 +59,7 @@ def test_a_pack_of_four_equals_four_packs_of_one(
 SWITCHES = (
     "policy.trust=4", "policy.target_ess=0.3", "policy.beta_growth=0.5", "policy.sampler=ema",
     "compute.precision=bfloat16", "compute.support=float16", "critic.target=expectile",
+    "critic.pairs=2", "critic.judge=lower",
 )  # fmt: skip
 
 

@@ -206,7 +206,7 @@ class Plain:
         self.policy = copied(net.fresh(stream(SEED, "behaviour", "weights")))
         self.adam = torch.optim.Adam(trainable(self.policy), lr=1e-4)
         start = stream(SEED, "critic", "weights")
-        q = TwinQ(states, actions, 256, 3, norm=False)
+        q = TwinQ(states, actions, 256, 3, norm=False, pairs=1)
         fresh = [copied(q.fresh(start)) for _ in range(2)]
         self.twins = [{name: SHARPER * value for name, value in w.items()} for w in fresh]
         self.target = [copied(twin) for twin in self.twins]

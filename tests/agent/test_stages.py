@@ -124,7 +124,7 @@ def test_the_critics_target_is_the_softmax_average_of_the_twins_minimum(
     pool, actions = support.pool, support.actions
     spots = torch.tensor([[3, 50, 99]])
     values, _ = pack._bootstrap([0], pool[spots], spots)
-    for value, spot in zip(values[0], spots[0], strict=True):
+    for value, spot in zip(values[0, 0], spots[0], strict=True):
         row = int(pool[spot])
         state = data.next_states[row][None, None]
         q = pack.q(pack.target.params, state, actions[spot][None, None])[0, :, 0]  # (2, M)

@@ -134,7 +134,7 @@ def test_an_expectile_target_is_higher_than_the_mean_and_below_the_maximum(
         pack, _ = trained("critic", [(0, config)], 30)
         spots = torch.arange(10).unsqueeze(0)
         pool = pack.support[0].pool  # type: ignore[attr-defined]
-        values[tau] = pack._bootstrap([0], pool[spots], spots)[0]  # type: ignore[attr-defined]
+        values[tau] = pack._bootstrap([0], pool[spots], spots)[0][:, 0]  # type: ignore[attr-defined]
     going_on = data.terminals[pool[spots]] == 0
     assert (values[0.9] >= values[0.5])[going_on].all()
 

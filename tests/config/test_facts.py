@@ -57,7 +57,7 @@ def test_members_of_a_pack_differ_in_rates_lengths_and_switches() -> None:
     }  # fmt: skip
     assert pack_columns("critic") == {
         "learning_rate", "temperature", "expectile", "polyak", "updates", "returns_updates",
-        "refresh_every",
+        "refresh_every", "judge", "kappa",
     }  # fmt: skip
     assert pack_columns("policy") == {
         "learning_rate", "beta", "beta_growth", "target_ess", "trust", "ema_rate", "rounds",
@@ -80,7 +80,8 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
     assert document.keys() == settings.keys() - {"iql", "td3bc"}
     silent = {f"{s}.{key}" for s in document for key in settings[s].keys() - document[s].keys()}
     assert silent == {
-        "behaviour.best_episodes", "sampler.noise", "critic.held_out", "policy.evidence",
+        "behaviour.best_episodes", "sampler.noise", "critic.held_out", "critic.pairs",
+        "critic.judge", "critic.kappa", "policy.evidence",
         "policy.data_updates", "policy.data_weight", "policy.data_ess", "policy.data_common",
         "policy.data_learning_rate", "policy.data_alone", "policy.method",
     }  # fmt: skip

@@ -59,6 +59,9 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "critic.target": ("expectile", LATER),
     "critic.expectile": (0.9, LATER),
     "critic.held_out": (0.2, LATER),
+    "critic.pairs": (3, LATER),
+    "critic.judge": ("mean", LATER),
+    "critic.kappa": (2.0, LATER),
     "policy.beta": (1.5, LAST),
     "policy.support_size": (17, LAST),
     "policy.data_action": (False, LAST),
@@ -131,6 +134,7 @@ def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None
     value, stages = DECISIONS[dotted]
     needed = {
         "critic.expectile": ("critic.target", "expectile"),
+        "critic.kappa": ("critic.judge", "lower"),
         "policy.evidence": ("critic.held_out", 0.2),
         "policy.data_weight": ("policy.data_updates", 50),
         "policy.data_ess": ("policy.data_updates", 50),
@@ -140,6 +144,8 @@ def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None
     }
     needed |= {key: ("policy.method", key.split(".")[0]) for key in BASELINES}
     base = changed(BASE, *needed[dotted]) if dotted in needed else BASE
+    if dotted in ("critic.judge", "critic.kappa"):
+        base = changed(base, "critic.pairs", 3)
     other = changed(base, dotted, value)
     assert other != base
     before, after = keys(base), keys(other)
@@ -176,6 +182,9 @@ def test_settings_without_effect_change_nothing() -> None:
     expectile = changed(BASE, "critic.target", "expectile")
     hot = changed(expectile, "critic.temperature", 9.0)
     assert (keys(hot), config_hash(hot)) == (keys(expectile), config_hash(expectile))
+    alone = changed(changed(BASE, "critic.judge", "lower"), "critic.kappa", 2.0)
+    assert (keys(alone), config_hash(alone)) == (keys(BASE), config_hash(BASE))
+    assert departures(alone) == departures(BASE)
     sized = changed(BASE, "policy.target_ess", 0.3)
     stronger = changed(changed(sized, "policy.beta", 1.0), "policy.beta_growth", 2.0)
     assert (keys(stronger), config_hash(stronger)) == (keys(sized), config_hash(sized))
@@ -238,6 +247,7 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
         ("critic.returns_updates", 5, "returns-init"),
         ("critic.pool", 5, "critic-pool=5"),
         ("critic.target", "expectile", "expectile=0.7"),
+        ("critic.pairs", 3, "critic-pairs=3"),
         ("policy.beta_growth", 2.0, "beta-growth=2"),
         ("policy.target_ess", 0.3, "target-ess=0.3"),
         ("policy.trust", 16, "trust=16"),
@@ -250,6 +260,9 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
         ("evaluation.weights", "ema", "ema-evaluation"),
     ):
         assert departures(changed(paper, dotted, value)) == (label,)
+    three = changed(paper, "critic.pairs", 3)
+    for judge, label in (("mean", "mean-q"), ("lower", "lower-q=1")):
+        assert departures(changed(three, "critic.judge", judge)) == ("critic-pairs=3", label)
 
 
 def test_path_label() -> None:

@@ -134,7 +134,7 @@ def test_the_residual_network_is_the_written_formula() -> None:
 
 @pytest.mark.parametrize("norm", [False, True])
 def test_twin_q_equals_two_plain_mlps(norm: bool) -> None:
-    q = TwinQ(4, 2, 16, 2, norm=norm)
+    q = TwinQ(4, 2, 16, 2, norm=norm, pairs=1)
     stack = Stack(q.shapes, torch.device("cpu"), trainable=False)
     twins = [q.fresh(generator(i)) for i in range(4)]  # two members
     for weights in twins:

@@ -115,6 +115,8 @@ def test_a_part_that_came_later_is_checked_and_may_be_missing() -> None:
     new = record(critic_report=CRITIC_REPORT)
     new["cost"] = {**new["cost"], "cpu_s": 1.5}
     validate(new)
+    pairs = {"pairs": 3, "spread": 0.5, "advantage": -0.1, "deviation": None, "share": 0.4}
+    validate(record(critic_report={**CRITIC_REPORT, "agreement": pairs}))
     with pytest.raises(RecordError, match="record.critic_report.rows: expected a whole number"):
         validate(record(critic_report={**CRITIC_REPORT, "rows": 0}))
     health = {"behaviour": {"updates": 3.0, "loss": 0.5}, "critic": None, "policy": None}

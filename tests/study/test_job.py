@@ -38,6 +38,8 @@ def test_a_run_of_other_length_has_the_same_keys(make_run: MakeRun) -> None:
         (["policy.trust=4", "policy.learning_rate=1e-3"], True),
         (["policy.support_size=3"], False),
         (["behaviour.width=24"], False),
+        (["critic.judge=mean"], True),
+        (["critic.pairs=2"], False),
     ],
 )
 def test_members_of_a_pack_differ_in_columns_alone(

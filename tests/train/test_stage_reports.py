@@ -155,6 +155,15 @@ def test_words_and_curves_leave_out_what_is_not_known() -> None:
     curves = scalars_of("critic", REPORT)
     assert curves["critic_report/best_of"] == 31.5 and curves["critic_report/q_std"] == 2.0
     assert "critic_report/correlation" not in curves
+    pairs = {"pairs": 3, "spread": 0.5, "advantage": 1.25, "deviation": None, "share": 0.875}
+    (line, _) = lines_of("critic", {**REPORT, "agreement": pairs})
+    assert line.endswith(
+        "; 3 pairs differ by 0.5 (0.25 of Q's ±), to 0.875 of them the best action beats the "
+        "data's, by 1.25 ± ?"
+    )
+    curves = scalars_of("critic", {**REPORT, "agreement": pairs})
+    assert curves["critic_report/pairs_share"] == 0.875
+    assert "critic_report/pairs_deviation" not in curves
     (line, _) = lines_of("critic", {**REPORT, "best_of": None, "error": None})
     assert "best of" not in line and "of its error" not in line
     assert "critic_report/best_of" not in scalars_of("critic", {**REPORT, "best_of": None})
