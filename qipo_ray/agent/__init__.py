@@ -11,9 +11,14 @@ from qipo_ray.agent.policy import PolicyPack
 from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.agent.td3bc import TD3BCPack
 from qipo_ray.agent.tensors import Tensors
+from qipo_ray.agent.value_critic import ValueCriticPack
 from qipo_ray.config import Config
 
-PACKS: dict[str, type[Pack]] = {"behaviour": BehaviourPack, "critic": CriticPack}
+CRITIC_PACKS: dict[str, type[Pack]] = {  # by target
+    "softmax": CriticPack,
+    "expectile": CriticPack,
+    "value": ValueCriticPack,
+}
 POLICY_PACKS: dict[str, type[Pack]] = {  # by method
     "qipo": PolicyPack,
     "cloning": CloningPack,
@@ -24,7 +29,11 @@ POLICY_PACKS: dict[str, type[Pack]] = {  # by method
 
 def pack_of(stage: str, config: Config, data: Tensors) -> Pack:
     """Return an empty pack of a stage of the configuration's method."""
-    packs = PACKS | {"policy": POLICY_PACKS[config.policy.method]}
+    packs: dict[str, type[Pack]] = {
+        "behaviour": BehaviourPack,
+        "critic": CRITIC_PACKS[config.critic.target],
+        "policy": POLICY_PACKS[config.policy.method],
+    }
     return packs[stage](config, data)
 
 

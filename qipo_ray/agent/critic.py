@@ -3,8 +3,8 @@
 The target at s' is the softmax average of Q over support actions that the behaviour model proposes
 there. Switches that leave the paper: a first part that regresses on returns-to-go
 (``returns_updates``, printed as ``returns-init``), because from scratch the softmax target stays
-near its start for 1/(polyak (1 - discount)) updates; layer norm; and the expectile of Q over the
-support actions in place of its softmax average.
+near its start for 1/(polyak (1 - discount)) updates; layer norm; the expectile of Q over the
+support actions in place of its softmax average; and several pairs of twins (`ensemble`).
 """
 
 from __future__ import annotations
@@ -16,26 +16,13 @@ from torch import Tensor
 
 from qipo_ray.agent.ensemble import twin_q
 from qipo_ray.agent.evidence import held_out
+from qipo_ray.agent.expectile import expectile
 from qipo_ray.agent.pack import DIVERGED_AT, Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import SupportPack, SupportSet, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.nets.stack import Params
-
-
-def expectile(values: Tensor, tau: Tensor) -> Tensor:
-    """Return the ``tau``-expectile e over the last dimension; ``tau`` is broadcast, >= 0.5.
-
-    There ``sum |tau - 1[v < e]| (v - e) = 0``: the mean at 0.5, the maximum towards 1. IQL fits it
-    with a network on the data's actions; over a support set it can be computed: it is the largest
-    of the means that weigh the k highest values by tau and the others by 1 - tau.
-    """
-    size = values.shape[-1]
-    top = values.sort(-1, descending=True).values.cumsum(-1)
-    count = torch.arange(1, size + 1, device=values.device)
-    sums = tau * top + (1 - tau) * (top[..., -1:] - top)
-    return (sums / (tau * count + (1 - tau) * (size - count))).amax(-1)
 
 
 class CriticPack(SupportPack[SupportSet]):
@@ -63,10 +50,14 @@ class CriticPack(SupportPack[SupportSet]):
         twins = [self.q.fresh(generator) for _ in range(self.q.rows)]
         if member.config.critic.returns_updates:  # part of returns-init: start at the mean return
             for weights in twins:
-                weights["out.bias"].fill_(self.data.returns[self.with_returns[-1]].mean().item())
+                weights["out.bias"].fill_(self._mean_return())
         rows = torch.cat([self.online.pack_row(weights) for weights in twins])
         behaviour = cloned_weights(member.config, upstream["behaviour"])
         return {"online": rows, "target": rows.clone(), "behaviour": behaviour}
+
+    def _mean_return(self) -> float:
+        """Return the mean known return-to-go of the newest member's rows."""
+        return self.data.returns[self.with_returns[-1]].mean().item()
 
     def _hold_out(self, member: Member) -> None:
         """Choose the rows that a new member is trained on: all, or those of some episodes."""
@@ -104,18 +95,21 @@ class CriticPack(SupportPack[SupportSet]):
 
     def _before(self) -> None:
         for i, member in enumerate(self.members):
-            c = member.config.critic
-            since = member.updates - c.returns_updates
+            since = member.updates - member.config.critic.returns_updates
             if since < 0:
                 continue
-            renewal = since // c.refresh_every
-            present = self.support[i]
-            if present is None or present.renewal != renewal:
-                self.support[i] = None  # its memory is free before the next is made
-                self.support[i] = self._drawn(i, renewal, self.prior, self.data.next_states)
+            self._renew(i, since)
             if since == 0:  # the target starts at what the regression found
                 rows = slice(*self._span("target", i))
                 self.target.flat[rows] = self.online.flat[rows]
+
+    def _renew(self, i: int, since: int) -> None:
+        """Draw the support actions of member ``i`` anew if that is due, ``since`` returns."""
+        renewal = since // self.members[i].config.critic.refresh_every
+        present = self.support[i]
+        if present is None or present.renewal != renewal:
+            self.support[i] = None  # its memory is free before the next is made
+            self.support[i] = self._drawn(i, renewal, self.prior, self.data.next_states)
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         bootstrapped = [
@@ -123,7 +117,12 @@ class CriticPack(SupportPack[SupportSet]):
             for i, member in enumerate(self.members)
             if member.updates >= member.config.critic.returns_updates
         ]
-        rows, spots = self._draw(bootstrapped)
+        return self._regress(bootstrapped, *self._draw(bootstrapped))
+
+    def _regress(
+        self, bootstrapped: list[int], rows: Tensor, spots: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return what `_losses` does, at these rows of the data and places in the pools."""
         # Departure D14: returns-to-go instead of the Bellman target, first or throughout.
         targets = self.data.returns[rows].unsqueeze(1).repeat(1, self.q.rows // 2, 1)
         spread = targets.new_zeros(len(self.members))
@@ -142,15 +141,18 @@ class CriticPack(SupportPack[SupportSet]):
         """Return rows of the data ``(N, B)`` and their places in the support pools ``(N, B)``."""
         rows, spots = [], []
         for i, member in enumerate(self.members):
-            support = self.support[i]
-            pool = None if support is None or i not in bootstrapped else support.pool
-            source = self.with_returns[i] if pool is None else pool
+            source = self._rows_of(i, bootstrapped=i in bootstrapped)
             spot = torch.randint(
                 len(source), (self.batch_size,), generator=member.generator, device=source.device
             )
             rows.append(source[spot])
             spots.append(spot)
         return torch.stack(rows), torch.stack(spots)
+
+    def _rows_of(self, i: int, *, bootstrapped: bool) -> Tensor:
+        """Return the rows of the data that member ``i`` draws from."""
+        support = self.support[i]
+        return self.with_returns[i] if support is None or not bootstrapped else support.pool
 
     @torch.no_grad()
     def _bootstrap(self, members: list[int], rows: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,9 +175,12 @@ class CriticPack(SupportPack[SupportSet]):
         else:
             # Departure D15: the expectile instead of the softmax average.
             value = expectile(q, self.expectile[at])
-        going_on = 1 - self.data.terminals[rows]
-        rewards, going_on = self.data.rewards[rows].unsqueeze(1), going_on.unsqueeze(1)
-        return rewards + self.discount * going_on * value, q.std(-1).flatten(1).mean(1)
+        return self._bellman(rows, value), q.std(-1).flatten(1).mean(1)
+
+    def _bellman(self, rows: Tensor, value: Tensor) -> Tensor:
+        """Return ``r + discount (1 - d) value`` of each pair ``(n, K, B)`` at rows ``(n, B)``."""
+        going_on = 1 - self.data.terminals[rows].unsqueeze(1)
+        return self.data.rewards[rows].unsqueeze(1) + self.discount * going_on * value
 
     def _at(self, members: list[int]) -> Tensor | slice:
         """Return an index of ``members``; it is copied to the device once, not in every update."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.direct import DirectPack
+from qipo_ray.agent.expectile import expectile_loss
 from qipo_ray.agent.pack import Member, State, stream
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
@@ -79,9 +80,3 @@ class IQLPack(DirectPack):
 
     def _after(self) -> None:
         self.target.flat.lerp_(self.critic.flat, self.polyak)
-
-
-def expectile_loss(advantage: Tensor, expectile: Tensor) -> Tensor:
-    """Return the asymmetric squares ``(N,)`` of ``advantage (N, B)``, ``expectile`` ``(N, 1)``."""
-    share = torch.where(advantage > 0, expectile, 1 - expectile)
-    return (share * advantage.square()).mean(1)

@@ -19,6 +19,7 @@ from qipo_ray.config.schema import Config, field_names
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
 Settings = dict[str, dict[str, Any]]
+SUPPORT = ("support_size", "refresh_every", "pool")  # of the critic, where it draws actions
 
 # Of `policy`, without effect where it has no updates on the data's own actions.
 OF_DATA_UPDATES = ("data_weight", "data_ess", "data_common", "data_learning_rate", "data_alone")
@@ -128,6 +129,7 @@ def _effective(config: Config) -> Settings:
         "behaviour": [] if config.behaviour.network == "residual" else ["blocks"],
         "critic": [
             "expectile" if config.critic.target == "softmax" else "temperature",
+            *(SUPPORT if config.critic.target == "value" else ()),
             *([] if config.critic.pairs > 1 else ["judge"]),
             *([] if config.critic.pairs > 1 and config.critic.judge == "lower" else ["kappa"]),
         ],

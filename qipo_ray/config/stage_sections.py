@@ -173,12 +173,16 @@ class Critic(Section):
         SupportSize(),
         Departure(
             "critic-pool={}",
-            lambda c, value: value > 0 and c.critic.returns_updates < c.critic.updates,
+            lambda c, value: (
+                value > 0
+                and c.critic.returns_updates < c.critic.updates
+                and c.critic.target != "value"
+            ),
         ),
     ]
     target: Annotated[
-        Literal["softmax", "expectile"],
-        Paper("softmax", "value of Q over the support actions"),
+        Literal["softmax", "expectile", "value"],
+        Paper("softmax", "of Q over the support actions; value: V of the data's actions, as IQL"),
         Since("softmax", written=True),
     ]
     expectile: Annotated[
@@ -188,6 +192,7 @@ class Critic(Section):
         Since(0.7, written=True),
         PerMember(),
         Departure("expectile={:g}", lambda c, _: c.critic.target == "expectile"),
+        Departure("v-expectile={:g}", lambda c, _: c.critic.target == "value"),
     ]
     held_out: Annotated[
         float,

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import relu
+from torch.nn.functional import layer_norm, relu
 
 from qipo_ray.nets.stack import Params, initial_weights, linear, linear_shapes
 
 
 class Mlp:
-    """``layers`` hidden layers of ``width`` neurons, an affine last layer called ``out``."""
+    """``layers`` hidden layers of ``width`` neurons, an affine last layer called ``out``.
 
-    def __init__(self, inputs: int, outputs: int, width: int, layers: int) -> None:
-        self.layers = layers
+    With ``norm`` each hidden layer is normalised before its ReLU.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, width: int, layers: int, *, norm: bool = False
+    ) -> None:
+        self.layers, self.norm = layers, norm
         self.shapes: dict[str, tuple[int, ...]] = {}
         for i in range(layers):
             self.shapes |= linear_shapes(f"hidden{i}", inputs if i == 0 else width, width)
+            if norm:
+                self.shapes |= {f"norm{i}.scale": (1, width), f"norm{i}.shift": (1, width)}
         self.shapes |= linear_shapes("out", width if layers else inputs, outputs)
 
     def __call__(self, params: Params, x: Tensor) -> Tensor:
         """Return the outputs ``(N, B, out)`` of N networks for ``x (N, B, in)``."""
         for i in range(self.layers):
-            x = relu(linear(params, f"hidden{i}", x))
+            x = linear(params, f"hidden{i}", x)
+            if self.norm:
+                # Departure D13: layer norm.
+                x = layer_norm(x, x.shape[-1:])
+                x = torch.addcmul(params[f"norm{i}.shift"], x, params[f"norm{i}.scale"])
+            x = relu(x)
         return linear(params, "out", x)
 
     def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:

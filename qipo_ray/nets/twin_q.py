@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import layer_norm, relu
 
-from qipo_ray.nets.stack import Params, initial_weights, linear, linear_shapes
+from qipo_ray.nets.mlp import Mlp
+from qipo_ray.nets.stack import Params
 
 BLOCK = 512  # rows at once where no gradient is wanted on the CPU: they stay in its cache
 
@@ -20,15 +20,9 @@ class TwinQ:
     def __init__(
         self, state_dim: int, action_dim: int, width: int, layers: int, *, norm: bool, pairs: int
     ) -> None:
-        self.layers, self.norm, self.rows = layers, norm, 2 * pairs
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        inputs = action_dim + state_dim
-        for i in range(layers):
-            self.shapes |= linear_shapes(f"hidden{i}", inputs, width)
-            if norm:
-                self.shapes |= {f"norm{i}.scale": (1, width), f"norm{i}.shift": (1, width)}
-            inputs = width
-        self.shapes |= linear_shapes("out", width, 1)
+        self.rows = 2 * pairs
+        self.network = Mlp(action_dim + state_dim, 1, width, layers, norm=norm)
+        self.shapes = self.network.shapes
 
     def __call__(self, params: Params, states: Tensor, actions: Tensor) -> Tensor:
         """Return Q ``(N, 2K, B, M)`` for states ``(N, B, S)`` and actions ``(N, B, M, A)``.
@@ -43,14 +37,7 @@ class TwinQ:
         expanded = states.unsqueeze(2).expand(-1, -1, m, -1)
         x = torch.cat([actions, expanded], -1).reshape(n, 1, b * m, -1)
         h = x.expand(-1, self.rows, -1, -1).reshape(self.rows * n, b * m, -1)
-        for i in range(self.layers):
-            h = linear(params, f"hidden{i}", h)
-            if self.norm:
-                # Departure D13: layer norm.
-                h = layer_norm(h, h.shape[-1:])
-                h = torch.addcmul(params[f"norm{i}.shift"], h, params[f"norm{i}.scale"])
-            h = relu(h)
-        return linear(params, "out", h).view(n, self.rows, b, m)
+        return self.network(params, h).view(n, self.rows, b, m)
 
     @torch.no_grad()
     def lowest(self, params: Params, states: Tensor, actions: Tensor) -> Tensor:
@@ -65,4 +52,4 @@ class TwinQ:
 
     def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the initial weights of one critic."""
-        return initial_weights(self.shapes, generator)
+        return self.network.fresh(generator)

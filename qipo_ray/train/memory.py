@@ -56,7 +56,7 @@ def support_needs(
     if "critic" not in method_of(config).stages:
         return {}
     sizes = {"policy": (_states(p.pool, rows), p.support_size + p.data_action)}
-    if c.returns_updates < c.updates:
+    if c.returns_updates < c.updates and c.target != "value":
         sizes["critic"] = (_states(c.pool, rows), c.support_size)
     chunk, row = CHUNK[torch.device(device).type], 4 * _LAYERS * config.behaviour.width
     needs = {

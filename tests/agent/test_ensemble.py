@@ -15,6 +15,7 @@ from qipo_ray.agent.agreement import agreement
 from qipo_ray.agent.critic_report import critic_report
 from qipo_ray.agent.ensemble import judged
 from qipo_ray.agent.judge import Judge
+from qipo_ray.agent.value_critic import ValueCriticPack
 from qipo_ray.config import Config
 
 Configure = Callable[..., Config]
@@ -38,7 +39,7 @@ def test_readings_of_an_ensemble(configure: Configure) -> None:
     np.testing.assert_allclose(judged(three, half), lower)
 
 
-@pytest.mark.parametrize("target", ["softmax", "expectile"])
+@pytest.mark.parametrize("target", ["softmax", "expectile", "value"])
 def test_pairs_are_apart(configure: Configure, trained: Trained, target: str) -> None:
     """The first pair ends where it ends alone; what one pair hopes for misleads no other."""
     changes = (f"critic.target={target}", "critic.returns_updates=5")
@@ -51,7 +52,10 @@ def test_pairs_are_apart(configure: Configure, trained: Trained, target: str) ->
         torch.testing.assert_close(rows[:2], alone._stacks[name].stack.flat, rtol=1e-4, atol=1e-5)
         assert len(rows.unique(dim=0)) == 6
     torch.testing.assert_close(pack.online.grad[:2], alone.online.grad, rtol=1e-3, atol=1e-4)
-    pack.target.flat[2:4] = math.nan  # of the first member's second pair
+    if isinstance(pack, ValueCriticPack):
+        pack.value.flat[1] = math.nan  # of the first member's second pair
+    else:
+        pack.target.flat[2:4] = math.nan
     pack.update()
     broken = pack.online.flat.isnan().any(1)
     assert broken.tolist() == [row in (2, 3) for row in range(12)]

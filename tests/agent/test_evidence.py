@@ -59,12 +59,18 @@ def test_whole_episodes_are_held_out_by_seed(data: Tensors) -> None:
     assert not held_out(alone, 0.5, 0).any()
 
 
-@pytest.mark.parametrize("updates", [5, 0], ids=["returns", "bootstrapped"])
+@pytest.mark.parametrize(
+    ("updates", "target"),
+    [(5, "softmax"), (0, "softmax"), (5, "value")],
+    ids=["returns", "bootstrapped", "value"],
+)
 def test_q_never_sees_what_is_held_out(
-    configure: Configure, data: Tensors, trained: Trained, updates: int
+    configure: Configure, data: Tensors, trained: Trained, updates: int, target: str
 ) -> None:
     """Poison in the held-out rows changes no bit, and without the setting it does."""
-    config = configure("critic.held_out=0.2", f"critic.returns_updates={updates}")
+    config = configure(
+        "critic.held_out=0.2", f"critic.returns_updates={updates}", f"critic.target={target}"
+    )
     outside = held_out(data, 0.2, 5)
     poisoned = dataclasses.replace(
         data,
@@ -74,7 +80,7 @@ def test_q_never_sees_what_is_held_out(
     _, upstream = trained("critic", [(5, config)], 0)
     weights = []
     for rows in (data, poisoned):
-        pack = CriticPack(config, data)
+        pack = pack_of("critic", config, data)
         pack.data = rows
         pack.admit(Member(config, 5), upstream, None)
         for _ in range(10):

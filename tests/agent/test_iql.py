@@ -22,7 +22,8 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 from qipo_ray.agent import Member, Tensors
-from qipo_ray.agent.iql import IQLPack, expectile_loss
+from qipo_ray.agent.expectile import expectile_loss
+from qipo_ray.agent.iql import IQLPack
 from qipo_ray.config import Config
 
 SMALL = ("policy.method=iql", "iql.width=16", "iql.batch_size=32", "iql.learning_rate=0.01")

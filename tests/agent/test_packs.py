@@ -64,8 +64,13 @@ SWITCHES = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [(), SWITCHES], ids=["as it is", "every switch"])
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [
+        *((stage, changes) for stage in STAGES for changes in ((), SWITCHES)),
+        ("critic", ("critic.target=value",)),
+    ],
+)
 def test_a_state_goes_on_bit_for_bit(
     stage: str,
     changes: tuple[str, ...],

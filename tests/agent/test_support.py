@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from qipo_ray.agent import Member, Pack, PolicyPack, State, Tensors
-from qipo_ray.agent.critic import expectile
+from qipo_ray.agent.expectile import expectile
 from qipo_ray.agent.pack import stream
 from qipo_ray.agent.policy import HEALTH
 from qipo_ray.agent.support import drift, support_beta, support_pool, trusted_beta

@@ -180,6 +180,12 @@ def test_settings_without_effect_change_nothing() -> None:
     soft = changed(BASE, "critic.expectile", 0.9)
     assert (keys(soft), config_hash(soft)) == (keys(BASE), config_hash(BASE))
     expectile = changed(BASE, "critic.target", "expectile")
+    value = changed(changed(BASE, "critic.returns_updates", 0), "critic.target", "value")
+    for dotted in ("critic.temperature", "critic.support_size", "critic.pool"):
+        idle = changed(value, dotted, 7)
+        assert (keys(idle), config_hash(idle)) == (keys(value), config_hash(value))
+        assert departures(idle) == departures(value)
+    assert keys(changed(value, "critic.expectile", 0.9))["critic"] != keys(value)["critic"]
     hot = changed(expectile, "critic.temperature", 9.0)
     assert (keys(hot), config_hash(hot)) == (keys(expectile), config_hash(expectile))
     alone = changed(changed(BASE, "critic.judge", "lower"), "critic.kappa", 2.0)
@@ -247,6 +253,7 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
         ("critic.returns_updates", 5, "returns-init"),
         ("critic.pool", 5, "critic-pool=5"),
         ("critic.target", "expectile", "expectile=0.7"),
+        ("critic.target", "value", "v-expectile=0.7"),
         ("critic.pairs", 3, "critic-pairs=3"),
         ("policy.beta_growth", 2.0, "beta-growth=2"),
         ("policy.target_ess", 0.3, "target-ess=0.3"),

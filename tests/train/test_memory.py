@@ -49,6 +49,7 @@ def test_all_states_count_where_there_is_no_pool(configure: Callable[..., Config
     assert (needs["policy"].states, needs["critic"].states) == (400, 400)
     whole = configure("critic.returns_updates=9000", "critic.updates=9000")
     assert "critic" not in support_needs(whole, 400, 2)  # it asks for no support action
+    assert "critic" not in support_needs(configure("critic.target=value"), 400, 2)
 
 
 def test_updates_on_the_data_count_where_they_take_more(configure: Callable[..., Config]) -> None:
