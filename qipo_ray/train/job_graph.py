@@ -24,6 +24,11 @@ def _joined(first: Iterable[EvalPoint], second: Iterable[EvalPoint]) -> tuple[Ev
     return tuple(sorted({*first, *second}, key=lambda e: (e.updates, e.episodes)))
 
 
+def _covers(job: Job, other: Job) -> bool:
+    """Return whether a job is scored wherever another is to be."""
+    return set(other.evaluations) <= set(job.evaluations)
+
+
 class JobGraph:
     """Jobs by snapshot; equal snapshots are one job, whoever asks for them.
 
@@ -38,14 +43,18 @@ class JobGraph:
         self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that are given up
 
     def add(self, job: Job, subscriber: str) -> None:
-        """Add a job for a subscriber; equal ones get the union of their evaluations."""
+        """Add a job for a subscriber; equal ones get the union of their evaluations.
+
+        They are scored as one says that asks for a score: another's method may act otherwise.
+        """
         entry = self.entries.get(job.snapshot)
         if entry is None:
             entry = self.entries[job.snapshot] = _Entry(job)
             self._look_up(entry.job)
-        elif subscriber not in entry.subscribers:
+        elif subscriber not in entry.subscribers or not _covers(entry.job, job):
+            scored = entry.job if entry.job.evaluations else job
             evaluations = _joined(entry.job.evaluations, job.evaluations)
-            entry.job = replace(entry.job, evaluations=evaluations)
+            entry.job = replace(scored, evaluations=evaluations)
             if job.snapshot in self.done:
                 self.done.discard(job.snapshot)
                 self._look_up(entry.job)

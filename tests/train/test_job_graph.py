@@ -43,6 +43,23 @@ def test_equal_jobs_are_one_and_get_the_union_of_their_evaluations(
     assert [point.updates for point in entry.job.evaluations] == [100, 140, 200, 280, 300]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("subscribers", ["aa", "ab"])
+def test_a_clone_is_scored_where_one_of_its_runs_asks_for_it(
+    graph: JobGraph, make_run: MakeRun, first: int, subscribers: str
+) -> None:
+    """Cloning asks for no score of its clone, QIPO does, in whatever order they come."""
+    runs = [make_run(), make_run("policy.method=cloning")]
+    wanted = runs[0].jobs[0]
+    for i, subscriber in zip((first, 1 - first), subscribers, strict=True):
+        add(graph, runs[i], subscriber)
+    entry = graph.entries[wanted.snapshot]
+    assert entry.job == wanted and wanted.evaluations and not runs[1].jobs[0].evaluations
+    graph.done.add(wanted.snapshot)  # a score that comes later opens it again
+    add(graph, make_run("evaluation.final_episodes=7"), subscribers[0])
+    assert wanted.snapshot not in graph.done and len(entry.job.evaluations) == 2
+
+
 def test_of_one_key_the_shorter_job_goes_first_and_alone(
     graph: JobGraph, make_run: MakeRun
 ) -> None:
