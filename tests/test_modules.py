@@ -14,7 +14,7 @@ COVERED = {
     "agent/agreement": ("agent/test_ensemble.py", "what pairs say of the same actions"),
     "agent/behaviour": ("agent/test_stages.py", "each stage against an independent update"),
     "agent/cloning": ("agent/test_methods.py", "the clone, whatever its update"),
-    "agent/direct": ("agent/test_methods.py", "what IQL and TD3+BC share"),
+    "agent/direct": ("agent/test_methods.py", "what methods of one pass share"),
     "agent/expectile": ("agent/test_support.py", "what is above balances what is below"),
     "agent/critic": ("agent/test_stages.py", "each stage against an independent update"),
     "agent/policy": ("agent/test_stages.py", "each stage against an independent update"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qipo_ray.agent.behaviour import BehaviourPack
 from qipo_ray.agent.cloning import CloningPack
 from qipo_ray.agent.critic import CriticPack
+from qipo_ray.agent.fql import FQLPack
 from qipo_ray.agent.iql import IQLPack
 from qipo_ray.agent.pack import Diverged, Member, Pack, State
 from qipo_ray.agent.policy import PolicyPack
@@ -24,6 +25,7 @@ POLICY_PACKS: dict[str, type[Pack]] = {  # by method
     "cloning": CloningPack,
     "iql": IQLPack,
     "td3bc": TD3BCPack,
+    "fql": FQLPack,
 }
 
 

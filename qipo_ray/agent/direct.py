@@ -1,4 +1,4 @@
-"""What IQL and TD3+BC share: a direct policy, and twin critics with targets, in one stage."""
+"""What IQL, TD3+BC and FQL share: a policy of one pass, and twin critics with targets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from qipo_ray.agent.pack import DIVERGED_AT, Pack
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.config.baselines import DirectMethod
-from qipo_ray.nets.mlp import DirectPolicy, Mlp
+from qipo_ray.nets.mlp import DirectPolicy, Mlp, OneStepPolicy
 from qipo_ray.nets.stack import Params
 
 
@@ -20,10 +20,12 @@ def settings_of(config: Config) -> DirectMethod:
 
 
 def direct_policy(config: Config, state_dim: int, action_dim: int) -> DirectPolicy:
-    """Return the network that acts; IQL's is the mean of a Gaussian with its own deviation."""
-    settings, gaussian = settings_of(config), config.policy.method == "iql"
+    """Return the network that acts: FQL's from noise; IQL's is the mean of a Gaussian."""
+    settings, method = settings_of(config), config.policy.method
     width, layers = settings.width, settings.layers
-    return DirectPolicy(state_dim, action_dim, width, layers, spread=gaussian)
+    if method == "fql":
+        return OneStepPolicy(state_dim, action_dim, width, layers)
+    return DirectPolicy(state_dim, action_dim, width, layers, spread=method == "iql")
 
 
 class DirectPack(Pack):
@@ -31,13 +33,14 @@ class DirectPack(Pack):
 
     stage = "policy"
 
-    def __init__(self, config: Config, data: Tensors) -> None:
+    def __init__(self, config: Config, data: Tensors, *, norm: bool = False) -> None:
         super().__init__(config, data)
+        self.half = False  # Q and the policy that follows it: in single precision always
         settings, states, actions = settings_of(config), data.state_dim, data.action_dim
         self.batch_size, self.discount = settings.batch_size, settings.discount
         self.far = DIVERGED_AT * data.largest_return(settings.discount)
         self.actor = direct_policy(config, states, actions)
-        self.q = Mlp(states + actions, 1, settings.width, settings.layers)
+        self.q = Mlp(states + actions, 1, settings.width, settings.layers, norm=norm)
         self.online = self._stack("online", self.actor.shapes, trainable=True)
         self.critic = self._stack("critic", self.q.shapes, 2, trainable=True)
         self.target = self._stack("target", self.q.shapes, 2)

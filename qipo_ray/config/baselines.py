@@ -4,7 +4,7 @@ A section is read by its method alone: it is in the keys, hashes and files of no
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from qipo_ray.config.notes import Ours, PerMember, Since
 from qipo_ray.config.section import Count, Rate, Section, Weight, Width
@@ -16,7 +16,7 @@ Discount = Annotated[float, Range(0, 1, open_high=True)]
 
 @dataclass(frozen=True)
 class DirectMethod(Section):
-    """What methods of one stage with a direct policy share, with the values of both."""
+    """What methods with a policy of one pass share, with the values of IQL and TD3+BC."""
 
     width: Annotated[Width, Ours(256, "neurons of a hidden layer"), Since(256)]
     layers: Annotated[Layers, Ours(2, "hidden layers"), Since(2)]
@@ -61,4 +61,33 @@ class TD3BC(DirectMethod):
     ]
     noise_clip: Annotated[
         float, Range(0, 10), Ours(0.5, "where that noise is cut"), Since(0.5), PerMember()
+    ]
+
+
+@dataclass(frozen=True)
+class FQL(DirectMethod):
+    """Flow Q-learning (Park, Li and Levine, ICML 2025), constants of its published code."""
+
+    width: Annotated[Width, Ours(512, "neurons of a hidden layer"), Since(512)]
+    layers: Annotated[Layers, Ours(4, "hidden layers"), Since(4)]
+    updates: Annotated[
+        Count, Ours(1_000_000, "length; D4RL: 500,000"), Since(1_000_000), PerMember()
+    ]
+    critic_norm: Annotated[bool, Ours(True, "layer norm in the critics"), Since(True)]
+    alpha: Annotated[
+        Weight,
+        Ours(10, "weight of the distance from the flow; antmaze 10, large 3; adroit 3e3 to 3e4"),
+        Since(10.0),
+        PerMember(),
+    ]
+    normalise: Annotated[
+        bool,
+        Ours(False, "Q over the mean of |Q|; then alpha has no unit: 0.03 to 10"),
+        Since(False),
+        PerMember(),
+    ]
+    target: Annotated[
+        Literal["mean", "minimum"],
+        Ours("mean", "of the twins at s'; adroit: minimum"),
+        Since("mean"),
     ]

@@ -53,10 +53,11 @@ class ActionSampling(NamedTuple):
 
 def action_sampling(config: Config) -> ActionSampling:
     """Return how a policy of the configuration's method makes an action."""
-    s = config.sampler
-    if method_of(config).proposes:
+    s, method = config.sampler, method_of(config)
+    if method.proposes:
         return ActionSampling(config.solver, s.evaluations, s.clip, s.noise)
-    return ActionSampling("none", 1, clip=True, noise=1.0)  # by tanh; deaf to noise
+    noise = s.noise if "sampler" in method.sections else 1.0  # or deaf to it
+    return ActionSampling("none", 1, clip=True, noise=noise)
 
 
 def score_name(config: Config, updates: int, episodes: int) -> str:

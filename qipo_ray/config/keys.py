@@ -47,9 +47,12 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
 
     inputs = {"observations": settings["data"]["observations"], "compute": precision}
     method, reward = method_of(config), {"reward": settings["data"]["reward"]}
+    own: dict[str, Any] = {}  # of a baseline with a critic of its own
+    if method.length != "policy":
+        section = settings.get(method.length, {})
+        own = {**reward, method.length: {k: v for k, v in section.items() if k != "updates"}}
     if method.stages == ("policy",):  # it builds on nothing but the data
-        own = {k: v for k, v in settings.get(method.length, {}).items() if k != "updates"}
-        return {"policy": key("policy", {**inputs, **reward, method.length: own})}
+        return {"policy": key("policy", {**inputs, **own})}
     behaviour = key("behaviour", inputs, "updates", "weights")
     cloned = {
         "behaviour": [behaviour, lengths["behaviour"]],
@@ -58,7 +61,7 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
         "compute": compute,
     }
     if "critic" not in method.stages:
-        return {"behaviour": behaviour, "policy": key("policy", cloned)}
+        return {"behaviour": behaviour, "policy": key("policy", {**cloned, **own})}
     critic = key("critic", {**cloned, **reward}, "updates")
     policy = key("policy", {**cloned, "critic": [critic, lengths["critic"]]}, "rounds")
     return {"behaviour": behaviour, "critic": critic, "policy": policy}

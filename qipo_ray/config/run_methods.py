@@ -21,7 +21,7 @@ class RunMethod:
     stages: tuple[str, ...]  # in order; the last one is policy
     sections: tuple[str, ...]  # of the settings; all read `evaluation` and `policy.method`
     length: str  # the section that says how long the policy stage is
-    proposes: bool = True  # acts through a flow, from noise; False: by a direct network
+    proposes: bool = True  # acts through a flow, from noise; False: by a network of one pass
 
 
 METHODS = {
@@ -29,8 +29,9 @@ METHODS = {
     "cloning": RunMethod(("behaviour", "policy"), FLOW, "policy"),
     "iql": RunMethod(("policy",), ("data", "iql"), "iql", proposes=False),
     "td3bc": RunMethod(("policy",), ("data", "td3bc"), "td3bc", proposes=False),
+    "fql": RunMethod(("behaviour", "policy"), (*FLOW, "fql"), "fql", proposes=False),
 }
-METHOD_TITLES = {"iql": "IQL", "td3bc": "TD3+BC"}  # of those that have no path
+METHOD_TITLES = {"iql": "IQL", "td3bc": "TD3+BC", "fql": "FQL"}  # of those of one pass
 
 
 def method_of(config: Config) -> RunMethod:
@@ -41,8 +42,11 @@ def method_of(config: Config) -> RunMethod:
 def method_title(config: Config) -> str:
     """Return the name of a configuration's rows: ``QIPO-OT`` or ``QIPO-Diff`` (paper), ``IQL``."""
     name, path = config.policy.method, path_label(config)
+    if name in METHOD_TITLES:
+        cloned = "behaviour" in METHODS[name].stages
+        return f"{METHOD_TITLES[name]} ({path})" if cloned else METHOD_TITLES[name]
     if name != "cloning":
-        return METHOD_TITLES.get(name, f"QIPO-{path}")
+        return f"QIPO-{path}"
     share = config.behaviour.best_episodes
     return f"cloning ({path})" if share == 1 else f"cloning of the best {share:.3g} ({path})"
 

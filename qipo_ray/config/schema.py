@@ -7,7 +7,7 @@ code) is a valid one. Every value comes from a preset.
 from dataclasses import dataclass, fields
 from typing import Annotated, Literal, get_type_hints
 
-from qipo_ray.config.baselines import IQL, TD3BC
+from qipo_ray.config.baselines import FQL, IQL, TD3BC
 from qipo_ray.config.notes import Code, Departure, Ours, Since, SupportSize
 from qipo_ray.config.section import Count, FieldError, Section
 from qipo_ray.config.stage_sections import (
@@ -70,6 +70,7 @@ class Config:
     evaluation: Evaluation
     iql: IQL
     td3bc: TD3BC
+    fql: FQL
 
     def __post_init__(self) -> None:
         """Refuse samplers without a step, widths no unet halves, evidence from nothing."""

@@ -345,8 +345,8 @@ class Policy(Section):
         PerMember(),
     ]
     method: Annotated[
-        Literal["qipo", "cloning", "iql", "td3bc"],
-        Ours("qipo", "or a baseline: cloning alone, IQL, TD3+BC"),
+        Literal["qipo", "cloning", "iql", "td3bc", "fql"],
+        Ours("qipo", "or a baseline: cloning alone, IQL, TD3+BC, FQL"),
         Since("qipo"),
     ]
 

@@ -1,4 +1,4 @@
-"""A plain network of affine layers and ReLU, N copies at once; a policy made of it."""
+"""A plain network of affine layers and ReLU, N copies at once; policies made of it."""
 
 from __future__ import annotations
 
@@ -64,3 +64,17 @@ class DirectPolicy:
     def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the initial weights of one policy; deviations start at 1."""
         return initial_weights(self.shapes, generator)
+
+
+class OneStepPolicy(DirectPolicy):
+    """A policy that makes an action of noise in one pass, cut at [-1, 1]."""
+
+    def __init__(self, state_dim: int, action_dim: int, width: int, layers: int) -> None:
+        super().__init__(state_dim + action_dim, action_dim, width, layers, spread=False)
+        self.action_dim = action_dim
+
+    def __call__(self, params: Params, states: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Return actions ``(N, B, A)`` for normalised states ``(N, B, S)`` and noise; None: 0."""
+        if noise is None:
+            noise = states.new_zeros(*states.shape[:-1], self.action_dim)
+        return self.network(params, torch.cat([states, noise], -1)).clamp(-1, 1)

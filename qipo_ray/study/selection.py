@@ -91,7 +91,7 @@ def select_configs(
 
 def _contender(method: str, path: str) -> tuple[str, str | None]:
     """Return what is confirmed apart from all others: a method, on a path where it has one."""
-    return method, path if METHODS[method].proposes else None
+    return method, path if "behaviour" in METHODS[method].stages else None
 
 
 def spent_episodes(

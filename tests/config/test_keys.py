@@ -109,9 +109,20 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "td3bc.alpha": (4.0, LAST),
     "td3bc.noise": (0.1, LAST),
     "td3bc.noise_clip": (0.1, LAST),
+    "fql.width": (64, LAST),
+    "fql.layers": (3, LAST),
+    "fql.learning_rate": (0.5, LAST),
+    "fql.batch_size": (17, LAST),
+    "fql.updates": (6000, NONE),
+    "fql.discount": (0.9, LAST),
+    "fql.polyak": (0.5, LAST),
+    "fql.critic_norm": (False, LAST),
+    "fql.alpha": (4.0, LAST),
+    "fql.normalise": (True, LAST),
+    "fql.target": ("minimum", LAST),
 }
 BASE = load_config("quickstart")
-BASELINES = [key for key in DECISIONS if key.split(".")[0] in ("iql", "td3bc")]
+BASELINES = [key for key in DECISIONS if key.split(".")[0] in ("iql", "td3bc", "fql")]
 
 
 def changed(config: Config, dotted: str, value: Any) -> Config:

@@ -30,6 +30,7 @@ AUTO = load_config("auto")
         ),
         (["policy.method=iql", "behaviour.path=vp"], "IQL"),
         (["policy.method=td3bc"], "TD3+BC"),
+        (["policy.method=fql"], "FQL (OT)"),
     ],
 )
 def test_rows_are_called_by_their_method(changes: list[str], title: str) -> None:
@@ -43,6 +44,24 @@ def test_cloning_shares_the_clone_and_trains_no_critic() -> None:
     assert keys["behaviour"] == shared["behaviour"] and keys["policy"] != shared["policy"]
     assert reported_stages(config) == () and scored_at(config)["behaviour"] == ()
     assert scored_at(config)["policy"] == ((AUTO.policy.updates, 100),)
+
+
+def test_fql_builds_on_the_shared_clone_and_acts_in_one_pass() -> None:
+    config = load_config("auto", ["policy.method=fql", "fql.updates=700"])
+    keys, shared = (stage_keys(c, "point", "d" * 64, 0) for c in (config, AUTO))
+    assert keys.keys() == {"behaviour", "policy"} and keys["behaviour"] == shared["behaviour"]
+    assert stage_updates(config) == {"behaviour": 20_000, "policy": 700}
+    for change, same in (
+        ("policy.rounds=9", True), ("critic.layers=1", True), ("data.reward=raw", False),
+        ("behaviour.weights=online", False), ("sampler.evaluations=4", False),
+        ("fql.alpha=1", False),
+    ):  # fmt: skip
+        other = load_config("auto", ["policy.method=fql", "fql.updates=700", change])
+        assert (stage_keys(other, "point", "d" * 64, 0)["policy"] == keys["policy"]) == same
+        assert (config_hash(other) == config_hash(config)) == same
+    assert score_name(config, 700, 5) == "score-000000700-5ep-online-none-1-clip-n0"
+    assert "noise=0" in departures(config) and "evidence=0.7" not in departures(config)
+    assert reported_stages(config) == () and scored_at(config)["behaviour"] == ()
 
 
 @pytest.mark.parametrize("method", ["iql", "td3bc"])

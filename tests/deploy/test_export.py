@@ -28,13 +28,19 @@ def policy_of(results: Path) -> CheckpointPolicy:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("path", "network"), [("ot", "unet"), ("vp", "residual")])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("behaviour.path=ot", "behaviour.network=unet", "sampler.clip=false"),
+        ("behaviour.path=vp", "behaviour.network=residual", "sampler.clip=false"),
+        ("policy.method=fql", "fql.width=16", "fql.layers=2", "fql.updates=40"),
+    ],
+)
 def test_every_network(
-    train_point: Callable[..., Path], tmp_path: Path, path: str, network: str
+    train_point: Callable[..., Path], tmp_path: Path, changes: tuple[str, ...]
 ) -> None:
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
-    changes = (f"behaviour.path={path}", f"behaviour.network={network}", "sampler.clip=false")
     policy = policy_of(train_point(tmp_path / "R", *changes))
     inputs = torch.from_numpy(OBSERVATIONS), torch.from_numpy(NOISE)
     expected = policy(*inputs).numpy()

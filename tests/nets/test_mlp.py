@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from qipo_ray.nets import Stack
-from qipo_ray.nets.mlp import DirectPolicy, Mlp
+from qipo_ray.nets.mlp import DirectPolicy, Mlp, OneStepPolicy
 
 
 def module(stack: Stack, row: int, layers: int) -> nn.Sequential:
@@ -41,3 +41,16 @@ def test_a_direct_policy_is_in_the_box_and_deaf_to_noise() -> None:
     torch.testing.assert_close(actions[0], module(stack, 0, 1)(states[0]).tanh())
     assert actions.abs().max() <= 1
     assert torch.equal(actions, policy(stack.params, states))
+
+
+def test_a_one_step_policy_reads_noise_and_is_cut() -> None:
+    policy, generator = OneStepPolicy(3, 2, 8, 1), torch.Generator().manual_seed(1)
+    stack = Stack(policy.shapes, torch.device("cpu"), trainable=False)
+    stack.append(stack.pack_row(policy.fresh(generator)))
+    states, noise = (10 * torch.randn(1, 6, k, generator=generator) for k in (3, 2))
+    plain = module(stack, 0, 1)(torch.cat([states[0], noise[0]], 1))
+    actions = policy(stack.params, states, noise)
+    assert plain.abs().max() > 1 and torch.allclose(actions[0], plain.clamp(-1, 1), atol=1e-6)
+    silent = policy(stack.params, states)
+    assert torch.equal(silent, policy(stack.params, states, torch.zeros(1, 6, 2)))
+    assert not torch.equal(silent, actions)

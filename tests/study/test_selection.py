@@ -75,18 +75,21 @@ def test_the_best_of_each_path_and_the_paper_form() -> None:
 
 
 def test_baselines_stand_beside_and_a_searched_method_is_chosen_apart() -> None:
-    """A direct method has no path: its trials on both are of one kind."""
+    """A method without a clone has no path: its trials on both are of one kind."""
     trials = [
         make_trial("a"), make_trial("i", "policy.method=iql"),
         make_trial("j", "policy.method=iql", "behaviour.path=vp"),
         make_trial("c", "policy.method=cloning"), make_trial("d", "behaviour.path=vp"),
+        make_trial("f", "policy.method=fql"),
+        make_trial("g", "policy.method=fql", "behaviour.path=vp"),
     ]  # fmt: skip
     entries = [entry(trial.id, 2, float(i)) for i, trial in enumerate(trials)]
     tenth = Baseline("best tenth", override(BASE, ["behaviour.best_episodes=0.1"]))
     selected = list(select_configs("point", spec(None, 1, tenth), trials, entries, set()))
     assert [(config.name, config.trial, config.selection_episodes) for config in selected] == [
-        ("best tenth", None, 0), ("search, best", "a", 50), ("search, best", "d", 50),
-        ("search, best", "c", 50), ("search, best", "j", 50),
+        ("best tenth", None, 0), ("search, best", "a", 70), ("search, best", "d", 70),
+        ("search, best", "c", 70), ("search, best", "j", 70), ("search, best", "f", 70),
+        ("search, best", "g", 70),
     ]  # fmt: skip
     assert selected[0].config == tenth.config
 

@@ -37,6 +37,7 @@ space:
 baselines:
   best tenth: {policy.method: cloning, behaviour.best_episodes: 0.1}
   TD3+BC: {policy.method: td3bc, td3bc.width: 16, td3bc.updates: 60}
+  one step: {policy.method: fql, fql.width: 16, fql.layers: 2, fql.updates: 60}
 trials: 3
 seeds: {search: [0], report: [100, 101]}
 rungs: {shares: [1/3, 1], reduction: 3}
@@ -62,10 +63,11 @@ def test_methods_are_searched_beside_baselines(
     assert rows == {
         ("QIPO-OT", "search, best"), ("IQL", "search, best"), ("cloning (OT)", "search, best"),
         ("cloning of the best 0.1 (OT)", "best tenth"), ("TD3+BC", "TD3+BC"),
+        ("FQL (OT)", "one step"),
     }  # fmt: skip
     assert len(confirmed) == 2 * len(rows)
     clones = {r["jobs"]["behaviour"] for r in confirmed if r["label"]["method"] != "IQL"}
-    assert len(clones - {None}) == 4  # QIPO's and cloning's are the same, on each seed
+    assert len(clones - {None}) == 4  # QIPO's, cloning's and FQL's are the same, on each seed
     for record in confirmed:
         assert record["data"]["rows"] == 1500
         trained = [stage for stage, key in record["jobs"].items() if key is not None]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from qipo_ray.agent import Member, State, pack_of
+from qipo_ray.config import method_of
 from qipo_ray.data.tasks import get_task
 from qipo_ray.study.job import Run
 from qipo_ray.train.best_by_q import BestByQ
@@ -20,13 +21,28 @@ from qipo_ray.train.scoring import score_state
 def trained(run: Run) -> dict[str, State]:
     data = tensors_of(run.jobs[0], torch.device("cpu"))
     states: dict[str, State] = {}
-    for stage in ("behaviour", "critic", "policy"):
+    for stage in method_of(run.config).stages:
         pack = pack_of(stage, run.config, data)
         pack.admit(Member(run.config, 0), dict(states), None)
         for _ in range(3):
             pack.update()
         states[stage] = pack.state(0)
     return states
+
+
+def test_a_one_step_policy_acts_from_the_noise_that_it_is_given(
+    make_run: Callable[..., Run],
+) -> None:
+    """By its last network in one pass, scaled as a flow's noise is; scores say from how much."""
+    small = ("policy.method=fql", "fql.width=16", "fql.layers=2", "evaluation.weights=ema")
+    run, silent = make_run(*small), make_run(*small, "sampler.noise=0")
+    assert [job.key for job in silent.jobs] == [job.key for job in run.jobs]
+    state = trained(run)["policy"]
+    rows, noise = torch.rand(5, 2), torch.randn(5, 2)
+    loud, quiet = (CheckpointPolicy(r.config, state) for r in (run, silent))
+    assert torch.equal(quiet(rows, noise), loud(rows, torch.zeros(5, 2)))
+    assert not torch.equal(loud(rows, noise), loud(rows, torch.zeros(5, 2)))
+    assert loud(rows, 100 * noise).abs().max() <= 1
 
 
 @pytest.mark.parametrize("weights", ["online", "ema"])
