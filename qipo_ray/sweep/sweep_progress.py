@@ -60,6 +60,8 @@ class SweepProgress:
         )
         if self.confirming is not None:
             waiting = self.confirming - self.reached.keys()
+            if not pace.keys() >= {ref.stage for ref in waiting}:  # a baseline has others
+                return None
             return running + sum(pace[ref.stage] * ref.updates for ref in waiting)
         policies = [event for ref, event in self.reached.items() if ref.stage == "policy"]
         ended = [event.updates for event in policies if event.leaves_slot]

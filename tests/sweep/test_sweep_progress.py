@@ -52,6 +52,20 @@ def test_the_rest_is_expected_to_cost_what_updates_have_cost() -> None:
     assert progress.share(search(3)) == pytest.approx(20 / (20 + left))
 
 
+def test_a_stage_that_the_search_did_not_have_is_waited_for() -> None:
+    """A baseline with a critic, beside a search over a method that has none."""
+    progress, cloning = SweepProgress(slots=1), search(0)
+    cloning.spec.base = load_config("quickstart", ["policy.method=cloning"])
+    progress.take([event("behaviour", "a", 40), event("policy", "c", 100)])
+    jobs: Any = [event("critic", "x", 0), event("critic", "y", 0), event("policy", "z", 0)]
+    progress.begin_confirm(jobs)
+    assert progress.seconds_left(cloning) is None
+    progress.take([event("critic", "x", 60)])
+    assert progress.seconds_left(cloning) == pytest.approx(OVERHEAD * (6 + 20))
+    progress.take([event("critic", "y", 60), event("policy", "z", 100)])
+    assert progress.seconds_left(cloning) == 0
+
+
 def test_in_the_confirm_step_the_jobs_are_known() -> None:
     progress = SweepProgress(slots=1)
     progress.take([event("behaviour", "a", 40), event("critic", "b", 60)])
