@@ -50,7 +50,7 @@ def test_fql_builds_on_the_shared_clone_and_acts_in_one_pass() -> None:
     config = load_config("auto", ["policy.method=fql", "fql.updates=700"])
     keys, shared = (stage_keys(c, "point", "d" * 64, 0) for c in (config, AUTO))
     assert keys.keys() == {"behaviour", "policy"} and keys["behaviour"] == shared["behaviour"]
-    assert stage_updates(config) == {"behaviour": 20_000, "policy": 700}
+    assert stage_updates(config) == {"behaviour": AUTO.behaviour.updates, "policy": 700}
     for change, same in (
         ("policy.rounds=9", True), ("critic.layers=1", True), ("data.reward=raw", False),
         ("behaviour.weights=online", False), ("sampler.evaluations=4", False),

@@ -158,8 +158,8 @@ def test_words_and_curves_leave_out_what_is_not_known() -> None:
     pairs = {"pairs": 3, "spread": 0.5, "advantage": 1.25, "deviation": None, "share": 0.875}
     (line, _) = lines_of("critic", {**REPORT, "agreement": pairs})
     assert line.endswith(
-        "; 3 pairs differ by 0.5 (0.25 of Q's ±), to 0.875 of them the best action beats the "
-        "data's, by 1.25 ± ?"
+        "; 3 pairs differ by 0.5 (0.25 of what Q varies by); by 0.875 of them the best action "
+        "beats the data's, by 1.25 ± ?"
     )
     curves = scalars_of("critic", {**REPORT, "agreement": pairs})
     assert curves["critic_report/pairs_share"] == 0.875
