@@ -39,7 +39,7 @@ COVERED = {
     "config/section": ("config/test_schema.py", "every field of every section"),
     "data/http": ("data/test_download.py", "a real server that breaks off, redirects, drips"),
     "data/minari_folder": ("data/test_minari_hdf5.py", "folders beside the files"),
-    "evaluation/_mujoco": ("evaluation/test_maze2d.py", "warnings go to the log"),
+    "evaluation/_mujoco": ("evaluation/test_physics.py", "contacts of every simulator"),
     "evaluation/camera": ("cli/test_evaluate.py", "--video draws"),
     "evaluation/pixel_canvas": ("cli/test_evaluate.py", "--video draws"),
     "evaluation/episode_recorder": ("cli/test_evaluate.py", "--video draws"),

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.evaluation._mujoco import load_mujoco
+from qipo_ray.evaluation._mujoco import load_mujoco, restore_contacts
 from qipo_ray.evaluation.env import EnvStep, RestorableFrom
 from qipo_ray.evaluation.mazes import GOAL_RADIUS, MAZES, WALL_SHIFT, Maze
 from qipo_ray.evaluation.pixel_canvas import BODY, GOAL, WALL, Canvas
@@ -63,6 +63,7 @@ class PointMass:
         )
         self._advance, self._reset = mujoco.mj_step, mujoco.mj_resetData
         self._model = mujoco.MjModel.from_xml_string(_MODEL.format(walls=walls))
+        restore_contacts(self._model)
         self._data = mujoco.MjData(self._model)
         # views into the simulator's memory: reading data.qpos makes a new one each time
         self._qpos, self._qvel = self._data.qpos, self._data.qvel

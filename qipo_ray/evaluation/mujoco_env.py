@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.evaluation._mujoco import load_mujoco
+from qipo_ray.evaluation._mujoco import load_mujoco, restore_contacts
 from qipo_ray.evaluation.camera import Camera
 
 
@@ -19,6 +19,7 @@ class MujocoEnv:
 
     def __init__(self, model: Any, data: Any, **view: Any) -> None:
         """Take MuJoCo's model and data, and what ``Camera`` needs to look at them."""
+        restore_contacts(model)
         self._model, self._data, self._view = model, data, view
 
     @cached_property

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.physics import STATES
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.evaluation.data_checks import check
@@ -32,6 +33,18 @@ def test_a_sound_file(data) -> None:
         "replay": "ok",
         "rewards": "ok",
     }
+
+
+def test_a_sound_file_of_the_simulators_of_d4rls_time(data) -> None:
+    """Rows of MuJoCo 3.4.0: foreign to a newer one's own contacts."""
+    with np.load(STATES) as file:
+        rows = {name: file[name] for name in ("observations", "actions", "rewards")}
+    count = len(rows["rewards"])
+    ends = np.arange(count) == count - 1
+    ant = replace(data, task_id="ant-medium-v2", rows=count, **rows)
+    ant = replace(ant, terminals=np.zeros(count, bool), timeouts=ends)
+    result = verdicts(ant, get_task("ant-medium-v2"))
+    assert (result["replay"], result["rewards"]) == ("ok", "ok")
 
 
 def test_the_published_hash(data) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from qipo_ray.data.tasks import get_task
+from qipo_ray.evaluation._mujoco import restore_contacts
 from qipo_ray.evaluation.maze2d import PointMass
 from qipo_ray.evaluation.mazes import MAZES
 from qipo_ray.evaluation.rollout import rollout
@@ -33,6 +34,7 @@ def plain_loop(name: str, policy, seed: int, horizon: int) -> tuple[float, int]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         environment = gymnasium.make(name, max_episode_steps=horizon)
+    restore_contacts(environment.unwrapped.model)
     observation, _ = environment.reset(seed=seed)
     total, steps, over = 0.0, 0, False
     while not over:
