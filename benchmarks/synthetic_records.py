@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from qipo_ray.data.tasks import physics
 from qipo_ray.store.records import new_id
 
 Record = dict[str, Any]
@@ -89,6 +90,7 @@ def make_record(
             "best_of": 1,
             "clip": True,
             "selection_episodes": 0,
+            **({} if physics(task) == 1 else {"physics": physics(task)}),
         }
         | protocol,
         "data": {

@@ -164,7 +164,7 @@ class SyntheticSweep:
         name, episodes = ("paper form", 0) if beta == PAPER else ("search, best", selection)
         points = ((1000, 20, 20.0), (2000, 20, 50.0 - beta), (3000, 100, 35.0 + seed))
         config = self.config(beta)
-        record = make_record(0.0)
+        record = make_record(0.0, task="point")
         label = {"method": "QIPO-OT", "departures": list(departures(config)), "name": name}
         protocol = record["protocol"] | {
             "selection_episodes": episodes, "sampler": config.solver,

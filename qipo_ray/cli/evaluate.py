@@ -13,7 +13,7 @@ from qipo_ray.cli.prepare import best_wanted, check_file
 from qipo_ray.config import Config, override
 from qipo_ray.config.evaluations import action_sampling
 from qipo_ray.config.run_methods import acting_weights
-from qipo_ray.data.tasks import get_task
+from qipo_ray.data.tasks import get_task, physics
 from qipo_ray.deploy.finished_run import FinishedRun, finished_runs
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.episode_recorder import EpisodeRecorder, check_rendering
@@ -99,7 +99,7 @@ def _score(
     record = run.record
     config = _changed(run.config, changes)
     count = episodes or record["protocol"]["episodes"]
-    sampling = action_sampling(config)
+    sampling, now = action_sampling(config), physics(record["task"])
     score = score_state(get_task(record["task"]), config, run.state(), count, seed, recorder)
     return {
         "record": record["id"],
@@ -108,6 +108,7 @@ def _score(
         "method": record["label"]["method"],
         "seed": record["seed"],
         "recorded": record["final"]["last"],
+        "other_physics": record["protocol"].get("physics", 1) != now,
         "score": score,
         "protocol": {
             "episodes": count,
@@ -118,6 +119,7 @@ def _score(
             "clip": sampling.clip,
             "weights": acting_weights(config),
             **({} if sampling.noise == 1 else {"noise": sampling.noise}),
+            **({} if now == 1 else {"physics": now}),
         },
     }
 
@@ -152,5 +154,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{protocol['episodes']} episodes, environment seeds {protocol['env_seeds']}, "
         f"noise seed {protocol['noise_seed']}, {protocol['sampler']}, "
         f"{protocol['steps']} evaluations, {protocol['weights']}"
-        + (f", noise times {protocol['noise']:g}" if "noise" in protocol else ""),
+        + (f", noise times {protocol['noise']:g}" if "noise" in protocol else "")
+        + (", recorded in other physics" if row["other_physics"] else ""),
     ]

@@ -60,15 +60,16 @@ def action_sampling(config: Config) -> ActionSampling:
     return ActionSampling("none", 1, clip=True, noise=noise)
 
 
-def score_name(config: Config, updates: int, episodes: int) -> str:
+def score_name(config: Config, updates: int, episodes: int, physics: int = 1) -> str:
     """Return the name under which a score is kept beside its snapshot.
 
     It holds all that a score depends on beside the weights: the updates, the episodes, which
-    weights, and the sampler; the scale of the noise where it is not 1.
+    weights, and the sampler; the scale of the noise and the number of the simulator's physics
+    where they are not 1.
     """
-    s = action_sampling(config)
+    s, kind = action_sampling(config), "score" if physics == 1 else f"score{physics}"
     clip = ("clip" if s.clip else "free") + ("" if s.noise == 1 else f"-n{s.noise:g}")
-    parts = ("score", f"{updates:09d}", f"{episodes}ep", acting_weights(config), s.solver)
+    parts = (kind, f"{updates:09d}", f"{episodes}ep", acting_weights(config), s.solver)
     return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
 
 

@@ -98,6 +98,16 @@ def task_ids() -> tuple[str, ...]:
     return tuple(sorted(_table()))
 
 
+@cache
+def physics(task_id: str) -> int:
+    """Return the number of a simulator's physics: scores of one number compare.
+
+    1 as it was in version 0.1.0; 2 with the contacts of MuJoCo 3.4, whichever is installed.
+    """
+    number: int = (_environment(task_id) or {}).get("physics", 1)
+    return number
+
+
 def _refusal(task_id: str) -> str:
     name = task_id if len(task_id) <= 64 else task_id[:61] + "..."
     if task_id.startswith(_OTHER_SUITES):

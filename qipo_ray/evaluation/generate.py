@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.data.download import flush
-from qipo_ray.data.tasks import GENERATORS, Task, get_task
+from qipo_ray.data.tasks import GENERATORS, Task, get_task, physics
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.linear import linear_rows
 from qipo_ray.evaluation.maze_controller import MazeDriver
@@ -71,7 +71,7 @@ def generate(
         "task": task.id,
         "seed": seed,
         "generator": f"qipo_ray {task.simulator}",
-        "version": GENERATOR_VERSION,
+        "version": GENERATOR_VERSION + physics(task.id) - 1,
     }
     _publish(Path(path), arrays, attributes)
     return Path(path)

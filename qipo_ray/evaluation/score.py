@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from qipo_ray.data.tasks import Task
 from qipo_ray.evaluation.rollout import Rollouts
@@ -13,7 +14,7 @@ FIRST_SEED = 1001  # of the environments; the same for every configuration and t
 
 @dataclass(frozen=True)
 class EvalProtocol:
-    """How a score was measured; ``dataclasses.asdict`` of it stands in every record."""
+    """How a score was measured."""
 
     episodes: int
     env_seeds: str  # such as "1001..1100"
@@ -22,6 +23,14 @@ class EvalProtocol:
     best_of: int  # actions drawn per state; 1: the drawn action is executed
     clip: bool  # samples are clipped to [-1, 1] inside the sampler
     selection_episodes: int  # online episodes that chose the configuration; 0: chosen without
+    physics: int = 1  # of the simulator, see `data.tasks.physics`
+
+    def document(self) -> dict[str, Any]:
+        """Return what stands in every record; physics 1 are left out, as before others came."""
+        fields = asdict(self)
+        if self.physics == 1:
+            del fields["physics"]
+        return fields
 
 
 def env_seeds(episodes: int, first: int = FIRST_SEED) -> list[int]:

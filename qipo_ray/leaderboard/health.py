@@ -23,7 +23,7 @@ def warnings_of(records: Sequence[Record], root: Path) -> list[str]:
     """Return what is to be said about unique records; ``root`` may hold their metrics."""
     warnings = [*_broken(records), *_code(records)]
     for series in series_of(records):
-        subject = f"{series.task} ({series.setting.source}), {series.name}"
+        subject = f"{series.task} ({series.source}), {series.name}"
         messages = (*_scores(series), *_reports(series), *_weights(series, root))
         warnings += [f"{subject}: {message}" for message in messages]
     return warnings

@@ -1,7 +1,7 @@
 """From records to rows: which runs enter, what is one row, and what is one number per seed.
 
 A row averages over training seeds and over nothing else. Runs that differ in the data (source or
-SHA-256), in the protocol, or in the configuration make different rows.
+SHA-256), in the protocol, the simulator among it, or in the configuration make different rows.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
+from qipo_ray.data.tasks import physics
 from qipo_ray.leaderboard.statistics.spread import Spread, spread
 from qipo_ray.store.records import unique
 from qipo_ray.study.selection import PAPER
@@ -35,6 +36,7 @@ class EvalSetting:
     env_seeds: str  # such as "1001..1100"
     best_of: int  # actions drawn per state
     clip: bool  # actions clipped to [-1, 1]
+    origin: str  # the source; and the physics, where they are not today's
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,15 @@ def _add_scores(runs: Sequence[Record], scores: defaultdict[Method, list[_RunSco
             scores[data].append(_RunScore(None, score, notes, ended))
 
 
+def origin_of(record: Record) -> str:
+    """Return where a record's scores come from, which no table mixes.
+
+    That is the source of its data; and the simulator's physics, where they are others today.
+    """
+    source, number = str(record["data"]["source"]), record["protocol"].get("physics", 1)
+    return source if number == physics(record["task"]) else f"{source}, physics {number}"
+
+
 def method_of(record: Record) -> Method:
     """Return what the score of a whole run is about."""
     protocol, label, data = record["protocol"], record["label"], record["data"]
@@ -164,6 +175,7 @@ def method_of(record: Record) -> Method:
             env_seeds=seeds if isinstance(seeds, str) else ", ".join(map(str, seeds)),
             best_of=protocol["best_of"],
             clip=protocol["clip"],
+            origin=origin_of(record),
         ),
         task=record["task"],
         dataset=data["sha256"],

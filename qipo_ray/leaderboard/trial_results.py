@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from qipo_ray.leaderboard.rows import Record, lookup
+from qipo_ray.leaderboard.rows import Record, lookup, origin_of
 from qipo_ray.study.selection import PAPER_ORIGIN
 from qipo_ray.study.trial import BROKEN, TrialState
 
@@ -64,7 +64,7 @@ def _trial_result(records: Sequence[Record], space: Mapping[str, Any]) -> TrialR
     rungs = [record["reached"]["rung"] for record in records]
     return TrialResult(
         task=first["task"],
-        source=first["data"]["source"],
+        source=origin_of(first),
         params=active_params(first["config"], space),
         value=fmean(values) if values and state not in BROKEN else None,
         rung=min(-1.0 if rung is None else float(rung) for rung in rungs),

@@ -142,6 +142,7 @@ class ProtocolFields(TypedDict):
     best_of: Positive
     clip: Flag
     selection_episodes: Count
+    physics: NotRequired[Positive]  # of the simulator; 1 where it is not there
 
 
 class DataScoreFields(TypedDict):

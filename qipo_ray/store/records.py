@@ -98,12 +98,14 @@ class Unique(Generic[Record]):
 def unique(records: Iterable[Record]) -> Unique[Record]:
     """Return each run once: the highest attempt, of equal ones that which ended last.
 
-    A run is known by its id and its data, which are not in the id: their source and SHA-256.
+    A run is known by its id and by what is not in it: the source and SHA-256 of its data, and the
+    physics that it was scored in.
     """
-    kept: dict[tuple[str, str, str], Record] = {}
+    kept: dict[tuple[str, ...], Record] = {}
     spare = []
     for record in records:
-        key = record["id"], record["data"]["source"], record["data"]["sha256"]
+        data, number = record["data"], record["protocol"].get("physics", 1)
+        key = record["id"], data["source"], data["sha256"], str(number)
         if key in kept:
             low, high = sorted((kept[key], record), key=_standing)
             spare.append((key, low))

@@ -29,6 +29,7 @@ from qipo_ray.config.json_types import (
     Sha256,
 )
 from qipo_ray.config.validation import Validator
+from qipo_ray.data.tasks import physics
 from qipo_ray.errors import UserError
 from qipo_ray.study.parameter import Parameter
 from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec
@@ -36,7 +37,7 @@ from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec
 FILE = "sweep.yaml"
 EARLIER = "specifications"
 MAX_BYTES = 1_000_000
-UNHASHED = ("hash", "data", "resources")
+UNHASHED = ("hash", "data", "physics", "resources")
 ANY_RESOURCES = Resources("auto", 1.0, 0.0, 1)  # where it trained says nothing of its results
 
 
@@ -80,6 +81,7 @@ class SavedDocument(TypedDict):
     confirm: SavedConfirm
     resources: Plain
     data: PlainMapping  # SHA-256 by task
+    physics: NotRequired[dict[Name, Positive]]  # by task; 1 of those that are not there
 
 
 DOCUMENT, HASH = Validator(SavedDocument), Validator(Sha256)
@@ -140,7 +142,11 @@ def read_spec(path: Path) -> SavedSpec:
 
 def spec_document(spec: SearchSpec, data: Mapping[str, str]) -> dict[str, Any]:
     """Return what a sweep's folder holds of a specification and its data (SHA-256 by task)."""
-    return {"hash": spec.hash, **spec.document(), "data": dict(data)}
+    later = {task: number for task in data if (number := physics(task)) > 1}
+    return {
+        **{"hash": spec.hash, **spec.document(), "data": dict(data)},
+        **({"physics": later} if later else {}),
+    }
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from qipo_ray.config import METHODS, PATHS, Config, stage_keys
 from qipo_ray.config.evaluations import score_name, scored_at
+from qipo_ray.data.tasks import physics
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.trial import Trial
 
@@ -113,8 +114,11 @@ def spent_episodes(
         for seed in trial.seeds:
             key = stage_keys(trial.config, task, sha256, seed)["policy"]
             for rung, (updates, episodes) in enumerate(points):
-                name = score_name(trial.config, updates, episodes)
-                scored = (trial.id, rung) in logged or has_sidecar(key, name)
-                if scored or has_sidecar(key, f"diverged-{name}"):  # broken off
+                names = (  # of today's simulator, and of one before it
+                    f"{start}{score_name(trial.config, updates, episodes, number)}"
+                    for number in {physics(task), 1}
+                    for start in ("", "diverged-")  # broken off
+                )
+                if (trial.id, rung) in logged or any(has_sidecar(key, name) for name in names):
                     spent += episodes
     return spent

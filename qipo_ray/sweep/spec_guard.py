@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from qipo_ray.data.tasks import physics
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.store.files import write_bytes
@@ -31,6 +32,7 @@ def settle_specification(
     if path.exists():
         saved = _read(path)
         _check_data(path, saved.data, data)
+        _check_physics(path, saved, data)
         changed = replace(saved.spec, saved_hash=None).hash != spec.hash
         if changed and not extend:
             changes = "; ".join(differences(saved.spec.document(), spec.document()))
@@ -58,6 +60,17 @@ def _read(path: Path) -> SavedSpec:
 def _write(path: Path, document: Mapping[str, Any]) -> None:
     text = yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)
     write_bytes(path, text.encode())
+
+
+def _check_physics(path: Path, saved: SavedSpec, tasks: Iterable[str]) -> None:
+    """Refuse a task whose simulator has changed: a search that goes on compares its scores."""
+    for task in sorted(saved.data.keys() & set(tasks)):
+        then, now = saved.document.get("physics", {}).get(task, 1), physics(task)
+        if then != now:
+            raise UserError(
+                f"{path}: {task} was scored in physics {then} of its simulator, which now has "
+                f"physics {now}; choose another name"
+            )
 
 
 def _check_data(path: Path, old: Mapping[str, str], new: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.config import Config, config_hash
+from qipo_ray.data.tasks import physics
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import Failure, UserError
 from qipo_ray.store.lease import driving
@@ -52,7 +53,7 @@ def plan_runs(
     folder = root / "records"  # those of this folder alone: it may contain other results
     records = {r["id"]: r for r in read_records(folder)} if folder.exists() else {}
     for planned in runs:
-        _check_data(records.get(planned.record_id), planned.run, root)
+        _check_same(records.get(planned.record_id), planned.run, root)
     missing = tuple(planned for planned in runs if planned.record_id not in records)
     jobs = {job.snapshot: job for planned in missing for job in planned.run.jobs}
     job_store = JobStore(root)
@@ -62,9 +63,17 @@ def plan_runs(
     return TrainPlan(root, dataset, runs, missing, jobs, done)
 
 
-def _check_data(record: dict[str, Any] | None, run: Run, root: Path) -> None:
-    """Refuse to take a run on other data for this one."""
-    if record is not None and record["data"]["sha256"] != run.data_sha256:
+def _check_same(record: dict[str, Any] | None, run: Run, root: Path) -> None:
+    """Refuse to take a run on other data, or scored in another simulator, for this one."""
+    if record is None:
+        return
+    then, now = record["protocol"].get("physics", 1), physics(run.task)
+    if then != now:
+        raise UserError(
+            f"{root} holds this run scored in physics {then} of its simulator, which now has "
+            f"physics {now}; choose another --results"
+        )
+    if record["data"]["sha256"] != run.data_sha256:
         raise UserError(
             f"{root} holds this run on other data (SHA-256 {record['data']['sha256'][:12]}..., "
             f"{run.data} has {run.data_sha256[:12]}...); choose another --results"

@@ -10,6 +10,7 @@ from typing import Any
 from qipo_ray.agent import State
 from qipo_ray.config import reported_stages
 from qipo_ray.config.evaluations import report_name, score_name
+from qipo_ray.data.tasks import physics
 from qipo_ray.errors import UserError
 from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.manifest import CheckpointInfo
@@ -20,6 +21,11 @@ from qipo_ray.train.checkpoint import Checkpoint, CheckpointError, check_job, fr
 TRAINED_ON = "trained-on"
 
 
+def job_score_name(job: Job, point: EvalPoint) -> str:
+    """Return the name of a score of the job, in today's simulator."""
+    return score_name(job.config, point.updates, point.episodes, physics(job.task))
+
+
 class JobStore:
     """A reader of the store under ``root``; what is not there is None."""
 
@@ -28,12 +34,11 @@ class JobStore:
 
     def score(self, job: Job, point: EvalPoint) -> Score | None:
         """Return the cached score, or None."""
-        name = score_name(job.config, point.updates, point.episodes)
-        return self.artefacts.sidecar(job.stage, job.key, name)
+        return self.artefacts.sidecar(job.stage, job.key, job_score_name(job, point))
 
     def divergence(self, job: Job) -> dict[str, Any] | None:
         """Return ``{updates, reason}`` if the job is known to diverge within its length."""
-        scores = (score_name(job.config, e.updates, e.episodes) for e in job.evaluations)
+        scores = (job_score_name(job, point) for point in job.evaluations)
         for name in ("diverged", *(f"diverged-{score}" for score in scores)):
             note: dict[str, Any] | None = self.artefacts.sidecar(job.stage, job.key, name)
             if note is not None and note["updates"] <= job.length:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 from qipo_ray.config import STAGES, config_hash, departures, method_title, to_document
 from qipo_ray.config.evaluations import protocol_settings
-from qipo_ray.data.tasks import get_task
+from qipo_ray.data.tasks import get_task, physics
 from qipo_ray.data.transitions import Dataset, behaviour_score
 from qipo_ray.evaluation.score import EvalProtocol, env_seeds_text
 from qipo_ray.store.fencing import newest_token
@@ -93,7 +93,7 @@ def build_record(
         "scores": scores,
         "final": _final(run, job_store, scores) if finished else _nothing(),
         "behaviour_cloning": _cloned(behaviour, job_store),
-        "protocol": asdict(protocol(run, context)),
+        "protocol": protocol(run, context).document(),
         "data": _data(run, dataset),
         "cost": _cost(run, job_store, context, ended),
         "provenance": {
@@ -146,6 +146,7 @@ def protocol(run: Run, context: RunContext) -> EvalProtocol:
         **settings,
         env_seeds=env_seeds_text(settings["episodes"]),
         selection_episodes=context.selection_episodes,
+        physics=physics(run.task),
     )
 
 

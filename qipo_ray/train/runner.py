@@ -18,7 +18,6 @@ from qipo_ray.agent import Diverged, State, Tensors
 from qipo_ray.agent.critic_report import CriticReport, critic_report
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config import reported_stages
-from qipo_ray.config.evaluations import score_name
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 from qipo_ray.store.fencing import StaleToken
@@ -28,7 +27,7 @@ from qipo_ray.train.best_by_q import score_best_by_q
 from qipo_ray.train.checkpoint import Checkpoint, check_form, fresh_state, identity, to_bytes
 from qipo_ray.train.dataset import OpenData, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, EngineEvent
-from qipo_ray.train.job_store import JobStore
+from qipo_ray.train.job_store import JobStore, job_score_name
 from qipo_ray.train.machine import hardware, moved
 from qipo_ray.train.memory import shortage, support_needs
 from qipo_ray.train.metrics import MetricsLog
@@ -237,7 +236,7 @@ class JobRunner:
                 continue
             score = self.job_store.score(job, point)
             if score is None:
-                name = score_name(job.config, point.updates, point.episodes)
+                name = job_score_name(job, point)
                 try:
                     score = self._score(job, state, point.episodes)
                 except Diverged as error:

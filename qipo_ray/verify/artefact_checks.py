@@ -67,7 +67,8 @@ def _scores(record: Record) -> Iterator[tuple[Address, dict[str, Any]]]:
 def _check_score_note(
     audit: Audit, record: Record, config: Config, job: Address, score: Mapping[str, Any]
 ) -> None:
-    name = score_name(config, score["updates"], score["episodes"])
+    physics = record["protocol"].get("physics", 1)
+    name = score_name(config, score["updates"], score["episodes"], physics)
     sidecars = audit.sidecars.get(job, {})
     if name in sidecars and sidecars[name] == score:
         return

@@ -10,6 +10,7 @@ from typing import Any
 
 from qipo_ray.config import Config, from_dict, override
 from qipo_ray.config.preset_file import nearest_preset
+from qipo_ray.data.tasks import physics
 from qipo_ray.leaderboard.provenance import HARDWARE, hardware_of, hardware_text
 
 Record = Mapping[str, Any]
@@ -112,6 +113,9 @@ def inexact(record: Record, machine: Mapping[str, Any]) -> Iterator[str]:
         old, new = (side["packages"].get(name, "none") for side in (then, machine))
         if old != new:
             yield f"{name}: {old} there, {new} here"
+    old, new = record["protocol"].get("physics", 1), physics(record["task"])
+    if old != new:
+        yield f"simulator of {record['task']}: physics {old} there, {new} here"
     recorded, current = hardware_of(then), hardware_of(machine)
     if unknown := [name for key, name in HARDWARE.items() if key not in recorded]:
         yield f"not recorded there: {', '.join(unknown)}; here: {hardware_text(current)}"

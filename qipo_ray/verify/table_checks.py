@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from qipo_ray.leaderboard.board import from_records
 from qipo_ray.leaderboard.formats.json import SCHEMA
+from qipo_ray.leaderboard.rows import origin_of
 from qipo_ray.verify.audit import Audit, reason
 from qipo_ray.verify.record_checks import TOLERANCE
 from qipo_ray.version import __version__
@@ -42,6 +43,8 @@ def check_tables(audit: Audit, *, complete: bool) -> None:
     """
     folder = audit.root / "leaderboard"
     stamp = _stamp(folder / "leaderboard.json")
+    if any(origin_of(record) != record["data"]["source"] for record in audit.records):
+        stamp = replace(stamp, current=False)  # written while their simulator was today's
     present = {record["id"] for record in audit.records}
     tabled = present if stamp.records is None else stamp.records
     report = audit.fault if audit.driver is None else audit.remark

@@ -9,6 +9,7 @@ import pytest
 from qipo_ray.config import load_config, override
 from qipo_ray.config.evaluations import rung_updates, score_name, scored_at
 from qipo_ray.errors import UserError
+from qipo_ray.store.files import check_name
 
 CONFIG = override(
     load_config("quickstart"),
@@ -48,6 +49,9 @@ def test_a_score_is_kept_under_all_that_it_depends_on() -> None:
         assert score_name(override(CONFIG, [same]), 300, 50) == name
     silent = override(CONFIG, ["sampler.noise=0"])
     assert score_name(silent, 300, 50) == f"{name}-n0"
+    assert score_name(CONFIG, 300, 50, physics=2) == name.replace("score", "score2")
+    longest = override(CONFIG, ["sampler.evaluations=100", "sampler.noise=0.25"])
+    check_name(f"diverged-{score_name(longest, 300, 1000, physics=2)}")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -59,7 +59,7 @@ def test_layout_is_that_of_d4rl(umaze: Path) -> None:
             "task": "maze2d-umaze",
             "seed": 4,
             "generator": "qipo_ray maze2d-umaze",
-            "version": 1,
+            "version": 2,
         }
 
 
@@ -68,6 +68,16 @@ def test_equal_arguments_give_equal_bytes(task_id, tmp_path: Path) -> None:
     first = digest(generate(task_id, tmp_path / "a.hdf5", 1000, seed=4))
     assert digest(generate(task_id, tmp_path / "b.hdf5", 1000, seed=4)) == first
     assert digest(generate(task_id, tmp_path / "c.hdf5", 1000, seed=5)) != first
+
+
+@pytest.mark.parametrize(
+    ("task_id", "version"), [("point", 1), ("halfcheetah-random", 1), ("hopper-random", 2)]
+)
+def test_rows_of_other_physics_are_of_another_version(
+    task_id: str, version: int, tmp_path: Path
+) -> None:
+    with h5py.File(generate(task_id, tmp_path / "a.hdf5", 10)) as file:
+        assert file.attrs["version"] == version
 
 
 def test_a_longer_file_begins_with_the_shorter(umaze: Path, tmp_path: Path) -> None:

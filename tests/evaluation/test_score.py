@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,7 +48,8 @@ def test_environment_seeds() -> None:
 
 def test_protocol_is_a_plain_dictionary() -> None:
     protocol = EvalProtocol(100, env_seeds_text(100), "midpoint", 10, 1, True, 0)
-    assert asdict(protocol) == {
+    assert replace(protocol, physics=2).document()["physics"] == 2
+    assert protocol.document() == {
         "episodes": 100,
         "env_seeds": "1001..1100",
         "sampler": "midpoint",

@@ -19,6 +19,30 @@ from qipo_ray.store.records import write_record
 
 Build = Callable[..., dict[str, Any]]
 
+
+def test_scores_of_an_earlier_simulator_share_no_column_with_todays(make_record: Build) -> None:
+    """Those of a simulator that never changed have no number, then and now."""
+    old, other = make_record(10.0, data=None, cloning=None), make_record(20.0, physics=3)
+    assert old["protocol"].pop("physics")
+    new, cheetah = (
+        make_record(score, task=task, data=None, cloning=None, sweep="two")
+        for score, task in ((30.0, "maze2d-umaze"), (40.0, "halfcheetah-medium"))
+    )
+    assert "physics" not in cheetah["protocol"]
+    text = from_records([old, other, new, cheetah]).document("csv")
+    rows = [row for row in csv.DictReader(io.StringIO(text)) if row["method"] == "QIPO-OT"]
+    by_column = {
+        column: [row[column] for row in rows if row["table"] == "task" and row[column]]
+        for column in rows[0]
+        if column.endswith("last_mean")
+    }
+    assert by_column == {
+        "generated_last_mean": ["40.0", "30.0"],
+        "generated, physics 1_last_mean": ["10.0"],
+        "generated, physics 3_last_mean": ["20.0"],
+    }
+
+
 GOLDEN = """\
 # Leaderboard
 

@@ -63,6 +63,7 @@ def test_no_gain_over_cloning_that_was_measured_otherwise(make_record: Build) ->
         {"steps": 20},
         {"best_of": 8},
         {"clip": False},
+        {"physics": 1},
         {"selection_episodes": 5000},
         {"source": "d4rl"},
         {"sha256": "b" * 64},

@@ -109,16 +109,18 @@ def test_copies_with_the_same_numbers_are_only_counted(caplog: pytest.LogCapture
     assert unique([record(), slower]).differing == [] and not caplog.records
 
 
-@pytest.mark.parametrize(("key", "value"), [("sha256", "d" * 64), ("source", "generated")])
-def test_runs_on_other_data_are_other_runs_though_they_share_an_id(
-    tmp_path: Path, key: str, value: str
+@pytest.mark.parametrize(
+    "path", [("data", "sha256"), ("data", "source"), ("protocol", "physics")], ids=".".join
+)
+def test_runs_on_other_data_or_in_other_simulators_are_other_runs_though_they_share_an_id(
+    tmp_path: Path, path: tuple[str, str]
 ) -> None:
-    other = put(record(), ("data", key), value)
+    value = {"sha256": "d" * 64, "source": "generated", "physics": 2}[path[1]]
+    other = put(record(), path, value)
     write_record(tmp_path / "a", record())
     write_record(tmp_path / "b", other)
-    assert [one["data"][key] for one in read_records(tmp_path)] == sorted(
-        [record()["data"][key], value]
-    )
+    one, two = (each[path[0]].get(path[1]) for each in read_records(tmp_path))
+    assert {one, two} == {record()[path[0]].get(path[1]), value}
 
 
 def test_no_folder(tmp_path: Path) -> None:

@@ -120,3 +120,13 @@ def test_all_that_was_spent_counts_not_only_what_decided() -> None:
     assert spent(set()) == spent(others) == spent({known}) == 3 * 2 * 5
     assert spent({ahead}) == spent({broken}) == 35
     assert spent({ahead, known, broken, *others}) == 40
+
+
+def test_what_was_spent_in_an_earlier_simulator_counts_once() -> None:
+    trial, task = make_trial("a"), "hopper-medium"
+    key = stage_keys(trial.config, task, "e" * 64, 0)["policy"]
+    name = "score-000000010-5ep-online-midpoint-10-clip"
+    new = name.replace("score", "score2")
+    for names in ({name}, {new}, {name, f"diverged-{new}"}):
+        has_sidecar = lambda k, n, names=names: k == key and n in names  # noqa: E731
+        assert spent_episodes(task, "e" * 64, [trial], [], has_sidecar) == 5

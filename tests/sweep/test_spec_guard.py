@@ -84,3 +84,23 @@ def test_a_damaged_one_is_one_line(make_spec: Callable[..., SearchSpec], tmp_pat
     with pytest.raises(UserError, match="sweep.yaml: cannot be read: ") as caught:
         settle_specification(make_spec(), tmp_path, DATA, extend=False)
     assert "\n" not in str(caught.value)
+
+
+def test_a_search_in_an_earlier_simulator_is_not_gone_on_with(
+    make_spec: Callable[..., SearchSpec], tmp_path: Path
+) -> None:
+    """Its sweep.yaml names no physics; that of a task whose simulator never changed need not."""
+    file = SimpleNamespace(sha256="a" * 64)
+    data: Any = {"point": file, "halfcheetah-medium": file, "hopper-medium": file}
+    settle_specification(make_spec(), tmp_path, data, extend=False)
+    settle_specification(make_spec(), tmp_path, data, extend=False)
+    path = tmp_path / "sweep.yaml"
+    document = yaml.safe_load(path.read_text())
+    assert document.pop("physics") == {"hopper-medium": 2}
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    del data["hopper-medium"]
+    settle_specification(make_spec(), tmp_path, data, extend=False)
+    data["hopper-medium"] = file
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    with pytest.raises(UserError, match="hopper-medium was scored in physics 1"):
+        settle_specification(make_spec(), tmp_path, data, extend=True)

@@ -16,6 +16,7 @@ from qipo_ray.store.lease import driving
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
+from qipo_ray.sweep import train_runs as module
 from qipo_ray.sweep.train_runs import plan_runs, train_runs
 from qipo_ray.tracking.tensorboard_logger import LAYOUT
 from qipo_ray.train.job_store import JobStore
@@ -112,13 +113,21 @@ def test_a_diverged_run_is_recorded_with_its_reason(
 
 
 @pytest.mark.slow
-def test_other_data_in_the_same_folder_are_refused(
-    point: Dataset, configure: Callable[..., Config], tmp_path: Path
+def test_other_data_and_simulators_in_the_same_folder_are_refused(
+    point: Dataset,
+    configure: Callable[..., Config],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     train_runs(plan_runs(point, configure(), [0], tmp_path, CONTEXT), 1, lambda report: None)
     other = replace(point, sha256="f" * 64)
     with pytest.raises(UserError, match="holds this run on other data"):
         plan_runs(other, configure(), [0], tmp_path, CONTEXT)
+    monkeypatch.setattr(module, "physics", lambda task: 2)
+    with pytest.raises(
+        UserError, match="scored in physics 1 of its simulator, which now has physics 2"
+    ):
+        plan_runs(point, configure(), [0], tmp_path, CONTEXT)
 
 
 def test_one_command_trains_in_a_folder_at_a_time(

@@ -118,6 +118,8 @@ def test_only_what_differs_is_told(make_record: Make) -> None:
         "data: SHA-256 aaaaaaaaaaaa... there, bbbbbbbbbbbb... here",
         "pack: trained in one of up to 8 there, alone here: the same weights but for rounding",
     ]
+    del one["protocol"]["physics"]
+    assert told(one, {}, "a" * 64) == ["simulator of maze2d-umaze: physics 1 there, 2 here"]
 
 
 GPU = AMD | {"cpu": "Intel Xeon", "device": "cuda", "accelerator": "NVIDIA H100", "threads": 4}

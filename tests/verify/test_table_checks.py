@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from synthetic_sweep import SEARCH
 
+from qipo_ray.leaderboard import rows
 from qipo_ray.leaderboard.formats.json import SCHEMA
 from qipo_ray.store.records import read_records
 from qipo_ray.verify import verify
@@ -127,6 +128,16 @@ def test_tables_in_the_words_of_another_version_are_not_wrong(
     assert {suffix for _, suffix in counts} == set(SUFFIXES)
     assert all(int(count) >= 4 for count, _ in counts)
     assert f"qipo-ray leaderboard {root} --output {root / 'leaderboard'}" in remark.what
+
+
+def test_tables_of_a_simulator_that_has_changed_since_are_not_wrong(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "physics", lambda task: 2)
+    verdict = verify(root)
+    assert verdict.faults == ()
+    (remark,) = verdict.remarks
+    assert "nothing else was compared; qipo-ray leaderboard" in remark.what
 
 
 @pytest.mark.slow_after(2)

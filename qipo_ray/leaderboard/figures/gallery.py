@@ -54,7 +54,7 @@ def _source_groups(
     for setting, setting_rows in by_setting(rows):
         series = [config for config in all_series if config.setting == setting]
         styles = line_styles([config.name for config in series])
-        searched = [trial for trial in trials if trial.source == setting.source]
+        searched = [trial for trial in trials if trial.source == setting.origin]
         figures = (
             intervals(setting_rows, styles),
             profile(series, styles, generator()),
@@ -62,7 +62,7 @@ def _source_groups(
             pareto(series, styles),
             budget(searched, series),
         )
-        title = f"Data source {setting.source}, {setting.episodes} episodes per run"
+        title = f"Data source {setting.origin}, {setting.episodes} episodes per run"
         groups.append(FigureGroup(title, _renamed(figures, f"source{len(groups) + 1}")))
     return groups
 

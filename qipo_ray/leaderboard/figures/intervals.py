@@ -77,7 +77,7 @@ def _draw(
     panel.set_ylim(len(rows) - 0.5, -0.9)
     panel.grid(visible=False, axis="y")
     method = rows[0].method
-    panel.set_title(short_label(f"{method.task} ({method.setting.source})"))
+    panel.set_title(short_label(f"{method.task} ({method.setting.origin})"))
 
 
 def _draw_line(panel: Axes, y: int, row: Row, estimate: Estimate, style: LineStyle) -> None:

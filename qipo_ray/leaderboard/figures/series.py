@@ -31,8 +31,8 @@ class Series:
 
     @property
     def source(self) -> str:
-        """Where the data came from."""
-        return self.setting.source
+        """Where the scores come from."""
+        return self.setting.origin
 
     @property
     def scores(self) -> tuple[float, ...]:

@@ -57,11 +57,11 @@ def _model(config: Aggregate) -> str:
     """Return a model's name: what it is, and a hash of all that must not be merged with it."""
     method = config.method
     identity = [
-        *(method.setting.source, method.setting.episodes, method.name, config.label),
+        *(method.setting.origin, method.setting.episodes, method.name, config.label),
         *(None if config.tuned else method.config, _protocol(config)),
     ]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
-    name = f"{method.name} {config.label or ''} {method.setting.source}"
+    name = f"{method.name} {config.label or ''} {method.setting.origin}"
     return f"{re.sub('[^A-Za-z0-9]+', '-', name).strip('-')[:80]}-{digest}"
 
 
@@ -74,7 +74,7 @@ def _document(config: Aggregate) -> str:
             "model_sha": NO_REVISION,
             "method": method.name,
             "configuration": config.label,
-            "source": method.setting.source,
+            "source": method.setting.origin,
             "protocol": _protocol(config),
         },
         "results": {row.method.task: _metrics(row) for row in config.rows},

@@ -53,9 +53,9 @@ def against_best(setting: EvalSetting, rows: Sequence[Row]) -> Table | None:
     best = ranked[0][0]
     more = len(ranked[MAX_LINES:])
     return Table(
-        title=f"Data source: {setting.source}, the best against the others",
+        title=f"Data source: {setting.origin}, the best against the others",
         caption=f"{METRIC}. Last checkpoint, {protocol(setting, rows)}",
-        source=setting.source,
+        source=setting.origin,
         columns=COLUMNS,
         rows=tuple(_line(best, config, rank) for config, rank in ranked[:MAX_LINES]),
         notes=(

@@ -30,12 +30,12 @@ def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
         *(statistic_scores(configs, column.key) for column in STATISTIC_COLUMNS),
     ]
     return Table(
-        title=f"Data source: {setting.source}, by configuration",
+        title=f"Data source: {setting.origin}, by configuration",
         caption=(
             f"{METRIC}. Last checkpoint: tasks with mean ± sample standard deviation, then"
             f" aggregates over tasks, {protocol(setting, rows)}"
         ),
-        source=setting.source,
+        source=setting.origin,
         columns=(
             *NAMES,
             *(Column(task, task, parts=MEAN) for task in tasks),

@@ -36,9 +36,9 @@ def by_family(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     for _, family in groupby(configs, key=lambda config: config.scope):
         lines += _lines(list(family))
     return Table(
-        title=f"Data source: {setting.source}, by family",
+        title=f"Data source: {setting.origin}, by family",
         caption=f"{METRIC}. Last checkpoint, aggregated over tasks, {protocol(setting, rows)}",
-        source=setting.source,
+        source=setting.origin,
         columns=COLUMNS,
         rows=tuple(lines),
         notes=(BOLD.format("family"), *aggregate_notes(rows, configs, doubled)),

@@ -42,12 +42,12 @@ def by_task(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     labels = config_labels(row.method for row in rows)
     footnotes = data_notes(rows)
     return Table(
-        title=f"Data source: {setting.source}",
+        title=f"Data source: {setting.origin}",
         caption=(
             f"{METRIC}. Last checkpoint, mean ± sample standard deviation"
             f" {protocol(setting, rows)}"
         ),
-        source=setting.source,
+        source=setting.origin,
         columns=COLUMNS,
         rows=tuple(
             _line(row, score, labels[row.method], footnotes)
