@@ -11,7 +11,7 @@ from qipo_ray.leaderboard.statistics.bootstrap import Interval
 from qipo_ray.leaderboard.statistics.spread import Spread
 
 Visibility = Literal["everywhere", "document", "file"]
-Kind = Literal["task", "family", "config", "comparison", "literature"]
+Kind = Literal["task", "family", "config", "paper", "comparison", "literature"]
 
 NOTHING = "–"
 MEAN = ("mean", "std", "low", "high", "seeds")  # parts of a score in CSV and JSON
@@ -110,15 +110,17 @@ class Table:
     def texts(self) -> list[list[tuple[Column, Cell, str]]]:
         """The rows: each cell with its column and its text; made once for all formats."""
         lines = (zip(self.columns, row, strict=True) for row in self.rows)
+        narrow = self.kind == "paper"
         return [
-            [(column, cell, cell_text(column, cell)) for column, cell in line] for line in lines
+            [(column, cell, cell_text(column, cell, narrow=narrow)) for column, cell in line]
+            for line in lines
         ]
 
 
 def cell_text(column: Column, cell: Cell, *, narrow: bool = False) -> str:
     """Return a cell as people read it: ``mean ± std [low, high]``, a dash for nothing.
 
-    ``narrow`` is for a terminal: no interval beside a standard deviation.
+    ``narrow`` is for a terminal or a paper: no interval beside a standard deviation.
     """
     if cell is None:
         return NOTHING

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pytest
@@ -246,14 +246,14 @@ def test_csv(payload: str, record: dict[str, Any]) -> None:
 SAFE_COMMANDS = {
     "begin", "end", "centering", "caption", "resizebox", "ifdim", "width", "linewidth", "else",
     "fi", "toprule", "midrule", "bottomrule", "textcolor", "textbf", "pm", "par", "smallskip",
-    "footnotesize", "raggedright", "textbackslash", "textasciitilde", "textasciicircum",
+    "footnotesize", "raggedright", "label", "textbackslash", "textasciitilde", "textasciicircum",
     "textless", "textgreater", "textbar", "textasciigrave", "char",
 }  # fmt: skip
 
 
 @pytest.mark.slow_after(6)
 def test_latex(payload: str, record: dict[str, Any]) -> None:
-    for board in boards(record):
+    for board in (from_records([record], by) for by in get_args(By)):
         lines = [line for line in board.document("latex").split("\n") if not line.startswith("%")]
         source = "\n".join(lines)
         assert set(re.findall(r"\\([A-Za-z]+)", source)) <= SAFE_COMMANDS

@@ -146,8 +146,11 @@ def leaderboard(
         list[Path], typer.Argument(metavar="RESULTS...", help="Results folders, read below.")
     ],
     by: Annotated[
-        Literal["task", "family", "config"] | None,
-        typer.Option(help="A line per task and method, per family, or per configuration."),
+        Literal["task", "family", "config", "paper"] | None,
+        typer.Option(
+            help="A line per task and method, per family, per configuration; or, as in papers and "
+            "always in LaTeX, per task."
+        ),
     ] = None,
     formats: Annotated[
         str | None,

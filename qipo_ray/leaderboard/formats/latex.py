@@ -10,7 +10,7 @@ from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, BoardDocume
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean
 
 HEAD = """\
-% \\usepackage{booktabs,graphicx,xcolor}
+% Packages: \\usepackage{booktabs,graphicx,xcolor}
 % Names beyond Latin script need LuaLaTeX or XeLaTeX.
 """
 _SPECIAL = {
@@ -25,7 +25,7 @@ _NEEDS = re.compile("|".join([*map(re.escape, _SPECIAL), _LIGATURES]))
 
 def latex_text(document: BoardDocument) -> str:
     """Return the leaderboard as LaTeX: a ``table*`` for each table, notes below the rows."""
-    parts = [HEAD, *map(_table, document.tables)]
+    parts = [HEAD, *(_table(i, table) for i, table in enumerate(document.tables, 1))]
     if not document.tables:
         parts.append(f"{NOTHING_TO_REPORT}\n")
     parts += [f"% {clean(note)}\n" for note in document.notes]
@@ -38,12 +38,14 @@ def escape(value: str) -> str:
     return _NEEDS.sub(lambda match: _SPECIAL.get(match[0], f"{{{match[0]}}}"), clean(value))
 
 
-def _table(table: Table) -> str:
+def _table(number: int, table: Table) -> str:
     columns = table.document.columns
+    label = "qipo" if number == 1 else f"qipo-{number}"
     lines = [
         r"\begin{table*}",
         r"\centering",
         rf"\caption{{{escape(f'{table.title}. {table.caption}')}}}",
+        rf"\label{{tab:{label}}}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{''.join('r' if column.scores else 'l' for column in columns)}}}",
         r"\toprule",

@@ -1,4 +1,4 @@
-"""How rows are laid out: by task, family or configuration; comparisons; the literature."""
+"""How rows are laid out: by task, family, configuration, or as in papers; comparisons."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import Table
 from qipo_ray.leaderboard.views.config import by_config
 from qipo_ray.leaderboard.views.family import by_family
+from qipo_ray.leaderboard.views.paper import by_paper
 from qipo_ray.leaderboard.views.task import by_task
 
-By = Literal["task", "family", "config"]
+By = Literal["task", "family", "config", "paper"]
 
 VIEWS: Mapping[By, Callable[[EvalSetting, Sequence[Row]], Table]] = {
     "task": by_task,
     "family": by_family,
     "config": by_config,
+    "paper": by_paper,
 }
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from qipo_ray.leaderboard.aggregate import LESS_IS_BETTER, Aggregate, leading
+from qipo_ray.leaderboard.aggregate import (
+    LESS_IS_BETTER,
+    Aggregate,
+    leading,
+    row_estimates,
+)
 from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.statistics.bootstrap import Estimate
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score
@@ -130,6 +135,14 @@ def row_scores(rows: Sequence[Row], estimates: Sequence[Estimate]) -> list[Score
         Score.from_spread(row.last, estimate.interval, bold=leads)
         for row, estimate, leads in zip(rows, estimates, bold, strict=True)
     ]
+
+
+def task_scores(task: str, configs: Sequence[Aggregate]) -> list[Score | None]:
+    """Return the score of each configuration on one task, those that lead in bold."""
+    by_task = [{row.method.task: row for row in config.rows}.get(task) for config in configs]
+    rows = [row for row in by_task if row is not None]
+    scores = iter(row_scores(rows, row_estimates(rows)))
+    return [next(scores) if row else None for row in by_task]
 
 
 def statistic_scores(configs: Sequence[Aggregate], key: str) -> list[Score]:

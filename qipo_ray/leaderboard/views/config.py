@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qipo_ray.leaderboard.aggregate import Aggregate, aggregates, row_estimates
+from qipo_ray.leaderboard.aggregate import Aggregate, aggregates
 from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Score, Table
 from qipo_ray.leaderboard.views.common import (
@@ -16,8 +16,8 @@ from qipo_ray.leaderboard.views.common import (
     aggregate_cells,
     aggregate_notes,
     protocol,
-    row_scores,
     statistic_scores,
+    task_scores,
 )
 
 
@@ -26,7 +26,7 @@ def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     configs, doubled = aggregates(rows)
     tasks = sorted({row.method.task for config in configs for row in config.rows})
     columns: list[Sequence[Score | None]] = [
-        *(_task_scores(task, configs) for task in tasks),
+        *(task_scores(task, configs) for task in tasks),
         *(statistic_scores(configs, column.key) for column in STATISTIC_COLUMNS),
     ]
     return Table(
@@ -48,14 +48,6 @@ def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
         notes=(BOLD.format("column"), *aggregate_notes(rows, configs, doubled)),
         kind="config",
     )
-
-
-def _task_scores(task: str, configs: Sequence[Aggregate]) -> list[Score | None]:
-    """Return the score of each configuration on one task, those that lead in bold."""
-    by_task = [{row.method.task: row for row in config.rows}.get(task) for config in configs]
-    rows = [row for row in by_task if row is not None]
-    scores = iter(row_scores(rows, row_estimates(rows)))
-    return [next(scores) if row else None for row in by_task]
 
 
 def _line(config: Aggregate, scores: Sequence[Score | None]) -> tuple[Cell, ...]:
