@@ -54,10 +54,9 @@ class Leaderboard:
         return _left_out_notes(self.left_out)
 
     def document(self, format: Format) -> str:
-        """Return the leaderboard in a format; in LaTeX as papers print it, unless ``by`` says."""
-        board = replace(self, by="paper") if format == "latex" and self.by is None else self
+        """Return the leaderboard in a format."""
         return WRITERS[format](
-            BoardDocument(METRIC, board.tables, self.notes, self.left_out, self.records)
+            BoardDocument(METRIC, self.tables, self.notes, self.left_out, self.records)
         )
 
     def documents(self, formats: Iterable[Format] = FORMATS) -> dict[str, str]:

@@ -148,8 +148,8 @@ def leaderboard(
     by: Annotated[
         Literal["task", "family", "config", "paper"] | None,
         typer.Option(
-            help="A line per task and method, per family, per configuration; or, as in papers and "
-            "always in LaTeX, per task."
+            help="A line per task and method, per family, per configuration; paper: per task, "
+            "with a column per method."
         ),
     ] = None,
     formats: Annotated[

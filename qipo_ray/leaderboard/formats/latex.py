@@ -10,7 +10,7 @@ from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, BoardDocume
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean
 
 HEAD = """\
-% Packages: \\usepackage{booktabs,graphicx,xcolor}
+% \\usepackage{booktabs,graphicx,xcolor}
 % Names beyond Latin script need LuaLaTeX or XeLaTeX.
 """
 _SPECIAL = {
@@ -40,12 +40,11 @@ def escape(value: str) -> str:
 
 def _table(number: int, table: Table) -> str:
     columns = table.document.columns
-    label = "qipo" if number == 1 else f"qipo-{number}"
     lines = [
         r"\begin{table*}",
         r"\centering",
         rf"\caption{{{escape(f'{table.title}. {table.caption}')}}}",
-        rf"\label{{tab:{label}}}",
+        *([rf"\label{{tab:qipo-{number}}}"] if table.kind == "paper" else []),
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{''.join('r' if column.scores else 'l' for column in columns)}}}",
         r"\toprule",
