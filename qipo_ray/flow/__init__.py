@@ -9,7 +9,13 @@ at ``(x_t, t)``, a weighted regression moves its minimiser from the data's law `
 from __future__ import annotations
 
 from qipo_ray.flow.field import Field, Prediction
-from qipo_ray.flow.losses import MIN_TIME, batch_loss, regression_loss, weighted_loss
+from qipo_ray.flow.losses import (
+    MIN_TIME,
+    batch_loss,
+    contrastive_loss,
+    regression_loss,
+    weighted_loss,
+)
 from qipo_ray.flow.paths import Path, path_named
 from qipo_ray.flow.solvers import draw
 from qipo_ray.flow.weighting import (
@@ -30,6 +36,7 @@ __all__ = [
     "WeightWarning",
     "batch_loss",
     "batch_weights",
+    "contrastive_loss",
     "draw",
     "draw_by_weight",
     "effective_sample_size",

@@ -48,6 +48,21 @@ class Field:
         open_end = self.predicts == "data" or self.path.singular_at_data
         return 1 - MARGIN if blind else 1.0, MARGIN if open_end else 0.0
 
+    def guided(self, pull: Callable[[Tensor, Tensor], Tensor]) -> Field:
+        """Return the field of the law with the density of this one times ``exp f(x, t)``.
+
+        ``pull(x, t)`` is the gradient of f over alpha, ``(..., A)``. The score moves by that
+        gradient, so the expected data by ``sigma² pull`` and the noise by ``-alpha sigma pull``.
+        What a network predicts is linear in both: nothing is divided by what may be 0.
+        """
+
+        def network(x: Tensor, t: Tensor) -> Tensor:
+            alpha, sigma, _, _ = self.path.coefficients(t.unsqueeze(-1))
+            toward = sigma * pull(x, t)
+            return self.network(x, t) + self.target(sigma * toward, -alpha * toward, t)
+
+        return Field(self.path, self.predicts, network)
+
     def target(self, data: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Return what the network regresses on, ``(..., A)``, for times ``(...)``.
 

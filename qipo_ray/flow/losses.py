@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from qipo_ray.flow.field import Field
@@ -35,3 +36,13 @@ def weighted_loss(per_sample: Tensor, weights: Tensor) -> Tensor:
     field: paper, Theorem 4.3 for flows and Corollary 4.8 for diffusions; equation 5.2 in QIPO.
     """
     return (weights * per_sample).sum(-1).mean(-1)
+
+
+def contrastive_loss(energies: Tensor, weights: Tensor) -> Tensor:
+    """Return ``-mean_B sum_M w log softmax_M(f)`` as ``(...)`` from f and weights ``(..., B, M)``.
+
+    The M actions of a state share a time. With weights ``softmax_M(beta Q)`` of the actions and f
+    of the noised ones, the minimiser is ``log E[exp(beta Q) | x_t]`` up to a constant of the state
+    and the time (Lu et al., ICML 2023, contrastive energy prediction).
+    """
+    return -(weights * torch.log_softmax(energies, -1)).sum(-1).mean(-1)

@@ -9,7 +9,25 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
-from qipo_ray.nets.stack import Params, initial_weights, linear, linear_shapes
+from qipo_ray.nets.stack import Params, Shapes, initial_weights, linear, linear_shapes
+
+TIME_DIM = 32  # of the features of time in the published networks
+FREQUENCY_SCALE = 30.0
+
+
+def time_features(params: Params, t: Tensor) -> Tensor:
+    """Return features ``(N, R, 32)`` of times ``(N, R)``: an affine map of their waves."""
+    angle = 2 * math.pi * t.unsqueeze(-1) * params["frequency.frozen"].detach()
+    return linear(params, "time", torch.cat([angle.sin(), angle.cos()], -1))
+
+
+def fresh_with_frequencies(shapes: Shapes, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return initial weights of a network with ``time_features``."""
+    trained = {k: v for k, v in shapes.items() if not k.endswith(".frozen")}
+    weights = initial_weights(trained, generator)
+    shape = shapes["frequency.frozen"]
+    weights["frequency.frozen"] = FREQUENCY_SCALE * torch.randn(shape, generator=generator)
+    return weights
 
 
 class PolicyNet(ABC):
@@ -72,7 +90,7 @@ class UNet(PolicyNet):
     here the network predicts the noise or the velocity itself.
     """
 
-    time_dim, condition_dim, scale = 32, 128, 30.0
+    condition_dim = 128
 
     def __init__(self, state_dim: int, action_dim: int, width: int) -> None:
         w1, w2, w3 = width, width // 2, width // 4
@@ -84,9 +102,9 @@ class UNet(PolicyNet):
             "u2": (2 * w3, w2),
             "u1": (2 * w2, w1),
         }
-        self.shapes = linear_shapes("time", self.time_dim, self.time_dim)
-        self.shapes |= linear_shapes("state", state_dim, self.time_dim)
-        self.shapes |= linear_shapes("condition.a", 2 * self.time_dim, self.condition_dim)
+        self.shapes = linear_shapes("time", TIME_DIM, TIME_DIM)
+        self.shapes |= linear_shapes("state", state_dim, TIME_DIM)
+        self.shapes |= linear_shapes("condition.a", 2 * TIME_DIM, self.condition_dim)
         self.shapes |= linear_shapes("condition.b", self.condition_dim, self.condition_dim)
         for name, (inputs, outputs) in self.blocks.items():
             self.shapes |= linear_shapes(f"{name}.in", inputs, outputs)
@@ -95,12 +113,11 @@ class UNet(PolicyNet):
             if inputs != outputs:
                 self.shapes |= linear_shapes(f"{name}.skip", inputs, outputs)
         self.shapes |= linear_shapes("out", 2 * w1, action_dim)
-        self.shapes |= {"frequency.frozen": (1, self.time_dim // 2)}
+        self.shapes |= {"frequency.frozen": (1, TIME_DIM // 2)}
 
     def __call__(self, params: Params, states: Tensor, x: Tensor, t: Tensor) -> Tensor:
         """Return predictions ``(N, R, A)``."""
-        angle = 2 * math.pi * t.unsqueeze(-1) * params["frequency.frozen"].detach()
-        time = linear(params, "time", torch.cat([angle.sin(), angle.cos()], -1))
+        time = time_features(params, t)
         state = silu(linear(params, "state", states))
         c = silu(linear(params, "condition.a", torch.cat([time, state], -1)))
         c = silu(linear(params, "condition.b", c))
@@ -121,11 +138,7 @@ class UNet(PolicyNet):
 
     def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Return initial weights; the frequencies are N(0, 30²) and are never trained."""
-        trained = {k: v for k, v in self.shapes.items() if not k.endswith(".frozen")}
-        weights = initial_weights(trained, generator)
-        shape = self.shapes["frequency.frozen"]
-        weights["frequency.frozen"] = self.scale * torch.randn(shape, generator=generator)
-        return weights
+        return fresh_with_frequencies(self.shapes, generator)
 
 
 def policy_net(

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from qipo_ray.flow import MIN_TIME, Field, Prediction, draw, path_named
+from qipo_ray.flow import MIN_TIME, Field, Prediction, contrastive_loss, draw, path_named
 from qipo_ray.flow.densities import Density
 from qipo_ray.validation.estimators import drawn, plain, quiet_weights, weighted
 from qipo_ray.validation.learner import (
@@ -147,7 +147,7 @@ def _contrastive_loss(density: Density, beta: float, plan: TrainingPlan) -> Loss
         t = times.repeat_interleave(CONTRASTS)
         x = path.noised(points, torch.randn(points.shape, generator=generator), t)
         logits = network(x, x.new_zeros(len(x), 1), t).view(groups, CONTRASTS)
-        return -(weights * torch.log_softmax(logits, 1)).sum(1).mean()
+        return contrastive_loss(logits, weights)
 
     return loss
 

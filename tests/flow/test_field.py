@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from qipo_ray.flow import Field, Path, Prediction, path_named
+from qipo_ray.flow import Field, Path, Prediction, draw, path_named
 from qipo_ray.flow.field import MARGIN
 
 Pair = tuple[Tensor, Tensor]
@@ -160,3 +160,59 @@ def test_everything_is_finite_on_the_span(path: Path, predicts: Prediction) -> N
         at = torch.tensor(t)
         values = [field.velocity(x, at), *field.data_and_noise(x, at)]
         assert all(value.isfinite().all() for value in values), t
+
+
+BETA = 1.5
+MEAN, STD = 0.4, 0.7  # of the data
+
+
+def posterior(path: Path, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the data given ``x``: mean, variance, and the mean's slope by x over alpha."""
+    alpha, sigma, _, _ = path.coefficients(t.unsqueeze(-1))
+    gain = STD**2 / (alpha**2 * STD**2 + sigma**2)
+    return MEAN + alpha * gain * (x - alpha * MEAN), sigma**2 * gain, gain
+
+
+def linear_pull(path: Path, x: Tensor, t: Tensor) -> Tensor:
+    """Of ``log E[exp(beta Q) | x]`` for Q = 2 a: that is ``2 beta E[a]`` and a constant."""
+    return BETA * 2 * posterior(path, x, t)[2]
+
+
+def square_pull(path: Path, x: Tensor, t: Tensor) -> Tensor:
+    """Of the same for Q = - a²: ``- beta E[a]² / (1 + 2 beta var)``, a Gaussian integral."""
+    mean, variance, slope = posterior(path, x, t)
+    return -2 * BETA * mean / (1 + 2 * BETA * variance) * slope
+
+
+@pytest.mark.parametrize(
+    ("pull", "mean", "std"),
+    [
+        (linear_pull, MEAN + 2 * BETA * STD**2, STD),
+        (
+            square_pull,
+            MEAN / (1 + 2 * BETA * STD**2),
+            math.sqrt(1 / (1 / STD**2 + 2 * BETA)),
+        ),
+    ],
+    ids=["linear", "square"],
+)
+def test_the_exact_gradient_guides_to_the_law_times_exp_of_beta_q(
+    path: Path,
+    predicts: Prediction,
+    exact_gaussian: Callable[..., Field],
+    pull: Callable[[Path, Tensor, Tensor], Tensor],
+    mean: float,
+    std: float,
+) -> None:
+    """Of a Gaussian and a linear or square Q that law is a Gaussian, found by hand."""
+    generator = torch.Generator().manual_seed(0)
+    guided = exact_gaussian(path, predicts, MEAN, STD).guided(lambda x, t: pull(path, x, t))
+    expected = exact_gaussian(path, predicts, mean, std)
+    first, last = guided.span
+    t = torch.linspace(max(last, 1e-3), first, 50, dtype=torch.float64)
+    x = 2 * torch.randn(50, 1, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(guided.network(x, t), expected.network(x, t))
+    noise = torch.randn(4000, 1, generator=generator, dtype=torch.float64)
+    actions = draw(guided, noise, "heun", 80)
+    assert actions.mean().item() == pytest.approx(mean, abs=0.05)
+    assert actions.std().item() == pytest.approx(std, rel=0.05)

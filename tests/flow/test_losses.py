@@ -16,6 +16,7 @@ from qipo_ray.flow import (
     Prediction,
     batch_loss,
     batch_weights,
+    contrastive_loss,
     draw_by_weight,
     effective_sample_size,
     path_named,
@@ -121,6 +122,21 @@ def test_regression_loss_is_the_squared_error_summed_over_dimensions(
             for x0, eps in zip(data[i, j].tolist(), noise[i, j].tolist(), strict=True):
                 total += ((alpha * x0 + sigma * eps) * t[i, j].item() - c * x0 - d * eps) ** 2
             assert losses[i, j].item() == pytest.approx(total, rel=1e-12)
+
+
+def test_contrastive_loss_is_the_cross_entropy_of_weights_and_energies() -> None:
+    """By a loop over states and actions; it is least where f tells the weights."""
+    energies, values = normal(3, 2, 3, 4)[0], normal(4, 2, 3, 4)[0]
+    weights = torch.softmax(1.5 * values, -1)
+    losses = contrastive_loss(energies, weights)
+    for n in range(2):
+        total = 0.0
+        for f, w in zip(energies[n].tolist(), weights[n].tolist(), strict=True):
+            whole = sum(math.exp(value) for value in f)
+            total -= sum(w[j] * math.log(math.exp(f[j]) / whole) for j in range(4))
+        assert losses[n].item() == pytest.approx(total / 3, rel=1e-12)
+    least = contrastive_loss(1.5 * values + 7, weights)
+    assert (least < losses).all() and (least < contrastive_loss(1.4 * values, weights)).all()
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.1, math.nan])
