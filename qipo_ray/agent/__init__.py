@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from qipo_ray.agent.behaviour import BehaviourPack
+from qipo_ray.agent.best_of_n import BestOfNPack
 from qipo_ray.agent.cloning import CloningPack
 from qipo_ray.agent.critic import CriticPack
 from qipo_ray.agent.fql import FQLPack
 from qipo_ray.agent.iql import IQLPack
 from qipo_ray.agent.pack import Diverged, Member, Pack, State
 from qipo_ray.agent.policy import PolicyPack
+from qipo_ray.agent.qgpo import QGPOPack
 from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.agent.td3bc import TD3BCPack
 from qipo_ray.agent.tensors import Tensors
@@ -26,6 +28,8 @@ POLICY_PACKS: dict[str, type[Pack]] = {  # by method
     "iql": IQLPack,
     "td3bc": TD3BCPack,
     "fql": FQLPack,
+    "bestofn": BestOfNPack,
+    "qgpo": QGPOPack,
 }
 
 

@@ -1,4 +1,4 @@
-"""What the reports hold side by side, on the CPU: proposed actions, and the Q that judges them."""
+"""What the reports hold side by side: proposed actions, and the Q that judges them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from qipo_ray.config import Config
 from qipo_ray.nets import Stack
 from qipo_ray.nets.stack import Shapes
 
+CPU = torch.device("cpu")
+
 
 class Judge:
-    """The Q of a critic's state, on the CPU."""
+    """The Q of a critic's state, on the CPU unless another device is named."""
 
-    def __init__(self, config: Config, critic: State) -> None:
+    def __init__(self, config: Config, critic: State, device: torch.device = CPU) -> None:
         self.settings = config.critic
         self.q = twin_q(config, len(critic["normaliser"]["mean"]), critic["action_dim"])
-        self.stack = loaded(self.q.shapes, critic["weights"]["online"])
+        self.stack = loaded(self.q.shapes, critic["weights"]["online"], device)
 
     @torch.no_grad()
     def twins(self, states: Tensor, actions: Tensor) -> Tensor:
@@ -49,8 +51,8 @@ def proposals(
     return support_actions(sampler, params, states, torch.arange(len(rows)), size, generator)
 
 
-def loaded(shapes: Shapes, rows: Tensor) -> Stack:
-    """Return weights of a state, on the CPU."""
-    stack = Stack(shapes, torch.device("cpu"), trainable=False)
+def loaded(shapes: Shapes, rows: Tensor, device: torch.device = CPU) -> Stack:
+    """Return weights of a state, on the CPU unless another device is named."""
+    stack = Stack(shapes, device, trainable=False)
     stack.append(rows)
     return stack

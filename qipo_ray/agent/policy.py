@@ -32,6 +32,7 @@ from qipo_ray.agent.evidence import evidence
 from qipo_ray.agent.pack import FAR, Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import (
+    FINITE,
     SupportPack,
     SupportSet,
     WeightedSet,
@@ -63,7 +64,6 @@ HEALTH = (
 )  # fmt: skip
 BEFORE_ROUNDS = -1  # renewal of the set that the first updates are on, the data's own actions
 V_ACTIONS = 8  # of the clone at a state, whose mean Q is what the state is worth
-FINITE = 1e20  # beyond it Q has diverged
 PROBES, BEST_OF = 256, 16  # states and actions of the behaviour that the last are measured with
 
 

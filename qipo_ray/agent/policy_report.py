@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 
+from qipo_ray.agent.acting import acting_network
 from qipo_ray.agent.critic_report import ACTIONS, ROWS, finite
-from qipo_ray.agent.judge import Judge, proposals
+from qipo_ray.agent.judge import Judge, loaded, proposals
 from qipo_ray.agent.pack import State, stream
 from qipo_ray.agent.sampling import cloned_weights, scored_weights
-from qipo_ray.agent.support import drift, support_pool
+from qipo_ray.agent.support import drift, support_actions, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 
@@ -65,10 +66,10 @@ def policy_report(
     rows = support_pool(data.rows, ROWS, generator).to(data.device)
     states = data.states[rows].cpu()
     final, prior = scored_weights(config, policy), cloned_weights(config, behaviour)
-    proposed, first, again = (
-        proposals(config, weights, data, rows, ACTIONS, generator)
-        for weights in (final, prior, prior)
-    )
+    network, shapes = acting_network(config, data.state_dim, data.action_dim)
+    params, own = loaded(shapes, final).params, torch.arange(len(rows))
+    proposed = support_actions(network, params, states, own, ACTIONS, generator)
+    first, again = (proposals(config, prior, data, rows, ACTIONS, generator) for _ in range(2))
     judge = Judge(config, critic)
     before = judge.value(states, first).double()
     return PolicyReport(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor
 
 from qipo_ray.agent.pack import State
@@ -31,6 +33,16 @@ def scored_weights(config: Config, state: State) -> Tensor:
     return weights
 
 
+class ActingNetwork(Protocol):
+    """Actions ``(N, R, A)`` for normalised states ``(N, R, S)``, noise ``(N, R, noise_dim)``."""
+
+    action_dim: int
+    noise_dim: int  # numbers from N(0, 1) that an action is made of
+
+    def __call__(self, params: Params, states: Tensor, noise: Tensor) -> Tensor:
+        """Return the actions."""
+
+
 class ActionSampler:
     """Draws actions from members' policies: one action a state, from noise."""
 
@@ -39,6 +51,7 @@ class ActionSampler:
         self.network = network_of(config.behaviour, state_dim, action_dim)
         self.solver, self.evaluations = config.solver, config.sampler.evaluations
         self.clip = config.sampler.clip
+        self.action_dim = self.noise_dim = action_dim
 
     def field(self, params: Params, states: Tensor) -> Field:
         """Return the members' flow at normalised states ``(N, R, S)``, for ``x (N, R, A)``."""
@@ -53,6 +66,10 @@ class ActionSampler:
 
         Clipped to [-1, 1] where the configuration says so.
         """
-        actions = draw(self.field(params, states), noise, self.solver, self.evaluations)
+        return self.along(self.field(params, states), noise)
+
+    def along(self, field: Field, noise: Tensor) -> Tensor:
+        """Return actions ``(N, R, A)`` that a field makes of noise ``(N, R, A)``."""
+        actions = draw(field, noise, self.solver, self.evaluations)
         # Departure D8: the paper's code leaves clipping to the simulator.
         return actions.clamp(-1, 1) if self.clip else actions

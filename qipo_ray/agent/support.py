@@ -13,14 +13,17 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.pack import Pack, stream
-from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.sampling import ActingNetwork, ActionSampler
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config, Critic, Policy
+from qipo_ray.config.baselines import QGPO
+from qipo_ray.config.run_methods import section_of
 from qipo_ray.flow import scale_for_size
 from qipo_ray.flow.weighting import BISECTIONS
 from qipo_ray.nets.stack import Params, Stack
 
 CHUNK = {"cpu": 4096, "cuda": 1 << 18}  # rows of one batch through the policy; part of the draws
+FINITE = 1e20  # beyond it Q has diverged
 FITTED = 4096  # states that beta is fitted on
 LEAST_TILT = 0.1  # spreads of Q times beta; below it 99 % of the support actions count as equal
 MOST_SPREAD = 50.0  # spreads of Q times beta: weights are one-hot well before
@@ -67,7 +70,7 @@ def chunks(rows: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
 
 @torch.no_grad()
 def support_actions(
-    sampler: ActionSampler,
+    sampler: ActingNetwork,
     params: Params,
     observations: Tensor,
     pool: Tensor,
@@ -81,12 +84,13 @@ def support_actions(
     ``observations`` is the data's ``(D, S)``, ``params`` the weights of one member. ``room``
     leaves space for more actions at the end. States are repeated within one batch at a time.
     """
-    action_dim = sampler.network.shapes["out.weight"][1]
-    device = observations.device
+    action_dim, device = sampler.action_dim, observations.device
     actions = torch.empty(len(pool), size + room, action_dim, dtype=dtype, device=device)
     for start, part in chunks(pool, size):
         states = observations[part].repeat_interleave(size, 0).unsqueeze(0)
-        noise = torch.randn(1, len(part) * size, action_dim, generator=generator, device=device)
+        noise = torch.randn(
+            1, len(part) * size, sampler.noise_dim, generator=generator, device=device
+        )
         drawn = sampler(params, states, noise).view(len(part), size, action_dim)
         actions[start : start + len(part), :size] = drawn
     return actions
@@ -122,7 +126,8 @@ class SupportPack(Pack, Generic[SetT]):
     ) -> SupportSet:
         """Return actions of member ``i`` of ``source`` at a pool of ``states (D, S)``."""
         member, device = self.members[i], self.data.device
-        settings: Critic | Policy = getattr(member.config, self.stage)
+        settings: Critic | Policy | QGPO
+        settings = getattr(member.config, section_of(member.config, self.stage))
         generator = stream(member.seed, self.stage, "support", renewal, device=device)
         pool = self._pool(i, settings.pool, generator)
         params, dtype = source.slice(i, i + 1), support_dtype(member.config)

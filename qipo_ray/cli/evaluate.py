@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,11 @@ from qipo_ray.evaluation.episode_recorder import EpisodeRecorder, check_renderin
 from qipo_ray.evaluation.score import FIRST_SEED, env_seeds_text
 from qipo_ray.store.files import write_bytes
 from qipo_ray.train.scoring import NOISE_SEED, score_state
+
+TEXTS = {
+    "noise": "noise times", "best_of": "one of", "temperature": "temperature",
+    "guidance": "guidance",
+}  # fmt: skip
 
 
 def evaluate(
@@ -118,7 +122,7 @@ def _score(
             "steps": sampling.evaluations,
             "clip": sampling.clip,
             "weights": acting_weights(config),
-            **({} if sampling.noise == 1 else {"noise": sampling.noise}),
+            **sampling.unusual(),
             **({} if now == 1 else {"physics": now}),
         },
     }
@@ -128,7 +132,7 @@ def _changed(config: Config, changes: list[str]) -> Config:
     """Return the configuration with settings that change how a policy is used, not trained."""
     allowed = (
         "sampler.solver", "sampler.evaluations", "sampler.clip", "sampler.noise",
-        "evaluation.weights",
+        "evaluation.weights", "bestofn.actions", "bestofn.temperature", "qgpo.guidance",
     )  # fmt: skip
     for change in changes:
         key = change.partition("=")[0]
@@ -137,8 +141,7 @@ def _changed(config: Config, changes: list[str]) -> Config:
                 f"--set {change}: evaluate changes only {', '.join(allowed)}"
                 f"{nearest(key, allowed)}"
             )
-    changed = override(config, changes)
-    return replace(config, sampler=changed.sampler, evaluation=changed.evaluation)
+    return override(config, changes)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -154,6 +157,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{protocol['episodes']} episodes, environment seeds {protocol['env_seeds']}, "
         f"noise seed {protocol['noise_seed']}, {protocol['sampler']}, "
         f"{protocol['steps']} evaluations, {protocol['weights']}"
-        + (f", noise times {protocol['noise']:g}" if "noise" in protocol else "")
+        + "".join(
+            f", {text} {protocol[name]:g}" for name, text in TEXTS.items() if name in protocol
+        )
         + (", recorded in other physics" if row["other_physics"] else ""),
     ]

@@ -43,6 +43,7 @@ def _metadata(record: dict[str, Any], policy: Any) -> dict[str, str]:
         "seed": str(record["seed"]),
         "state_dim": str(policy.state_dim),
         "action_dim": str(policy.action_dim),
+        "noise_dim": str(policy.noise_dim),
         "data_source": record["data"]["source"],
         "qipo_ray": __version__,
     }

@@ -6,8 +6,8 @@ A section is read by its method alone: it is in the keys, hashes and files of no
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from qipo_ray.config.notes import Ours, PerMember, Since
-from qipo_ray.config.section import Count, Rate, Section, Weight, Width
+from qipo_ray.config.notes import ActingOnly, Ours, PerMember, Since, SupportSize
+from qipo_ray.config.section import Count, CountOrNone, Rate, Section, Weight, Width
 from qipo_ray.config.values import Range
 
 Layers = Annotated[int, Range(1, 64)]
@@ -90,4 +90,52 @@ class FQL(DirectMethod):
         Literal["mean", "minimum"],
         Ours("mean", "of the twins at s'; adroit: minimum"),
         Since("mean"),
+    ]
+
+
+@dataclass(frozen=True)
+class BestOfN(Section):
+    """One of N actions of the clone, by Q: SfBC (Chen et al., ICLR 2023), IDQL (2023)."""
+
+    actions: Annotated[
+        int,
+        Range(1, 1024),
+        Ours(32, "N: actions of the clone that Q chooses from; SfBC's code 32, IDQL's 64"),
+        Since(32),
+    ]
+    temperature: Annotated[
+        Weight,
+        Ours(0, "unit of Q: one is drawn by exp(Q / temperature); 0: the best; SfBC's code 0.01"),
+        Since(0.0),
+    ]
+
+
+@dataclass(frozen=True)
+class QGPO(Section):
+    """Contrastive energy prediction (Lu et al., ICML 2023), constants of its published code."""
+
+    beta: Annotated[
+        Weight,
+        Ours(3, "of the targets softmax(beta Q) of the energy network, 1 / unit of Q"),
+        Since(3.0),
+        PerMember(),
+    ]
+    support_size: Annotated[
+        Count, Ours(16, "actions of the clone per state; antmaze: 32"), Since(16), SupportSize()
+    ]
+    pool: Annotated[
+        CountOrNone, Ours(0, "states that get support actions; 0: all"), Since(0), SupportSize()
+    ]
+    width: Annotated[Width, Ours(256, "neurons of a hidden layer"), Since(256)]
+    layers: Annotated[Layers, Ours(4, "hidden layers"), Since(4)]
+    learning_rate: Annotated[Rate, Ours(3e-4, "Adam, constant"), Since(3e-4), PerMember()]
+    batch_size: Annotated[Count, Ours(256, "states"), Since(256)]
+    updates: Annotated[Count, Ours(1_000_000, "length"), Since(1_000_000), PerMember()]
+    # Departure B10: one scale, the exact one; the published code scores seven, 0 to 10.
+    guidance: Annotated[
+        float,
+        Range(0, 1000),
+        Ours(1, "scale of the energy's gradient in an acting policy; 1 is exact, 0 the clone"),
+        Since(1.0),
+        ActingOnly(),
     ]

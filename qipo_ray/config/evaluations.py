@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -30,16 +31,11 @@ def scored_at(config: Config, rungs: Sequence[int] = ()) -> dict[str, tuple[Scor
         scored["behaviour"] = ((lengths["behaviour"], settings.final_episodes),)
         scored["critic"] = ((lengths["critic"], settings.episodes),)
     between = range(settings.every, lengths["policy"], settings.every)
-    if not learns(config):  # all its scores are those of the clone
+    if not method_of(config).learns:  # all its scores are equal
         between = range(0)
     at_end = (lengths["policy"], settings.final_episodes)
     scored["policy"] = (*((updates, settings.episodes) for updates in between), at_end)
     return scored
-
-
-def learns(config: Config) -> bool:
-    """Return whether the policy stage trains a network, rather than take the clone's."""
-    return config.policy.method != "cloning"
 
 
 class ActionSampling(NamedTuple):
@@ -48,35 +44,62 @@ class ActionSampling(NamedTuple):
     solver: str
     evaluations: int  # of the network, at most
     clip: bool
-    noise: float  # scale of what it starts from
+    noise: float = 1.0  # scale of what it starts from
+    best_of: int = 1  # actions that it chooses one of
+    temperature: float = 0.0  # of that choice, in the unit of Q
+    guidance: float = 1.0  # scale of the gradient of an energy
+
+    def unusual(self) -> dict[str, float]:
+        """Return what came after the first records, where it is not as it was there."""
+        return {
+            name: getattr(self, name)
+            for name, usual in self._field_defaults.items()
+            if getattr(self, name) != usual
+        }
 
 
-def action_sampling(config: Config) -> ActionSampling:
-    """Return how a policy of the configuration's method makes an action."""
+def action_sampling(config: Config, stage: str = "policy") -> ActionSampling:
+    """Return how the policy of a configuration makes an action; before it, how the clone does."""
     s, method = config.sampler, method_of(config)
-    if method.proposes:
-        return ActionSampling(config.solver, s.evaluations, s.clip, s.noise)
-    noise = s.noise if "sampler" in method.sections else 1.0  # or deaf to it
-    return ActionSampling("none", 1, clip=True, noise=noise)
+    clone = ActionSampling(config.solver, s.evaluations, s.clip, s.noise)
+    if stage != "policy":
+        return clone
+    if not method.proposes:
+        noise = s.noise if "sampler" in method.sections else 1.0  # or deaf to it
+        return ActionSampling("none", 1, clip=True, noise=noise)
+    if config.policy.method == "qgpo":
+        return clone._replace(guidance=config.qgpo.guidance)
+    if config.policy.method != "bestofn":
+        return clone
+    choice = config.bestofn
+    return clone._replace(noise=1.0, best_of=choice.actions, temperature=choice.temperature)
 
 
-def score_name(config: Config, updates: int, episodes: int, physics: int = 1) -> str:
-    """Return the name under which a score is kept beside its snapshot.
+def score_name(
+    config: Config, updates: int, episodes: int, physics: int = 1, stage: str = "policy"
+) -> str:
+    """Return the name under which a score of a stage is kept beside its snapshot.
 
-    It holds all that a score depends on beside the weights: the updates, the episodes, which
-    weights, and the sampler; the scale of the noise and the number of the simulator's physics
-    where they are not 1.
+    It holds all that a score depends on beside what is in the stage's key: the updates, the
+    episodes, which weights, and the sampler; the scale of the noise and the number of the
+    simulator's physics where they are not 1. With guidance, noise and it are a short hash: the
+    name has an end.
     """
-    s, kind = action_sampling(config), "score" if physics == 1 else f"score{physics}"
+    s, kind = action_sampling(config, stage), "score" if physics == 1 else f"score{physics}"
     clip = ("clip" if s.clip else "free") + ("" if s.noise == 1 else f"-n{s.noise:g}")
+    if s.guidance != 1:
+        digest = hashlib.sha256(f"{s.noise!r} {s.guidance!r}".encode()).hexdigest()
+        clip = f"{clip[:4]}-x{digest[:6]}"
     parts = (kind, f"{updates:09d}", f"{episodes}ep", acting_weights(config), s.solver)
     return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
 
 
 def report_name(config: Config, stage: str, length: int) -> str:
-    """Return the name of a stage's report: that of a policy is of the weights that are scored."""
-    name = f"{stage}-report-{length:09d}"
-    return f"{name}-{acting_weights(config)}" if stage == "policy" else name
+    """Return the name of a stage's report: that of a policy is of what acts, as it is scored."""
+    name, guidance = f"{stage}-report-{length:09d}", action_sampling(config).guidance
+    if stage != "policy":
+        return name
+    return f"{name}-{acting_weights(config)}" + ("" if guidance == 1 else f"-g{guidance:g}")
 
 
 def final_episodes(config: Config, *, search: bool) -> int:
@@ -87,14 +110,15 @@ def final_episodes(config: Config, *, search: bool) -> int:
 def protocol_settings(config: Config, *, search: bool) -> dict[str, Any]:
     """Return what a record's ``protocol`` says of the last score that follows from the settings.
 
-    ``best_of`` actions are drawn per state, in ``steps`` network evaluations each.
+    ``best_of`` actions are drawn per state, in ``steps`` network evaluations each, and one of
+    them is executed.
     """
     sampling = action_sampling(config)
     return {
         "episodes": final_episodes(config, search=search),
         "sampler": sampling.solver,
         "steps": sampling.evaluations,
-        "best_of": 1,
+        "best_of": sampling.best_of,
         "clip": sampling.clip,
     }
 

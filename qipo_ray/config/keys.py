@@ -47,10 +47,12 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
 
     inputs = {"observations": settings["data"]["observations"], "compute": precision}
     method, reward = method_of(config), {"reward": settings["data"]["reward"]}
-    own: dict[str, Any] = {}  # of a baseline with a critic of its own
-    if method.length != "policy":
-        section = settings.get(method.length, {})
-        own = {**reward, method.length: {k: v for k, v in section.items() if k != "updates"}}
+    own: dict[str, Any] = {  # of a baseline
+        section: {k: v for k, v in settings.get(section, {}).items() if k != "updates"}
+        for section in method.own_sections
+    }
+    if own:
+        own |= reward
     if method.stages == ("policy",):  # it builds on nothing but the data
         return {"policy": key("policy", {**inputs, **own})}
     behaviour = key("behaviour", inputs, "updates", "weights")
@@ -63,7 +65,8 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
     if "critic" not in method.stages:
         return {"behaviour": behaviour, "policy": key("policy", {**cloned, **own})}
     critic = key("critic", {**cloned, **reward}, "updates")
-    policy = key("policy", {**cloned, "critic": [critic, lengths["critic"]]}, "rounds")
+    judged = {**cloned, "critic": [critic, lengths["critic"]], **own}
+    policy = key("policy", judged, "rounds")
     return {"behaviour": behaviour, "critic": critic, "policy": policy}
 
 
@@ -153,8 +156,13 @@ def _effective(config: Config) -> Settings:
 
 def _read(settings: Settings, config: Config) -> Settings:
     """Return the settings that the configuration's method reads."""
-    sections = {*method_of(config).sections, "evaluation"}
-    used = {section: values for section, values in settings.items() if section in sections}
+    method = method_of(config)
+    sections = {*method.sections, "evaluation"}
+    used = {
+        section: {k: v for k, v in values.items() if f"{section}.{k}" not in method.deaf}
+        for section, values in settings.items()
+        if section in sections
+    }
     if acting_weights(config) != config.evaluation.weights:  # there is but one network
         used["evaluation"] = {k: v for k, v in used["evaluation"].items() if k != "weights"}
     return {**used, "policy": used.get("policy", {"method": config.policy.method})}

@@ -7,7 +7,7 @@ code) is a valid one. Every value comes from a preset.
 from dataclasses import dataclass, fields
 from typing import Annotated, Literal, get_type_hints
 
-from qipo_ray.config.baselines import FQL, IQL, TD3BC
+from qipo_ray.config.baselines import FQL, IQL, QGPO, TD3BC, BestOfN
 from qipo_ray.config.notes import Code, Departure, Ours, Since, SupportSize
 from qipo_ray.config.section import Count, FieldError, Section
 from qipo_ray.config.stage_sections import (
@@ -71,6 +71,8 @@ class Config:
     iql: IQL
     td3bc: TD3BC
     fql: FQL
+    bestofn: BestOfN
+    qgpo: QGPO
 
     def __post_init__(self) -> None:
         """Refuse samplers without a step, widths no unet halves, evidence from nothing."""

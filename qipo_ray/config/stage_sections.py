@@ -345,8 +345,8 @@ class Policy(Section):
         PerMember(),
     ]
     method: Annotated[
-        Literal["qipo", "cloning", "iql", "td3bc", "fql"],
-        Ours("qipo", "or a baseline: cloning alone, IQL, TD3+BC, FQL"),
+        Literal["qipo", "cloning", "iql", "td3bc", "fql", "bestofn", "qgpo"],
+        Ours("qipo", "or a baseline: cloning alone, IQL, TD3+BC, FQL, best of N by Q, QGPO"),
         Since("qipo"),
     ]
 

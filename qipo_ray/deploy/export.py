@@ -1,8 +1,8 @@
 """A policy as a file that runs without this package: torch.export's, or ONNX; checked before use.
 
-Inputs are ``observations (B, S)``, raw, and ``noise (B, A)``, N(0, I); the output is ``actions
-(B, A)``, clipped as the configuration says. Normalisation, solver and weights are inside. Only
-bytes that were just exported are loaded here, never a file of another origin.
+Inputs are ``observations (B, S)``, raw, and ``noise (B, noise_dim)``, N(0, I); the output is
+``actions (B, A)``, clipped as the configuration says. Normalisation, solver and weights are
+inside. Only bytes that were just exported are loaded here, never a file of another origin.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def max_difference(policy: CheckpointPolicy, run: PolicyFunction) -> float:
     draws = torch.Generator().manual_seed(0)
     unit = torch.randn(CHECK_INPUTS, policy.state_dim, generator=draws)
     observations = policy.normaliser.mean + policy.normaliser.scale * unit
-    noise = torch.randn(CHECK_INPUTS, policy.action_dim, generator=draws)
+    noise = torch.randn(CHECK_INPUTS, policy.noise_dim, generator=draws)
     difference = torch.zeros(())
     for rows in (slice(None), slice(1)):
         with torch.no_grad():
@@ -127,7 +127,7 @@ def max_difference(policy: CheckpointPolicy, run: PolicyFunction) -> float:
 def _traced(policy: CheckpointPolicy) -> torch.export.ExportedProgram:
     """Return the policy's graph for batches of any size."""
     batch = torch.export.Dim("batch")
-    example = torch.zeros(2, policy.state_dim), torch.zeros(2, policy.action_dim)
+    example = torch.zeros(2, policy.state_dim), torch.zeros(2, policy.noise_dim)
     shapes = {name: {0: batch} for name in INPUTS}
     return torch.export.export(policy, example, dynamic_shapes=shapes)
 

@@ -44,7 +44,9 @@ class LoadedPolicy:
         """
         states = self._checked(observation)
         batch = np.atleast_2d(states)
-        noise = self._random.standard_normal((len(batch), self.action_dim), dtype=np.float32)
+        noise = self._random.standard_normal(
+            (len(batch), self._policy.noise_dim), dtype=np.float32
+        )
         with torch.no_grad():
             drawn = self._policy(torch.from_numpy(batch), torch.from_numpy(noise))
         actions: NDArray[np.float32] = drawn.numpy()

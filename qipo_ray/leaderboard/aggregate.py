@@ -170,7 +170,8 @@ def aggregates(
 def _conditions(method: Method) -> Key:
     """Return what is the same on all tasks of a line, besides its label."""
     episodes = None if method.kind == "data" else method.episodes
-    return method.kind, method.name, method.preset, method.sampler, method.steps, episodes
+    acting = method.sampler, method.steps, method.best_of
+    return method.kind, method.name, method.preset, *acting, episodes
 
 
 def _order(aggregate: Aggregate) -> tuple[object, ...]:
@@ -183,5 +184,6 @@ def _order(aggregate: Aggregate) -> tuple[object, ...]:
         aggregate.label or "",
         method.sampler or "",
         method.steps or 0,
+        method.best_of,
         method.episodes,
     )

@@ -15,6 +15,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
+from qipo_ray.config import path_label
 from qipo_ray.data.tasks import physics
 from qipo_ray.leaderboard.statistics.spread import Spread, spread
 from qipo_ray.store.records import unique
@@ -34,7 +35,6 @@ class EvalSetting:
     source: str  # of `data.transitions.Source`
     episodes: int  # per final evaluation
     env_seeds: str  # such as "1001..1100"
-    best_of: int  # actions drawn per state
     clip: bool  # actions clipped to [-1, 1]
     origin: str  # the source; and the physics, where they are not today's
 
@@ -53,6 +53,7 @@ class Method:
     config: str | None  # hash of what was configured; nothing was for "data"
     sampler: str | None
     steps: int | None  # network evaluations per action
+    best_of: int  # actions drawn per state, of which one is executed
     selection_episodes: int | None  # online episodes that chose the configuration
     episodes: int  # behind each seed's score
 
@@ -173,7 +174,6 @@ def method_of(record: Record) -> Method:
             source=data["source"],
             episodes=protocol["episodes"],
             env_seeds=seeds if isinstance(seeds, str) else ", ".join(map(str, seeds)),
-            best_of=protocol["best_of"],
             clip=protocol["clip"],
             origin=origin_of(record),
         ),
@@ -186,6 +186,7 @@ def method_of(record: Record) -> Method:
         config=record["config_hash"],
         sampler=protocol["sampler"],
         steps=protocol["steps"],
+        best_of=protocol["best_of"],
         selection_episodes=protocol["selection_episodes"],
         episodes=record["final"]["last"]["episodes"],
     )
@@ -197,8 +198,9 @@ def _cloning_method(qipo: Method, record: Record) -> Method | None:
     return score and replace(
         qipo,
         kind="cloning",
-        name=f"behaviour cloning ({qipo.name.removeprefix('QIPO-')})",
+        name=f"behaviour cloning ({path_label(lookup(record['config'], ('behaviour', 'path')))})",
         departures=(),
+        best_of=1,
         preset=_cloning_label(record["config"]),
         config=_cloning_hash(record),
         selection_episodes=None,
@@ -220,6 +222,7 @@ def _data_method(qipo: Method, record: Record) -> Method | None:
         config=None,
         sampler=None,
         steps=None,
+        best_of=1,
         selection_episodes=None,
         episodes=score["episodes"],
     )
@@ -309,6 +312,7 @@ def _order(row: Row) -> tuple[object, ...]:
         method.config or "",
         method.sampler or "",
         method.steps or 0,
+        method.best_of,
         method.selection_episodes or 0,
         method.episodes,
     )

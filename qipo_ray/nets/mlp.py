@@ -53,6 +53,7 @@ class DirectPolicy:
         self, state_dim: int, action_dim: int, width: int, layers: int, *, spread: bool
     ) -> None:
         self.network = Mlp(state_dim, action_dim, width, layers)
+        self.action_dim = self.noise_dim = action_dim
         self.shapes = {**self.network.shapes}
         if spread:
             self.shapes |= {"log_std.shift": (1, action_dim)}
@@ -71,7 +72,6 @@ class OneStepPolicy(DirectPolicy):
 
     def __init__(self, state_dim: int, action_dim: int, width: int, layers: int) -> None:
         super().__init__(state_dim + action_dim, action_dim, width, layers, spread=False)
-        self.action_dim = action_dim
 
     def __call__(self, params: Params, states: Tensor, noise: Tensor | None = None) -> Tensor:
         """Return actions ``(N, B, A)`` for normalised states ``(N, B, S)`` and noise; None: 0."""

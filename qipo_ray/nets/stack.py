@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
 Params = Mapping[str, Tensor]
+Value = TypeVar("Value")
 ALIGN = 16  # floats; each matrix starts on a cache line
 
 
@@ -91,6 +93,20 @@ def backward(loss: Tensor, stacks: Sequence[Stack]) -> None:
     gradients = iter(torch.autograd.grad(loss.sum(), leaves, allow_unused=True))
     for stack in stacks:
         stack.take(islice(gradients, len(stack.params)))
+
+
+def joined(**parts: Mapping[str, Value]) -> dict[str, Value]:
+    """Return one table of the shapes, or the weights, of several networks: ``part.name``."""
+    return {
+        f"{part}.{name}": value for part, table in parts.items() for name, value in table.items()
+    }
+
+
+def part_of(params: Params, part: str) -> dict[str, Tensor]:
+    """Return the weights of one of the networks that were ``joined``."""
+    start = f"{part}."
+    named = ((name, value) for name, value in params.items() if name.startswith(start))
+    return {name.removeprefix(start): value for name, value in named}
 
 
 def linear_shapes(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:

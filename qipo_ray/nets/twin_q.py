@@ -42,8 +42,10 @@ class TwinQ:
     @torch.no_grad()
     def lowest(self, params: Params, states: Tensor, actions: Tensor) -> Tensor:
         """Return the minimum of each pair ``(N, K, B, M)``, arguments as above, no graph."""
-        size, m = actions.shape[1:3]
-        step = max(1, BLOCK // m) if actions.device.type == "cpu" else size
+        if actions.device.type != "cpu" or torch.compiler.is_compiling():  # a graph has no blocks
+            whole: Tensor = self(params, states, actions).unflatten(1, (-1, 2)).amin(2)
+            return whole
+        step = max(1, BLOCK // actions.shape[2])
         parts = [
             self(params, s, a).unflatten(1, (-1, 2)).amin(2)
             for s, a in zip(states.split(step, 1), actions.split(step, 1), strict=True)

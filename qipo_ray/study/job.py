@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qipo_ray.config import Config, method_of, stage_keys, stage_updates, to_dict
+from qipo_ray.config import Config, stage_keys, stage_updates, to_dict
 from qipo_ray.config.evaluations import scored_at
 from qipo_ray.config.facts import pack_columns
 from qipo_ray.config.keys import trained
+from qipo_ray.config.run_methods import section_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Job:
     def shape(self) -> str:
         """Jobs of equal shape can train in one pack: all settings but the columns are equal."""
         sections = trained(to_dict(self.config))
-        own = method_of(self.config).length if self.stage == "policy" else self.stage
+        own = section_of(self.config, self.stage)
         columns = pack_columns(own)
         part: dict[str, Any] = {
             "stage": self.stage,

@@ -7,43 +7,16 @@ are no selection episodes; a search, whose trials they would cost much, goes wit
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+from dataclasses import replace
 
-from qipo_ray.agent import Diverged, State
+from qipo_ray.agent import State
+from qipo_ray.agent.best_of_n import judged_clone
 from qipo_ray.agent.critic_report import ACTIONS
-from qipo_ray.agent.judge import Judge
-from qipo_ray.agent.pack import stream
 from qipo_ray.config import Config
+from qipo_ray.config.baselines import BestOfN
 from qipo_ray.data.tasks import Task
-from qipo_ray.evaluation.rollout import rollout
-from qipo_ray.evaluation.score import env_seeds, score
 from qipo_ray.study.job_events import Score
-from qipo_ray.train.checkpoint_policy import CheckpointPolicy
-from qipo_ray.train.scoring import NOISE_SEED
-
-
-class BestByQ:
-    """The policy that takes, of 16 actions that the behaviour proposes, the one of highest Q."""
-
-    def __init__(self, config: Config, behaviour: State, critic: State, episodes: int) -> None:
-        self.proposer = CheckpointPolicy(config, behaviour)
-        self.judge = Judge(config, critic)
-        self.shape = (episodes, ACTIONS, self.proposer.action_dim)
-        self.generator = stream(NOISE_SEED, "evaluation", "actions")
-
-    def __call__(self, observations: np.ndarray, live: np.ndarray) -> np.ndarray:
-        """Return actions ``(L, A)`` for observations ``(L, S)`` of the episodes ``live``.
-
-        Noise is drawn for all episodes, so one that ended does not move the others' draws.
-        """
-        noise = torch.randn(self.shape, generator=self.generator)[torch.from_numpy(live)]
-        raw_states = torch.from_numpy(observations)
-        repeated = raw_states.repeat_interleave(ACTIONS, 0)
-        actions = self.proposer.propose(repeated, noise.flatten(0, 1)).view_as(noise)
-        best = self.judge.value(self.proposer.normaliser(raw_states), actions).argmax(1)
-        chosen: np.ndarray = actions[torch.arange(len(live)), best].numpy()
-        return chosen
+from qipo_ray.train.scoring import score_state
 
 
 def score_best_by_q(
@@ -53,9 +26,10 @@ def score_best_by_q(
 
     ``Diverged`` if the behaviour's actions are not finite.
     """
-    policy = BestByQ(config, behaviour, critic, episodes)
-    try:
-        rollouts = rollout(task, policy, env_seeds(episodes))
-    except ValueError as error:
-        raise Diverged(str(error)) from error
-    return score(task, rollouts, critic["updates"])
+    greedy = replace(
+        config,
+        policy=replace(config.policy, method="bestofn"),
+        bestofn=BestOfN(actions=ACTIONS, temperature=0.0),
+    )
+    weights = judged_clone(greedy, behaviour, critic)
+    return score_state(task, greedy, {**critic, "stage": "policy", "weights": weights}, episodes)

@@ -10,40 +10,36 @@ from qipo_ray.agent.acting import acting_network
 from qipo_ray.agent.sampling import scored_weights
 from qipo_ray.agent.tensors import Normaliser
 from qipo_ray.config import Config
+from qipo_ray.config.evaluations import action_sampling
 from qipo_ray.nets import Stack
 
 
 class CheckpointPolicy(torch.nn.Module):
     """The policy of one behaviour or policy snapshot, on the CPU; its weights are never trained.
 
-    All randomness comes in as noise: one action a state, no best-of-N (design 8).
+    All randomness comes in as noise, ``noise_dim`` numbers a state.
     """
 
     def __init__(self, config: Config, state: State) -> None:
         super().__init__()
         self.normaliser = Normaliser(**state["normaliser"])
         self.state_dim, self.action_dim = len(self.normaliser.mean), int(state["action_dim"])
-        self.noise_scale = config.sampler.noise
-        self.sampler, shapes = acting_network(config, self.state_dim, self.action_dim)
+        stage = state["stage"]
+        self.noise_scale = action_sampling(config, stage).noise
+        self.network, shapes = acting_network(config, self.state_dim, self.action_dim, stage)
+        self.noise_dim = self.network.noise_dim
         stack = Stack(shapes, torch.device("cpu"), trainable=False)
         stack.append(scored_weights(config, state))
         # Apart from one another: exporters write what shares memory as often as it is shared.
         self.weights = {name: value.clone() for name, value in stack.params.items()}
 
     def forward(self, observations: Tensor, noise: Tensor) -> Tensor:
-        """Return actions ``(B, A)`` for raw observations ``(B, S)`` and N(0, I) noise ``(B, A)``.
+        """Return actions ``(B, A)`` for raw observations ``(B, S)``, noise ``(B, noise_dim)``.
 
-        The noise is scaled as the configuration says.
+        The noise is N(0, I) and is scaled here. Observations are normalised, and actions clipped,
+        as the configuration says.
         """
         # Departure D36: acting from less noise, or from none.
         scaled = noise if self.noise_scale == 1 else self.noise_scale * noise
-        return self.propose(observations, scaled)
-
-    def propose(self, observations: Tensor, noise: Tensor) -> Tensor:
-        """Return actions ``(B, A)`` for raw observations ``(B, S)`` and noise ``(B, A)`` as it is.
-
-        They are normalised and clipped as the configuration says.
-        """
         states = self.normaliser(observations).unsqueeze(0)
-        actions: Tensor = self.sampler(self.weights, states, noise.unsqueeze(0))
-        return actions.squeeze(0)
+        return self.network(self.weights, states, scaled.unsqueeze(0)).squeeze(0)

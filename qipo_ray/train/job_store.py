@@ -23,7 +23,7 @@ TRAINED_ON = "trained-on"
 
 def job_score_name(job: Job, point: EvalPoint) -> str:
     """Return the name of a score of the job, in today's simulator."""
-    return score_name(job.config, point.updates, point.episodes, physics(job.task))
+    return score_name(job.config, point.updates, point.episodes, physics(job.task), job.stage)
 
 
 class JobStore:

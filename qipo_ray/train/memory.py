@@ -55,7 +55,11 @@ def support_needs(
     c, p, size = config.critic, config.policy, support_dtype(config).itemsize
     if "critic" not in method_of(config).stages:
         return {}
-    sizes = {"policy": (_states(p.pool, rows), p.support_size + p.data_action)}
+    sizes = {}
+    if p.method == "qipo":
+        sizes["policy"] = _states(p.pool, rows), p.support_size + p.data_action
+    elif p.method == "qgpo":
+        sizes["policy"] = _states(config.qgpo.pool, rows), config.qgpo.support_size
     if c.returns_updates < c.updates and c.target != "value":
         sizes["critic"] = (_states(c.pool, rows), c.support_size)
     chunk, row = CHUNK[torch.device(device).type], 4 * _LAYERS * config.behaviour.width
@@ -63,7 +67,7 @@ def support_needs(
         stage: Need(stage, states, actions, action_dim, size, row * min(chunk, states * actions))
         for stage, (states, actions) in sizes.items()
     }
-    if p.data_updates:  # first one with the data's action alone, at every row
+    if p.data_updates and p.method == "qipo":  # first the data's action alone, at every row
         on_data = Need("policy", rows, 1, action_dim, 4, row * min(chunk, rows))
         needs["policy"] = max(needs["policy"], on_data, key=Need.bytes)
     return needs

@@ -52,7 +52,7 @@ def _with_noise(policy: CheckpointPolicy, episodes: int, seed: int) -> Policy:
     generator = stream(seed, "evaluation", "actions")
 
     def act(observations: np.ndarray, live: np.ndarray) -> np.ndarray:
-        noise = torch.randn(episodes, policy.action_dim, generator=generator)
+        noise = torch.randn(episodes, policy.noise_dim, generator=generator)
         return policy(torch.from_numpy(observations), noise[torch.from_numpy(live)]).numpy()
 
     return act

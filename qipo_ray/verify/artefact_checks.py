@@ -68,7 +68,7 @@ def _check_score_note(
     audit: Audit, record: Record, config: Config, job: Address, score: Mapping[str, Any]
 ) -> None:
     physics = record["protocol"].get("physics", 1)
-    name = score_name(config, score["updates"], score["episodes"], physics)
+    name = score_name(config, score["updates"], score["episodes"], physics, job[0])
     sidecars = audit.sidecars.get(job, {})
     if name in sidecars and sidecars[name] == score:
         return

@@ -80,6 +80,12 @@ def trained(data: Tensors) -> Callable[..., tuple[Pack, dict[str, State]]]:
     return train
 
 
+@pytest.fixture(scope="session")
+def upstream(data: Tensors) -> dict[str, State]:
+    """The states of a small clone and a small critic, for policies that build on both."""
+    return upstream_of("policy", load_config("quickstart", SMALL), data)
+
+
 def upstream_of(stage: str, config: Config, data: Tensors) -> dict[str, State]:
     """States of the earlier stages, a few updates old."""
     states: dict[str, State] = {}

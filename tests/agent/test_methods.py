@@ -12,7 +12,7 @@ import torch
 from qipo_ray.agent import POLICY_PACKS, Diverged, Member, Pack, State, Tensors, pack_of
 from qipo_ray.agent.acting import acting_network
 from qipo_ray.agent.sampling import scored_weights
-from qipo_ray.config import METHODS, Config, Policy, load_config, method_of
+from qipo_ray.config import METHODS, Config, Policy, method_of
 from qipo_ray.config.section import field_types
 from qipo_ray.nets import Stack
 
@@ -21,25 +21,20 @@ SMALL = (
     "iql.width=32", "iql.batch_size=64", "iql.learning_rate=0.003",
     "td3bc.width=32", "td3bc.batch_size=64", "td3bc.learning_rate=0.003",
     "fql.width=32", "fql.layers=2", "fql.batch_size=64", "fql.learning_rate=0.003",
-    "fql.alpha=0.3",
+    "fql.alpha=0.3", "qgpo.width=32", "qgpo.batch_size=64", "qgpo.learning_rate=0.003",
+    "qgpo.layers=2", "qgpo.support_size=8", "qgpo.beta=5",
 )  # fmt: skip
-DIRECT = [name for name, method in METHODS.items() if not method.proposes]
+LEARNED = {
+    "iql": "critic",
+    "td3bc": "critic",
+    "fql": "critic",
+    "qgpo": "online",
+}  # with a stack that is trained
 
 
 def packed(configure: Configure, data: Tensors, method: str, *changes: str) -> tuple[Pack, Config]:
     config = configure(f"policy.method={method}", *SMALL, *changes)
     return pack_of("policy", config, data), config
-
-
-@pytest.fixture(scope="module")
-def clone(data: Tensors) -> State:
-    """What methods build on that go on from a clone, some updates old."""
-    config = load_config("quickstart", ["behaviour.width=16", "behaviour.blocks=1"])
-    pack = pack_of("behaviour", config, data)
-    pack.admit(Member(config, 0), {}, None)
-    for _ in range(60):
-        pack.update()
-    return pack.state(0)
 
 
 def test_a_method_is_a_setting_and_has_a_pack() -> None:
@@ -48,55 +43,57 @@ def test_a_method_is_a_setting_and_has_a_pack() -> None:
     assert all(method.stages[-1] == "policy" for method in METHODS.values())
 
 
-@pytest.mark.parametrize("method", DIRECT)
+@pytest.mark.parametrize("method", LEARNED)
 def test_members_are_alone_and_a_state_is_whole(
-    configure: Configure, data: Tensors, clone: State, method: str
+    configure: Configure, data: Tensors, upstream: dict[str, State], method: str
 ) -> None:
     """Two members, one an update ahead of the other; one stopped, and gone on with elsewhere.
 
-    The precision of the flow's network is none of theirs.
+    The precision of the flow's network is none of those that train a policy of one pass.
     """
     alone, config = packed(configure, data, method)
-    alone.admit(Member(config, 5), {"behaviour": clone}, None)
+    alone.admit(Member(config, 5), upstream, None)
     for _ in range(11):
         alone.update()
     pack, other = packed(configure, data, method, f"{method}.learning_rate=0.01")
-    pack.admit(Member(other, 1), {"behaviour": clone}, None)
+    pack.admit(Member(other, 1), upstream, None)
     pack.update()
-    pack.admit(Member(config, 5), {"behaviour": clone}, None)
+    pack.admit(Member(config, 5), upstream, None)
     for _ in range(4):
         pack.update()
     pack.drop(0)
     for _ in range(7):
         pack.update()
     for name, value in alone.state(0)["weights"].items():
-        torch.testing.assert_close(pack.state(0)["weights"][name], value, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(pack.state(0)["weights"][name], value, rtol=1e-5, atol=1e-4)
     assert pack.metrics(0) == pytest.approx(alone.metrics(0), rel=1e-4)
     broken, _ = packed(configure, data, method)
-    broken.admit(Member(config, 5), {"behaviour": clone}, None)
+    broken.admit(Member(config, 5), upstream, None)
     for _ in range(6):
         broken.update()
     again, _ = packed(configure, data, method)
-    again.admit(Member(config, 5), {"behaviour": clone}, broken.state(0))
+    again.admit(Member(config, 5), upstream, broken.state(0))
     for _ in range(5):
         again.update()
     for name, value in alone.state(0)["weights"].items():
         assert torch.equal(again.state(0)["weights"][name], value)
+    if method == "qgpo":
+        return
     half, narrow = packed(configure, data, method, "compute.precision=bfloat16")
-    half.admit(Member(narrow, 5), {"behaviour": clone}, None)
+    half.admit(Member(narrow, 5), upstream, None)
     for _ in range(11):
         half.update()
     assert torch.equal(half.state(0)["weights"]["critic"], alone.state(0)["weights"]["critic"])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", DIRECT)
+@pytest.mark.parametrize("method", LEARNED)
 def test_its_policy_prefers_what_is_rewarded(
-    configure: Configure, data: Tensors, clone: State, method: str
+    configure: Configure, data: Tensors, upstream: dict[str, State], method: str
 ) -> None:
     """The reward is the first action, which the data draw evenly from [-1, 1]."""
     pack, config = packed(configure, data, method)
-    pack.admit(Member(config, 0), {"behaviour": clone}, None)
+    pack.admit(Member(config, 0), upstream, None)
     for _ in range(400):
         pack.update()
     network, shapes = acting_network(config, data.state_dim, data.action_dim)
@@ -107,14 +104,15 @@ def test_its_policy_prefers_what_is_rewarded(
     assert abs(actions[:, 1].mean()) < 0.3
 
 
-@pytest.mark.parametrize("method", DIRECT)
+@pytest.mark.parametrize("method", LEARNED)
 def test_divergence_is_said(
-    configure: Configure, data: Tensors, clone: State, method: str
+    configure: Configure, data: Tensors, upstream: dict[str, State], method: str
 ) -> None:
     pack, config = packed(configure, data, method)
     for seed in range(2):
-        pack.admit(Member(config, seed), {"behaviour": clone}, None)
-    pack._stacks["critic"].stack.flat[:2] = math.nan
+        pack.admit(Member(config, seed), upstream, None)
+    trained = pack._stacks[LEARNED[method]]
+    trained.stack.flat[: trained.rows] = math.nan
     with pytest.raises(Diverged, match="policy weights are not finite at update 0"):
         pack.check(0)
     pack.check(1)

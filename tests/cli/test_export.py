@@ -31,8 +31,8 @@ def metadata(results: Path) -> dict[str, Any]:
     record = only_run(results).record
     return {
         "task": "point", "record": record["id"], "method": record["label"]["method"],
-        "seed": "0", "state_dim": "2", "action_dim": "2", "data_source": "generated",
-        "qipo_ray": __version__,
+        "seed": "0", "state_dim": "2", "action_dim": "2", "noise_dim": "2",
+        "data_source": "generated", "qipo_ray": __version__,
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from qipo_ray.config import load_config, override
-from qipo_ray.config.evaluations import rung_updates, score_name, scored_at
+from qipo_ray.config.evaluations import report_name, rung_updates, score_name, scored_at
 from qipo_ray.errors import UserError
 from qipo_ray.store.files import check_name
 
@@ -52,6 +52,9 @@ def test_a_score_is_kept_under_all_that_it_depends_on() -> None:
     assert score_name(CONFIG, 300, 50, physics=2) == name.replace("score", "score2")
     longest = override(CONFIG, ["sampler.evaluations=100", "sampler.noise=0.25"])
     check_name(f"diverged-{score_name(longest, 300, 1000, physics=2)}")
+    more = ["policy.method=qgpo", "qgpo.guidance=1.23456789", "sampler.solver=dpmpp_2m"]
+    check_name(f"diverged-{score_name(override(longest, more), 300, 1000, physics=2)}")
+    check_name(report_name(override(longest, more), "policy", 300))
 
 
 @pytest.mark.parametrize("seed", range(3))

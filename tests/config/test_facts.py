@@ -70,6 +70,7 @@ def test_the_memory_of_support_sets_follows_from_their_sizes() -> None:
     assert marked(SupportSize) == {
         "behaviour.width", "critic.pool", "critic.support_size", "critic.returns_updates",
         "policy.pool", "policy.support_size", "policy.data_action", "compute.support",
+        "qgpo.pool", "qgpo.support_size",
     }  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
     """Of what came later the first nine are written all the same, as they always were."""
     paper = load_config("paper")
     settings, document = to_dict(paper), to_document(paper)
-    assert document.keys() == settings.keys() - {"iql", "td3bc", "fql"}
+    assert document.keys() == settings.keys() - {"iql", "td3bc", "fql", "bestofn", "qgpo"}
     silent = {f"{s}.{key}" for s in document for key in settings[s].keys() - document[s].keys()}
     assert silent == {
         "behaviour.best_episodes", "sampler.noise", "critic.held_out", "critic.pairs",
@@ -93,7 +94,7 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
         "policy.data_updates=9",
     )
     used = load_config("paper", [*later, "behaviour.best_episodes=0.1", "iql.beta=10"])
-    assert to_document(used).keys() == settings.keys() - {"td3bc", "fql"}
+    assert to_document(used).keys() == settings.keys() - {"td3bc", "fql", "bestofn", "qgpo"}
     assert to_document(used)["iql"] == {"beta": 10.0}
     assert from_dict(to_document(used), "file") == used
     written = {dotted for dotted, since in marks(Since) if since.written}

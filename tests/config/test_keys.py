@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from qipo_ray.config import (
+    METHODS,
+    PATHS,
     Config,
     config_hash,
     departures,
@@ -120,9 +122,20 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "fql.alpha": (4.0, LAST),
     "fql.normalise": (True, LAST),
     "fql.target": ("minimum", LAST),
+    "bestofn.actions": (64, LAST),
+    "bestofn.temperature": (0.01, LAST),
+    "qgpo.beta": (10.0, LAST),
+    "qgpo.support_size": (17, LAST),
+    "qgpo.pool": (7, LAST),
+    "qgpo.width": (64, LAST),
+    "qgpo.layers": (3, LAST),
+    "qgpo.learning_rate": (0.5, LAST),
+    "qgpo.batch_size": (17, LAST),
+    "qgpo.updates": (6000, NONE),
+    "qgpo.guidance": (3.0, NONE),
 }
 BASE = load_config("quickstart")
-BASELINES = [key for key in DECISIONS if key.split(".")[0] in ("iql", "td3bc", "fql")]
+BASELINES = [key for key in DECISIONS if key.split(".")[0] in METHODS]
 
 
 def changed(config: Config, dotted: str, value: Any) -> Config:
@@ -284,6 +297,4 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
 
 
 def test_path_label() -> None:
-    assert path_label(BASE) == "OT"
-    assert path_label(changed(BASE, "behaviour.path", "vp")) == "Diff"
-    assert path_label(changed(BASE, "behaviour.path", "trig")) == "Diff"
+    assert [path_label(path) for path in PATHS] == ["OT", "Diff", "Diff"]

@@ -9,10 +9,17 @@ from qipo_ray.config import (
     departures,
     load_config,
     method_title,
+    override,
     stage_keys,
     stage_updates,
 )
-from qipo_ray.config.evaluations import protocol_settings, score_name, scored_at
+from qipo_ray.config.evaluations import (
+    action_sampling,
+    protocol_settings,
+    report_name,
+    score_name,
+    scored_at,
+)
 from qipo_ray.config.run_methods import reported_stages
 
 AUTO = load_config("auto")
@@ -31,6 +38,18 @@ AUTO = load_config("auto")
         (["policy.method=iql", "behaviour.path=vp"], "IQL"),
         (["policy.method=td3bc"], "TD3+BC"),
         (["policy.method=fql"], "FQL (OT)"),
+        (["policy.method=bestofn"], "best of 32 (OT)"),
+        (
+            ["policy.method=bestofn", "bestofn.temperature=0.01", "behaviour.path=vp"],
+            "SfBC (Diff)",
+        ),
+        (["policy.method=bestofn", "critic.target=expectile"], "best of 32 (OT)"),
+        (
+            ["policy.method=bestofn", "critic.target=expectile", "bestofn.temperature=1"],
+            "softmax of 32 (OT)",
+        ),
+        (["policy.method=bestofn", "critic.target=value"], "IDQL (OT)"),
+        (["policy.method=qgpo", "behaviour.path=vp"], "QGPO (Diff)"),
     ],
 )
 def test_rows_are_called_by_their_method(changes: list[str], title: str) -> None:
@@ -62,6 +81,56 @@ def test_fql_builds_on_the_shared_clone_and_acts_in_one_pass() -> None:
     assert score_name(config, 700, 5) == "score-000000700-5ep-online-none-1-clip-n0"
     assert "noise=0" in departures(config) and "evidence=0.7" not in departures(config)
     assert reported_stages(config) == () and scored_at(config)["behaviour"] == ()
+
+
+def test_the_best_of_n_trains_nothing_beyond_the_critic() -> None:
+    """How many there are, and how one is chosen, is a job of the last stage, which is free."""
+    config = load_config("auto", ["policy.method=bestofn"])
+    keys, shared = (stage_keys(c, "point", "d" * 64, 0) for c in (config, AUTO))
+    assert [keys[stage] == shared[stage] for stage in keys] == [True, True, False]
+    assert reported_stages(config) == ("critic",)
+    assert scored_at(config)["policy"] == ((AUTO.policy.updates, 100),)
+    drawn = load_config(
+        "auto", ["policy.method=bestofn", "bestofn.actions=8", "bestofn.temperature=0.01"]
+    )
+    again = stage_keys(drawn, "point", "d" * 64, 0)
+    assert [again[stage] == keys[stage] for stage in keys] == [True, True, False]
+    start, clone = "score-000000900-5ep-ema-midpoint-10-clip", score_name(AUTO, 900, 5)
+    assert clone == f"{start}-n0"
+    assert score_name(config, 900, 5) == score_name(drawn, 900, 5) == start
+    assert {score_name(config, 900, 5, stage=stage) for stage in ("behaviour", "critic")} == {
+        clone
+    }
+    assert protocol_settings(drawn, search=False)["best_of"] == 8
+
+
+def test_qgpo_shares_clone_and_critic_and_its_guidance_trains_nothing() -> None:
+    config = load_config("auto", ["policy.method=qgpo", "qgpo.updates=700"])
+    strong = load_config("auto", ["policy.method=qgpo", "qgpo.updates=700", "qgpo.guidance=3"])
+    keys, shared = (stage_keys(c, "point", "d" * 64, 0) for c in (config, AUTO))
+    assert [keys[stage] == shared[stage] for stage in keys] == [True, True, False]
+    assert stage_keys(strong, "point", "d" * 64, 0) == keys
+    assert stage_updates(config)["policy"] == 700 and reported_stages(config) == (
+        "critic", "policy",
+    )  # fmt: skip
+    idle = load_config("auto", ["policy.method=qgpo", "qgpo.updates=700", "policy.beta=1"])
+    assert config_hash(idle) == config_hash(config) != config_hash(strong)
+    silent, loud = (override(strong, [f"sampler.noise={noise}"]) for noise in (0, 1))
+    names = {score_name(c, 700, 5) for c in (config, strong, silent, loud)}
+    assert score_name(config, 700, 5) == "score-000000700-5ep-ema-midpoint-10-clip-n0"
+    assert score_name(strong, 700, 5) == score_name(silent, 700, 5) and len(names) == 3
+    report = "policy-report-000000700-ema"
+    assert [report_name(c, "policy", 700) for c in (config, strong)] == [report, f"{report}-g3"]
+    assert report_name(strong, "critic", 700) == "critic-report-000000700"
+
+
+def test_its_proposals_are_drawn_from_whole_noise_whatever_the_setting() -> None:
+    silent, loud = (
+        load_config("auto", ["policy.method=bestofn", f"sampler.noise={noise}"])
+        for noise in (0, 1)
+    )
+    assert config_hash(silent) == config_hash(loud) and departures(silent) == departures(loud)
+    assert action_sampling(silent).noise == 1 and action_sampling(silent, "behaviour").noise == 0
 
 
 @pytest.mark.parametrize("method", ["iql", "td3bc"])

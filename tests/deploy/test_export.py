@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from qipo_ray import load_policy
 from qipo_ray.deploy import export as export_module
-from qipo_ray.deploy.export import MAX_DIFFERENCE, PolicyFunction, export_policy
+from qipo_ray.deploy.export import MAX_DIFFERENCE, PolicyFunction, export_policy, run_onnx
 from qipo_ray.deploy.finished_run import only_run
 from qipo_ray.errors import UserError
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy
@@ -56,6 +57,35 @@ def test_every_network(
         (actions,) = session.run(["actions"], batch)
         assert actions == pytest.approx(expected[:rows], abs=1e-4, rel=1e-4)
     assert difference <= MAX_DIFFERENCE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "method",
+    [
+        ("bestofn", "bestofn.actions=4", "bestofn.temperature=0.1"),
+        ("qgpo", "qgpo.width=16", "qgpo.updates=50", "qgpo.pool=50", "behaviour.path=vp"),
+    ],
+    ids=["bestofn", "qgpo"],
+)
+def test_policies_of_two_networks_act_and_are_exported(
+    train_point: Callable[..., Path], tmp_path: Path, method: tuple[str, ...]
+) -> None:
+    pytest.importorskip("onnxscript")
+    name, *changes = method
+    few = "sampler.evaluations=2"
+    results = train_point(tmp_path / "R", f"policy.method={name}", *changes, few)
+    one, batch, other = (load_policy(results, seed=seed) for seed in (3, 3, 4))
+    rows = np.stack([one.act(row) for row in OBSERVATIONS])
+    assert batch.act(OBSERVATIONS) == pytest.approx(rows, abs=1e-5)
+    assert (other.act(OBSERVATIONS) != rows).any() and abs(rows).max() <= 1
+    policy = policy_of(results)
+    noise = np.random.default_rng(3).standard_normal((9, policy.noise_dim), dtype=np.float32)
+    inputs = torch.from_numpy(OBSERVATIONS), torch.from_numpy(noise)
+    assert policy(*inputs).numpy() == pytest.approx(rows, abs=1e-5)
+    data, difference = export_policy(policy, ".onnx", METADATA)
+    assert difference <= MAX_DIFFERENCE
+    assert run_onnx(data)(*inputs).numpy() == pytest.approx(rows, abs=1e-4)
 
 
 @pytest.mark.parametrize(("shift", "text"), [(2e-4, "by 0.0002"), (float("nan"), "by nan")])

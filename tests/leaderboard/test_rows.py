@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.leaderboard.rows import Row, collect
+from qipo_ray.leaderboard.rows import Row, by_setting, collect
 
 Build = Callable[..., dict[str, Any]]
 
@@ -95,6 +95,17 @@ def test_configurations_share_the_row_of_their_cloning(make_record: Build) -> No
     (cloning,) = rows_of("cloning", rows)
     assert (cloning.last.mean, cloning.last.count, cloning.repeats) == (10.5, 2, 0)
     assert len(rows_of("run", rows)) == 3
+
+
+def test_methods_on_one_clone_share_its_row_and_the_table(make_record: Build) -> None:
+    """Whatever they are called, and however many actions one of them draws per state."""
+    records = [make_record(20.0), make_record(30.0, beta=1.0, best_of=32)]
+    records[1]["label"]["method"] = "SfBC (OT)"
+    rows, _ = collect(records)
+    assert [row.method.name for row in rows] == [
+        "data", "behaviour cloning (OT)", "QIPO-OT", "SfBC (OT)",
+    ]  # fmt: skip
+    assert len(list(by_setting(rows))) == 1
 
 
 def test_cloning_of_another_network_has_its_own_row(make_record: Build) -> None:

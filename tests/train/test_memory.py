@@ -50,6 +50,10 @@ def test_all_states_count_where_there_is_no_pool(configure: Callable[..., Config
     whole = configure("critic.returns_updates=9000", "critic.updates=9000")
     assert "critic" not in support_needs(whole, 400, 2)  # it asks for no support action
     assert "critic" not in support_needs(configure("critic.target=value"), 400, 2)
+    best = configure("policy.method=bestofn", "policy.data_updates=9")
+    assert support_needs(best, 400, 2).keys() == {"critic"}
+    guided = support_needs(configure("policy.method=qgpo", "qgpo.pool=9"), 400, 2)["policy"]
+    assert (guided.states, guided.actions) == (9, 16)
 
 
 def test_updates_on_the_data_count_where_they_take_more(configure: Callable[..., Config]) -> None:

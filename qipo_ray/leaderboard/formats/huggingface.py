@@ -48,7 +48,7 @@ def _protocol(config: Aggregate) -> dict[str, object]:
         "env_seeds": setting.env_seeds,
         "sampler": method.sampler,
         "steps": method.steps,
-        "best_of": setting.best_of,
+        "best_of": method.best_of,
         "clip": setting.clip,
     }
 

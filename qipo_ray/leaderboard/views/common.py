@@ -59,10 +59,12 @@ STATISTIC_NOTE = (
 )
 
 
-def protocol(setting: EvalSetting, rows: Iterable[Row]) -> str:
+def protocol(setting: EvalSetting, rows: Sequence[Row]) -> str:
     """Return the sentences that say how the numbers of a table were measured."""
     seeds = sorted({seed for row in rows for seed in row.seeds})
-    actions = "one action" if setting.best_of == 1 else f"the best of {setting.best_of} actions"
+    drawn = sorted({row.method.best_of for row in rows if row.method.kind != "data"})
+    texts = ["one action" if count == 1 else f"the best of {count} actions" for count in drawn]
+    actions = " or ".join(texts or ["one action"])
     clipped = "clipped to [-1, 1]" if setting.clip else "not clipped"
     return (
         f"over training seeds ({_listed(seeds)}). Protocol: {setting.episodes} episodes per run,"
@@ -90,7 +92,7 @@ def protocol_cells(rows: Sequence[Row]) -> dict[str, Cell]:
         "config": _joined(row.method.config for row in rows),
         "seed_list": _joined(seeds),
         "env_seeds": setting.env_seeds,
-        "best_of": setting.best_of,
+        "best_of": method.best_of,
         "clip": setting.clip,
         "data_notes": "; ".join(dict.fromkeys(note for row in rows for note in row.notes)) or None,
         "task_list": _joined(row.method.task for row in rows),
