@@ -36,7 +36,7 @@ def test_tiny_runs_are_judged_kept_and_not_done_twice(
     assert [line["method"] for line in found["lines"]] == [
         "QIPO-OT", "QIPO-OT, beta = 0", "QIPO-Diff", "QIPO-Diff, beta = 0",
     ]  # fmt: skip
-    assert "critic report: Q between actions of a state" in first.err
+    assert "critic report: between actions of a state Q varies" in first.err
     for line in found["lines"]:
         assert [one["seed"] for one in line["seeds"]] == [100, 101] and not line["missing"]
         assert all(one["cpu_s"] > 0 for one in line["seeds"])

@@ -21,6 +21,7 @@ from qipo_ray.data.d4rl_hdf5 import counted_timeouts
 from qipo_ray.data.tasks import get_task, task_ids
 from qipo_ray.data.transitions import Dataset, qlearning_dataset
 from qipo_ray.evaluation import antmaze, kitchen
+from qipo_ray.evaluation._mujoco import restore_contacts
 from qipo_ray.evaluation.maze2d import PointMass
 from qipo_ray.evaluation.mazes import MAZES, Maze
 
@@ -190,6 +191,7 @@ def test_a_mass_moves_through_both_mazes_alike(name: str, package, registered) -
     import mujoco
 
     model = maze_model(package, registered[name]["maze_spec"])
+    restore_contacts(model)  # of D4RL's time
     data, ours = mujoco.MjData(model), PointMass(MAZES[get_task(name).simulator])
     start, rng = (1.0, 1.0, 0.0, 0.0), np.random.default_rng(0)
     data.qpos[:], data.qvel[:] = start[:2], start[2:]
@@ -213,6 +215,7 @@ def test_the_ant_of_antmaze(package) -> None:
 
     text = (package.root / "locomotion/assets/ant.xml").read_text(encoding="utf-8")
     theirs = mujoco.MjModel.from_xml_string(text)
+    restore_contacts(theirs)
     ours = antmaze.AntmazeEnv("antmaze-umaze")._model
     assert theirs.opt.timestep == ours.opt.timestep
     assert theirs.opt.integrator == ours.opt.integrator
