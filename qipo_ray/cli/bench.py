@@ -16,7 +16,7 @@ from qipo_ray.bench.table import met, plain, table
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, writable
 from qipo_ray.cli.score_tables import print_table
-from qipo_ray.cli.train import read_seeds, train_missing
+from qipo_ray.cli.train import chosen_seeds, train_missing
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.leaderboard.formats.markdown import section
 from qipo_ray.leaderboard.tables import Table
@@ -36,7 +36,7 @@ def learning(
     markdown: bool,
 ) -> None:
     """Train, print and keep the table; leave with exit code 1 if a number is not reached."""
-    bench_tasks, numbers = chosen(tasks), read_seeds(seeds)
+    bench_tasks, numbers = chosen(tasks), chosen_seeds(seeds)
     root = writable(results)
     todo = _planned(bench_tasks, lambda task: cases(task, numbers, paper_form), data, root)
     outcomes = _trained(todo, lambda _: root, jobs)
@@ -56,7 +56,7 @@ def peers(
     markdown: bool,
 ) -> None:
     """Train, print and keep the table; leave with exit code 1 if a number is not reached."""
-    tasks, numbers = chosen(files, PEER_TASKS, "--files"), read_seeds(seeds)
+    tasks, numbers = chosen(files, PEER_TASKS, "--files"), chosen_seeds(seeds)
     root = writable(results)
     todo = _planned(tasks, lambda task: peer_cases(task, numbers), data, root)
     outcomes = _trained(todo, lambda task: root / task.name, jobs)  # two files may be of one task

@@ -18,6 +18,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import leaderboard
 from qipo_ray.leaderboard.tables import counted
 from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.seeds import read_seeds
 from qipo_ray.sweep.train_runs import TrainPlan, plan_runs, train_runs
 from qipo_ray.tracking.loggers import parse_services
 from qipo_ray.train.job_progress import Progress
@@ -43,7 +44,7 @@ def train(
     if task is None:
         raise UserError("--task is missing: a D4RL task, its twin, or point (qipo-ray data list)")
     config = load_config(preset, changes or [])
-    numbers = read_seeds(seeds)
+    numbers = chosen_seeds(seeds)
     dataset = dataset_of(task, data)
     check(task, config, dataset)
     check_device(device)
@@ -90,17 +91,12 @@ def _check_memory(config: Config, dataset: Dataset, workers: int, device: str) -
             raise UserError(problem)
 
 
-def read_seeds(text: str) -> list[int]:
-    """Return the seeds of ``0,1,2``; ``UserError`` for anything else."""
+def chosen_seeds(text: str) -> list[int]:
+    """Return the seeds of ``--seeds``; ``UserError`` for what are none."""
     try:
-        seeds = [int(part) for part in text.split(",")]
-    except ValueError:
-        seeds = []
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise UserError(
-            f"--seeds {text!r}: expected different whole numbers from 0, such as 0,1,2"
-        )
-    return seeds
+        return read_seeds(text)
+    except ValueError as problem:
+        raise UserError(f"--seeds {text!r:.80}: {problem}") from None
 
 
 @contextmanager

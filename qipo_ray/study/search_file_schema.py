@@ -5,7 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from qipo_ray.study.seeds import read_seeds
 
 
 def _share(value: object) -> float:
@@ -25,6 +27,11 @@ def _workers(value: object) -> object:
     return value
 
 
+def _seeds(value: object) -> object:
+    """Return the list of ``100-104``; a list stays as it is."""
+    return read_seeds(value) if isinstance(value, str) else value
+
+
 class _Schema(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
@@ -32,7 +39,9 @@ class _Schema(BaseModel):
 
 
 _Whole = Annotated[int, Field(ge=1, le=1_000_000)]
-_SeedList = Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
+_SeedList = Annotated[
+    list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1), BeforeValidator(_seeds)
+]
 
 
 _Share = Annotated[Any, AfterValidator(_share)]

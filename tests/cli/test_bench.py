@@ -55,7 +55,7 @@ def test_tiny_runs_are_judged_kept_and_not_done_twice(
     [
         (["--tasks", "pont"], "--tasks 'pont' (did you mean 'point'?): there are point, maze"),
         (["--tasks", "cheetah"], "--data: cheetah needs the folder with halfcheetah"),
-        (["--seeds", "1,x"], "--seeds '1,x': expected different whole numbers"),
+        (["--seeds", "1,x"], "--seeds '1,x': expected whole numbers from 0"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_trains_nothing(

@@ -103,8 +103,8 @@ def test_killed_and_continued_it_ends_like_an_unbroken_run(
 @pytest.mark.parametrize(
     ("extra", "text"),
     [
-        (["--seeds", "0,x"], "--seeds '0,x': expected different whole numbers"),
-        (["--seeds", "1,1"], "expected different"),
+        (["--seeds", "0,x"], "--seeds '0,x': expected whole numbers from 0"),
+        (["--seeds", "1,1"], "--seeds '1,1': 1 comes twice"),
         (["--set", "policy.betta=1"], "did you mean 'policy.beta'?"),
         (["--preset", "papper"], "did you mean 'paper'?"),
         (["--data", "/nowhere/x.hdf5"], "/nowhere/x.hdf5 for task point does not exist"),

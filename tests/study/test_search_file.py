@@ -190,7 +190,14 @@ def test_a_fault_of_the_space_is_one_line(make_spec: Callable, space: str) -> No
     assert SPACE_FAULTS[space] in str(caught.value)
 
 
+def test_seeds_may_be_a_range(write_file: Callable[..., Path]) -> None:
+    path = write_file()
+    path.write_text(path.read_text().replace("report: [100, 101]", "report: 100-104"))
+    assert load_search_file(path).report_seeds == (100, 101, 102, 103, 104)
+
+
 SEEDS = {
+    "{search: [0], report: 9-7}": "5: seeds.report the range 9-7 must rise, and hold at most",
     "{search: [0, 1], report: [1, 2]}": "5: seeds.report shares 1 with seeds.search",
     "{search: [0, 0], report: [1]}": "5: seeds.search has 0 twice",
     "{search: [0], report: [1, 2, 1]}": "5: seeds.report has 1 twice",

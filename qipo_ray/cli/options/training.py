@@ -37,7 +37,7 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: policy.beta=3."),
     ] = None,
-    seeds: Annotated[str, typer.Option("--seeds", help="Comma-separated: 0,1,2.")] = "0",
+    seeds: Annotated[str, typer.Option("--seeds", help="Numbers and ranges: 0,1,2 or 0-4.")] = "0",
     results: Annotated[
         Path, typer.Option("--results", envvar="QIPO_RESULTS", help="Where results go.")
     ] = Path("results"),
@@ -125,7 +125,7 @@ def learning(
         str | None, typer.Option("--tasks", help="Of point,maze,hopper,cheetah; else all.")
     ] = None,
     seeds: Annotated[
-        str, typer.Option("--seeds", help="Comma-separated.")
+        str, typer.Option("--seeds", help="Numbers and ranges: 0,1,2 or 0-4.")
     ] = "100,101,102,103,104",
     paper_form: Annotated[
         bool,
@@ -151,7 +151,7 @@ def peers(
         str | None, typer.Option("--files", help="Comma-separated, without .hdf5; else all.")
     ] = None,
     seeds: Annotated[
-        str, typer.Option("--seeds", help="Comma-separated.")
+        str, typer.Option("--seeds", help="Numbers and ranges: 0,1,2 or 0-4.")
     ] = "200,201,202,203,204",
     jobs: Jobs = CORES,
     json: PrintJson = False,
