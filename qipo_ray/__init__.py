@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qipo_ray.version import __version__
@@ -39,6 +40,7 @@ def load_policy(
     Raises:
         UserError: if there is no such run, several, or its snapshot is missing or damaged.
     """
-    from qipo_ray.deploy import inference  # torch is imported here, not with the package
+    from qipo_ray.deploy import finished_run, inference  # with them comes torch
 
-    return inference.load_policy(path, seed, best=best, task=task, method=method)
+    wanted = finished_run.best_wanted(Path(path), best, task, method)
+    return inference.policy_of(wanted or finished_run.only_run(Path(path)), seed)

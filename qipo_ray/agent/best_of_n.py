@@ -101,4 +101,5 @@ class BestOfNPack(Pack):
         return False
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
-        raise NotImplementedError("no member learns")
+        """Return 0: there is nothing to learn."""
+        return self.column([0.0] * len(self.members)).squeeze(1), []

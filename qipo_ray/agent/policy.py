@@ -147,6 +147,12 @@ class PolicyPack(SupportPack[WeightedSet]):
     def _rate(self, config: Config) -> float:
         return config.policy.learning_rate
 
+    def _present_rate(self, i: int) -> float:
+        """Return the learning rate of member ``i`` in its present updates."""
+        policy = self.members[i].config.policy
+        own = policy.data_learning_rate if self._on_data(i) else 0.0
+        return own or policy.learning_rate
+
     def _changed(self) -> None:
         super()._changed()
         self._rest()
@@ -162,9 +168,7 @@ class PolicyPack(SupportPack[WeightedSet]):
         self.ema_rate = self.column([0 if i in resting else r for i, r in enumerate(rates)])
         learning = [self._learns(i) for i in range(len(self.members))]
         self.learning = self.column(learning).squeeze(1)
-        policies = enumerate(m.config.policy for m in self.members)
-        rates = [self._on_data(i) and p.data_learning_rate or p.learning_rate for i, p in policies]
-        self.optimisers["online"].set_rates(rates)
+        self.optimisers["online"].set_rates([self._present_rate(i) for i in range(len(rates))])
         self.optimisers["online"].rest(resting)
 
     def _before(self) -> None:

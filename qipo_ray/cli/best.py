@@ -9,6 +9,6 @@ from qipo_ray.leaderboard.best import best_file, best_records
 from qipo_ray.leaderboard.board import records_below
 
 
-def best(sweep: Path, task: str | None, method: str | None) -> None:
+def best(results: Path, task: str | None, method: str | None) -> None:
     """Print the configuration as YAML, with its score in a comment."""
-    out.write(best_file(best_records(records_below([sweep]), sweep, task, method)).rstrip())
+    out.write(best_file(best_records(records_below([results]), results, task, method)).rstrip())

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import best_wanted, check_file
+from qipo_ray.cli.prepare import check_file
 from qipo_ray.config import Config, override
 from qipo_ray.config.evaluations import action_sampling
 from qipo_ray.config.run_methods import acting_weights
 from qipo_ray.data.tasks import get_task, physics
-from qipo_ray.deploy.finished_run import FinishedRun, finished_runs
+from qipo_ray.deploy.finished_run import FinishedRun, best_wanted, finished_runs
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.episode_recorder import EpisodeRecorder, check_rendering
 from qipo_ray.evaluation.score import FIRST_SEED, env_seeds_text

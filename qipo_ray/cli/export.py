@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import best_wanted, check_file
+from qipo_ray.cli.prepare import check_file
 from qipo_ray.deploy.export import CHECK_INPUTS, FORMATS, export_policy
-from qipo_ray.deploy.finished_run import only_run
+from qipo_ray.deploy.finished_run import best_wanted, only_run
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.store.files import write_bytes
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy

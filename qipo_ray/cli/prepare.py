@@ -15,7 +15,6 @@ from qipo_ray.data.load import load
 from qipo_ray.data.locate import generated_path
 from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset, transitions
-from qipo_ray.deploy.finished_run import FinishedRun, best_run
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.registry import make_env
@@ -71,18 +70,6 @@ def check_file(path: Path) -> None:
         raise UserError(f"{path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"{path}: cannot write in {folder}")
-
-
-def best_wanted(
-    path: Path, best: bool, task: str | None, method: str | None
-) -> FinishedRun | None:
-    """Return the best run of a folder if it is asked for; ``UserError`` for half a question."""
-    if best:
-        return best_run(path, task, method)
-    for option, value in (("--task", task), ("--method", method)):
-        if value is not None:
-            raise UserError(f"{option} {value} says of what --best is wanted; add --best")
-    return None
 
 
 def check_device(name: str) -> None:

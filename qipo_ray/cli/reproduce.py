@@ -9,12 +9,12 @@ import torch
 import typer
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import best_wanted, check, check_device, dataset_of, writable
+from qipo_ray.cli.prepare import check, check_device, dataset_of, writable
 from qipo_ray.cli.train import train_missing
 from qipo_ray.config import config_hash
 from qipo_ray.data.locate import find_dataset
 from qipo_ray.data.tasks import get_task
-from qipo_ray.deploy.finished_run import load_record
+from qipo_ray.deploy.finished_run import best_wanted, load_record
 from qipo_ray.errors import UserError
 from qipo_ray.store.files import sha256_file, write_bytes
 from qipo_ray.store.records import new_id, read_records

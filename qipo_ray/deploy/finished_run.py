@@ -81,6 +81,21 @@ def best_run(path: Path, task: str | None = None, method: str | None = None) -> 
     return runs[best["id"]]
 
 
+def best_wanted(
+    path: Path, best: bool, task: str | None, method: str | None
+) -> FinishedRun | None:
+    """Return the best run of a folder if it is asked for; ``UserError`` for half a question."""
+    if best:
+        return best_run(path, task, method)
+    for name, value in (("task", task), ("method", method)):
+        if value is not None:
+            raise UserError(
+                f"{name} {value!r} says of what the best run is wanted, and it is not asked for: "
+                "add --best (best=True)"
+            )
+    return None
+
+
 def load_record(path: Path) -> dict[str, Any]:
     """Return the record in a file; ``UserError`` if it is no sound one."""
     try:

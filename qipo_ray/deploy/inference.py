@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from qipo_ray.agent import Diverged
-from qipo_ray.deploy.finished_run import best_run, only_run
-from qipo_ray.errors import UserError
+from qipo_ray.deploy.finished_run import FinishedRun
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
 
@@ -77,19 +73,7 @@ class LoadedPolicy:
         return states
 
 
-def load_policy(
-    path: str | os.PathLike[str],
-    seed: int = 0,
-    *,
-    best: bool = False,
-    task: str | None = None,
-    method: str | None = None,
-) -> LoadedPolicy:
-    """Return the policy of a record's file or of a results folder; see ``qipo_ray``."""
-    if not best and (task or method):
-        raise UserError(
-            "load_policy: task and method say of what the best is wanted; add best=True"
-        )
-    run = best_run(Path(path), task, method) if best else only_run(Path(path))
+def policy_of(run: FinishedRun, seed: int) -> LoadedPolicy:
+    """Return the final policy of a run, with a random stream from ``seed``."""
     policy = CheckpointPolicy(run.config, run.state())
     return LoadedPolicy(policy, seed, run.record["task"], run.record["id"])

@@ -11,7 +11,7 @@ from statistics import fmean
 from qipo_ray.config import from_dict
 from qipo_ray.config.preset_file import preset_file
 from qipo_ray.errors import UserError, nearest
-from qipo_ray.leaderboard.rows import Record, exclusion_reason
+from qipo_ray.leaderboard.rows import Record, exclusion_reason, origin_of
 from qipo_ray.leaderboard.tables import clean
 from qipo_ray.store.records import unique
 
@@ -32,9 +32,10 @@ def best_records(
     if len(tasks) != 1:
         several = f"runs of {', '.join(tasks)}; name a task" if tasks else "no reported run"
         raise UserError(f"{source} holds {several}")
-    configurations: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in reported:
-        configurations[record["config_hash"]].append(record)
+    configurations: defaultdict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in reported:  # no mean is over two data sets or simulators
+        key = record["config_hash"], origin_of(record), record["data"]["sha256"]
+        configurations[key].append(record)
     runs = max(configurations.values(), key=lambda runs: fmean(map(_score, runs)))
     return sorted(runs, key=_score, reverse=True)
 

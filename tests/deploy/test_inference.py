@@ -42,7 +42,7 @@ def test_one_observation_or_a_batch(point_run: Path) -> None:
     assert policy.record == record_of(point_run).stem
     best = qipo_ray.load_policy(point_run, best=True, task="point", method="QIPO-OT")
     assert best.record == policy.record
-    with pytest.raises(UserError, match="add best=True"):
+    with pytest.raises(UserError, match="not asked for: add --best"):
         qipo_ray.load_policy(point_run, task="point")
     assert policy.act([0.5, 0]).shape == (2,) and policy.act(np.array([1, 0])).shape == (2,)
 

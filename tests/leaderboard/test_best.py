@@ -45,6 +45,13 @@ def test_the_best_configuration_has_the_highest_mean(make_record: MakeRecord) ->
         best_records(others[:2], "R")
 
 
+def test_no_mean_is_over_two_data_sets(make_record: MakeRecord) -> None:
+    """Else a good score on one file would lift the same configuration on another."""
+    good, bad = (make_record(x, sha256=y * 64) for x, y in ((90.0, "a"), (10.0, "b")))
+    even = make_record(60.0, beta=9.0)
+    assert best_records([good, bad, even], "R") == [good]
+
+
 def test_its_file_is_read_as_its_configuration(point_run: Path, tmp_path: Path) -> None:
     records = read_records(point_run)
     ((name, text),) = best_files(records)

@@ -129,7 +129,7 @@ def verify(
 
 
 def best(
-    sweep: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
     task: BestTask = None,
     method: BestMethod = None,
 ) -> str:

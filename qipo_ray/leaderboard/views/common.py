@@ -72,6 +72,11 @@ def protocol(setting: EvalSetting, rows: Sequence[Row]) -> str:
     )
 
 
+def last_checkpoint(setting: EvalSetting, rows: Sequence[Row]) -> str:
+    """Return the caption of a table of last scores."""
+    return f"{METRIC}. Last checkpoint, mean ± sample standard deviation {protocol(setting, rows)}"
+
+
 def protocol_cells(rows: Sequence[Row]) -> dict[str, Cell]:
     """Return what the columns of the protocol hold for a line: a row, or one for each task.
 

@@ -10,9 +10,8 @@ from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Table
 from qipo_ray.leaderboard.views.common import (
     BOLD,
-    METRIC,
     aggregate_notes,
-    protocol,
+    last_checkpoint,
     protocol_cells,
     statistic_scores,
     task_scores,
@@ -30,10 +29,7 @@ def by_paper(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     names = _names(configs)
     return Table(
         title=f"Data source: {setting.origin}",
-        caption=(
-            f"{METRIC}. Last checkpoint, mean ± sample standard deviation"
-            f" {protocol(setting, rows)}"
-        ),
+        caption=last_checkpoint(setting, rows),
         source=setting.origin,
         columns=(Column("task", "task"), *(Column(name, name, parts=MEAN) for name in names)),
         rows=tuple(lines),

@@ -13,12 +13,11 @@ from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Footnoted, Score, Ta
 from qipo_ray.leaderboard.views.common import (
     BOLD,
     GENERATED,
-    METRIC,
     NAMES,
     PROTOCOL,
     data_note,
     data_notes,
-    protocol,
+    last_checkpoint,
     protocol_cells,
     row_scores,
 )
@@ -43,10 +42,7 @@ def by_task(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     footnotes = data_notes(rows)
     return Table(
         title=f"Data source: {setting.origin}",
-        caption=(
-            f"{METRIC}. Last checkpoint, mean ± sample standard deviation"
-            f" {protocol(setting, rows)}"
-        ),
+        caption=last_checkpoint(setting, rows),
         source=setting.origin,
         columns=COLUMNS,
         rows=tuple(
