@@ -16,10 +16,12 @@ from qipo_ray.distributed.ray_log import log_ray_to
 from qipo_ray.distributed.resources import count_workers
 from qipo_ray.errors import UserError
 from qipo_ray.study.search_spec import Resources
+from qipo_ray.train.memory import in_words
 
 ANSWER_S = 30.0  # for a head to answer
 SOCKET = "ray/session_2026-01-01_00-00-00_000000_{pid}/sockets/plasma_store"  # the longest
 SOCKET_BYTES = 107
+SHARED_MEMORY = Path("/dev/shm")  # where Ray keeps objects
 WITHOUT = "use --executor local"
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -113,6 +115,7 @@ def _remedy(reason: str) -> str:
 
 def check_start() -> None:
     """Raise ``UserError`` where Ray cannot start on this machine."""
+    _check_memory()
     temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     longest = len(os.fsencode(os.path.join(temporary, SOCKET.format(pid=os.getpid()))))
     if longest > SOCKET_BYTES:
@@ -132,6 +135,26 @@ def check_start() -> None:
         raise UserError(
             f"Ray cannot start: it keeps its token in {token}, which cannot be written; set HOME "
             f"to a folder that can, or {WITHOUT}"
+        )
+
+
+def _check_memory() -> None:
+    """Raise ``UserError`` where Ray's store of objects has no place, or less than its least."""
+    from ray._private import ray_constants, utils
+
+    if not os.access(SHARED_MEMORY, os.R_OK | os.W_OK | os.X_OK):
+        raise UserError(
+            f"Ray cannot start: there is no {SHARED_MEMORY} that can be written; mount it "
+            f"(mount -t tmpfs tmpfs {SHARED_MEMORY}; in Docker --shm-size=1g), or {WITHOUT}"
+        )
+    estimate: Any = utils.estimate_available_memory  # has no types
+    free = estimate()  # of the control group, where there is one
+    least = ray_constants.OBJECT_STORE_MINIMUM_MEMORY_BYTES
+    least = int(least / ray_constants.DEFAULT_OBJECT_STORE_MEMORY_PROPORTION)
+    if free < least:
+        raise UserError(
+            f"Ray cannot start: {in_words(free)} of memory are free, it needs {in_words(least)} "
+            f"for itself alone; end other programs or allow the job more memory, or {WITHOUT}"
         )
 
 

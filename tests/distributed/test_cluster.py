@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -60,6 +61,41 @@ def test_what_ray_cannot_start_with_is_refused_before(
         UserError, match="its token in /etc/passwd/x/.ray/auth_token.* set HOME to"
     ):
         check_start()
+
+
+def test_ray_without_memory_is_refused_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray._private import utils
+
+    monkeypatch.setattr(utils, "estimate_available_memory", lambda: 200_000_000)
+    with pytest.raises(UserError, match="200 MB of memory are free, it needs 262 MB .* local$"):
+        check_start()
+    monkeypatch.setattr(cluster, "SHARED_MEMORY", tmp_path / "shm")
+    with pytest.raises(UserError, match=r"no .*/shm that can .* --shm-size=1g\), or use --exec"):
+        check_start()
+
+
+# Ray compares what driver and head say of their interpreters.
+OTHER_PYTHON = """
+import ray._private.utils
+ray._private.utils.compute_version_info = lambda: (ray.__version__, "3.11.99")
+from qipo_ray.distributed.cluster import Cluster, Resources
+Cluster.join({address!r}, Resources(1, 1.0, 0.0, 1))
+"""
+
+
+@pytest.mark.ray
+def test_a_head_of_another_python_is_one_line(cluster: None) -> None:
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    command = [sys.executable, "-c", OTHER_PYTHON.format(address=address)]
+    driver = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    *_, said = driver.stderr.splitlines()
+    expected = f"UserError: the Ray head at {address} cannot be joined: Version mismatch: "
+    assert expected in said and "Python: 3.11.99; install the head's versions" in said
+    assert said.endswith("; or use --executor local")
 
 
 @pytest.mark.parametrize(
