@@ -6,6 +6,9 @@ import logging
 from types import ModuleType
 from typing import Any
 
+from qipo_ray.errors import UserError
+
+REQUIREMENT = "mujoco>=3.2,<3.10"  # that of pyproject.toml
 _LOG = logging.getLogger(__name__)
 
 
@@ -13,8 +16,16 @@ def load_mujoco() -> ModuleType:
     """Return the module ``mujoco``; its warnings go to this module's logger.
 
     Without a handler of ours MuJoCo appends them to a file MUJOCO_LOG.TXT in the current folder.
+    ``UserError`` if it cannot be imported: an upgrade from MuJoCo 3 to 4, which is split into
+    several packages, leaves none of both.
     """
-    import mujoco
+    try:
+        import mujoco
+    except ImportError as error:
+        raise UserError(
+            f"MuJoCo cannot be imported ({str(error).splitlines()[0]:.200}): "
+            f"pip install --force-reinstall '{REQUIREMENT}'"
+        ) from error
 
     mujoco.set_mju_user_warning(_LOG.warning)
     return mujoco

@@ -1,8 +1,8 @@
 """Adroit through gymnasium-robotics, with D4RL's rewards, ends and successes.
 
-The models are D4RL's own. Two things are put right: gymnasium-robotics adds the tenth of the
-palm's distance to the door's handle, the hammer or the ball to the reward, where D4RL subtracts
-it; and it goes on after the pen was dropped, where D4RL ends the episode.
+The models are D4RL's own. Two things are put right: the environments of version 1 add the tenth
+of the palm's distance to the door's handle, the hammer or the ball to the reward, where D4RL and
+version 2 subtract it; and they go on after the pen was dropped, where D4RL ends the episode.
 """
 
 from __future__ import annotations
@@ -35,20 +35,22 @@ _VIEWS: dict[str, dict[str, Any]] = {  # metres and degrees
 
 
 class AdroitEnv(GymnasiumEnv):
-    """One environment ``name``, such as AdroitHandPen-v1, without time limit."""
+    """One environment ``name``, such as AdroitHandPen-v1 or its version 2, without time limit."""
 
     restorable_from: RestorableFrom = "episode_start"
 
     def __init__(self, name: str) -> None:
         """Make the environment."""
-        super().__init__(make_robotics(name), **_VIEWS[name])
+        environment = make_robotics(name, name.replace("-v1", "-v2"))
+        self._adds_distance = environment.spec.id.endswith("-v1") and name != "AdroitHandPen-v1"
+        super().__init__(environment, **_VIEWS[name])
         self._name, self._is_pen = name, name == "AdroitHandPen-v1"
         self.success_steps = _GOAL_STEPS[name]
 
     def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(A,)`` does."""
         observation, reward, _, _, info = self._environment.step(action)
-        if not self._is_pen:
+        if self._adds_distance:
             reward -= 0.2 * float(np.linalg.norm(self._palm() - self._grasped()))
         dropped = self._is_pen and self._grasped()[2] < _DROPPED
         return EnvStep(observation, float(reward), bool(dropped), bool(info["success"]))

@@ -7,7 +7,6 @@ contact forces only when asked.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -28,10 +27,7 @@ class LocomotionEnv(GymnasiumEnv):
 
     def __init__(self, name: str) -> None:
         """Make the environment."""
-        with warnings.catch_warnings():
-            # v4 is out of date on purpose: it is D4RL's model.
-            warnings.filterwarnings("ignore", ".*is out of date", DeprecationWarning)
-            super().__init__(make(name, **_OPTIONS.get(name, {})), name="track")
+        super().__init__(make(name, **_OPTIONS.get(name, {})), name="track")
         self._hidden = 2 if name.startswith("Ant") else 1  # positions that are not observed
         self._speed_limit = np.inf if name.startswith(("HalfCheetah", "Ant")) else _MAX_SPEED
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import warnings
 from contextlib import redirect_stderr
 from functools import cached_property
+from importlib import metadata
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qipo_ray.errors import UserError
 from qipo_ray.evaluation._mujoco import load_mujoco, restore_contacts
 from qipo_ray.evaluation.camera import Camera
 
@@ -60,14 +63,20 @@ def make(name: str, **options: Any) -> Any:
     load_mujoco()
     import gymnasium
 
-    return gymnasium.make(name, max_episode_steps=-1, disable_env_checker=True, **options)
+    with warnings.catch_warnings():
+        # v4 is out of date on purpose: it is D4RL's model. Gymnasium's own filters come with it.
+        warnings.filterwarnings("ignore", ".*is out of date", DeprecationWarning)
+        return gymnasium.make(name, max_episode_steps=-1, disable_env_checker=True, **options)
 
 
-def make_robotics(name: str, **options: Any) -> Any:
+def make_robotics(*names: str, **options: Any) -> Any:
     """Return one environment of gymnasium-robotics, the extra ``robotics``, without time limit.
+
+    It is the first of the ``names`` that is there.
 
     Raises:
         ModuleNotFoundError: if gymnasium-robotics is not installed.
+        UserError: if its release has none of them.
     """
     load_mujoco()
     import gymnasium
@@ -75,6 +84,13 @@ def make_robotics(name: str, **options: Any) -> Any:
     with redirect_stderr(io.StringIO()):  # the package prints news on being imported
         import gymnasium_robotics
 
-    if name not in gymnasium.registry:
+    if gymnasium.registry.keys().isdisjoint(names):
         gymnasium.register_envs(gymnasium_robotics)
-    return make(name, **options)
+    for name in names:
+        if name in gymnasium.registry:
+            return make(name, **options)
+    release = metadata.version("gymnasium-robotics")
+    raise UserError(
+        f"gymnasium-robotics {release} has no {' or '.join(names)}: "
+        "pip install 'qipo_ray[robotics]' brings a release that has"
+    )

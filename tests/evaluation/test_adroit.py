@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium_robotics.envs.adroit_hand.adroit_door import AdroitHandDoorEnv
 
+from qipo_ray.errors import UserError
 from qipo_ray.evaluation.adroit import AdroitEnv
 
 NAMES = ["AdroitHandPen-v1", "AdroitHandDoor-v1", "AdroitHandHammer-v1", "AdroitHandRelocate-v1"]
@@ -69,6 +72,33 @@ def test_rewards_are_d4rls(env) -> None:
         assert step.reward == pytest.approx(expected, abs=1e-9)
         if step.terminated:
             break
+
+
+class SecondVersion(AdroitHandDoorEnv):
+    """The door of version 2: a release to come turns the sign of the palm's distance."""
+
+    def step(self, action):
+        observation, reward, *rest = super().step(action)
+        palm, handle = self.data.site_xpos[self.grasp_site_id], observation[32:35]
+        return observation, reward - 0.2 * norm(palm - handle), *rest
+
+
+def test_version_2_is_taken_as_it_is_where_version_1_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, name = AdroitEnv("AdroitHandDoor-v1"), "AdroitHandDoor-v2"
+    second = gymnasium.envs.registration.EnvSpec(name, SecondVersion)
+    others = {key: spec for key, spec in gymnasium.registry.items() if "AdroitHand" not in key}
+    monkeypatch.setattr(gymnasium, "registry", others | {name: second})
+    monkeypatch.setattr(gymnasium.envs.registration, "registry", gymnasium.registry)
+    env = AdroitEnv("AdroitHandDoor-v1")
+    np.testing.assert_array_equal(first.reset(3), env.reset(3))
+    for action in np.random.default_rng(0).uniform(-1, 1, (5, 28)):
+        assert env.step(action).reward == pytest.approx(first.step(action).reward, abs=1e-12)
+    del gymnasium.registry[name]
+    monkeypatch.setattr(gymnasium, "register_envs", lambda package: None)
+    with pytest.raises(UserError, match="has no AdroitHandDoor-v1 or AdroitHandDoor-v2: pip"):
+        AdroitEnv("AdroitHandDoor-v1")
 
 
 def test_a_dropped_pen_ends_the_episode() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from qipo_ray.data.tasks import get_task, task_ids
 from qipo_ray.errors import UserError
+from qipo_ray.evaluation._mujoco import REQUIREMENT
 from qipo_ray.evaluation.registry import ENVIRONMENTS, make_env
 from qipo_ray.evaluation.rollout import rollout
 from qipo_ray.evaluation.score import normalised
@@ -110,3 +113,29 @@ def test_a_task_whose_package_is_missing_is_refused_in_one_line(task_id, monkeyp
     with pytest.raises(UserError, match=f"'{task_id}'.*qipo_ray\\[robotics\\]") as caught:
         make_env(get_task(task_id))
     assert "\n" not in str(caught.value)
+
+
+def test_a_broken_mujoco_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pip leaves it after an upgrade from 3.9 to 4.0, whose own packages it unpacks first."""
+    (tmp_path / "mujoco").mkdir()
+    (tmp_path / "mujoco" / "__init__.py").write_text("import mujoco._specs\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mujoco"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(UserError, match=r"cannot be imported \(No module named 'mujoco._specs'\)"):
+        make_env(get_task("hopper-medium-v2"))
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    assert f'"{REQUIREMENT}"' in pyproject.read_text()
+
+
+@pytest.mark.slow
+def test_nobody_is_told_that_d4rls_version_is_old() -> None:
+    code = """if True:
+        from qipo_ray.data.tasks import get_task
+        from qipo_ray.evaluation.registry import make_env
+        make_env(get_task("hopper-medium-v2")).close()
+    """
+    made = subprocess.run(
+        [sys.executable, "-W", "always", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "out of date" not in made.stderr
