@@ -45,11 +45,16 @@ def check(name: str, config: Config, dataset: Dataset) -> None:
         )
 
 
-def writable(folder: Path) -> Path:
-    """Return the absolute results folder, made if missing; ``UserError`` if it cannot be."""
+def writable(folder: Path, *, private: bool = False) -> Path:
+    """Return the absolute results folder, made if missing; ``UserError`` if it cannot be.
+
+    Nobody but its owner may enter a ``private`` one, whichever machine fills it.
+    """
     root = folder.expanduser().resolve()
     with out.writing(f"--results {folder}", "cannot write there"):
         root.mkdir(parents=True, exist_ok=True)
+        if private:
+            root.chmod(0o700)
         probe = root / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()

@@ -39,6 +39,7 @@ def sweep(
     at_once: int | None,
     extend: bool,
     log: str | None,
+    private: bool,
     json: bool,
 ) -> None:
     """Carry out a search file, confirm the best, and print the leaderboard."""
@@ -64,7 +65,7 @@ def sweep(
         for config in (spec.base, *([spec.paper] if spec.paper else []), *beside):
             check(task, config, dataset)
     services = parse_services(log)
-    root = writable(results.expanduser().resolve() / spec.name)
+    root = writable(results.expanduser().resolve() / spec.name, private=private)
 
     context = run_context(spec.name, "search")
     chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"

@@ -37,6 +37,7 @@ def train(
     jobs: int,
     device: str,
     log: str | None,
+    private: bool,
     json: bool,
     explain: bool,
 ) -> None:
@@ -49,7 +50,7 @@ def train(
     check(task, config, dataset)
     check_device(device)
     services = parse_services(log)
-    root = writable(results)
+    root = writable(results, private=private)
     train_missing(config, Path(preset).stem, dataset, numbers, root, jobs, device, services)
     board = leaderboard([root])
     if json:

@@ -71,7 +71,6 @@ def fetch(
             if os.fstat(part).st_size != entry.bytes:
                 _Transfer(entry, part, limits, report, origins).run()
             digest = _verified(entry, part, trust)
-            os.fchmod(part, 0o644)
             os.fsync(part)
             os.replace(_part_path(entry), entry.target)
             flush(entry.target.parent)
@@ -216,7 +215,7 @@ def _part(entry: Entry, waiting: Callable[[], None]) -> Iterator[int]:
     """Yield the part, open and locked; an empty one is not left behind."""
     path = _part_path(entry)
     while True:
-        part = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        part = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
             try:
                 fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -48,7 +48,7 @@ def claim(folder: Path) -> int:
             break
         except FileExistsError:
             token += 1
-    os.mkdir(_staging(folder, token), 0o700)
+    os.mkdir(_staging(folder, token))
     for lower in _tokens(folder, STAGING):
         if lower < token:
             with suppress(FileNotFoundError):  # another claim was faster

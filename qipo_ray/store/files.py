@@ -1,7 +1,7 @@
 """Durable files: after a crash at any point a path holds its old content or its new one.
 
 A write goes to a temporary file of its own, is flushed to the disk, and takes its name in one
-step; then the folder is flushed. Files are readable by their owner only.
+step; then the folder is flushed. Who may read them follows from the process's umask.
 """
 
 from __future__ import annotations
@@ -145,14 +145,14 @@ def sha256_file(path: Path) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, durably and for its owner only; an old one stays."""
+    """Make a folder and those above it, durably; an old one stays."""
     missing = []
     while not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
     for child in reversed(missing):
         with suppress(FileExistsError):
-            os.mkdir(child, 0o700)
+            os.mkdir(child)
         flush_folder(child.parent)
 
 
@@ -212,7 +212,7 @@ def naming(path: Path) -> Iterator[None]:
 def _temporary(folder: Path, name: str, data: bytes) -> Iterator[Path]:
     """Give a flushed file of ``data``, to be linked or renamed; nothing of it is left after."""
     path = folder / f".{name}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         try:
             view = memoryview(data)

@@ -124,7 +124,7 @@ class RungLog:
 
     def _append(self, content: dict[str, Any]) -> None:
         make_folder(self.path.parent)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             data = _encode(content)
             if not _ends(descriptor):

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from qipo_ray.cli.main import main
 from qipo_ray.cli.options.training import train
+from qipo_ray.cli.prepare import writable
 from qipo_ray.config import preset_names
 from qipo_ray.train import memory
 
@@ -35,6 +37,16 @@ def test_help_names_every_preset() -> None:
     (option,) = get_type_hints(train, include_extras=True)["preset"].__metadata__
     named = option.help.removesuffix(", or a YAML file.").split(", ")
     assert sorted(named) == list(preset_names())
+
+
+@pytest.mark.slow
+def test_results_follow_the_umask_unless_they_are_private(point_run: Path, tmp_path: Path) -> None:
+    os.umask(mask := os.umask(0o022))
+    modes = {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in point_run.rglob("*")}
+    assert modes == {(True, 0o777 & ~mask), (False, 0o666 & ~mask)}
+
+    writable(tmp_path / "R", private=True)
+    assert stat.S_IMODE((tmp_path / "R").stat().st_mode) == 0o700
 
 
 @pytest.mark.slow

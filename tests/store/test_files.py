@@ -33,13 +33,18 @@ def names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
-def test_write_bytes_replaces_and_is_private(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mask", [0o002, 0o027, 0o077])
+def test_write_bytes_replaces_and_follows_the_umask(tmp_path: Path, mask: int) -> None:
     path = tmp_path / "a" / "b" / "x.bin"
-    write_bytes(path, OLD)
-    write_bytes(path, NEW)
+    before = os.umask(mask)
+    try:
+        write_bytes(path, OLD)
+        write_bytes(path, NEW)
+    finally:
+        os.umask(before)
     assert path.read_bytes() == NEW and names(path.parent) == ["x.bin"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+    assert {stat.S_IMODE(p.stat().st_mode) for p in path.parents[:2]} == {0o777 & ~mask}
     assert sha256_file(path) == hashlib.sha256(NEW).hexdigest()
 
 

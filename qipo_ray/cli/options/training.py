@@ -15,6 +15,9 @@ Log = Annotated[
     str | None,
     typer.Option("--log", metavar="wandb,mlflow", help="Services beside TensorBoard."),
 ]
+Private = Annotated[
+    bool, typer.Option("--private", help="Nobody but you may enter the folder of the results.")
+]
 PrintJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 PrintMarkdown = Annotated[
     bool, typer.Option("--markdown", help="Print Markdown instead of a table.")
@@ -49,6 +52,7 @@ def train(
         str, typer.Option("--device", help="cpu, cuda or cuda:1; bit-equal resumes on the CPU.")
     ] = "cpu",
     log: Log = None,
+    private: Private = False,
     json: PrintJson = False,
     explain: Annotated[
         bool,
@@ -105,6 +109,7 @@ def sweep(
         bool, typer.Option("--extend", help="Go on with a changed specification.")
     ] = False,
     log: Log = None,
+    private: Private = False,
     json: PrintJson = False,
 ) -> str:
     """Search the space of FILE, confirm the best on fresh seeds, and print the leaderboard.
