@@ -11,6 +11,7 @@ import numpy as np
 from qipo_ray.bench.outcome import BenchOutcome, Requirement
 from qipo_ray.bench.peers import AHEAD, CLONING, MARGIN
 from qipo_ray.bench.table import missing_notes, origin_notes
+from qipo_ray.leaderboard.costs import latency_notes
 from qipo_ray.leaderboard.statistics.bootstrap import Estimate, estimate
 from qipo_ray.leaderboard.statistics.point_estimates import mean_of
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score, Table
@@ -45,7 +46,13 @@ def peers_table(outcomes: Sequence[BenchOutcome], sources: Mapping[str, str]) ->
         source="generated",
         columns=COLUMNS,
         rows=tuple(_line(outcome, outcomes, sources) for outcome in outcomes),
-        notes=(*NOTES, _overall_note(outcomes), *missing_notes(outcomes), *origin_notes(outcomes)),
+        notes=(
+            *NOTES,
+            *latency_notes(run for outcome in outcomes for run in outcome.runs.values()),
+            _overall_note(outcomes),
+            *missing_notes(outcomes),
+            *origin_notes(outcomes),
+        ),
     )
 
 
@@ -144,6 +151,7 @@ def peers_plain(outcomes: Sequence[BenchOutcome], sources: Mapping[str, str]) ->
                         "evidence": (record.get("critic_report") or {}).get("evidence"),
                         "cpu_s": record["cost"].get("cpu_s"),
                         "action_latency_ms": record["final"]["action_latency_ms"],
+                        "latency_load": record["cost"].get("latency_load"),
                     }
                     for seed, record in outcome.runs.items()
                 ],

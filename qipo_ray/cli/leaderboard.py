@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +13,7 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard import Leaderboard
 from qipo_ray.leaderboard import leaderboard as read
 from qipo_ray.leaderboard.board import FORMATS, Format
+from qipo_ray.leaderboard.formats.document import SCHEMA
 from qipo_ray.leaderboard.formats.huggingface import results_files
 from qipo_ray.leaderboard.views import By
 from qipo_ray.store.records import gc_paused
@@ -19,6 +22,7 @@ from qipo_ray.store.records import gc_paused
 def leaderboard(
     results: list[Path],
     by: By | None,
+    columns: str | None,
     formats: str | None,
     literature: bool,
     output: Path | None,
@@ -30,7 +34,12 @@ def leaderboard(
         raise UserError(f"--format {formats}: add --output DIR, where the files are to go")
     with gc_paused():
         board = read(results, by, literature=literature)
-        if output is not None:
+        if columns is not None:
+            (wishes,) = csv.reader([columns], skipinitialspace=True)
+            board = replace(board, columns=tuple(wishes))
+        if output is None:  # what is written keeps an older form, what is shown has today's
+            board = replace(board, schema=SCHEMA)
+        else:
             with out.writing(output, "cannot write there"):
                 output.mkdir(parents=True, exist_ok=True)
                 files = _files(board, chosen).items()
@@ -38,7 +47,7 @@ def leaderboard(
         if json:
             out.write(board.document("json"))
         elif output is None and chosen:
-            out.write(*_files(board, chosen).values())
+            out.write(next(iter(_files(board, chosen).values())))
         else:
             print_leaderboard(board)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -17,7 +20,9 @@ from qipo_ray.validation.experiments import EXPERIMENTS
 MISSED = 1  # exit code
 
 
-def toy(experiment: str, seeds: int, quick: bool, results: Path, jobs: int | None) -> None:
+def toy(
+    experiment: str, seeds: int, quick: bool, results: Path, jobs: int | None, json: bool
+) -> None:
     """Print and keep an experiment's tables; leave with exit code 1 if a number misses."""
     if experiment not in EXPERIMENTS:
         hint = nearest(experiment, EXPERIMENTS)
@@ -40,11 +45,31 @@ def toy(experiment: str, seeds: int, quick: bool, results: Path, jobs: int | Non
         out.write_files({folder / name: content for name, content in files.items()})
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}") from error
-    _show(report)
+    if json:
+        out.print_json(_plain(report))
+    else:
+        _show(report)
     missed = [target.name for target in report.targets if not target.met]
     if missed and not quick:
         out.remark(f"{len(missed)} of {len(report.targets)} numbers miss their limit: {missed[0]}")
         raise typer.Exit(MISSED)
+
+
+def _plain(report: ExperimentReport) -> dict[str, Any]:
+    """Return the numbers as JSON holds them: rows by the titles of their columns."""
+    tables = [
+        {
+            "title": table.title,
+            "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
+            "note": table.note,
+        }
+        for table in report.tables
+    ]
+    targets = [
+        asdict(it) | {"bound": it.bound if math.isfinite(it.bound) else None, "met": it.met}
+        for it in report.targets
+    ]
+    return {"tables": tables, "targets": targets}
 
 
 def _show(report: ExperimentReport) -> None:

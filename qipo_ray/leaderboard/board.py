@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
-from qipo_ray.errors import UserError
+from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.formats import WRITERS, BoardDocument
+from qipo_ray.leaderboard.formats.csv import notes_text
+from qipo_ray.leaderboard.formats.document import SCHEMA, WRITTEN
 from qipo_ray.leaderboard.open_searches import open_searches
 from qipo_ray.leaderboard.rows import Record, Row, by_setting, collect
 from qipo_ray.leaderboard.tables import Table, counted
@@ -32,6 +35,8 @@ class Leaderboard:
     literature: bool = False  # published scores in a table of their own
     records: tuple[str, ...] = ()  # ids of all that it was made of
     open_searches: tuple[str, ...] = ()  # that have not ended; on the screen alone
+    columns: tuple[str, ...] = ()  # the ones to show, by key or title; none: those of the view
+    schema: int = SCHEMA  # of the files
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -46,7 +51,16 @@ class Leaderboard:
 
             published = published_table(self.rows)
             tables += [published] if published else []
-        return tuple(tables)
+        if self.columns:
+            names = dict.fromkeys(n for t in tables for c in t.columns for n in (c.key, c.title))
+            for wish in self.columns:
+                if wish not in names:
+                    allowed = ", ".join(dict.fromkeys(c.key for t in tables for c in t.columns))
+                    raise UserError(
+                        f"no column {wish!r}{nearest(wish, names)}; there are {allowed}"
+                    )
+            tables = [table.keep(self.columns) for table in tables]
+        return tuple(table for table in tables if table.columns)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -54,24 +68,43 @@ class Leaderboard:
         return _left_out_notes(self.left_out)
 
     def document(self, format: Format) -> str:
-        """Return the leaderboard in a format."""
-        return WRITERS[format](
-            BoardDocument(METRIC, self.tables, self.notes, self.left_out, self.records)
-        )
+        """Return the leaderboard in a format.
+
+        LaTeX is laid out as in papers, unless the view or columns are named.
+        """
+        chosen = self.by is not None or self.columns
+        compact = format == "latex" and not chosen and self.schema > 3
+        tables = replace(self, by="paper").tables if compact else self.tables
+        return WRITERS[format](self._document(tables))
 
     def documents(self, formats: Iterable[Format] = FORMATS) -> dict[str, str]:
-        """Return the leaderboard in some formats, by the ending of their files."""
-        return {SUFFIXES.get(name, name): self.document(name) for name in formats}
+        """Return the leaderboard in some formats, by the ending of their files.
+
+        The notes of the CSV are a file beside it.
+        """
+        texts: dict[str, str] = {}
+        for name in formats:
+            texts[SUFFIXES.get(name, name)] = self.document(name)
+            if name == "csv" and self.schema > 3:
+                texts["notes.txt"] = notes_text(self._document(self.tables))
+        return texts
+
+    def _document(self, tables: tuple[Table, ...]) -> BoardDocument:
+        return BoardDocument(METRIC, tables, self.notes, self.left_out, self.records, self.schema)
 
 
 def from_records(
-    records: Iterable[Record], by: By | None = None, *, literature: bool = False
+    records: Iterable[Record],
+    by: By | None = None,
+    *,
+    literature: bool = False,
+    schema: int = SCHEMA,
 ) -> Leaderboard:
     """Return the leaderboard of records that are already at hand."""
     records = list(records)
     rows, left_out = collect(records)
     ids = tuple(sorted({record["id"] for record in records}))
-    return Leaderboard(tuple(rows), dict(left_out), by, literature, ids)
+    return Leaderboard(tuple(rows), dict(left_out), by, literature, ids, schema=schema)
 
 
 def leaderboard(
@@ -79,13 +112,26 @@ def leaderboard(
 ) -> Leaderboard:
     """Return the leaderboard of all records below the given results folders.
 
+    Its files have today's form, but those of a sweep that has older ones.
+
     Raises:
         UserError: if a folder does not exist or none of them holds a record.
     """
     with gc_paused():
         records = records_below(roots)
-        board = from_records(records, by, literature=literature)
+        schemas = {written_schema(Path(root) / "leaderboard") for root in roots}
+        schema = schemas.pop() if len(schemas) == 1 else SCHEMA
+        board = from_records(records, by, literature=literature, schema=schema)
         return replace(board, open_searches=open_searches(map(Path, roots), records))
+
+
+def written_schema(folder: Path) -> int:
+    """Return the schema of the tables in a folder; today's if there are none that are kept up."""
+    try:
+        document = json.loads((folder / "leaderboard.json").read_bytes())
+        return document["schema"] if document["schema"] in WRITTEN else SCHEMA
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return SCHEMA
 
 
 def records_below(roots: Sequence[Path | str]) -> list[Record]:

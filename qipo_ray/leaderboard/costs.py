@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from qipo_ray.leaderboard.rows import Record
+from qipo_ray.leaderboard.tables import counted
 from qipo_ray.store.manifest import decode
 
 STAGES = ("behaviour", "critic", "policy")
@@ -50,6 +51,17 @@ def costs_of(records: Iterable[Record], root: Path) -> Costs:
         trained_s=sum(trained) if trained and len(trained) == len(spent) else None,
         jobs={stage: (len(keys[stage]), len(set(keys[stage]))) for stage in STAGES},
     )
+
+
+def latency_notes(records: Iterable[Record]) -> list[str]:
+    """Return a note on the latencies that were measured on a busy machine, if some were."""
+    loads = [record["cost"].get("latency_load", 0.0) for record in records]
+    busy = [load for load in loads if load > 1]
+    if not busy:
+        return []
+    runs = f"{len(busy)} of {counted(len(loads), 'run')}"
+    load = f"load average up to {max(busy):.1f} for each core"
+    return [f"The latency of {runs} was measured on a busy machine ({load}): alone it is shorter."]
 
 
 def _seconds(root: Path, stage: str, key: str) -> float | None:

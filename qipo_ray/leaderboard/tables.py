@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -72,6 +72,7 @@ class Column:
     signed: bool = False
     muted: bool = False  # greyed where the format can: not to be compared
     lettered: bool = False  # a long list: on a terminal a letter, explained below the table
+    halved: bool = False  # what stands behind ± is half of the interval
 
     @property
     def scores(self) -> bool:
@@ -92,6 +93,17 @@ class Table:
     footnotes: tuple[str, ...] = ()  # number 1 is the first
     kind: Kind = "task"
 
+    def keep(self, names: Sequence[str]) -> Table:
+        """Return the table with the columns of these keys or titles alone, in that order."""
+        indices = [
+            i for name in names for i, c in enumerate(self.columns) if name in (c.key, c.title)
+        ]
+        return replace(
+            self,
+            columns=tuple(replace(self.columns[i], visibility="everywhere") for i in indices),
+            rows=tuple(tuple(row[i] for i in indices) for row in self.rows),
+        )
+
     def only(self, *visibilities: Visibility) -> Table:
         """Return the table with the columns of these visibilities alone."""
         indices = [i for i, c in enumerate(self.columns) if c.visibility in visibilities]
@@ -110,22 +122,22 @@ class Table:
     def texts(self) -> list[list[tuple[Column, Cell, str]]]:
         """The rows: each cell with its column and its text; made once for all formats."""
         lines = (zip(self.columns, row, strict=True) for row in self.rows)
-        narrow = self.kind == "paper"
         return [
-            [(column, cell, cell_text(column, cell, narrow=narrow)) for column, cell in line]
-            for line in lines
+            [(column, cell, cell_text(column, cell)) for column, cell in line] for line in lines
         ]
 
 
 def cell_text(column: Column, cell: Cell, *, narrow: bool = False) -> str:
     """Return a cell as people read it: ``mean ± std [low, high]``, a dash for nothing.
 
-    ``narrow`` is for a terminal or a paper: no interval beside a standard deviation.
+    ``narrow`` is for a terminal: no interval beside a standard deviation.
     """
     if cell is None:
         return NOTHING
     if isinstance(cell, Score):
         number = f"{cell.value:+.1f}" if column.signed else f"{cell.value:.1f}"
+        if column.halved:
+            return number + (f" ± {cell.interval.half:.1f}" if cell.interval else "")
         spread = "" if cell.std is None else f" ± {cell.std:.1f}"
         return number + spread + ("" if narrow and spread else _brackets(cell.interval))
     if isinstance(cell, Footnoted):

@@ -172,6 +172,7 @@ class CostFields(TypedDict):
     updates_per_s: NonNegative | None
     reused_s: NonNegative | None
     cpu_s: NotRequired[NonNegative | None]  # of training all stages of the run, shared ones too
+    latency_load: NotRequired[NonNegative]  # for each core, where the latency was measured
 
 
 class ProvenanceFields(TypedDict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -44,6 +45,11 @@ def hardware(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
     }
+
+
+def load_per_core() -> float:
+    """Return the machine's load average of the last minute for each of its cores."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

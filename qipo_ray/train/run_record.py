@@ -19,7 +19,7 @@ from qipo_ray.store.records import new_id
 from qipo_ray.study.job import Job, Run
 from qipo_ray.study.job_events import Score
 from qipo_ray.train.job_store import JobStore
-from qipo_ray.train.machine import software
+from qipo_ray.train.machine import load_per_core, software
 from qipo_ray.train.metrics import read_metrics
 from qipo_ray.train.scoring import action_latency_ms
 
@@ -184,6 +184,7 @@ def _cost(
         "updates_per_s": updates / seconds if seconds else None,
         "reused_s": reused,
         "cpu_s": None if None in cpu_seconds else sum(filter(None, cpu_seconds)),
+        "latency_load": round(load_per_core(), 2),
     }
 
 

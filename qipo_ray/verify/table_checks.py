@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.leaderboard.board import from_records
-from qipo_ray.leaderboard.formats.json import SCHEMA
+from qipo_ray.leaderboard.formats.document import SCHEMA, WRITTEN
 from qipo_ray.leaderboard.rows import origin_of
 from qipo_ray.verify.audit import Audit, reason
 from qipo_ray.verify.record_checks import TOLERANCE
@@ -31,6 +31,7 @@ class Stamp:
     """The origin of the tables as ``leaderboard.json`` names it; None where it does not."""
 
     current: bool  # written by this version of the program
+    schema: int  # of the tables to compare them with
     version: str | None
     records: frozenset[str] | None  # ids of the records in the tables
 
@@ -55,7 +56,7 @@ def check_tables(audit: Audit, *, complete: bool) -> None:
     if newer := present - tabled:
         text = f"older than {len(newer)} records; the sweep's end, or {_command(audit)}"
         audit.remark(folder, f"{text}, writes them anew")
-    rebuilt = RebuiltTables(audit, [tabled, present] if newer else [tabled])
+    rebuilt = RebuiltTables(audit, stamp.schema, [tabled, present] if newer else [tabled])
     scores: dict[str, int] = {}  # that were compared in tables of another version
     for suffix in rebuilt.documents(0):
         path = folder / f"leaderboard.{suffix}"
@@ -75,6 +76,7 @@ def check_tables(audit: Audit, *, complete: bool) -> None:
                 report(path, f"not what the records give: {difference}")
             elif not stamp.current:
                 scores[path.name] = sum(_scores(suffix, written).values())
+    scores = {name: count for name, count in scores.items() if count}  # notes have none
     if scores:
         listed = ", ".join(f"{count} in {name}" for name, count in scores.items())
         text = f"written by {stamp.version or 'another version of qipo_ray'}: the scores"
@@ -89,8 +91,8 @@ class RebuiltTables:
     writing was broken off, the other tables may hold all records that are present.
     """
 
-    def __init__(self, audit: Audit, sets: Sequence[Collection[str]]) -> None:
-        self._audit, self._sets = audit, sets
+    def __init__(self, audit: Audit, schema: int, sets: Sequence[Collection[str]]) -> None:
+        self._audit, self._schema, self._sets = audit, schema, sets
         self._documents: dict[int, dict[str, str]] = {}
 
     def documents(self, number: int) -> dict[str, str]:
@@ -98,7 +100,7 @@ class RebuiltTables:
         if number not in self._documents:
             ids = self._sets[number]
             records = (record for record in self._audit.records if record["id"] in ids)
-            self._documents[number] = from_records(records).documents()
+            self._documents[number] = from_records(records, schema=self._schema).documents()
         return self._documents[number]
 
     def difference(self, suffix: str, written: str, stamp: Stamp) -> str | None:
@@ -122,15 +124,25 @@ def _stamp(path: Path) -> Stamp:
     try:
         document: Any = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
-        return Stamp(True, None, None)
+        return Stamp(True, SCHEMA, None, None)
     if not isinstance(document, dict):
-        return Stamp(True, None, None)
+        return Stamp(True, SCHEMA, None, None)
     version, records = document.get("version"), document.get("records")
     if not isinstance(records, list) or not all(isinstance(key, str) for key in records):
         records = None
-    current = version == __version__ and document.get("schema") == SCHEMA
+    schema = document.get("schema")
+    known = schema in WRITTEN
+    if not isinstance(schema, int):
+        schema = SCHEMA
+    elif not known:  # an earlier one has the scores of the oldest that is written
+        schema = min(WRITTEN)
     name = f"qipo_ray {version}" if isinstance(version, str) and version != __version__ else None
-    return Stamp(current, name, None if records is None else frozenset(records))
+    return Stamp(
+        known and version == __version__,
+        schema,
+        name,
+        None if records is None else frozenset(records),
+    )
 
 
 def first_difference(written: str, rebuilt: str) -> str | None:

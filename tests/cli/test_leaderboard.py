@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_json_is_the_only_thing_on_stdout(
     assert main(["leaderboard", str(results), "--json", "--output", str(tmp_path / "out")]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out) == json.loads(leaderboard([results]).document("json"))
-    assert captured.err.count("wrote ") == 5
+    assert captured.err.count("wrote ") == 6
 
 
 def test_output_holds_the_documents_and_nothing_else(results: Path, tmp_path: Path) -> None:
@@ -74,6 +75,7 @@ def test_output_holds_the_documents_and_nothing_else(results: Path, tmp_path: Pa
         "leaderboard.html",
         "leaderboard.json",
         "leaderboard.md",
+        "leaderboard.notes.txt",
         "leaderboard.tex",
     ]
     board = leaderboard([results])
@@ -107,6 +109,35 @@ def test_by(results: Path, by: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert [table["kind"] for table in tables] == [by]
 
 
+def test_columns_are_those_asked_for(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["leaderboard", str(results), "--columns", "method, seed_list,last"]
+    assert main(line) == 0
+    (titles,) = (line for line in capsys.readouterr().out.splitlines() if line[:6] == "method")
+    assert re.split(r"\s{2,}", titles.strip()) == ["method", "training seeds", "score (last)"]
+    assert main([*line, "--format", "latex"]) == 0
+    assert r"method & training seeds & score (last) \\" in capsys.readouterr().out
+    assert main([*line, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("table,data,method,seed_list,last_mean,")
+    assert main(["leaderboard", str(results), "--columns", "methd"]) == 2
+    error = capsys.readouterr().err
+    assert "no column 'methd' (did you mean 'method'?); there are task, method, name" in error
+
+
+def test_an_old_sweep_keeps_its_files_and_shows_todays(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = results / "leaderboard"
+    folder.mkdir()
+    (folder / "leaderboard.json").write_text('{"schema": 3}')
+    line = ["leaderboard", str(results)]
+    assert main([*line, "--output", str(folder)]) == 0
+    assert not (folder / "leaderboard.notes.txt").exists()
+    assert (folder / "leaderboard.csv").read_text().startswith("table,task,")
+    capsys.readouterr()
+    assert main([*line, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("table,data,task,")
+
+
 @pytest.mark.parametrize(
     ("word", "start"),
     [("md", "# Lead"), ("csv", "table,"), ("html", "<!DOCTYPE"), ("latex", "% "), ("json", "{")],
@@ -125,6 +156,7 @@ def test_formats_asked_for_are_written(results: Path, tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {
         "leaderboard.tex",
         "leaderboard.csv",
+        "leaderboard.notes.txt",
         "huggingface",
     }
     assert len(list(folder.rglob("results_*.json"))) == 2  # QIPO and its cloning
@@ -168,4 +200,4 @@ def test_literature_changes_no_number(make_record: Any) -> None:
     assert published.source == "literature"
     assert {str(row[0]) for row in published.rows} == {"hopper-medium-v2"}
     header = beside.document("csv").partition("\n")[0]
-    assert "d4rl_published_value" not in header and "literature_published" in header
+    assert "published_value" in header and "published" not in alone.document("csv")

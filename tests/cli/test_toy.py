@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -57,3 +58,7 @@ def test_tables_are_shown_and_kept_and_nothing_is_done_twice(
     assert main(command) == 0
     assert capsys.readouterr().out == first
     assert kept == {p: p.stat().st_mtime_ns for p in (tmp_path / "tilt-quick/cells").iterdir()}
+    assert main([*command, "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert [table["title"] in first for table in numbers["tables"]] == [True] * 4
+    assert numbers["targets"][0].keys() >= {"name", "bound", "limit", "met"}

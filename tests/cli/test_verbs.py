@@ -20,6 +20,9 @@ TABLE = [
     *((f"data {name}", path) for name, path in DataVerbs.verbs.items()),
     *((f"bench {name}", path) for name, path in BenchVerbs.verbs.items()),
 ]
+# Verbs that print no table: they write a file, or print a command or a configuration.
+WITHOUT_TABLE = {"export", "best", "report", "reproduce", "data get", "data make"}
+OF_A_RECORD = {"evaluate", "export", "reproduce"}
 HEAVY = {"gymnasium", "h5py", "matplotlib", "mujoco", "numpy", "optuna", "ray", "torch", "yaml"}
 ROOMS_OF_HELP = {f"qipo_ray{name}" for name in ("", ".cli", ".cores", ".errors", ".version")}
 
@@ -39,6 +42,13 @@ def test_what_does_the_work_takes_the_options_of_the_verb(verb: str, path: str) 
             del taken[name]
         assert taken.items() <= types.items() if rest else taken == types
         assert all(p.default is p.empty for p in parameters)  # defaults stand with the options
+
+
+def test_every_table_is_also_json_and_every_record_may_be_the_best() -> None:
+    options = {verb: get_type_hints(load(path)).keys() for verb, path in TABLE}
+    assert {verb for verb in options if "json" not in options[verb]} == WITHOUT_TABLE
+    best = {verb for verb in options if {"best", "task", "method"} <= options[verb]}
+    assert best == OF_A_RECORD
 
 
 @pytest.mark.slow

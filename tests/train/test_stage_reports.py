@@ -121,6 +121,7 @@ def test_the_record_holds_the_report_and_the_cpu_seconds(
     validate(pruned)
     assert record["protocol"]["selection_episodes"] == 0
     cost = record["cost"]
+    assert 0 <= cost["latency_load"] < 1000
     assert 0 < cost["cpu_s"] <= 1.5 * (cost["device_s"] + cost["reused_s"]) + 1
 
 

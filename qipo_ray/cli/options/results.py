@@ -149,7 +149,13 @@ def leaderboard(
         Literal["task", "family", "config", "paper"] | None,
         typer.Option(
             help="A line per task and method, per family, per configuration; paper: per task, "
-            "with a column per method."
+            "with a column per method, as LaTeX has it if not told otherwise."
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns", metavar="A,B", help="Only these, in this order: task,method,last."
         ),
     ] = None,
     formats: Annotated[

@@ -187,6 +187,7 @@ def toy(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Processes; all cores if not given.")
     ] = None,
+    json: PrintJson = False,
 ) -> str:
     """Show that energy weighting reaches its target, with numbers, tables and a picture.
 

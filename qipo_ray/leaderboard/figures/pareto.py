@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qipo_ray.leaderboard.costs import latency_notes
 from qipo_ray.leaderboard.figures.drawing import (
     MAX_PANELS,
     PAPER,
@@ -96,6 +97,7 @@ def pareto(series: Sequence[Series], styles: Mapping[str, LineStyle]) -> ReportF
         "One mark a configuration, mean over its runs. Filled: on the Pareto front, no other one"
         " has a better or equal score, latency and training cost at once. The area of a mark is"
         f" its training cost per run; the largest is {_duration(dearest)} on one device."
+        + "".join(f" {note}" for note in latency_notes(r for s in series for r in s.records))
         + omitted(len(points) - drawn, "configuration"),
         panel_per_task(groups, draw, "milliseconds per action", height=3.2),
     )

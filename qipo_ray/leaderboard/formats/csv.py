@@ -16,28 +16,42 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def csv_text(document: BoardDocument) -> str:
-    """Return all tables as one CSV; scores stand in columns of their source, never mixed.
+    """Return all tables as one CSV, with the same columns whatever the source of the data.
 
-    The columns of a score are ``<source>_<key>_mean``, ``_std`` and so on, so that no column can
-    be averaged over two data sources by accident. ``table`` says which kind of table a row is of;
-    in rows of the kind ``note`` the column ``note`` holds a caption or a note.
+    ``table`` says which kind of table a row is of, ``data`` the source of its scores: those of two
+    do not compare. The columns of a score are ``<key>_mean``, ``_std`` and so on. Captions and
+    notes are a file of their own. In schema 3 they are rows of the kind ``note``, and the columns
+    of scores begin with their source.
     """
-    tables = document.tables
-    header = dict.fromkeys(["table", *(n for table in tables for n in _header(table)), "note"])
+    tables, old = document.tables, document.schema < 4
+    first, last = (["table"], ["note"]) if old else (["table", "data"], [])
+    names = {table: _header(table, source=old) for table in tables}
+    header = dict.fromkeys([*first, *(n for table in tables for n in names[table]), *last])
     stream = io.StringIO()
     writer = csv.DictWriter(stream, header, restval="", lineterminator="\n")
     writer.writeheader()
     for table in tables:
-        names = _header(table)
+        kind = {"table": table.kind} | ({} if old else {"data": _text(table.source)})
         for row in table.rows:
             pairs = zip(table.columns, row, strict=True)
             cells = [cell for pair in pairs for cell in _cells(*pair)]
-            writer.writerow({"table": table.kind, **dict(zip(names, cells, strict=True))})
-        for note in (table.caption, *table.notes, *table.footnotes):
-            writer.writerow({"table": "note", "note": _text(f"{table.title}: {note}")})
-    for note in document.notes:
+            writer.writerow({**kind, **dict(zip(names[table], cells, strict=True))})
+        for note in _notes(table) if old else ():
+            writer.writerow({"table": "note", "note": _text(note)})
+    for note in document.notes if old else ():
         writer.writerow({"table": "note", "note": _text(note)})
     return stream.getvalue()
+
+
+def notes_text(document: BoardDocument) -> str:
+    """Return what the CSV does not hold, a line for each caption and note."""
+    notes = [note for table in document.tables for note in _notes(table)]
+    return "".join(f"{clean(note)}\n" for note in (*notes, *document.notes))
+
+
+def _notes(table: Table) -> list[str]:
+    texts = (table.caption, *table.notes, *table.footnotes)
+    return [f"{table.title}: {text}" for text in texts]
 
 
 def guard(value: str) -> str:
@@ -45,10 +59,11 @@ def guard(value: str) -> str:
     return value if _NUMBER.fullmatch(value) else _FORMULA.sub(r"\1'", value)
 
 
-def _header(table: Table) -> list[str]:
-    """Return the names of a table's columns; a score has several."""
+def _header(table: Table, *, source: bool) -> list[str]:
+    """Return the names of a table's columns; a score has several, perhaps with its source."""
+    before = f"{table.source}_" if source else ""
     return [
-        _text(f"{table.source}_{column.key}_{part}") if part else column.key
+        _text(f"{before}{column.key}_{part}") if part else column.key
         for column in table.columns
         for part in column.parts or ("",)
     ]

@@ -8,13 +8,11 @@ from qipo_ray.leaderboard.formats.document import BoardDocument
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, file_value
 from qipo_ray.version import __version__
 
-SCHEMA = 3  # of the document; 2 had no captions and notes, 1 no intervals and kinds of tables
-
 
 def json_text(document: BoardDocument) -> str:
     """Return the leaderboard as a JSON document, a line for each row of a table."""
     head = {
-        "schema": SCHEMA,
+        "schema": document.schema,
         "version": __version__,  # of the program that wrote it
         "metric": document.metric,
         "left_out": dict(sorted(document.left_out.items())),

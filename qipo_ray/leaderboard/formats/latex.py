@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from textwrap import wrap
 
 from qipo_ray.leaderboard.formats.document import NOTHING_TO_REPORT, BoardDocument
 from qipo_ray.leaderboard.tables import Cell, Column, Score, Table, clean
 
+TITLE_SIGNS = 9  # of a column, before it is broken
 HEAD = """\
 % \\usepackage{booktabs,graphicx,xcolor}
 % Names beyond Latin script need LuaLaTeX or XeLaTeX.
@@ -24,8 +26,14 @@ _NEEDS = re.compile("|".join([*map(re.escape, _SPECIAL), _LIGATURES]))
 
 
 def latex_text(document: BoardDocument) -> str:
-    """Return the leaderboard as LaTeX: a ``table*`` for each table, notes below the rows."""
-    parts = [HEAD, *(_table(i, table) for i, table in enumerate(document.tables, 1))]
+    """Return the leaderboard as LaTeX: a ``table*`` for each table, notes below the rows.
+
+    It has the label ``tab:qipo-1`` and so on; in schema 3 only where it is laid out as in papers.
+    """
+    parts = [HEAD]
+    for number, table in enumerate(document.tables, 1):
+        labelled = document.schema > 3 or table.kind == "paper"
+        parts.append(_table(table, rf"\label{{tab:qipo-{number}}}" if labelled else None))
     if not document.tables:
         parts.append(f"{NOTHING_TO_REPORT}\n")
     parts += [f"% {clean(note)}\n" for note in document.notes]
@@ -38,25 +46,39 @@ def escape(value: str) -> str:
     return _NEEDS.sub(lambda match: _SPECIAL.get(match[0], f"{{{match[0]}}}"), clean(value))
 
 
-def _table(number: int, table: Table) -> str:
-    columns = table.document.columns
+def _table(table: Table, label: str | None) -> str:
+    columns, texts = table.document.columns, table.document.texts
+    grid = [[_muted(column, escape(column.title)) for column in columns]]
+    grid += [[_cell(*cell) for cell in row] for row in texts]
+    sides = "".join("r" if column.scores else "l" for column in columns)
+    if table.kind == "paper" and len(columns) > len(grid):  # the longer side goes down the page
+        grid = [list(line) for line in zip(*grid, strict=True)]
+        grid[0][0], sides = "method", "l" + "r" * (len(grid[0]) - 1)
+    elif table.kind == "paper":
+        grid[0] = [_stacked(column.title) for column in columns]
     lines = [
         r"\begin{table*}",
         r"\centering",
         rf"\caption{{{escape(f'{table.title}. {table.caption}')}}}",
-        *([rf"\label{{tab:qipo-{number}}}"] if table.kind == "paper" else []),
+        *([label] if label else []),
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{{''.join('r' if column.scores else 'l' for column in columns)}}}",
+        rf"\begin{{tabular}}{{{sides}}}",
         r"\toprule",
-        _row(_muted(column, escape(column.title)) for column in columns),
+        _row(grid[0]),
         r"\midrule",
-        *(_row(_cell(*cell) for cell in row) for row in table.document.texts),
+        *map(_row, grid[1:]),
         r"\bottomrule",
         r"\end{tabular}}",
         *_notes(table),
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _stacked(title: str) -> str:
+    """Return a long title in several lines."""
+    lines = [_guarded(escape(line)) for line in wrap(clean(title), TITLE_SIGNS)]
+    return lines[0] if len(lines) == 1 else r"\shortstack[r]{" + r"\\".join(lines) + "}"
 
 
 def _notes(table: Table) -> list[str]:
@@ -79,6 +101,9 @@ def _muted(column: Column, source: str) -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    """Return a row; what would be an option of the line above gets something before it."""
-    row = " & ".join(cells) + r" \\"
-    return "{}" + row if row.startswith(("[", "*")) else row
+    return _guarded(" & ".join(cells) + r" \\")
+
+
+def _guarded(line: str) -> str:
+    """Return a line; what would be an option of the one above gets something before it."""
+    return "{}" + line if line.startswith(("[", "*")) else line

@@ -32,6 +32,11 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def half(self) -> float:
+        """Half of its width, as papers print it behind ±."""
+        return (self.high - self.low) / 2
+
 
 @dataclass(frozen=True)
 class Estimate:

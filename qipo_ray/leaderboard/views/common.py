@@ -72,9 +72,11 @@ def protocol(setting: EvalSetting, rows: Sequence[Row]) -> str:
     )
 
 
-def last_checkpoint(setting: EvalSetting, rows: Sequence[Row]) -> str:
-    """Return the caption of a table of last scores."""
-    return f"{METRIC}. Last checkpoint, mean ± sample standard deviation {protocol(setting, rows)}"
+def last_checkpoint(
+    setting: EvalSetting, rows: Sequence[Row], spread: str = "sample standard deviation"
+) -> str:
+    """Return the caption of a table of last scores, with what stands behind ±."""
+    return f"{METRIC}. Last checkpoint, mean ± {spread} {protocol(setting, rows)}"
 
 
 def protocol_cells(rows: Sequence[Row]) -> dict[str, Cell]:

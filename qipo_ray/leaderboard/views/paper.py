@@ -29,9 +29,12 @@ def by_paper(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     names = _names(configs)
     return Table(
         title=f"Data source: {setting.origin}",
-        caption=last_checkpoint(setting, rows),
+        caption=last_checkpoint(setting, rows, "half the width of its 95 % interval"),
         source=setting.origin,
-        columns=(Column("task", "task"), *(Column(name, name, parts=MEAN) for name in names)),
+        columns=(
+            Column("task", "task"),
+            *(Column(name, name, parts=MEAN, halved=True) for name in names),
+        ),
         rows=tuple(lines),
         notes=(
             BOLD.format("task"),

@@ -6,29 +6,37 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from qipo_ray.leaderboard.formats.csv import csv_text, guard
-from qipo_ray.leaderboard.formats.document import BoardDocument
+from qipo_ray.leaderboard.formats.csv import csv_text, guard, notes_text
+from qipo_ray.leaderboard.formats.document import SCHEMA, BoardDocument
 from qipo_ray.leaderboard.tables import Cell, Score, Table
 
 MakeTable = Callable[..., Table]
 Line = tuple[Cell, ...]
 
 
-def csv_of(tables: Sequence[Table], notes: tuple[str, ...] = ()) -> list[dict[str, str]]:
+def csv_of(tables: Sequence[Table], schema: int = SCHEMA) -> list[dict[str, str]]:
     """The rows of some tables as CSV reads back."""
-    document = BoardDocument("m", tuple(tables), notes, {}, ())
+    document = BoardDocument("m", tuple(tables), (), {}, (), schema)
     return list(csv.DictReader(io.StringIO(csv_text(document))))
 
 
-def test_csv_reads_back_with_all_digits_and_a_column_per_source(
+def test_csv_reads_back_with_all_digits_in_the_same_columns(
     make_table: MakeTable, leader_row: Line
 ) -> None:
     other = ("other", Score(1 / 3, 0.1, None, 2), None, 2, False)
-    first, second = (
-        row
-        for row in csv_of([make_table(leader_row), make_table(other, source="generated")])
-        if row["method"]
-    )
+    tables = make_table(leader_row), make_table(other, source="generated")
+    first, second = csv_of(tables)
+    assert [list(row) for table in tables for row in csv_of([table])] == [list(first)] * 2
+    assert (first["data"], second["data"]) == ("d4rl", "generated")
+    assert (float(first["last_mean"]), float(second["last_mean"])) == (51.04, 1 / 3)
+    assert (first["last_low"], first["last_high"], first["gain_std"]) == ("49.0", "53.0", "")
+    assert (second["clip"], second["seeds"]) == ("no", "2") and float(first["gain_mean"]) == -3.0
+
+
+def test_an_old_csv_has_a_column_per_source(make_table: MakeTable, leader_row: Line) -> None:
+    other = ("other", Score(1 / 3, 0.1, None, 2), None, 2, False)
+    tables = [make_table(leader_row), make_table(other, source="generated")]
+    first, second = (row for row in csv_of(tables, 3) if row["method"])
     assert float(first["d4rl_last_mean"]) == 51.04
     assert (first["d4rl_last_low"], first["d4rl_last_high"]) == ("49.0", "53.0")
     assert (first["generated_last_mean"], first["d4rl_gain_std"]) == ("", "")
@@ -38,18 +46,20 @@ def test_csv_reads_back_with_all_digits_and_a_column_per_source(
     assert float(first["d4rl_gain_mean"]) == -3.0
 
 
-def test_csv_holds_captions_and_notes_in_rows_of_their_own(
+def test_captions_and_notes_are_a_file_of_their_own(
     make_table: MakeTable, leader_row: Line
 ) -> None:
-    _, *notes = csv_of([make_table(leader_row)], notes=("Left out: =1",))
-    assert {row["table"] for row in notes} == {"note"}
-    assert [row["note"] for row in notes] == [
+    tables = (make_table(leader_row),)
+    notes = notes_text(BoardDocument("m", tables, ("Left out: =1",), {}, ())).splitlines()
+    assert notes == [
         "A *title*: What it says.",
         "A *title*: A note.",
         "A *title*: 1. Foot.",
         "Left out: =1",
     ]
-    assert not any(row["method"] or row["d4rl_last_mean"] for row in notes)
+    (row,) = csv_of(tables)
+    assert "note" not in row
+    assert [row["note"] for row in csv_of(tables, 3)[1:]] == notes[:3]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,27 @@ def test_methods_are_columns_and_the_mean_is_of_whole_ones(
     assert table.notes[-1] == "Departures from the paper, QIPO-OT, best; QIPO-Diff: layer-norm."
 
 
-def test_in_latex_it_has_a_label(make_record: Build) -> None:
-    compact = from_records(records(make_record), "paper").document("latex")
+def test_latex_is_so_unless_another_view_is_asked_for(make_record: Build) -> None:
+    board = from_records(records(make_record))
+    compact = board.document("latex")
     assert compact.count(r"\begin{tabular}{lrrr}") == compact.count(r"\label{tab:qipo-1}") == 1
-    assert rf"{HOPPER} & 12.0 $\pm$ 2.8 & \textbf{{62.0 $\pm$ 2.8}} & " in compact
+    assert rf"{HOPPER} & 12.0 $\pm$ 2.0 & \textbf{{62.0 $\pm$ 2.0}} & " in compact
+    assert r"mean $\pm$ half the width of its 95 \% interval" in compact
+    assert compact == from_records(records(make_record), "paper").document("latex")
+    wide = from_records(records(make_record), "task").document("latex")
+    assert "evaluations per action" in wide and "evaluations per action" not in compact
+    old = from_records(records(make_record), schema=3).document("latex")
+    assert "evaluations per action" in old and r"\label" not in old
+
+
+def test_many_methods_stand_below_each_other(make_record: Build) -> None:
+    one = [record for record in records(make_record) if record["task"] == HOPPER]
+    lines = from_records(one).document("latex").splitlines()
+    start = lines.index(r"\toprule")
+    assert lines[start - 1 : start + 4] == [
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        rf"method & {HOPPER} \\",
+        r"\midrule",
+        r"QIPO-OT, paper form & 12.0 $\pm$ 2.0 \\",
+    ]
