@@ -186,7 +186,7 @@ def facts(study: Study) -> list[optuna.trial.FrozenTrial]:
 
 def test_optuna_is_told_the_truth(make_spec: Callable[..., SearchSpec]) -> None:
     study = Study(make_spec(CONDITIONAL), "point")
-    asked = [study.ask() for _ in range(6)]
+    asked = [study.ask() for _ in range(7)]
     trials = [identity(study, suggestion) for suggestion in asked if suggestion]
     study.tell(trials[0], TrialState.FINISHED, 99.0, 2)  # the paper's: outside of the space
     study.report(trials[1], 0, 20.0)
@@ -197,11 +197,13 @@ def test_optuna_is_told_the_truth(make_spec: Callable[..., SearchSpec]) -> None:
     study.tell(trials[2], TrialState.FAILED)
     study.tell(trials[3], TrialState.FINISHED, 60.0, 2)
     study.tell(trials[4], TrialState.PRUNED, None, 0)
+    study.tell(trials[5], TrialState.FINISHED, float("nan"), 2)
     told = facts(study)
     assert [trial.state for trial in told] == [
         OptunaState.PRUNED,
         OptunaState.FAIL,
         OptunaState.COMPLETE,
+        OptunaState.FAIL,
         OptunaState.FAIL,
         OptunaState.RUNNING,
     ]
@@ -297,3 +299,12 @@ def test_other_warnings_of_optuna_still_come_through(make_spec: Callable[..., Se
     Study(make_spec(CONDITIONAL), "point").ask()  # warnings are errors here
     with pytest.warns(optuna.exceptions.ExperimentalWarning):
         optuna.samplers.TPESampler(group=True, multivariate=True)
+
+
+def test_no_call_of_ours_is_one_that_optuna_6_removes(
+    make_spec: Callable[..., SearchSpec], tmp_path: Path
+) -> None:
+    """Asking, telling and the journal's picture of it; warnings are errors here."""
+    advance(Study(make_spec(CONDITIONAL), "point", tmp_path / "point.journal"), Store(), 12)
+    with pytest.raises(FutureWarning, match=r"6\.0\.0"):  # as it would be
+        optuna.distributions.UniformDistribution(0.0, 1.0)
