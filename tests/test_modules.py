@@ -37,6 +37,17 @@ COVERED = {
     "config/notes": ("config/test_facts.py", "markers are read through the facts"),
     "config/stage_sections": ("config/test_schema.py", "every field of every section"),
     "config/section": ("config/test_schema.py", "every field of every section"),
+    "data/imports/recording": (
+        "data/imports/test_episodes.py",
+        "columns of every kind become rows",
+    ),
+    "data/imports/sources": ("cli/test_data_import.py", "what SOURCE may be"),
+    "data/imports/spaces": ("data/imports/test_minari.py", "spaces that Minari writes"),
+    "data/imports/arrow_columns": (
+        "data/imports/test_episodes.py",
+        "tables of Arrow and of pandas",
+    ),
+    "data/imports/writer": ("data/imports/test_minari.py", "files against what was put in"),
     "data/http": ("data/test_download.py", "a real server that breaks off, redirects, drips"),
     "data/minari_folder": ("data/test_minari_hdf5.py", "folders beside the files"),
     "evaluation/_mujoco": ("evaluation/test_physics.py", "contacts of every simulator"),

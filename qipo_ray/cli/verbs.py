@@ -37,6 +37,7 @@ class DataVerbs(LazyGroup):
         "show": "qipo_ray.cli.options.data:show",
         "verify": "qipo_ray.cli.options.data:verify",
         "make": "qipo_ray.cli.options.data:make",
+        "import": "qipo_ray.cli.options.data:import_",
     }
 
 
@@ -57,7 +58,7 @@ app = typer.Typer(
 )
 data = typer.Typer(
     cls=DataVerbs,
-    help="List the tasks, get or make their data, show and verify data files.",
+    help="List the tasks, get, make or import their data, show and verify data files.",
     no_args_is_help=True,
 )
 bench = typer.Typer(cls=BenchVerbs, help="Benchmarks with numbers to reach.", no_args_is_help=True)

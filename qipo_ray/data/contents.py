@@ -191,14 +191,14 @@ def _columns(root: h5g.GroupID, names: list[str]) -> Iterator[_Column]:
     for name in names:
         if name in KEYS:
             column = _Column(name, name)
-            column.add(name, _array(name, root, name))
+            column.add(name, _array(name, h5o.open(root, name.encode())))
             yield column
 
 
 def _episodes(root: h5g.GroupID, numbers: list[int]) -> list[_Column]:
     if numbers[-1] != len(numbers) - 1:
         raise Unusable(f"misses episodes: it has {len(numbers)}, the last one is {numbers[-1]}")
-    columns = [_Column(key, f"episode_{{}}/{key}") for key in EPISODE_KEYS]
+    columns: dict[str, _Column] = {}
     for number in numbers:
         name = f"episode_{number}"
         group = h5o.open(root, name.encode())
@@ -208,10 +208,29 @@ def _episodes(root: h5g.GroupID, numbers: list[int]) -> list[_Column]:
         missing = [key for key in EPISODE_KEYS if key not in members]
         if missing:
             raise Unusable(f"misses {', '.join(missing)} in {name}")
-        for column in columns:
-            path = column.path.format(number)
-            column.add(path, _array(path, group, column.name))
-    return columns
+        arrays = dict(leaf for key in EPISODE_KEYS for leaf in _leaves(name, group, key))
+        if not columns:
+            columns = {key: _Column(key, f"episode_{{}}/{_plain(key)}") for key in arrays}
+        if arrays.keys() != columns.keys():
+            odd = sorted(arrays.keys() ^ columns.keys())[0]
+            raise Unusable(f"{name} and episode_0 differ: one of them misses {quoted(odd)}")
+        for key, array in arrays.items():
+            columns[key].add(f"{name}/{key}", array)
+    return list(columns.values())
+
+
+def _plain(key: str) -> str:
+    return key.replace("{", "{{").replace("}", "}}")
+
+
+def _leaves(label: str, group: h5g.GroupID, key: str) -> Iterator[tuple[str, h5d.DatasetID]]:
+    """Yield an array of an episode, or those of its parts, by their names in the episode."""
+    leaf = h5o.open(group, key.rpartition("/")[2].encode("utf-8", "surrogateescape"))
+    if isinstance(leaf, h5g.GroupID) and key.partition("/")[0] in EPISODE_KEYS[:2]:
+        for name in _members(leaf):
+            yield from _leaves(label, leaf, f"{key}/{name}")
+    else:
+        yield key, _array(f"{label}/{key}", leaf)
 
 
 def _members(group: h5g.GroupID) -> list[str]:
@@ -231,16 +250,10 @@ def _members(group: h5g.GroupID) -> list[str]:
     return list(kinds)
 
 
-def _array(path: str, place: h5g.GroupID, name: str) -> h5d.DatasetID:
-    array = h5o.open(place, name.encode())
-    if isinstance(array, h5d.DatasetID):
-        return array
-    if path != name and name == "observations" and isinstance(array, h5g.GroupID):
-        parts = ", ".join(map(quoted, _members(array)[:4]))
-        raise Unusable(
-            f"has observations in parts ({parts}); read are sets whose observations are one array"
-        )
-    kind = "group" if isinstance(array, h5g.GroupID) else "type"
+def _array(path: str, member: h5o.ObjectID) -> h5d.DatasetID:
+    if isinstance(member, h5d.DatasetID):
+        return member
+    kind = "group" if isinstance(member, h5g.GroupID) else "type"
     raise Unusable(f"{path!r} is a {kind}; wanted is an array")
 
 

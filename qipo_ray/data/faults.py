@@ -11,6 +11,7 @@ _WRITE = (
     "terminals and timeouts (N,)"
 )
 _UNPACK = "unpack it first"
+_IMPORT = "import"  # stands for `import_first`
 
 # By the first bytes.
 _STARTS = (
@@ -18,7 +19,7 @@ _STARTS = (
     (b"<", "a web page (an error page that was downloaded?), not an HDF5 file", "get it again"),
     (b"\x80", "a Python pickle, which is never opened", _WRITE),
     (b"\x93NUMPY", "one array of NumPy's (.npy)", _WRITE),
-    (b"PAR1", "a Parquet table", _WRITE),
+    (b"PAR1", "a Parquet table", _IMPORT),
     (b"ARROW", "a table in Arrow's format", _WRITE),
     (b"MATLAB", "a MATLAB file of before version 7.3", _WRITE),
     (b"\x1f\x8b", "gzip-compressed", _UNPACK),
@@ -52,19 +53,24 @@ def quoted(name: str) -> str:
     return ascii(name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 3] + "...")
 
 
+def import_first(source: Path | str) -> str:
+    """Return what to do with data in another format, for a message."""
+    return f"`qipo-ray data import {source} --to FILE.hdf5` makes a file of it that is read"
+
+
 def described(head: bytes, path: Path) -> str:
     """Return what a file is by its first bytes and its name, and what can be done, in a line."""
     if not head:
         return "is empty (0 bytes)"
     for start, kind, way_out in _STARTS:
         if head.lstrip().lower().startswith(start.lower()):
-            return f"is {kind}; {way_out}"
+            return f"is {kind}; {import_first(path) if way_out == _IMPORT else way_out}"
     if path.suffix in _SUFFIXES:
         return f"is {_SUFFIXES[path.suffix]}; {_WRITE}"
     if head.startswith(b"PK\x03\x04"):
         member = head[30 : 30 + int.from_bytes(head[26:28], "little")]
         if member.endswith(b".npy"):
-            return f"is an archive of NumPy's arrays (.npz); {_WRITE}"
+            return f"is an archive of NumPy's arrays (.npz); {import_first(path)}"
         return f"is a zip archive; {_UNPACK}"
     if head[257:262] == b"ustar":
         return f"is a tar archive; {_UNPACK}"

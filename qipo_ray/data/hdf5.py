@@ -30,7 +30,7 @@ class DataFile:
 
     ``names`` are the first of its members, ``source`` its attribute of that name, ``arrays`` those
     with a name of D4RL's layout, or of Minari's those of all episodes, ``ends`` the names of
-    others that look like ends of episodes.
+    others that look like ends of episodes, ``sha256`` empty without a task.
     """
 
     names: tuple[str, ...]
@@ -41,17 +41,17 @@ class DataFile:
 
 
 @contextmanager
-def opened(path: Path, task: Task) -> Iterator[DataFile]:
+def opened(path: Path, task: Task | None) -> Iterator[DataFile]:
     """Yield the file; whatever is wrong with it, here or in the block, is one ``UserError``.
 
-    The line holds the file, the task that the data are for, and the cause.
+    The line holds the file, the task that the data are for, if there is one, and the cause.
     """
     try:
         descriptor = _open(path)
         try:
             before = os.fstat(descriptor)
-            digest = _sha256(descriptor)
-            published = digest == task.sha256
+            digest = _sha256(descriptor) if task else ""  # an import is hashed itself
+            published = task is not None and digest == task.sha256
             reading = contents(path, published=True) if published else inspected(path)
             with reading as (facts, blocks):
                 arrays = {
@@ -69,7 +69,8 @@ def opened(path: Path, task: Task) -> Iterator[DataFile]:
         finally:
             os.close(descriptor)
     except Unusable as error:
-        raise UserError(" ".join(f"data file {path} for task {task.id} {error}".split())) from None
+        label = f"data file {path}" + (f" for task {task.id}" if task else "")
+        raise UserError(" ".join(f"{label} {error}".split())) from None
 
 
 def _open(path: Path) -> int:
@@ -93,12 +94,11 @@ def _identity(facts: os.stat_result) -> tuple[int, ...]:
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
-def _damage(path: Path, size: int, task: Task, message: str) -> str:
+def _damage(path: Path, size: int, task: Task | None, message: str) -> str:
     cut = re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", message, re.DOTALL)
     if cut:
         return f"is cut short: {int(cut[1]):,} of {int(cut[2]):,} bytes; get it again"
-    published = path.name == task.filename
-    if published and task.bytes is not None and size < task.bytes:
+    if task and path.name == task.filename and task.bytes is not None and size < task.bytes:
         return f"is cut short: {size:,} of the published {task.bytes:,} bytes; get it again"
     return f"is damaged, get it again ({quoted(message)})"
 

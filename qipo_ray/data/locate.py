@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from qipo_ray.data import minari_folder
+from qipo_ray.data.faults import import_first
 from qipo_ray.data.tasks import GENERATORS, MINARI, Task
 from qipo_ray.errors import UserError
 
@@ -23,14 +24,18 @@ def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]
         UserError: no file there; the line names the task, the path and what to do.
     """
     if path is not None:
-        if str(path).startswith(MINARI):
-            return minari_folder.file_of(str(path).removeprefix(MINARI)), "minari"
-        file = minari_folder.in_folder(Path(path).expanduser())
+        if by_id := str(path).startswith(MINARI):
+            folder = minari_folder.path_of(str(path).removeprefix(MINARI))
+        else:
+            folder = Path(path).expanduser()
+        file = minari_folder.in_folder(folder)
         if file.is_dir():
             raise UserError(
                 f"{file} is a folder; wanted for task {task.id} is an HDF5 file, or the folder of "
-                "a Minari data set"
+                f"a Minari data set that is kept in HDF5; {import_first(path)}"
             )
+        if by_id:
+            return file, "minari"
         if not file.is_file():
             reason = "is not a plain file" if file.exists() else "does not exist"
             raise UserError(f"data file {file} for task {task.id} {reason}; {_origin(task)}")

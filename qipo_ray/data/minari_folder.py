@@ -9,6 +9,7 @@ from pathlib import Path
 from qipo_ray.errors import UserError, nearest
 
 _FILE = Path("data") / "main_data.hdf5"
+_METADATA = Path("data") / "metadata.json"
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -20,35 +21,29 @@ def folder() -> Path:
 
 def sets() -> tuple[str, ...]:
     """Return the ids of the data sets in Minari's folder, such as ``mujoco/hopper/medium-v0``."""
-    files = folder().glob(f"**/{_FILE}")
-    return tuple(sorted(str(path.parents[1].relative_to(folder())) for path in files))
+    files = [*folder().glob(f"**/{_FILE}"), *folder().glob(f"**/{_METADATA}")]
+    return tuple(sorted({str(path.parents[1].relative_to(folder())) for path in files}))
 
 
-def file_of(name: str) -> Path:
-    """Return the file of a data set's id in Minari's folder; ``UserError`` if there is none."""
+def path_of(name: str) -> Path:
+    """Return the folder of a data set's id in Minari's folder; ``UserError`` if there is none."""
     if not all(_PART.fullmatch(part) for part in name.split("/")):
         raise UserError(f"{name!r} is no id of a Minari data set, such as mujoco/hopper/medium-v0")
-    path = in_folder(folder() / name)
-    if not path.is_file():
+    path = folder() / name
+    if not (path / _FILE).is_file() and not is_set(path):
         hint = nearest(name, sets())
-        raise UserError(f"no Minari data set {name!r}{hint}: {path / _FILE} does not exist")
+        raise UserError(f"no Minari data set {name!r}{hint}: {path / _METADATA} does not exist")
     return path
+
+
+def is_set(path: Path) -> bool:
+    """Return whether ``path`` is the folder of a data set of Minari's, in whatever format."""
+    return (path / _METADATA).is_file()
 
 
 def in_folder(path: Path) -> Path:
-    """Return the data file where ``path`` is the folder of a Minari data set; else ``path``.
-
-    Raises:
-        UserError: a set that Minari keeps in Arrow.
-    """
-    if (path / _FILE).is_file():
-        return path / _FILE
-    if any((path / "data").glob("*/*.arrow")):
-        raise UserError(
-            f"Minari data set {path} is there, in Arrow; read is HDF5: write its episodes again "
-            "with minari.create_dataset_from_buffers(..., data_format='hdf5')"
-        )
-    return path
+    """Return the data file where ``path`` is the folder of a set in HDF5; else ``path``."""
+    return path / _FILE if (path / _FILE).is_file() else path
 
 
 def name_of(path: Path) -> str | None:

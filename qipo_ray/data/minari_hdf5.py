@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qipo_ray.data.contents import EPISODE_KEYS
-from qipo_ray.data.faults import Unusable
+from qipo_ray.data.faults import Unusable, import_first, quoted
 from qipo_ray.data.hdf5 import DataFile
 from qipo_ray.data.minari_folder import name_of
 from qipo_ray.data.stored_array import StoredArray
@@ -33,6 +33,12 @@ def rows(file: DataFile, path: Path, task: Task) -> Dataset:
     An episode that ends by neither a termination nor a truncation gets a timeout there, one that
     ends by both a terminal. The source is ``"minari"`` in Minari's own folder, else ``"other"``.
     """
+    parts = [name for name in file.arrays if "/" in name]
+    if parts:
+        raise Unusable(
+            f"has observations or actions in parts ({', '.join(map(quoted, parts[:4]))}); "
+            + import_first(path.parents[1])
+        )
     lengths = _lengths(file.arrays, task)
     states, actions, rewards = (file.arrays[key].floats() for key in EPISODE_KEYS[:3])
     terminals, timeouts = (file.arrays[key].flags() for key in EPISODE_KEYS[3:])

@@ -6,16 +6,13 @@ Equal arguments give equal bytes (with the same numpy, MuJoCo and HDF5). A file 
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.data.download import flush
+from qipo_ray.data.new_file import new_file
 from qipo_ray.data.tasks import GENERATORS, Task, get_task, physics
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.linear import linear_rows
@@ -106,17 +103,7 @@ def _maze_rows(task: Task, count: int, seed: int, report: Progress) -> Arrays:
 
 
 def _publish(path: Path, arrays: Arrays, attributes: Mapping[str, str | int]) -> None:
-    """Write the file under a temporary name, and give it its own when it is safe on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with h5py.File(temporary, "x") as file:
-            file.attrs.update(attributes)
-            for name, array in arrays.items():
-                file.create_dataset(name, data=array, compression="gzip", compression_opts=4)
-        flush(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    flush(path.parent)
+    with new_file(path) as file:
+        file.attrs.update(attributes)
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array, compression="gzip", compression_opts=4)

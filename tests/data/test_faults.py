@@ -45,12 +45,13 @@ def tar() -> bytes:
 WRITE = (
     "read is HDF5: write its arrays with h5py as observations (N, S), actions (N, A), rewards, "
 )
+IMPORT = "`qipo-ray data import "
 FILES: dict[str, tuple[bytes, str, str]] = {
-    "own.npz": (npz(), "is an archive of NumPy's arrays (.npz)", WRITE),
-    "renamed.hdf5": (npz(), "is an archive of NumPy's arrays (.npz)", WRITE),
+    "own.npz": (npz(), "is an archive of NumPy's arrays (.npz)", IMPORT),
+    "renamed.hdf5": (npz(), "is an archive of NumPy's arrays (.npz)", IMPORT),
     "observations.npy": (npy(), "is one array of NumPy's (.npy)", WRITE),
     "own.csv": (b"0.1,0.2\n", "is a table of text (.csv)", WRITE),
-    "own.parquet": (b"PAR1" + bytes(64) + b"PAR1", "is a Parquet table", WRITE),
+    "own.parquet": (b"PAR1" + bytes(64) + b"PAR1", "is a Parquet table", IMPORT),
     "own.arrow": (b"ARROW1\0\0", "is a table in Arrow's format", WRITE),
     "own.mat": (b"MATLAB 5.0 MAT-file", "is a MATLAB file of before version 7.3", WRITE),
     "own.json": (b'{"observations": []}', "is JSON", WRITE),

@@ -111,8 +111,11 @@ def test_a_set_in_arrow_is_there_and_named(how: str, write, folder: Path) -> Non
     path = folder / "mujoco" / "hopper" / "arrow-v0"
     (path / "data" / "0").mkdir(parents=True)
     (path / "data" / "0" / "part-0.arrow").write_bytes(b"ARROW1\0\0")
+    (path / "data" / "metadata.json").write_text('{"data_format": "arrow"}')
     asked = {"id": "minari:mujoco/hopper/arrow-v0", "folder": path}[how]
-    with pytest.raises(UserError, match="arrow-v0 is there, in Arrow; .* data_format='hdf5'"):
+    with pytest.raises(
+        UserError, match="arrow-v0 is a folder; .*`qipo-ray data import .*arrow-v0 --to"
+    ):
         load(TASK, asked)
 
 
@@ -131,10 +134,16 @@ def replaced(key: str, values: object) -> Change:
     return change
 
 
+def parted(file: h5py.File, number: int) -> None:
+    rows = len(file[f"episode_{number}/observations"])
+    del file[f"episode_{number}/observations"]
+    file[f"episode_{number}/observations/achieved_goal"] = np.zeros((rows, 2))
+    file[f"episode_{number}/observations/observation"] = np.zeros((rows, 27))
+
+
 def in_parts(file: h5py.File) -> None:
-    del file["episode_1/observations"]
-    file["episode_1/observations/achieved_goal"] = np.zeros((6, 2))
-    file["episode_1/observations/observation"] = np.zeros((6, 27))
+    for number in range(len(LENGTHS)):
+        parted(file, number)
 
 
 def test_other_members_beside_the_episodes(write) -> None:
@@ -145,7 +154,14 @@ def test_other_members_beside_the_episodes(write) -> None:
 FAULTS: dict[str, tuple[Change, str]] = {
     "no rewards": (replaced("episode_3/rewards", None), "misses rewards in episode_3"),
     "an episode less": (replaced("episode_4", None), "misses episodes: it has 11, the last one"),
-    "observations in parts": (in_parts, "in parts ('achieved_goal', 'observation')"),
+    "observations in parts": (
+        in_parts,
+        "in parts ('observations/achieved_goal', 'observations/observation'); `qipo-ray data",
+    ),
+    "one episode in parts": (
+        lambda file: parted(file, 1),
+        "episode_1 and episode_0 differ: one of them misses 'observations'",
+    ),
     "one observation too few": (
         replaced("episode_1/observations", np.zeros((5, 11))),
         "episode_1/observations have shape (5, 11); wanted is (6, 11)",

@@ -98,3 +98,33 @@ def make(
 ) -> str:
     """Generate a task's data, the same bytes for the same seed."""
     return "qipo_ray.cli.data_make:make"
+
+
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="minari:ID or a Minari set's folder, a LeRobot set's folder, a folder of "
+            "episodes (.npz or .parquet), or one such file.",
+        ),
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="FILE.hdf5", help="The new file.")],
+    task: Annotated[
+        str | None, typer.Option("--task", help="Hold the file to this task before it is kept.")
+    ] = None,
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            "--parts",
+            metavar="NAMES",
+            help="Of a Minari set whose observations are a dictionary: these, in this order.",
+        ),
+    ] = None,
+) -> str:
+    """Write data of another format into one file of D4RL's layout, once.
+
+    The file says where it came from. Its next observations are exact, ends are terminals or
+    timeouts. Nothing is left behind where the source cannot be used.
+    """
+    return "qipo_ray.cli.data_import:import_"
