@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -53,6 +53,7 @@ class _Strict(BaseModel):
 class _Source(_Strict):
     citation: _Text
     url: _Text
+    grade: Literal["primary", "secondary"] | None = None  # None where nobody has said
 
 
 class _Result(_Strict):
@@ -81,6 +82,7 @@ class PublishedScore:
     url: str
     protocol: str | None  # None where the source at hand does not say
     note: str | None
+    grade: str | None  # of the source: its own table was read (primary), or a word of it
 
 
 def literature_for(tasks: Iterable[str]) -> tuple[PublishedScore, ...]:
@@ -108,7 +110,7 @@ def parse(text: str, name: str) -> tuple[PublishedScore, ...]:
             raise UserError(f"{location}: unknown source {show(result.source)}{guess}")
         for task, (score, plus_minus) in result.scores.items():
             printed = task, result.method, score, plus_minus, result.source
-            details = source.citation, source.url, result.protocol, result.note
+            details = source.citation, source.url, result.protocol, result.note, source.grade
             rows.append(PublishedScore(*printed, *details))
     for cell, count in Counter((row.task, row.method, row.source) for row in rows).items():
         if count > 1:

@@ -17,6 +17,7 @@ COLUMNS = (
     Column("protocol", "protocol"),
     Column("citation", "source"),
     Column("note", "note"),
+    Column("grade", "grade", "file"),
     Column("url", "address", "file"),
 )
 
@@ -42,4 +43,4 @@ def published_table(rows: Sequence[Row]) -> Table | None:
 
 def _cells(row: PublishedScore) -> tuple[Cell, ...]:
     score = Score(row.score, std=row.plus_minus)
-    return row.task, row.method, score, row.protocol, row.citation, row.note, row.url
+    return row.task, row.method, score, row.protocol, row.citation, row.note, row.grade, row.url
