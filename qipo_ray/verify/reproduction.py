@@ -10,6 +10,7 @@ from typing import Any
 
 from qipo_ray.config import Config, from_dict, override
 from qipo_ray.config.preset_file import nearest_preset
+from qipo_ray.config.run_methods import section_of
 from qipo_ray.data.tasks import physics
 from qipo_ray.leaderboard.provenance import HARDWARE, hardware_of, hardware_text
 
@@ -49,12 +50,13 @@ def recipe(record: Record) -> Recipe:
     config = from_dict(record["config"], f"record {record['id']}")
     updates = record["reached"]["updates"]
     if record["purpose"] == "search" and updates:
-        rounds = -(-updates // config.policy.renew_every)
+        length = section_of(config, "policy")
+        rounds = f"policy.rounds={-(-updates // config.policy.renew_every)}"
         episodes = config.evaluation.episodes
         config = override(
             config,
             [
-                f"policy.rounds={rounds}",
+                rounds if length == "policy" else f"{length}.updates={updates}",
                 f"evaluation.every={updates}",
                 f"evaluation.final_episodes={episodes}",
             ],

@@ -78,6 +78,17 @@ def test_a_search_run_is_scored_where_it_ended_and_keeps_its_keys(
     assert before == after
 
 
+def test_a_search_run_of_another_method_ends_where_it_ended(
+    record: Callable[..., dict[str, Any]],
+) -> None:
+    config = load_config("quickstart", ["policy.method=iql", "iql.updates=900"])
+    one = record(config, purpose="search", reached={"updates": 334, "rung": 1}, state="pruned")
+    made = recipe(one)
+    assert stage_updates(made.config) == {"policy": 334}
+    before, after = (stage_keys(c, "point", "a" * 64, 5) for c in (config, made.config))
+    assert before == after
+
+
 def test_a_run_without_a_score_has_its_command_all_the_same(
     record: Callable[..., dict[str, Any]],
 ) -> None:
