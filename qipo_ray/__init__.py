@@ -21,6 +21,7 @@ def load_policy(
     best: bool = False,
     task: str | None = None,
     method: str | None = None,
+    use: str | None = None,
 ) -> LoadedPolicy:
     """Return a trained policy to act with: ``load_policy(path).act(observation)``.
 
@@ -28,7 +29,8 @@ def load_policy(
     one finished run; with ``best`` any results folder: the best run of the best configuration that
     it reports, of one ``task`` and ``method`` (``"QIPO-OT"``). The weights, online or averaged,
     are those that its configuration scores (``evaluation.weights``). ``seed`` starts the policy's
-    own random stream: what is reproducible stands at ``act``.
+    own random stream: what is reproducible stands at ``act``. A run of a method of your own needs
+    ``use="module:Class"``: a record's word alone imports nothing.
 
     >>> import qipo_ray
     >>> policy = qipo_ray.load_policy("results", seed=0)
@@ -42,5 +44,7 @@ def load_policy(
     """
     from qipo_ray.deploy import finished_run, inference  # with them comes torch
 
+    if use is not None:
+        finished_run.use_method(use)
     wanted = finished_run.best_wanted(Path(path), best, task, method)
     return inference.policy_of(wanted or finished_run.only_run(Path(path)), seed)

@@ -25,7 +25,7 @@ os.environ["COLUMNS"] = "100"
 os.environ["NO_COLOR"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred processes compile the package once
 
-pytest_plugins = ["fixtures.search_files", "fixtures.tiny_runs"]
+pytest_plugins = ["fixtures.search_files", "fixtures.tiny_runs", "fixtures.own_methods"]
 
 
 class OneRay(LoadFileScheduling):

@@ -42,9 +42,6 @@ class FQLPack(DirectPack):
         behaviour = cloned_weights(member.config, upstream["behaviour"])
         return {**twins, "online": actor, "behaviour": behaviour}
 
-    def _rate(self, config: Config) -> float:
-        return config.fql.learning_rate
-
     def _changed(self) -> None:
         settings = [member.config.fql for member in self.members]
         self.alpha = self.column([s.alpha for s in settings]).squeeze(1)

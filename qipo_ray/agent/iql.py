@@ -28,6 +28,7 @@ LOG_STD = (-20.0, 2.0)  # bounds of the logarithm of the policy's deviation
 class IQLPack(DirectPack):
     """Members that learn Q, V and a Gaussian policy at once."""
 
+    # Departure B1: the policy's rate is constant; CORL lowers it to 0 by a cosine.
     metric_names = ("loss", "q_loss", "v_loss", "q_data", "advantage")
     joint = ("online", "critic", "value")
 
@@ -42,10 +43,6 @@ class IQLPack(DirectPack):
         value = self.value.pack_row(self.v.fresh(generator))
         actor = self.online.pack_row(self.actor.fresh(generator))
         return {**twins, "value": value, "online": actor}
-
-    def _rate(self, config: Config) -> float:
-        # Departure B1: the policy's rate is constant; CORL lowers it to 0 by a cosine.
-        return config.iql.learning_rate
 
     def _changed(self) -> None:
         settings = [member.config.iql for member in self.members]

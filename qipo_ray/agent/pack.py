@@ -14,6 +14,7 @@ from torch import Tensor
 
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
+from qipo_ray.errors import UserError
 from qipo_ray.flow import MIN_TIME
 from qipo_ray.nets import RowAdam, Stack
 from qipo_ray.nets.optimiser import Moments
@@ -221,6 +222,7 @@ class Pack(ABC):
             with self._precision():
                 self._before()
                 loss, metrics = self._losses()
+            self._check_losses(loss, metrics)
             norms = self._descend(loss, *self.joint)
             self.sums += torch.stack([*metrics, norms])
         for member in self.members:
@@ -228,6 +230,17 @@ class Pack(ABC):
             member.counted += 1
         if learning:
             self._after()
+
+    def _check_losses(self, loss: Tensor, metrics: Sequence[Tensor]) -> None:
+        """Refuse a loss that is not one number a member, and other metrics than are named."""
+        size, parts = (len(self.members),), [loss, *metrics]
+        wrong = next((part for part in parts if part.shape != size), None)
+        if wrong is not None or len(metrics) != len(self.metric_names):
+            got = f"{len(metrics)} metrics" if wrong is None else f"the shape {tuple(wrong.shape)}"
+            raise UserError(
+                f"{type(self).__name__}._losses must return a loss (N,), here {size}, and such a "
+                f"metric for each of {', '.join(self.metric_names)}; got {got}"
+            )
 
     def _learns(self, i: int) -> bool:
         """Return whether member ``i`` is trained by the next update."""

@@ -11,7 +11,7 @@ from qipo_ray.config import Behaviour, Config
 from qipo_ray.config.run_methods import acting_weights
 from qipo_ray.flow import Field, draw, path_named
 from qipo_ray.nets import PolicyNet, policy_net
-from qipo_ray.nets.stack import Params
+from qipo_ray.nets.stack import Params, Shapes
 
 
 def network_of(behaviour: Behaviour, state_dim: int, action_dim: int) -> PolicyNet:
@@ -39,6 +39,10 @@ class ActingNetwork(Protocol):
     action_dim: int
     noise_dim: int  # numbers from N(0, 1) that an action is made of
 
+    @property
+    def shapes(self) -> Shapes:
+        """The shapes of its weights."""
+
     def __call__(self, params: Params, states: Tensor, noise: Tensor) -> Tensor:
         """Return the actions."""
 
@@ -49,6 +53,7 @@ class ActionSampler:
     def __init__(self, config: Config, state_dim: int, action_dim: int) -> None:
         self.path, self.predicts = path_named(config.behaviour.path), config.predicts
         self.network = network_of(config.behaviour, state_dim, action_dim)
+        self.shapes = self.network.shapes
         self.solver, self.evaluations = config.solver, config.sampler.evaluations
         self.clip = config.sampler.clip
         self.action_dim = self.noise_dim = action_dim

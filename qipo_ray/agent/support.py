@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from qipo_ray.agent.sampling import ActingNetwork, ActionSampler
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config, Critic, Policy
 from qipo_ray.config.baselines import QGPO
-from qipo_ray.config.run_methods import section_of
+from qipo_ray.config.run_methods import settings_of
 from qipo_ray.flow import scale_for_size
 from qipo_ray.flow.weighting import BISECTIONS
 from qipo_ray.nets.stack import Params, Stack
@@ -126,8 +126,7 @@ class SupportPack(Pack, Generic[SetT]):
     ) -> SupportSet:
         """Return actions of member ``i`` of ``source`` at a pool of ``states (D, S)``."""
         member, device = self.members[i], self.data.device
-        settings: Critic | Policy | QGPO
-        settings = getattr(member.config, section_of(member.config, self.stage))
+        settings = cast(Critic | Policy | QGPO, settings_of(member.config, self.stage))
         generator = stream(member.seed, self.stage, "support", renewal, device=device)
         pool = self._pool(i, settings.pool, generator)
         params, dtype = source.slice(i, i + 1), support_dtype(member.config)

@@ -37,9 +37,6 @@ class TD3BCPack(DirectPack):
         actor = self.online.pack_row(self.actor.fresh(generator))
         return {**twins, "online": actor, "actor_target": actor.clone()}
 
-    def _rate(self, config: Config) -> float:
-        return config.td3bc.learning_rate
-
     def _changed(self) -> None:
         settings = [member.config.td3bc for member in self.members]
         self.alpha = self.column([s.alpha for s in settings])

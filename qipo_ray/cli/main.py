@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             code = explained or 0
         if stops:
-            leave(stops, "; the same command continues" if argv[0] in CONTINUED else "")
+            leave(stops, "; the same command continues" if {*argv} & {*CONTINUED} else "")
     return code
 
 

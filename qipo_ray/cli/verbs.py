@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from qipo_ray.cli.lazy import LazyGroup
+from qipo_ray.cli.lazy import LazyGroup, load
 from qipo_ray.version import __version__
 
 
@@ -41,6 +41,12 @@ class DataVerbs(LazyGroup):
     }
 
 
+class MethodVerbs(LazyGroup):
+    """The verbs of ``qipo-ray method``."""
+
+    verbs = {"check": "qipo_ray.cli.options.training:check_method"}
+
+
 class BenchVerbs(LazyGroup):
     """The verbs of ``qipo-ray bench``."""
 
@@ -62,8 +68,18 @@ data = typer.Typer(
     no_args_is_help=True,
 )
 bench = typer.Typer(cls=BenchVerbs, help="Benchmarks with numbers to reach.", no_args_is_help=True)
+method = typer.Typer(
+    cls=MethodVerbs, help="Methods of your own (docs/extend.md).", no_args_is_help=True
+)
 app.add_typer(data, name="data")
+app.add_typer(method, name="method")
 app.add_typer(bench, name="bench")
+
+
+def _use_methods(named: list[str] | None) -> None:
+    """Import the methods of the user's own that records and files may then name."""
+    for name in named or []:
+        load("qipo_ray.config:use_method")(name)
 
 
 def _print_version(asked: bool) -> None:
@@ -80,5 +96,14 @@ def _options(
             "--version", callback=_print_version, is_eager=True, help="Show the version."
         ),
     ] = False,
+    use: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--use",
+            metavar="MODULE:CLASS",
+            callback=_use_methods,
+            help="A method of your own, for records that name it: its module is imported.",
+        ),
+    ] = None,
 ) -> None:
     pass

@@ -1,5 +1,7 @@
 """The settings of a run: frozen dataclasses, strict YAML, dotted overrides, a key per stage."""
 
+import copyreg
+
 from qipo_ray.config.explanation import ExplainedSetting, explain
 from qipo_ray.config.keys import config_hash, departures, stage_keys
 from qipo_ray.config.loading import (
@@ -10,20 +12,23 @@ from qipo_ray.config.loading import (
     to_dict,
     to_document,
 )
+from qipo_ray.config.method import STAGES, RunMethod, path_label
+from qipo_ray.config.method_names import METHODS
 from qipo_ray.config.notes import Plain
+from qipo_ray.config.own_methods import use_method
 from qipo_ray.config.run_methods import (
-    METHODS,
-    STAGES,
     method_of,
     method_title,
-    path_label,
     reported_stages,
     stage_updates,
 )
 from qipo_ray.config.schema import PATHS, Config, field_names
 from qipo_ray.config.section import FieldError
 from qipo_ray.config.stage_sections import Behaviour, Critic, Policy
+from qipo_ray.config.travel import packed
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
+
+copyreg.pickle(Config, packed)
 
 __all__ = [
     "METHODS",
@@ -34,6 +39,7 @@ __all__ = [
     "Critic",
     "Document",
     "FieldError",
+    "RunMethod",
     "Plain",
     "Policy",
     "ExplainedSetting",
@@ -55,4 +61,5 @@ __all__ = [
     "stage_updates",
     "to_dict",
     "to_document",
+    "use_method",
 ]

@@ -6,8 +6,9 @@ import hashlib
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
+from qipo_ray.config.method import ActionSampling
 from qipo_ray.config.run_methods import acting_weights, method_of, stage_updates
 from qipo_ray.config.schema import Config
 from qipo_ray.errors import UserError
@@ -38,41 +39,11 @@ def scored_at(config: Config, rungs: Sequence[int] = ()) -> dict[str, tuple[Scor
     return scored
 
 
-class ActionSampling(NamedTuple):
-    """How an acting policy makes an action."""
-
-    solver: str
-    evaluations: int  # of the network, at most
-    clip: bool
-    noise: float = 1.0  # scale of what it starts from
-    best_of: int = 1  # actions that it chooses one of
-    temperature: float = 0.0  # of that choice, in the unit of Q
-    guidance: float = 1.0  # scale of the gradient of an energy
-
-    def unusual(self) -> dict[str, float]:
-        """Return what came after the first records, where it is not as it was there."""
-        return {
-            name: getattr(self, name)
-            for name, usual in self._field_defaults.items()
-            if getattr(self, name) != usual
-        }
-
-
 def action_sampling(config: Config, stage: str = "policy") -> ActionSampling:
     """Return how the policy of a configuration makes an action; before it, how the clone does."""
-    s, method = config.sampler, method_of(config)
+    s = config.sampler
     clone = ActionSampling(config.solver, s.evaluations, s.clip, s.noise)
-    if stage != "policy":
-        return clone
-    if not method.proposes:
-        noise = s.noise if "sampler" in method.sections else 1.0  # or deaf to it
-        return ActionSampling("none", 1, clip=True, noise=noise)
-    if config.policy.method == "qgpo":
-        return clone._replace(guidance=config.qgpo.guidance)
-    if config.policy.method != "bestofn":
-        return clone
-    choice = config.bestofn
-    return clone._replace(noise=1.0, best_of=choice.actions, temperature=choice.temperature)
+    return method_of(config).sampling(config, clone) if stage == "policy" else clone
 
 
 def score_name(

@@ -6,8 +6,8 @@ import functools
 from collections.abc import Iterator
 from typing import TypeVar, get_args
 
-from qipo_ray.config.notes import Note, PerMember, Plain, Since
-from qipo_ray.config.schema import SECTIONS
+from qipo_ray.config.notes import Departure, Note, PerMember, Plain, Since
+from qipo_ray.config.schema import SECTIONS, field_names
 from qipo_ray.config.section import field_types
 
 Mark = TypeVar("Mark")
@@ -48,7 +48,25 @@ def marked(kind: type) -> frozenset[str]:
 
 
 @functools.cache
+def departure_marks() -> tuple[tuple[str, Departure], ...]:
+    """Return the marks of departures in the order in which records hold their labels."""
+    position = {dotted: number for number, dotted in enumerate(field_names())}
+
+    def place(pair: tuple[str, Departure]) -> tuple[int, bool]:
+        dotted, mark = pair
+        return position[mark.after or dotted], bool(mark.after)
+
+    return tuple(sorted(marks(Departure), key=place))
+
+
+@functools.cache
 def pack_columns(section: str) -> frozenset[str]:
     """Return the settings of a section in which the members of one pack may differ."""
     columns = (dotted.split(".") for dotted in marked(PerMember))
     return frozenset(key for name, key in columns if name == section)
+
+
+def forget_marks() -> None:
+    """Make all tables anew: there are other sections now."""
+    for table in (field_notes, later_settings, marked, departure_marks, pack_columns):
+        table.cache_clear()

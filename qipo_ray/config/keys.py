@@ -6,16 +6,15 @@ A stage's own total length is not in its key, since a longer job continues a sho
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from typing import Any
 
-from qipo_ray.config.facts import field_notes, later_settings, marked, marks
+from qipo_ray.config.facts import departure_marks, field_notes, later_settings, marked
 from qipo_ray.config.loading import to_dict
-from qipo_ray.config.notes import ActingOnly, Departure
+from qipo_ray.config.notes import ActingOnly
 from qipo_ray.config.run_methods import acting_weights, method_of, stage_updates
-from qipo_ray.config.schema import Config, field_names
+from qipo_ray.config.schema import Config
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
 Settings = dict[str, dict[str, Any]]
@@ -49,7 +48,7 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
     method, reward = method_of(config), {"reward": settings["data"]["reward"]}
     own: dict[str, Any] = {  # of a baseline
         section: {k: v for k, v in settings.get(section, {}).items() if k != "updates"}
-        for section in method.own_sections
+        for section in method.own_sections()
     }
     if own:
         own |= reward
@@ -100,24 +99,14 @@ def departure_labels(config: Config) -> dict[str, bool]:
     """Return all labels that there are, and whether the configuration departs in this way."""
     labels, settings = {}, _resolved(config)
     used = _read(settings, config)
-    for dotted, mark in _departure_marks():
+    for dotted, mark in departure_marks():
         section, key = dotted.split(".")
+        if section not in settings:  # of a method that became known later
+            continue
         value, paper = settings[section][key], field_notes()[dotted].value
         departs = bool(mark.when(config, value)) if mark.when else value != paper
         labels[mark.label.format(value)] = departs and key in used.get(section, {})
     return labels
-
-
-@functools.cache
-def _departure_marks() -> tuple[tuple[str, Departure], ...]:
-    """Return the marks of departures in the order in which records hold their labels."""
-    position = {dotted: number for number, dotted in enumerate(field_names())}
-
-    def place(pair: tuple[str, Departure]) -> tuple[int, bool]:
-        dotted, mark = pair
-        return position[mark.after or dotted], bool(mark.after)
-
-    return tuple(sorted(marks(Departure), key=place))
 
 
 def _resolved(config: Config) -> Settings:
@@ -157,7 +146,7 @@ def _effective(config: Config) -> Settings:
 def _read(settings: Settings, config: Config) -> Settings:
     """Return the settings that the configuration's method reads."""
     method = method_of(config)
-    sections = {*method.sections, "evaluation"}
+    sections = {*method.sections(), "evaluation"}
     used = {
         section: {k: v for k, v in values.items() if f"{section}.{k}" not in method.deaf}
         for section, values in settings.items()
@@ -165,7 +154,10 @@ def _read(settings: Settings, config: Config) -> Settings:
     }
     if acting_weights(config) != config.evaluation.weights:  # there is but one network
         used["evaluation"] = {k: v for k, v in used["evaluation"].items() if k != "weights"}
-    return {**used, "policy": used.get("policy", {"method": config.policy.method})}
+    named: dict[str, Any] = {"method": config.policy.method}
+    if method.version != 1:
+        named["version"] = method.version
+    return {**used, "policy": used.get("policy", named)}
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -11,9 +11,16 @@ from typing import Any
 
 from qipo_ray.config.facts import later_settings, marks
 from qipo_ray.config.notes import Since
+from qipo_ray.config.own_methods import (
+    own_names,
+    own_sections,
+    standing,
+    use_installed,
+    use_named,
+)
 from qipo_ray.config.schema import SECTIONS, Config, field_names
 from qipo_ray.config.section import FieldError, field_types
-from qipo_ray.config.values import show
+from qipo_ray.config.values import conform, show
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 from qipo_ray.errors import UserError, nearest
 
@@ -37,6 +44,7 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
 def document_of(source: str | Path, overrides: Sequence[str] = ()) -> Document:
     """Return what ``load_config`` reads, with a location for all but a file's preset."""
     document = _expand(_open(source))
+    use_named(dict(text.partition("=")[::2] for text in overrides))
     for text in overrides:
         document = _override(document, text)
     return document
@@ -63,6 +71,10 @@ def _with_later(mapping: object) -> object:
     if not isinstance(mapping, Mapping):
         return mapping
     full = dict(mapping)
+    for section in own_names():
+        present = full.get(section, {})
+        if isinstance(present, Mapping):
+            full[section] = {**standing(SECTIONS[section]), **present}
     for section, settings in later_settings().items():
         new = len(settings) == len(field_types(SECTIONS[section]))
         present = full.get(section, {} if new else None)
@@ -73,7 +85,7 @@ def _with_later(mapping: object) -> object:
 
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:
     """Return ``{section: {key: value}}`` of plain numbers, booleans and text."""
-    return {name: dict(vars(section)) for name, section in vars(config).items()}
+    return {name: dict(vars(section)) for name, section in config.sections.items()}
 
 
 def to_document(config: Config) -> dict[str, dict[str, Any]]:
@@ -81,8 +93,11 @@ def to_document(config: Config) -> dict[str, dict[str, Any]]:
     settings = to_dict(config)
     for dotted, since in marks(Since):
         section, key = dotted.split(".")
-        if not since.written and settings[section][key] == since.value:
+        if not since.written and settings.get(section, {}).get(key) == since.value:
             del settings[section][key]
+    for section, needed in own_sections(config).items():
+        if not needed:
+            del settings[section]
     return {section: values for section, values in settings.items() if values}
 
 
@@ -146,6 +161,7 @@ def _override(document: Document, text: str) -> Document:
 
 def build(document: Document) -> Config:
     """Return the checked configuration of a full document."""
+    _make_method_known(document)
     document = dataclasses.replace(document, value=_with_later(document.value))
     sections = _mapping(document, (), tuple(SECTIONS))
     try:
@@ -153,11 +169,25 @@ def build(document: Document) -> Config:
         for name, section in SECTIONS.items():
             below = dataclasses.replace(document, value=sections[name])
             parts[name] = section(**_mapping(below, (name,), tuple(field_types(section))))
-        return Config(**parts)
+        own = tuple((name, parts.pop(name)) for name in own_names())
+        return Config(**parts, own=own)
     except FieldError as problem:
         paths = [tuple(name.split(".")) for name in problem.fields]
         path = next((path for path in paths if path in document.locations), paths[0])
         raise UserError(f"{document.location(*path)}: {problem}") from None
+
+
+def _make_method_known(document: Document) -> None:
+    """Refuse a method that is not known before its settings are: it comes with them."""
+    policy = document.value.get("policy") if isinstance(document.value, Mapping) else None
+    named = policy.get("method") if isinstance(policy, Mapping) else None
+    if isinstance(named, str):
+        use_installed(named)
+        try:
+            conform(field_types(SECTIONS["policy"])["method"], named)
+        except ValueError as problem:
+            location = document.location("policy", "method")
+            raise UserError(f"{location}: policy.method {problem}") from None
 
 
 def _mapping(
@@ -174,9 +204,11 @@ def _mapping(
         if key not in names:
             dotted = ".".join((*path, str(key)))
             allowed = field_names() if path else (*names, "preset")
+            guess = nearest(dotted, allowed)
+            if not path and not guess:
+                guess = "; settings of a method of your own need qipo-ray --use MODULE:CLASS ..."
             raise UserError(
-                f"{document.location(*path, str(key))}: unknown key {show(dotted)}"
-                f"{nearest(dotted, allowed)}"
+                f"{document.location(*path, str(key))}: unknown key {show(dotted)}{guess}"
             )
     for name in names:
         if name not in value:

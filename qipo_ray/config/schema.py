@@ -4,7 +4,10 @@ Fields are checked on construction, so a ``Config`` made by any route (file, ove
 code) is a valid one. Every value comes from a preset.
 """
 
-from dataclasses import dataclass, fields
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Literal, get_type_hints
 
 from qipo_ray.config.baselines import FQL, IQL, QGPO, TD3BC, BestOfN
@@ -73,6 +76,7 @@ class Config:
     fql: FQL
     bestofn: BestOfN
     qgpo: QGPO
+    own: tuple[tuple[str, Section], ...] = ()  # of methods that users brought, by section
 
     def __post_init__(self) -> None:
         """Refuse samplers without a step, widths no unet halves, evidence from nothing."""
@@ -95,6 +99,22 @@ class Config:
             )
 
     @property
+    def sections(self) -> dict[str, Section]:
+        """Return all sections by their names, in order."""
+        fixed = {name: value for name, value in vars(self).items() if name != "own"}
+        return {**fixed, **dict(self.own)}
+
+    def section(self, name: str) -> Section:
+        """Return the section of a name."""
+        return self.sections[name]
+
+    def replaced(self, sections: Mapping[str, Section]) -> Config:
+        """Return the configuration with other sections in the place of those of their names."""
+        own = tuple((name, sections.get(name, section)) for name, section in self.own)
+        fixed = {name: value for name, value in sections.items() if name not in dict(own)}
+        return replace(self, own=own, **fixed)  # type: ignore[arg-type]
+
+    @property
     def solver(self) -> str:
         """Return the solver that ``auto`` stands for on this path, or the one that was named."""
         named = self.sampler.solver
@@ -107,7 +127,10 @@ class Config:
         return AUTO_PREDICTS[self.behaviour.path] if named == "auto" else named
 
 
-SECTIONS: dict[str, type] = get_type_hints(Config)
+# With those of methods that users brought, as they become known.
+SECTIONS: dict[str, type] = {
+    name: kind for name, kind in get_type_hints(Config).items() if name != "own"
+}
 
 
 def field_names() -> tuple[str, ...]:

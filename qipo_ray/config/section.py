@@ -32,6 +32,8 @@ def field_types(section: type) -> dict[str, Any]:
 class Section:
     """Checks and normalises every field when a section is built."""
 
+    called = ""  # its name in a configuration, where that is not the class's
+
     def __post_init__(self) -> None:
         """Conform every field to its type; ``FieldError`` where that cannot be."""
         section: type = type(self)
@@ -39,5 +41,5 @@ class Section:
             try:
                 object.__setattr__(self, name, conform(hint, getattr(self, name)))
             except ValueError as problem:
-                dotted = f"{section.__name__.lower()}.{name}"
+                dotted = f"{self.called or section.__name__.lower()}.{name}"
                 raise FieldError((dotted,), str(problem)) from None

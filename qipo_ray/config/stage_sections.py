@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from qipo_ray.config.method_names import METHODS, MethodNames
 from qipo_ray.config.notes import (
     ActingOnly,
     Code,
@@ -345,8 +346,9 @@ class Policy(Section):
         PerMember(),
     ]
     method: Annotated[
-        Literal["qipo", "cloning", "iql", "td3bc", "fql", "bestofn", "qgpo"],
-        Ours("qipo", "or a baseline: cloning alone, IQL, TD3+BC, FQL, best of N by Q, QGPO"),
+        str,
+        MethodNames(METHODS),
+        Ours("qipo", "or a baseline: cloning alone, IQL, ...; module:Class: one of your own"),
         Since("qipo"),
     ]
 

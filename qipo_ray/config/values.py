@@ -1,4 +1,4 @@
-"""One value against its declared type: ``int``, ``float``, ``bool`` or ``Literal``, with a range.
+"""One value against its declared type: ``int``, ``float``, ``bool`` or a name, with a range.
 
 A range is declared once, beside the field: ``beta: Annotated[float, Range(0, 1e9)]``. Not checked
 by pydantic: a setting is converted (``1e6`` to a whole number, ``-0.0`` to ``0.0``), and its error
@@ -8,6 +8,7 @@ line names kind and range together.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -35,6 +36,17 @@ class Range:
         return f"{low} and {'below' if self.open_high else 'at most'} {self.high:.9g}"
 
 
+@dataclass(frozen=True, eq=False)
+class Names:
+    """The allowed texts, which may become more while the program runs."""
+
+    allowed: Collection[str]
+
+    def hint(self, value: str) -> str:
+        """Return what helps with a text that is not allowed: the nearest one."""
+        return nearest(value, self.allowed)
+
+
 def conform(hint: Any, value: object) -> Any:
     """Return ``value`` as its declared type ``hint``; ``ValueError`` says what was expected.
 
@@ -42,28 +54,29 @@ def conform(hint: Any, value: object) -> Any:
     infinity are no values. ``-0.0`` becomes ``0.0``, so that equal settings have equal keys.
     """
     kind, limits = unfold(hint)
-    if get_origin(kind) is Literal:
-        allowed = get_args(kind)
-        if isinstance(value, str) and value in allowed:
+    names = Names(get_args(kind)) if get_origin(kind) is Literal else limits
+    if isinstance(names, Names):
+        if isinstance(value, str) and value in names.allowed:
             return value
-        guess = nearest(value, allowed) if isinstance(value, str) else ""
-        raise ValueError(f"must be one of {', '.join(allowed)}; got {show(value)}{guess}")
+        guess = names.hint(value) if isinstance(value, str) else ""
+        raise ValueError(f"must be one of {', '.join(names.allowed)}; got {show(value)}{guess}")
     if kind is bool:
         if isinstance(value, bool):
             return value
         raise ValueError(f"must be true or false; got {show(value)}")
     number = _number(kind, value)
+    limits = limits if isinstance(limits, Range) else None
     if number is None or (limits is not None and number not in limits):
         noun = "a whole number" if kind is int else "a finite number"
         raise ValueError(f"must be {noun}{f' {limits}' if limits else ''}; got {show(value)}")
     return number
 
 
-def unfold(hint: Any) -> tuple[Any, Range | None]:
-    """Return the bare type and the range of an annotation, None if it has none."""
+def unfold(hint: Any) -> tuple[Any, Range | Names | None]:
+    """Return the bare type and the range or names of an annotation, None if it has neither."""
     if get_origin(hint) is Annotated:
         kind, *extras = get_args(hint)
-        return kind, next((extra for extra in extras if isinstance(extra, Range)), None)
+        return kind, next((extra for extra in extras if isinstance(extra, Range | Names)), None)
     return hint, None
 
 

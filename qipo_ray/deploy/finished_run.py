@@ -9,6 +9,7 @@ from typing import Any
 
 from qipo_ray.agent import State
 from qipo_ray.config import Config, from_dict
+from qipo_ray.config import use_method as use_method  # for `load_policy`
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.best import best_records
 from qipo_ray.store.records import RECORDS, read_records

@@ -15,7 +15,7 @@ from qipo_ray.distributed.broker import Orders
 from qipo_ray.distributed.client import broker_of
 from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job
-from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.job_events import EventKind, JobEvent
 from qipo_ray.train.dataset import OpenData, on_disk
 from qipo_ray.train.runner import JobRunner
 
@@ -44,17 +44,18 @@ class Worker:
     def follow(self, orders: Orders) -> None:
         """Stop and admit jobs as ordered, then train one step; or save all to close.
 
-        An error of the machine, such as a full disk, which another process would not mend, loses
-        the jobs in hand with that reason.
+        An error that another process would not mend ends the jobs in hand with that reason: one
+        of the machine, such as a full disk, loses them, and a broken method of a user's fails.
         """
         self.events = []
         jobs = [*(active.job for active in self.runner.active.values()), *orders.admit]
         try:
             self._carry_out(orders)
-        except OSError as error:
+        except (OSError, UserError) as error:
+            kind: EventKind = "lost" if isinstance(error, OSError) else "failed"
             left = {event.snapshot for event in self.events if event.leaves_slot}
             self.events += [
-                JobEvent("lost", job.snapshot, 0, 0.0, reason=str(error))
+                JobEvent(kind, job.snapshot, 0, 0.0, reason=str(error))
                 for job in jobs
                 if job.snapshot not in left
             ]

@@ -19,6 +19,7 @@ from qipo_ray.config import (
     read_yaml,
 )
 from qipo_ray.config.evaluations import rung_updates
+from qipo_ray.config.own_methods import use_named
 from qipo_ray.config.validation import read_document
 from qipo_ray.config.values import show
 from qipo_ray.data.tasks import MINARI, get_task
@@ -77,6 +78,7 @@ def load_search_file(
     if trials is not None:
         document = _replaced(document, "trials", trials, "--trials")
     file = read_document(SearchFile, document, "a search file")
+    _use_methods(file, sets, Path(document.source).parent)
     parameters = read_parameters(file.space, document)
     base = _base(file, parameters, sets, document)
     searched = _tasks(file.tasks, document)
@@ -105,6 +107,13 @@ def load_search_file(
     _check_size(spec, document)
     _check_corners(spec, document)
     return spec
+
+
+def _use_methods(file: SearchFile, sets: Sequence[str], folder: Path) -> None:
+    """Import the methods that the file, or the command line, names: the user runs both."""
+    given = dict(text.partition("=")[::2] for text in sets)
+    for named in (file.changes, file.space, file.paper or {}, *file.baselines.values(), given):
+        use_named(named, folder)
 
 
 def _replaced(document: Document, key: str, value: Any, source: str) -> Document:

@@ -148,10 +148,10 @@ def changed(config: Config, changes: Mapping[str, Any]) -> Config:
     for key, value in changes.items():
         section, name = key.split(".")
         sections.setdefault(section, {})[name] = value
-    parts = {
-        name: dataclasses.replace(getattr(config, name), **new) for name, new in sections.items()
-    }
-    return dataclasses.replace(config, **parts)
+    parts: dict[str, Any] = {name: config.section(name) for name in sections}
+    return config.replaced(
+        {name: dataclasses.replace(part, **sections[name]) for name, part in parts.items()}
+    )
 
 
 def flat(config: Config) -> dict[str, Any]:

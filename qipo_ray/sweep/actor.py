@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
+from qipo_ray.config import use_method
 from qipo_ray.distributed.client import Client
 from qipo_ray.store.intents import read_intent
 from qipo_ray.study.asha import Decision
@@ -16,9 +17,18 @@ from qipo_ray.sweep.trial_runner import run_trial
 
 
 def trial_actor(
-    config: Mapping[str, Any], root: str, datasets: Mapping[str, DatasetRef], namespace: str
+    config: Mapping[str, Any],
+    root: str,
+    datasets: Mapping[str, DatasetRef],
+    namespace: str,
+    methods: Mapping[str, Sequence[str]],
 ) -> None:
-    """Wait for the jobs of one trial and report its rungs, then how it ended."""
+    """Wait for the jobs of one trial and report its rungs, then how it ended.
+
+    ``methods`` are the user's own, which its configuration may name, with their folders.
+    """
+    for named, folders in methods.items():
+        use_method(named, *folders)
     trial = Trial.from_intent(read_intent(Path(root), config["trial"]))
 
     def report(rung: int, updates: int, value: float) -> Decision:

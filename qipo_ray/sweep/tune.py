@@ -22,6 +22,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from qipo_ray.config.own_methods import own_methods
 from qipo_ray.distributed.client import Client
 from qipo_ray.study.trial import Trial, TrialOutcome, TrialState
 from qipo_ray.sweep.actor import trial_actor
@@ -42,6 +43,7 @@ def run_trials(search: SearchState, client: Client, at_once: int, follow: Any) -
         root=str(search.root),
         datasets={task: search.dataset_ref(task) for task in search.spec.tasks},
         namespace=client.namespace,
+        methods=dict(own_methods),
     )
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": ACTOR_CPUS}),

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent import Member, State, Tensors, pack_of
+from qipo_ray.agent.blaming import blaming
 from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job
 
@@ -84,9 +85,10 @@ def check_form(state: State, fresh: State) -> None:
 
 def fresh_state(job: Job, stage: str, data: Tensors, upstream: Mapping[str, State]) -> State:
     """Return the state in which a stage of the job's run starts."""
-    pack = pack_of(stage, job.config, data)
-    pack.admit(Member(job.config, job.seed), upstream, None)
-    return pack.state(0)
+    with blaming(job.config):
+        pack = pack_of(stage, job.config, data)
+        pack.admit(Member(job.config, job.seed), upstream, None)
+        return pack.state(0)
 
 
 def _same_form(part: Any, fresh: Any, name: str) -> None:

@@ -26,9 +26,9 @@ class CheckpointPolicy(torch.nn.Module):
         self.state_dim, self.action_dim = len(self.normaliser.mean), int(state["action_dim"])
         stage = state["stage"]
         self.noise_scale = action_sampling(config, stage).noise
-        self.network, shapes = acting_network(config, self.state_dim, self.action_dim, stage)
+        self.network = acting_network(config, self.state_dim, self.action_dim, stage)
         self.noise_dim = self.network.noise_dim
-        stack = Stack(shapes, torch.device("cpu"), trainable=False)
+        stack = Stack(self.network.shapes, torch.device("cpu"), trainable=False)
         stack.append(scored_weights(config, state))
         # Apart from one another: exporters write what shares memory as often as it is shared.
         self.weights = {name: value.clone() for name, value in stack.params.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from qipo_ray.agent import Diverged, Member, Pack, State, Tensors, pack_of
+from qipo_ray.agent.blaming import blaming
 from qipo_ray.study.job import Job, fits_pack
 
 LOG_EVERY = 100  # updates between metrics; a multiple of the absolute update, whatever the job
@@ -52,9 +53,10 @@ class Engine:
         """
         if not self.fits(job):
             raise ValueError(f"no slot for {job.stage} {job.key} beside {len(self.jobs)} jobs")
-        if not self.jobs:
-            self.pack = pack_of(job.stage, job.config, data)
-        self._pack.admit(Member(job.config, job.seed), upstream, state)
+        with blaming(job.config):
+            if not self.jobs:
+                self.pack = pack_of(job.stage, job.config, data)
+            self._pack.admit(Member(job.config, job.seed), upstream, state)
         self.jobs.append(job)
 
     @property
@@ -86,7 +88,8 @@ class Engine:
         """Train all members for at most ``updates`` and return what happened, in order."""
         events: list[EngineEvent] = []
         for _ in range(updates):
-            self._pack.update()
+            with blaming(self.jobs[0].config):
+                self._pack.update()
             for i, job in enumerate(self.jobs):
                 events += self._events(i, job)
             if any(event.kind != "metrics" for event in events):

@@ -52,22 +52,22 @@ def support_needs(
     config: Config, rows: int, action_dim: int, device: str = "cpu"
 ) -> dict[str, Need]:
     """Return what each stage with support actions needs for data of ``rows`` on a device."""
-    c, p, size = config.critic, config.policy, support_dtype(config).itemsize
-    if "critic" not in method_of(config).stages:
+    c, method, size = config.critic, method_of(config), support_dtype(config).itemsize
+    if "behaviour" not in method.stages:
         return {}
     sizes = {}
-    if p.method == "qipo":
-        sizes["policy"] = _states(p.pool, rows), p.support_size + p.data_action
-    elif p.method == "qgpo":
-        sizes["policy"] = _states(config.qgpo.pool, rows), config.qgpo.support_size
-    if c.returns_updates < c.updates and c.target != "value":
+    if (support := method.support(config)) is not None:
+        sizes["policy"] = _states(support[0], rows), support[1]
+    if "critic" in method.stages and c.returns_updates < c.updates and c.target != "value":
         sizes["critic"] = (_states(c.pool, rows), c.support_size)
     chunk, row = CHUNK[torch.device(device).type], 4 * _LAYERS * config.behaviour.width
     needs = {
         stage: Need(stage, states, actions, action_dim, size, row * min(chunk, states * actions))
         for stage, (states, actions) in sizes.items()
     }
-    if p.data_updates and p.method == "qipo":  # first the data's action alone, at every row
+    if (
+        config.policy.data_updates and "policy" in method.sections()
+    ):  # first the data's action alone, at every row
         on_data = Need("policy", rows, 1, action_dim, 4, row * min(chunk, rows))
         needs["policy"] = max(needs["policy"], on_data, key=Need.bytes)
     return needs

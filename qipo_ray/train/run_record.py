@@ -10,6 +10,7 @@ from typing import Any
 
 from qipo_ray.config import STAGES, config_hash, departures, method_title, to_document
 from qipo_ray.config.evaluations import protocol_settings
+from qipo_ray.config.own_methods import as_read
 from qipo_ray.data.tasks import get_task, physics
 from qipo_ray.data.transitions import Dataset, behaviour_score
 from qipo_ray.evaluation.score import EvalProtocol, env_seeds_text
@@ -81,7 +82,7 @@ def build_record(
         "state": state,
         "reason": reason,
         "attempt": max(1, newest_token(job_store.artefacts.folder(policy.stage, policy.key))),
-        "config": to_document(run.config),
+        "config": to_document(as_read(run.config)),
         "config_hash": config_hash(run.config),
         "label": {
             "method": method_title(run.config),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from qipo_ray.agent import Diverged, State
+from qipo_ray.agent.blaming import blaming
 from qipo_ray.agent.pack import stream
 from qipo_ray.config import Config
 from qipo_ray.data.tasks import Task
@@ -36,11 +37,12 @@ def score_state(
     policy's actions are not finite.
     """
     noise_seed, first = (NOISE_SEED, FIRST_SEED) if seed is None else (seed, seed)
-    policy = _with_noise(CheckpointPolicy(config, state), episodes, noise_seed)
-    try:
-        rollouts = rollout(task, policy, env_seeds(episodes, first), recorder)
-    except ValueError as error:
-        raise Diverged(str(error)) from error
+    with blaming(config):
+        policy = _with_noise(CheckpointPolicy(config, state), episodes, noise_seed)
+        try:
+            rollouts = rollout(task, policy, env_seeds(episodes, first), recorder)
+        except ValueError as error:
+            raise Diverged(str(error)) from error
     return score(task, rollouts, state["updates"])
 
 

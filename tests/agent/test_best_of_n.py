@@ -34,8 +34,8 @@ def test_the_action_of_the_highest_q_is_taken(
         critic = critics.state(0)
         pack = pack_of("policy", config, data)
         pack.admit(Member(config, 0), {**upstream, "critic": critic}, None)
-        network, shapes = acting_network(config, data.state_dim, data.action_dim)
-        params = loaded(shapes, pack.state(0)["weights"][weights]).params
+        network = acting_network(config, data.state_dim, data.action_dim)
+        params = loaded(network.shapes, pack.state(0)["weights"][weights]).params
         states, noise = data.states[:7], torch.randn(7, network.noise_dim)
         actions = network(params, states[None], noise[None])[0]
         sampler = ActionSampler(config, data.state_dim, data.action_dim)
@@ -59,8 +59,8 @@ def test_at_a_temperature_one_is_drawn_by_exp_of_q(
         config = settings(configure, f"bestofn.temperature={temperature}")
         pack = pack_of("policy", config, data)
         pack.admit(Member(config, 0), upstream, None)
-        network, shapes = acting_network(config, data.state_dim, data.action_dim)
-        params = loaded(shapes, pack.state(0)["weights"]["online"]).params
+        network = acting_network(config, data.state_dim, data.action_dim)
+        params = loaded(network.shapes, pack.state(0)["weights"]["online"]).params
         generator = torch.Generator().manual_seed(0)
         start = torch.randn(1, 2 * N, generator=generator).expand(2000, -1)
         choice = torch.randn(2000, network.noise_dim - 2 * N, generator=generator)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import get_args
 
 import pytest
 import torch
 
-from qipo_ray.agent import POLICY_PACKS, Diverged, Member, Pack, State, Tensors, pack_of
+from qipo_ray.agent import Diverged, Member, Pack, State, Tensors, pack_of
 from qipo_ray.agent.acting import acting_network
 from qipo_ray.agent.sampling import scored_weights
-from qipo_ray.config import METHODS, Config, Policy, method_of
-from qipo_ray.config.section import field_types
+from qipo_ray.config import METHODS, Config, method_of
+from qipo_ray.config.own_methods import faults_of
 from qipo_ray.nets import Stack
 
 Configure = Callable[..., Config]
@@ -38,9 +37,10 @@ def packed(configure: Configure, data: Tensors, method: str, *changes: str) -> t
 
 
 def test_a_method_is_a_setting_and_has_a_pack() -> None:
-    (literal,) = (a for a in get_args(field_types(Policy)["method"]) if get_args(a))
-    assert set(get_args(literal)) == set(METHODS) == set(POLICY_PACKS)
-    assert all(method.stages[-1] == "policy" for method in METHODS.values())
+    assert set(METHODS) >= {"qipo", "cloning", "iql", "td3bc", "fql", "bestofn", "qgpo"}
+    for name, method in METHODS.items():
+        assert method.stages[-1] == "policy" and issubclass(method.part("pack"), Pack)
+        assert name == method.name and list(faults_of(method)) == []
 
 
 @pytest.mark.parametrize("method", LEARNED)
@@ -96,8 +96,8 @@ def test_its_policy_prefers_what_is_rewarded(
     pack.admit(Member(config, 0), upstream, None)
     for _ in range(400):
         pack.update()
-    network, shapes = acting_network(config, data.state_dim, data.action_dim)
-    stack = Stack(shapes, torch.device("cpu"), trainable=False)
+    network = acting_network(config, data.state_dim, data.action_dim)
+    stack = Stack(network.shapes, torch.device("cpu"), trainable=False)
     stack.append(scored_weights(config, pack.state(0)))
     actions = network(stack.params, data.states[None], torch.zeros(1, 400, 2))[0]
     assert actions[:, 0].mean() > data.actions[:, 0].mean() + 0.3

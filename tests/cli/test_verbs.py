@@ -13,11 +13,12 @@ import pytest
 
 from qipo_ray.cli.lazy import load
 from qipo_ray.cli.main import main
-from qipo_ray.cli.verbs import BenchVerbs, DataVerbs, Verbs
+from qipo_ray.cli.verbs import BenchVerbs, DataVerbs, MethodVerbs, Verbs
 
 TABLE = [
     *((name, path) for name, path in Verbs.verbs.items()),
     *((f"data {name}", path) for name, path in DataVerbs.verbs.items()),
+    *((f"method {name}", path) for name, path in MethodVerbs.verbs.items()),
     *((f"bench {name}", path) for name, path in BenchVerbs.verbs.items()),
 ]
 # Verbs that print no table: they write a file, or print a command or a configuration.
@@ -53,7 +54,7 @@ def test_every_table_is_also_json_and_every_record_may_be_the_best() -> None:
 
 @pytest.mark.slow
 def test_no_help_imports_what_does_the_work() -> None:
-    lines = [[], ["data"], ["bench"], *(verb.split() for verb, _ in TABLE)]
+    lines = [[], ["data"], ["method"], ["bench"], *(verb.split() for verb, _ in TABLE)]
     code = f"""
 import sys
 from qipo_ray.cli.main import main

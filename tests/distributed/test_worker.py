@@ -57,3 +57,19 @@ def test_a_full_disk_loses_the_jobs_in_hand_with_that_reason(
     (tmp_path / "artefacts" / f"behaviour-{second.key}").unlink()
     worker.follow(Orders(admit=(second,)))
     assert {event.kind for event in worker.events} == {"progress"}
+
+
+def test_a_method_that_breaks_fails_its_jobs_with_its_place(
+    make_run: Callable[..., Run], own_module: Callable[..., str], tmp_path: Path
+) -> None:
+    """In the middle of training; the worker goes on with others."""
+    broken = "if self.members[0].updates == 30: self.nothing()\n        rows = "
+    named = own_module(("rows = ", broken))
+    job = make_run(f"policy.method={named}", "awr.width=8", "awr.updates=60").jobs[-1]
+    worker = Worker("a", tmp_path, 1, "cpu")
+    worker.follow(Orders(admit=(job,)))
+    (event,) = worker.events[-1:]
+    assert event.kind == "failed" and event.snapshot == job.snapshot
+    assert "AttributeError in _losses, " in event.reason and "my_awr.py:" in event.reason
+    worker.follow(Orders(admit=(make_run().jobs[0],)))
+    assert {event.kind for event in worker.events} == {"progress"}

@@ -27,6 +27,7 @@ from qipo_ray.train.run_record import RunContext
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]
 
+TINY = Path(__file__).with_name("tiny.yaml")
 CONTEXT = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
 
 
@@ -45,9 +46,7 @@ def ray_here() -> Iterator[None]:
 
 @pytest.fixture
 def search(ray_here: None, point: Dataset, tmp_path: Path) -> SearchState:
-    spec = replace(
-        load_search_file(Path(__file__).with_name("tiny.yaml")), trials=1, search_seeds=(0,)
-    )
+    spec = replace(load_search_file(TINY), trials=1, search_seeds=(0,))
     return SearchState(spec, tmp_path, 1, {"point": point}, CONTEXT, lambda line: None)
 
 
@@ -99,6 +98,24 @@ def test_a_killed_trial_actor_costs_nothing(
     assert killed and outcome.state == "finished" and outcome.reason is None
     assert [record["state"] for record in read_records(search.root)] == ["finished"]
     search.check_ended()
+
+
+def test_a_method_of_ones_own_goes_to_the_trials_actor(
+    search: SearchState, client: Client, own_module: Callable[..., str]
+) -> None:
+    """It lies in a folder that no process of Ray looks into by itself."""
+    from qipo_ray.sweep import tune
+
+    few = ("awr.width=8", "awr.updates=60", "awr.batch_size=16")
+    spec = load_search_file(TINY, sets=[f"policy.method={own_module()}", *few])
+    own = SearchState(
+        replace(spec, trials=1, search_seeds=(0,)),
+        search.root, 1, search.datasets, search.context, lambda line: None,
+    )  # fmt: skip
+    with background(lambda over: work(client, own.root, over)):
+        tune.run_trials(own, client, 1, lambda trial: None)
+    (record,) = read_records(own.root)
+    assert (record["label"]["method"], record["state"]) == ("AWR", "finished")
 
 
 def test_a_trial_whose_actor_dies_each_time_is_no_end(

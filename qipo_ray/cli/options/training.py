@@ -119,6 +119,22 @@ def sweep(
     return "qipo_ray.cli.sweep:sweep"
 
 
+def check_method(
+    method: Annotated[
+        str, typer.Argument(metavar="MODULE:CLASS", help="Or the name of an installed one.")
+    ],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Such as a smaller network."),
+    ] = None,
+) -> str:
+    """Try a method of your own on small data: shapes, saved states, packs, acting.
+
+    One line for each promise that it keeps or breaks; exit code 1 if one is broken.
+    """
+    return "qipo_ray.cli.method_check:check"
+
+
 def learning(
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FOLDER", help="Where hopper and cheetah are.")
