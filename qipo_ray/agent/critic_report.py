@@ -70,7 +70,7 @@ class CriticReport:
         if self.q_std <= CONTESTED * self.disagreement:
             yield (
                 f"little to select by: Q differs by {self.q_std:.2g} between actions of a state, "
-                f"its twins by {self.disagreement:.2g} on what they are worth"
+                f"its two networks by {self.disagreement:.2g} on what they are worth"
             )
         pairs = self.agreement
         if pairs is not None and self.q_std <= CONTESTED * pairs.spread:

@@ -10,7 +10,7 @@ from typing import Any
 from qipo_ray.bench.outcome import BenchOutcome
 from qipo_ray.config import config_hash
 from qipo_ray.leaderboard.provenance import hardware_text
-from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score, Table
+from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score, Table, counted
 
 COLUMNS = (
     Column("task", "task"),
@@ -76,7 +76,7 @@ def _warnings(outcomes: Sequence[BenchOutcome]) -> Iterator[str]:
             text.partition(":")[0] for texts in outcome.warnings.values() for text in texts
         )
         for kind, count in kinds.items():
-            share = f"{count} of {len(outcome.runs)} seeds"
+            share = f"{count} of {counted(len(outcome.runs), 'seed')}"
             yield f"{_name(outcome)}, critic report: {kind} ({share})."
 
 

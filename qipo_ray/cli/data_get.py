@@ -10,6 +10,7 @@ from functools import partial
 from qipo_ray.cli import output as out
 from qipo_ray.data import download
 from qipo_ray.data.catalogue import Entry, entries
+from qipo_ray.leaderboard.tables import counted
 
 
 def get(tasks: list[str], trust: bool, max_mb: int, max_minutes: float) -> None:
@@ -41,7 +42,9 @@ def plan(tasks: list[str], json: bool) -> None:
     sizes = [entry.bytes for entry in planned if entry.bytes is not None]
     unknown = len(planned) - len(sizes)
     more = f", and {unknown} of unknown size" if unknown else ""
-    out.remark(f"{len(planned)} files: {len(sizes)} of {sum(sizes) / 1e6:,.1f} MB{more}")
+    out.remark(
+        f"{counted(len(planned), 'file')}: {len(sizes)} of {sum(sizes) / 1e6:,.1f} MB{more}"
+    )
 
 
 def _lines(entry: Entry) -> str:

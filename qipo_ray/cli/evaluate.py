@@ -1,4 +1,4 @@
-"""``qipo-ray evaluate``: the final policies of finished runs under another protocol."""
+"""``qipo-ray evaluate``: the last policies of finished runs under another protocol."""
 
 from __future__ import annotations
 

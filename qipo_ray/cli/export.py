@@ -1,4 +1,4 @@
-"""``qipo-ray export``: a final policy as a file for robots, without this package."""
+"""``qipo-ray export``: a run's last policy as a file for robots, without this package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qipo_ray.version import __version__
 
 
 def export(run: Path, output: Path, best: bool, task: str | None, method: str | None) -> None:
-    """Write the final policy of a run as a checked file for torch.export or ONNX."""
+    """Write the last policy of a run as a checked file for torch.export or ONNX."""
     if output.suffix not in FORMATS:
         raise UserError(
             f"{output}: its ending {output.suffix!r} names no format; expected "

@@ -56,20 +56,12 @@ def toy(
 
 
 def _plain(report: ExperimentReport) -> dict[str, Any]:
-    """Return the numbers as JSON holds them: rows by the titles of their columns."""
-    tables = [
-        {
-            "title": table.title,
-            "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
-            "note": table.note,
-        }
-        for table in report.tables
-    ]
+    """Return the numbers as JSON holds them."""
     targets = [
         asdict(it) | {"bound": it.bound if math.isfinite(it.bound) else None, "met": it.met}
         for it in report.targets
     ]
-    return {"tables": tables, "targets": targets}
+    return {"tables": [asdict(table) for table in report.tables], "targets": targets}
 
 
 def _show(report: ExperimentReport) -> None:

@@ -43,7 +43,7 @@ def train(
 ) -> None:
     """Train what is missing of a configuration over seeds, and print the table."""
     if task is None:
-        raise UserError("--task is missing: a D4RL task, its twin, or point (qipo-ray data list)")
+        raise UserError("--task is missing: name a D4RL task, or point (qipo-ray data list)")
     config = load_config(preset, changes or [])
     numbers = chosen_seeds(seeds)
     dataset = dataset_of(task, data)

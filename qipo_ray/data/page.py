@@ -24,12 +24,12 @@ file's last row are left out, whether or not a next state is known. Where a file
 the next state is of no account. D4RL's rewards of maze2d stand one row late, and are read as they
 stand.
 
-A name without version is the generated *twin* of its newest version: same simulator, horizon and
+A name without version is the *generated* form of its newest version: same simulator, horizon and
 reference scores, data made here. No score on it is comparable with a published one. What
 `qipo-ray data make` can make: {generators}.
 """
 
-_TITLES = ("task", "twin", "simulator", "numbers", "horizon", "lowest", "highest", "rewards",
+_TITLES = ("task", "generated", "simulator", "numbers", "horizon", "lowest", "highest", "rewards",
            "SHA-256", "notes")  # fmt: skip
 
 

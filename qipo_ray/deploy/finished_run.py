@@ -118,7 +118,7 @@ def _from_file(path: Path) -> FinishedRun:
     if record["state"] != "finished":
         raise UserError(
             f"{path}: the run {record['state']} ({record['reason']}); only finished runs have a "
-            "final policy"
+            "last policy"
         )
     folder = path.resolve().parent
     if folder.name != "records":

@@ -21,15 +21,16 @@ def count_workers(resources: Resources, nodes: Sequence[Mapping[str, float]], la
     workers = 1 if resources.workers == "auto" else resources.workers
     if workers <= room:
         return room if resources.workers == "auto" else workers
-    unit = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
-    need = f"{workers * cpus:g} CPUs" + (f" and {workers * gpus:g} GPUs" if gpus else "")
-    has = "; ".join(
-        f"{node.get('CPU', 0):g} CPUs" + (f" and {node.get('GPU', 0):g} GPUs" if gpus else "")
-        for node in nodes
-    )
+
+    def named(cpus: float, accelerators: float) -> str:
+        units = [(cpus, "CPU"), (accelerators, "GPU")] if gpus else [(cpus, "CPU")]
+        return " and ".join(f"{n:g} {unit}{'' if n == 1 else 's'}" for n, unit in units)
+
+    has = "; ".join(named(node.get("CPU", 0), node.get("GPU", 0)) for node in nodes)
+    need = f"{named(cpus, gpus)} = {named(workers * cpus, workers * gpus)}"
     raise UserError(
-        f"resources: {workers} workers x {unit} = {need}, but {label} has {has}: "
-        f"room for {room}; ask for fewer or smaller workers"
+        f"resources: {workers} worker{'' if workers == 1 else 's'} x {need}, but {label} has "
+        f"{has}: room for {room}; ask for fewer or smaller workers"
     )
 
 

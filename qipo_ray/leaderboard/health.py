@@ -11,6 +11,7 @@ from statistics import fmean
 from qipo_ray.leaderboard.figures.series import Series, series_of
 from qipo_ray.leaderboard.rows import Record
 from qipo_ray.leaderboard.statistics.spread import spread
+from qipo_ray.leaderboard.tables import counted
 from qipo_ray.study.trial import BROKEN
 
 FEW_SEEDS = 5  # fewer than that, and an interval over seeds is too narrow
@@ -35,7 +36,7 @@ def _broken(records: Sequence[Record]) -> Iterator[str]:
         if broken:
             counts = Counter(str(record["reason"]) for record in broken).most_common(3)
             reasons = "; ".join(f"{reason} ({count})" for reason, count in counts)
-            yield f"{len(broken)} of {len(records)} runs {state}: {reasons}."
+            yield f"{len(broken)} of {counted(len(records), 'run')} {state}: {reasons}."
 
 
 def _code(records: Sequence[Record]) -> Iterator[str]:
@@ -46,13 +47,15 @@ def _code(records: Sequence[Record]) -> Iterator[str]:
         yield f"The runs were made by {len(origins)} versions or commits of the program."
     changed = sum(record["provenance"]["dirty"] is True for record in records)
     if changed:
-        yield f"{changed} runs were made with changes that no commit holds."
+        were = "was" if changed == 1 else "were"
+        yield f"{counted(changed, 'run')} {were} made with changes that no commit holds."
 
 
 def _scores(series: Series) -> Iterator[str]:
     scores = series.scores
     if len(scores) < FEW_SEEDS:
-        yield f"{len(scores)} training seeds; below {FEW_SEEDS} the interval is too narrow."
+        seeds = counted(len(scores), "training seed")
+        yield f"{seeds}; below {FEW_SEEDS} the interval is too narrow."
     mean = fmean(scores)
     deviation = spread(scores).std
     if deviation is not None and deviation > WIDE:
@@ -74,7 +77,7 @@ def _reports(series: Series) -> Iterator[str]:
         for warning in (warning for report in reports for warning in report["warnings"]):
             kinds[warning.partition(":")[0]].append(warning)
         for messages in kinds.values():
-            yield f"{stage}: {messages[0]} ({len(messages)} of {len(reports)} seeds)."
+            yield f"{stage}: {messages[0]} ({len(messages)} of {counted(len(reports), 'seed')})."
 
 
 def _weights(series: Series, root: Path) -> Iterator[str]:

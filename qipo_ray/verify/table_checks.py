@@ -18,6 +18,7 @@ from typing import Any
 from qipo_ray.leaderboard.board import from_records
 from qipo_ray.leaderboard.formats.document import SCHEMA, WRITTEN
 from qipo_ray.leaderboard.rows import origin_of
+from qipo_ray.leaderboard.tables import counted
 from qipo_ray.verify.audit import Audit, reason
 from qipo_ray.verify.record_checks import TOLERANCE
 from qipo_ray.version import __version__
@@ -50,11 +51,11 @@ def check_tables(audit: Audit, *, complete: bool) -> None:
     tabled = present if stamp.records is None else stamp.records
     report = audit.fault if audit.driver is None else audit.remark
     if gone := sorted(tabled - present):
-        text = f"made of {len(tabled)} records, of which {len(gone)} are not here: {gone[0]}"
+        text = f"made of {counted(len(tabled), 'record')}; missing: {len(gone)}, such as {gone[0]}"
         report(folder / "leaderboard.json", text)
         return
     if newer := present - tabled:
-        text = f"older than {len(newer)} records; the sweep's end, or {_command(audit)}"
+        text = f"older than {counted(len(newer), 'record')}; the sweep's end, or {_command(audit)}"
         audit.remark(folder, f"{text}, writes them anew")
     rebuilt = RebuiltTables(audit, stamp.schema, [tabled, present] if newer else [tabled])
     scores: dict[str, int] = {}  # that were compared in tables of another version

@@ -188,7 +188,7 @@ def test_a_killed_broker_comes_back_and_all_ends_once(
 
 def test_resources_that_never_fit_are_refused(cluster: None, tmp_path: Path) -> None:
     nine = Resources(workers=9, cpus=1.0, gpus=0.0, slots=1)
-    with pytest.raises(UserError, match="9 workers x 1 CPUs = 9 CPUs, but the cluster has 3 CPUs"):
+    with pytest.raises(UserError, match="9 workers x 1 CPU = 9 CPUs, but the cluster has 3 CPUs"):
         RayTrainingService.start(tmp_path, nine)
     assert list(tmp_path.iterdir()) == []
 

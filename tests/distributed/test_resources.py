@@ -34,12 +34,12 @@ def test_workers_are_counted(
 @pytest.mark.parametrize(
     ("resources", "nodes", "text"),
     [
-        (ask(3), [{"CPU": 2.0}], "3 workers x 1 CPUs = 3 CPUs, but here has 2 CPUs: room for 2"),
+        (ask(3), [{"CPU": 2.0}], "3 workers x 1 CPU = 3 CPUs, but here has 2 CPUs: room for 2"),
         (ask(1, cpus=4), [{"CPU": 2.0}, {"CPU": 2.0}], "here has 2 CPUs; 2 CPUs: room for 0"),
         (
             ask("auto", gpus=1),
             [{"CPU": 2.0}],
-            "1 GPUs, but here has 2 CPUs and 0 GPUs: room for 0",
+            "1 GPU, but here has 2 CPUs and 0 GPUs: room for 0",
         ),
     ],
 )

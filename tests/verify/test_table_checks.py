@@ -78,7 +78,7 @@ def test_a_record_that_the_tables_name_and_that_is_gone(root: Path, faults: Faul
         whole = path.read_bytes()
         path.unlink()
         said = dict(faults(root))["leaderboard/leaderboard.json"]
-        assert said == f"made of 12 records, of which 1 are not here: {record['id']}"
+        assert said == f"made of 12 records; missing: 1, such as {record['id']}"
         path.write_bytes(whole)
 
 
@@ -91,7 +91,7 @@ def test_tables_older_than_some_records_are_held_to_the_others(books: Any) -> No
     books.confirm(20.0, 101)
     verdict = verify(books.root)
     assert verdict.faults == ()
-    assert "older than 1 records" in verdict.remarks[0].what
+    assert "older than 1 record;" in verdict.remarks[0].what
     text = table(books.root, "md").read_text()
     table(books.root, "md").write_text(text.replace("135.0", "139.0"))
     assert [one.place for one in verify(books.root).faults] == ["leaderboard/leaderboard.md"]
@@ -105,7 +105,7 @@ def test_tables_whose_writing_was_broken_off_are_not_wrong(books: Any) -> None:
     books.tabulate()
     table(books.root, "json").write_bytes(before)
     verdict = verify(books.root)
-    assert verdict.faults == () and "older than 1 records" in verdict.remarks[0].what
+    assert verdict.faults == () and "older than 1 record;" in verdict.remarks[0].what
     text = table(books.root, "csv").read_text()
     table(books.root, "csv").write_text(text.replace("135.0", "139.0").replace("135.5", "139.5"))
     assert [one.place for one in verify(books.root).faults] == ["leaderboard/leaderboard.csv"]

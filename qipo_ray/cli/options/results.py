@@ -56,7 +56,7 @@ def evaluate(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> str:
-    """Roll out the final policy of each finished run again; records stay as they are.
+    """Roll out the last policy of each finished run again; records stay as they are.
 
     With no option the scores equal the recorded ones. Seeds whose distance is less than --episodes
     share environments.
@@ -76,7 +76,7 @@ def export(
     task: BestTask = None,
     method: BestMethod = None,
 ) -> str:
-    """Write the final policy of a run for torch.export (.pt2) or ONNX (.onnx; extra 'onnx').
+    """Write the last policy of a run for torch.export (.pt2) or ONNX (.onnx; extra 'onnx').
 
     Inputs: raw observations (B, S) and noise (B, A) from N(0, I); output: actions (B, A).
     Normalisation, solver and clipping are inside. The file is loaded back and run against the
@@ -108,10 +108,10 @@ def reproduce(
 ) -> str:
     """Print the command that gives the same number; say on stderr what differs here.
 
-    With --run it is trained anew, in a folder that holds nothing else. Exit code 0 if the last
-    score, those on the way and cloning's are equal to the last bit; where packages, machine,
-    device, threads or pack differ, if the last score's mean return is within 1.96 standard errors
-    of the difference. Exit code 1 if not, or if it could not be compared.
+    With --run it is trained anew, in a folder that holds nothing else. Exit code 0 if all scores,
+    those of cloning too, are equal to the last bit. Where packages, machine, device, threads or
+    the jobs beside it differ: if the last mean returns differ by at most 1.96 standard errors of
+    their difference. Exit code 1 if not, or if they could not be compared.
     """
     return "qipo_ray.cli.reproduce:reproduce"
 

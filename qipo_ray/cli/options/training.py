@@ -26,7 +26,8 @@ PrintMarkdown = Annotated[
 
 def train(
     task: Annotated[
-        str | None, typer.Option("--task", help="A D4RL task, its twin, or point.")
+        str | None,
+        typer.Option("--task", help="A D4RL task, or point."),
     ] = None,
     preset: Annotated[
         str,
@@ -103,7 +104,8 @@ def sweep(
         typer.Option("--address", help="Of a Ray head; else RAY_ADDRESS, else this machine."),
     ] = None,
     at_once: Annotated[
-        int | None, typer.Option("--at-once", min=1, help="Trials in flight, if not by the slots.")
+        int | None,
+        typer.Option("--at-once", min=1, help="Trials; else enough for all slots."),
     ] = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Go on with a changed specification.")
