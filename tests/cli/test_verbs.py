@@ -22,7 +22,16 @@ TABLE = [
     *((f"bench {name}", path) for name, path in BenchVerbs.verbs.items()),
 ]
 # Verbs that print no table: they write a file, or print a command or a configuration.
-WITHOUT_TABLE = {"export", "best", "report", "reproduce", "data get", "data make"}
+WITHOUT_TABLE = {
+    "export",
+    "best",
+    "report",
+    "reproduce",
+    "data get",
+    "data import",
+    "data make",
+    "method check",
+}
 OF_A_RECORD = {"evaluate", "export", "reproduce"}
 HEAVY = {"gymnasium", "h5py", "matplotlib", "mujoco", "numpy", "optuna", "ray", "torch", "yaml"}
 ROOMS_OF_HELP = {f"qipo_ray{name}" for name in ("", ".cli", ".cores", ".errors", ".version")}
