@@ -25,7 +25,9 @@ os.environ["COLUMNS"] = "100"
 os.environ["NO_COLOR"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred processes compile the package once
 
-pytest_plugins = ["fixtures.search_files", "fixtures.tiny_runs", "fixtures.own_methods"]
+pytest_plugins = [
+    "fixtures.own_methods", "fixtures.own_tasks", "fixtures.search_files", "fixtures.tiny_runs",
+]  # fmt: skip
 
 
 class OneRay(LoadFileScheduling):

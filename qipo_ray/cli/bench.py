@@ -17,6 +17,7 @@ from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, writable
 from qipo_ray.cli.score_tables import print_table
 from qipo_ray.cli.train import chosen_seeds, train_missing
+from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.leaderboard.formats.markdown import section
 from qipo_ray.leaderboard.tables import Table
@@ -79,7 +80,7 @@ def _planned(
         with out.progress(f"generating {task.task}") as progress:
             dataset = task.dataset(folder, root, progress)
         for case in cases_of(task):
-            check(task.task, case.config, dataset)
+            check(get_task(task.task), case.config, dataset)
             todo.append((case, dataset))
     return todo
 

@@ -8,6 +8,7 @@ from qipo_ray.data.load import load
 from qipo_ray.data.tasks import MINARI, Task, get_task, task_ids
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
+from qipo_ray.study.task_file import find_task, own_task
 
 
 def open_data(source: str, task: str | None) -> tuple[Dataset, Task]:
@@ -16,13 +17,17 @@ def open_data(source: str, task: str | None) -> tuple[Dataset, Task]:
     Raises:
         UserError: no such file or task, a file whose task cannot be told, or an unusable file.
     """
+    if own := own_task(source):
+        if task is not None:
+            raise UserError(f"--task says which task a data file belongs to; {source!r} is a task")
+        return load(own), own
     path = Path(source).expanduser()
     minari = source.startswith(MINARI)
     is_file = minari or path.exists() or path.suffix in (".hdf5", ".h5") or "/" in source
     if not is_file and task is not None:
         raise UserError(f"--task says which task a file belongs to, and {source!r} is no file")
-    name = (task or _task_of(path)) if is_file else source
-    return load(name, source if is_file else None), get_task(name)
+    known = find_task((task or _task_of(path)) if is_file else source)
+    return load(known, source if is_file else None), known
 
 
 def _task_of(path: Path) -> str:

@@ -28,7 +28,7 @@ def list_tasks(family: str | None, json: bool, markdown: bool) -> None:
     paths = [_local_path(task) for task in chosen]
     if json:
         rows = [
-            asdict(task)
+            {key: value for key, value in asdict(task).items() if key != "own"}
             | {"path": str(path) if path else None, "has_generator": task.has_generator}
             for task, path in zip(chosen, paths, strict=True)
         ]

@@ -12,12 +12,13 @@ from qipo_ray.cli.prepare import check_file
 from qipo_ray.config import Config, override
 from qipo_ray.config.evaluations import action_sampling
 from qipo_ray.config.run_methods import acting_weights
-from qipo_ray.data.tasks import get_task, physics
+from qipo_ray.data.tasks import NO_ENVIRONMENT, Task, physics
 from qipo_ray.deploy.finished_run import FinishedRun, best_wanted, finished_runs
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.episode_recorder import EpisodeRecorder, check_rendering
 from qipo_ray.evaluation.score import FIRST_SEED, env_seeds_text
 from qipo_ray.store.files import write_bytes
+from qipo_ray.study.task_file import given_task, own_task
 from qipo_ray.train.scoring import NOISE_SEED, score_state
 
 TEXTS = {
@@ -40,17 +41,20 @@ def evaluate(
 ) -> None:
     """Print the scores of finished runs beside the recorded ones, and write the video."""
     torch.set_num_threads(1)  # as in training: other numbers of threads round otherwise
-    wanted = best_wanted(run, best, task, method)
+    given = own_task(task) if task else None
+    wanted = best_wanted(run, best, None if given and not best else task, method)
     if wanted and record:
         raise UserError(f"--record {record} and --best name two runs; give one of them")
-    runs = [wanted] if wanted else _chosen(run, record)
-    recorder = None if video is None else _recorder(video, runs)
+    runs = [wanted] if wanted else _chosen(run, record, given)
+    tasks = [given_task(chosen.root, chosen.record["task"], given) for chosen in runs]
+    _refuse_unscored(tasks)
+    recorder = None if video is None else _recorder(video, runs, tasks)
     rows = []
     with out.live("evaluating") as live:
-        for i, finished in enumerate(runs):
+        for i, (finished, scored) in enumerate(zip(runs, tasks, strict=True)):
             label = f"{finished.record['task']} seed {finished.record['seed']}"
             live.update(i / len(runs), None, label)
-            rows.append(_score(finished, episodes, seed, changes or [], recorder))
+            rows.append(_score(finished, scored, episodes, seed, changes or [], recorder))
     if video is not None and recorder is not None:
         _write(video, recorder)
     if json:
@@ -62,17 +66,25 @@ def evaluate(
     )
 
 
-def _chosen(path: Path, record_id: str | None) -> list[FinishedRun]:
+def _chosen(path: Path, record_id: str | None, given: Task | None) -> list[FinishedRun]:
+    """Return the run that is named, else all; where a user's task is given, those of it."""
     runs = finished_runs(path)
     if record_id is None:
-        return runs
+        of_task = [run for run in runs if given is not None and run.record["task"] == given.id]
+        return of_task or runs
     ids = [run.record["id"] for run in runs]
     if record_id not in ids:
         raise UserError(f"no finished run {record_id!r} in {path}{nearest(record_id, ids)}")
     return [runs[ids.index(record_id)]]
 
 
-def _recorder(path: Path, runs: list[FinishedRun]) -> EpisodeRecorder:
+def _refuse_unscored(tasks: list[Task]) -> None:
+    for task in tasks:
+        if not task.scored:
+            raise UserError(f"task {task.id}: {NO_ENVIRONMENT}")
+
+
+def _recorder(path: Path, runs: list[FinishedRun], tasks: list[Task]) -> EpisodeRecorder:
     """Return a recorder, once it is sure that one can be made and written."""
     if path.suffix != ".gif":
         raise UserError(f"--video {path}: expected a name that ends in .gif")
@@ -82,9 +94,8 @@ def _recorder(path: Path, runs: list[FinishedRun]) -> EpisodeRecorder:
             f"--video {path} shows one run, and there are {len(runs)}; choose one with --record, "
             f"such as --record {runs[0].record['id']}"
         )
-    task = get_task(runs[0].record["task"])
-    check_rendering(task)
-    return EpisodeRecorder(task.horizon)
+    check_rendering(tasks[0])
+    return EpisodeRecorder(tasks[0].horizon)
 
 
 def _write(path: Path, recorder: EpisodeRecorder) -> None:
@@ -95,6 +106,7 @@ def _write(path: Path, recorder: EpisodeRecorder) -> None:
 
 def _score(
     run: FinishedRun,
+    task: Task,
     episodes: int | None,
     seed: int | None,
     changes: list[str],
@@ -104,7 +116,7 @@ def _score(
     config = _changed(run.config, changes)
     count = episodes or record["protocol"]["episodes"]
     sampling, now = action_sampling(config), physics(record["task"])
-    score = score_state(get_task(record["task"]), config, run.state(), count, seed, recorder)
+    score = score_state(task, config, run.state(), count, seed, recorder)
     return {
         "record": record["id"],
         "task": record["task"],

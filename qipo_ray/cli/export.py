@@ -9,9 +9,9 @@ from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check_file
 from qipo_ray.deploy.export import CHECK_INPUTS, FORMATS, export_policy
 from qipo_ray.deploy.finished_run import best_wanted, only_run
+from qipo_ray.deploy.task_units import final_policy
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.store.files import write_bytes
-from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 from qipo_ray.version import __version__
 
 
@@ -24,7 +24,7 @@ def export(run: Path, output: Path, best: bool, task: str | None, method: str | 
         )
     check_file(output)
     finished = best_wanted(run, best, task, method) or only_run(run)
-    policy = CheckpointPolicy(finished.config, finished.state())
+    policy = final_policy(finished)
     data, difference = export_policy(policy, output.suffix, _metadata(finished.record, policy))
     with out.writing(output):
         write_bytes(output, data)

@@ -13,35 +13,38 @@ from qipo_ray.cli import output as out
 from qipo_ray.config import Config
 from qipo_ray.data.load import load
 from qipo_ray.data.locate import generated_path
-from qipo_ray.data.tasks import get_task
+from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset, transitions
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.generate import generate
+from qipo_ray.evaluation.own_checks import refuse_misfit
 from qipo_ray.evaluation.registry import make_env
 from qipo_ray.train.run_record import RunContext, now
 
 
-def dataset_of(name: str, path: Path | None) -> Dataset:
+def dataset_of(task: Task, path: Path | None) -> Dataset:
     """Return the task's data; generated data are made on first use, and it says so."""
-    task = get_task(name)
+    name = task.id
     if path is None and task.has_generator and not generated_path(task).exists():
         out.remark(f"generating the data of {name} at {generated_path(task)} (once)")
         with out.progress(f"generating {name}") as report:
             generate(name, generated_path(task), progress=report)
-    return load(name, path)
+    return load(task, path)
 
 
-def check(name: str, config: Config, dataset: Dataset) -> None:
+def check(task: Task, config: Config, dataset: Dataset) -> None:
     """Say what must be known of the data; refuse what cannot be scored, or data too short."""
+    refuse_misfit(dataset, task)
     for note in dataset.notes:
         out.remark(f"data: {note}")
-    make_env(get_task(name)).close()
-    rows = transitions(dataset, get_task(name), config.data.reward, config.critic.discount)
+    if task.scored:
+        make_env(task).close()
+    rows = transitions(dataset, task, config.data.reward, config.critic.discount)
     if config.critic.returns_updates and not rows.returns_valid.any():
         raise UserError(
             f"critic.returns_updates={config.critic.returns_updates} needs rows with a known "
             f"return-to-go, and {dataset.path} has none at discount {config.critic.discount}; "
-            "use --set critic.returns_updates=0"
+            "use a lower discount, or --set critic.returns_updates=0"
         )
 
 

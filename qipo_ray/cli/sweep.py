@@ -59,11 +59,13 @@ def sweep(
             f"{spec.source}: name: {spec.name!r} is what a folder inside results is called, so "
             "tables would leave the sweep out; choose another name"
         )
-    datasets = {task: dataset_of(task, spec.data.get(task)) for task in spec.tasks}
+    datasets = {
+        task: dataset_of(spec.task_facts(task), spec.data.get(task)) for task in spec.tasks
+    }
     for task, dataset in datasets.items():
         beside = [baseline.config for baseline in spec.baselines]
         for config in (spec.base, *([spec.paper] if spec.paper else []), *beside):
-            check(task, config, dataset)
+            check(spec.task_facts(task), config, dataset)
     services = parse_services(log)
     root = writable(results.expanduser().resolve() / spec.name, private=private)
 

@@ -12,19 +12,24 @@ import torch
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, check_device, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
-from qipo_ray.config import Config, load_config
+from qipo_ray.config import Config, load_config, preset_names
+from qipo_ray.config.loading import document_of
+from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import leaderboard
 from qipo_ray.leaderboard.tables import counted
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.seeds import read_seeds
+from qipo_ray.study.task_file import find_task
 from qipo_ray.sweep.train_runs import TrainPlan, plan_runs, train_runs
 from qipo_ray.tracking.loggers import parse_services
 from qipo_ray.train.job_progress import Progress
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.memory import planned, shortage, support_needs
 from qipo_ray.train.stage_reports import lines_of
+
+NAMED = ("critic", "discount")  # in a file of settings
 
 
 def train(
@@ -43,11 +48,15 @@ def train(
 ) -> None:
     """Train what is missing of a configuration over seeds, and print the table."""
     if task is None:
-        raise UserError("--task is missing: name a D4RL task, or point (qipo-ray data list)")
-    config = load_config(preset, changes or [])
+        raise UserError(
+            "--task is missing: name a D4RL task, point (qipo-ray data list), or a file of your "
+            "own (my_task.yaml)"
+        )
+    trained = find_task(task)
+    config = _config(preset, changes or [], trained)
     numbers = chosen_seeds(seeds)
-    dataset = dataset_of(task, data)
-    check(task, config, dataset)
+    dataset = dataset_of(trained, data)
+    check(trained, config, dataset)
     check_device(device)
     services = parse_services(log)
     root = writable(results, private=private)
@@ -59,6 +68,14 @@ def train(
         print_leaderboard(board)
         out.remark(f"records: {root / 'records'}")
         out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
+
+
+def _config(preset: str, changes: Sequence[str], task: Task) -> Config:
+    """Return the configuration; what neither the user's file nor options name, the task's does."""
+    discount = task.own and task.own.discount
+    named = preset not in preset_names() and NAMED in document_of(preset).locations
+    given = [] if discount is None or named else [f"critic.discount={discount}"]
+    return load_config(preset, [*given, *changes])
 
 
 def train_missing(

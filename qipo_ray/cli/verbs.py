@@ -38,6 +38,8 @@ class DataVerbs(LazyGroup):
         "verify": "qipo_ray.cli.options.data:verify",
         "make": "qipo_ray.cli.options.data:make",
         "import": "qipo_ray.cli.options.data:import_",
+        "check": "qipo_ray.cli.options.data:check",
+        "references": "qipo_ray.cli.options.data:references",
     }
 
 
@@ -64,7 +66,7 @@ app = typer.Typer(
 )
 data = typer.Typer(
     cls=DataVerbs,
-    help="List the tasks, get, make or import their data, show and verify data files.",
+    help="List tasks, get, make or import data, show and verify files, check your own task.",
     no_args_is_help=True,
 )
 bench = typer.Typer(cls=BenchVerbs, help="Benchmarks with numbers to reach.", no_args_is_help=True)

@@ -5,22 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from qipo_ray.data import d4rl_hdf5, minari_hdf5
 from qipo_ray.data.hdf5 import opened
 from qipo_ray.data.locate import find_dataset
-from qipo_ray.data.tasks import Task, get_task
+from qipo_ray.data.tasks import OwnTask, Task, get_task
 from qipo_ray.data.transitions import Dataset
+from qipo_ray.errors import UserError
 
 
-def load(task_id: str, path: str | Path | None = None) -> Dataset:
-    """Return the data of a task from ``path`` or from where ``find_dataset`` looks.
+def load(task: str | Task, path: str | Path | None = None) -> Dataset:
+    """Return the data of a task, or of its id, from ``path`` or from where ``find_dataset`` looks.
 
     The layout, D4RL's or Minari's, is the file's own.
 
     Raises:
         UserError: unknown task, no file, or a file that cannot be used; the line says why.
     """
-    task = get_task(task_id)
+    task = get_task(task) if isinstance(task, str) else task
     data_path, obtained = find_dataset(task, path)
     return read(data_path, task, obtained=obtained)
 
@@ -39,7 +42,23 @@ def read(path: Path, task: Task, *, obtained: str = "other") -> Dataset:
         else:
             dataset = d4rl_hdf5.rows(file, path, task, obtained)
     notes = filter(None, [overlong(dataset, task)])
-    return replace(dataset, notes=(*dataset.notes, *notes))
+    dataset = replace(dataset, notes=(*dataset.notes, *notes))
+    return dataset if task.own is None else _in_our_unit(dataset, task, task.own)
+
+
+def _in_our_unit(dataset: Dataset, task: Task, own: OwnTask) -> Dataset:
+    """Return the data of an own task with actions in [-1, 1], from the environment's unit."""
+    size = dataset.actions.shape[1]
+    if len(own.low) not in (1, size):
+        raise UserError(
+            f"data file {dataset.path}: an action has {size} numbers; actions of task {task.id} "
+            f"has {len(own.low)}"
+        )
+    actions = dataset.actions
+    if own.scaled:
+        low, high = np.array(own.low), np.array(own.high)
+        actions = (2 * (actions - low) / (high - low) - 1).astype(np.float32)
+    return replace(dataset, actions=actions, own_task=task)
 
 
 def overlong(dataset: Dataset, task: Task) -> str | None:

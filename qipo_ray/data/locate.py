@@ -16,13 +16,18 @@ def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]
 
     That is ``"d4rl"`` (lies in its cache), ``"minari"``, ``"generated"`` or ``"other"``.
 
-    An explicit path wins; it may be the folder of a Minari data set, or ``minari:ID`` for one in
-    Minari's own folder. A D4RL id is looked up in D4RL's own cache, a generated task at
-    ``generated_path``; neither these nor Minari's sets ever stand in for one another.
+    An explicit path wins, before the one in an own task's file. It may be the folder of a Minari
+    data set, or ``minari:ID`` for one in Minari's own folder. A D4RL id is looked up in D4RL's own
+    cache, a generated task at ``generated_path``; neither these nor Minari's sets ever stand in
+    for one another.
 
     Raises:
         UserError: no file there; the line names the task, the path and what to do.
     """
+    if task.own is not None:
+        path = path or task.own.data
+        if path is None:
+            raise UserError(f"no data for task {task.id}: add `data:` to its file, or --data FILE")
     if path is not None:
         if by_id := str(path).startswith(MINARI):
             folder = minari_folder.path_of(str(path).removeprefix(MINARI))
@@ -50,6 +55,8 @@ def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]
 
 def _origin(task: Task) -> str:
     """Say where a task's data come from, and how to get generated data instead."""
+    if task.own is not None:
+        return "give another with --data, or as `data:` in its file"
     if task.filename is None:
         return _way_out(task.id)
     size = f" ({task.bytes / 1e6:,.1f} MB)" if task.bytes else ""

@@ -27,6 +27,8 @@ stand.
 A name without version is the *generated* form of its newest version: same simulator, horizon and
 reference scores, data made here. No score on it is comparable with a published one. What
 `qipo-ray data make` can make: {generators}.
+
+A task of your own is a file with the same facts: [Extend](extend.md).
 """
 
 _TITLES = ("task", "generated", "simulator", "numbers", "horizon", "lowest", "highest", "rewards",

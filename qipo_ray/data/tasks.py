@@ -1,9 +1,15 @@
-"""The table of tasks: D4RL's ids, their generated twins, and the toy task ``point``."""
+"""Tasks: D4RL's ids, their generated twins, the toy task ``point``, and users' own.
+
+Each is made by ``from_document`` of the same plain document: the table's by the table's file, an
+own one by the user's (``study.task_file``), which is checked first.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -11,7 +17,7 @@ from typing import Any, Literal
 
 from qipo_ray.errors import UserError, nearest
 
-Family = Literal["locomotion", "antmaze", "maze2d", "adroit", "kitchen", "point"]
+Family = Literal["locomotion", "antmaze", "maze2d", "adroit", "kitchen", "point", "own"]
 RewardRule = Literal["return-range", "minus-one", "raw"]
 
 _OTHER_SUITES = ("bullet-", "carla-", "flow-", "minigrid-")
@@ -25,6 +31,9 @@ GENERATORS = (
 
 MINARI = "minari:"  # before the id of a data set in Minari's own folder
 NEWER = "D4RL has a newer version"  # how the note of an older version begins
+_OWN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[0-9a-f]{8}")
+NO_ENVIRONMENT = "nothing is rolled out: the task has no environment"
+RAW_RETURNS = "scores are raw returns"
 _TWIN_NOTE = "generated data: no score on it is comparable with a published one"
 
 # Mean returns over 1e6 episodes each (25 steps, uniform starts, dynamics of the task with noise
@@ -34,6 +43,34 @@ _TWIN_NOTE = "generated data: no score on it is comparable with a published one"
 # over start states, so a score over few starts can lie above 100.
 _POINT_REF_MIN = -27.01
 _POINT_REF_MAX = -3.669
+
+
+@dataclass(frozen=True)
+class OwnTask:
+    """What the file of a user's own task says beyond what every task has.
+
+    Actions lie between ``low`` and ``high`` in the environment's unit, one number for all or one
+    for each; data and policies are scaled to [-1, 1] and back.
+    """
+
+    document: str  # JSON: all that the file says, but for where its data lie
+    environment: str | None  # a Gymnasium id or module:factory; None: nothing is rolled out
+    arguments: str  # JSON: keyword arguments of the environment
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    observations: tuple[str, ...]  # keys of a dictionary to flatten, in this order
+    success: str | None  # key of ``info``
+    discount: float | None
+    raw: bool  # scores are raw returns
+    data: str | None  # path
+    # The user's file. None for a copy in a results folder, which may be a stranger's: nothing that
+    # it names is imported.
+    file: str | None
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the environment's unit of actions is another than ours."""
+        return {*self.low} != {-1.0} or {*self.high} != {1.0}
 
 
 @dataclass(frozen=True)
@@ -60,6 +97,17 @@ class Task:
     sha256: str | None = None
     notes: tuple[str, ...] = ()
     twin_of: str | None = None
+    own: OwnTask | None = None  # None: a task of the table
+
+    @property
+    def scored(self) -> bool:
+        """Whether policies can be rolled out."""
+        return self.own is None or self.own.environment is not None
+
+    @property
+    def raw(self) -> bool:
+        """Whether its scores are raw returns."""
+        return self.own is not None and self.own.raw
 
     @property
     def has_generator(self) -> bool:
@@ -93,6 +141,18 @@ def get_task(task_id: str) -> Task:
     return task
 
 
+def is_own(task_id: str) -> bool:
+    """Return whether an id is that of a user's own task: a name, @, and a hash of its content."""
+    return _OWN_ID.fullmatch(task_id) is not None
+
+
+def own_id(document: Mapping[str, Any]) -> str:
+    """Return the id of an own task: what changes a score is in it; data and notes are not."""
+    content = {key: document[key] for key in document if key not in ("task", "data", "notes")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return f"{document['task']}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
 def task_ids() -> tuple[str, ...]:
     """Return every id, sorted: D4RL's, the generated twins (no version) and ``point``."""
     return tuple(sorted(_table()))
@@ -110,6 +170,8 @@ def physics(task_id: str) -> int:
 
 def _refusal(task_id: str) -> str:
     name = task_id if len(task_id) <= 64 else task_id[:61] + "..."
+    if is_own(task_id):
+        return f"task {name!r} is a user's own: name its file, such as my_task.yaml"
     if task_id.startswith(_OTHER_SUITES):
         return (
             f"task {name!r} belongs to a D4RL suite that is not supported; supported are "
@@ -120,7 +182,7 @@ def _refusal(task_id: str) -> str:
         return f"task {name!r} does not exist in D4RL; its versions are {', '.join(versions)}"
     return (
         f"unknown task {name!r}{nearest(name, task_ids())}; "
-        "a task is a D4RL id, a D4RL name without version, or 'point'"
+        "a task is a D4RL id, a D4RL name without version, 'point', or a file of your own (.yaml)"
     )
 
 
@@ -143,19 +205,19 @@ def _published(task_id: str, newest: dict[str, str]) -> Task:
     row = dict(zip(_facts()["columns"], _facts()["tasks"][task_id], strict=True))
     path = row.pop("path")
     environment = _environment(task_id) or {}
-    notes = tuple(environment["notes"])
+    notes = list(environment["notes"])
     if newest[_base(task_id)] != task_id:
-        notes += (f"{NEWER}: {newest[_base(task_id)]}",)
-    return Task(
-        id=task_id,
-        family=environment["family"],
-        simulator=environment["simulator"] or _base(task_id),
-        reward_rule=environment["reward_rule"],
-        url=_facts()["host"] + path,
-        filename=path.rpartition("/")[2],
-        notes=notes,
-        **row,
-    )
+        notes.append(f"{NEWER}: {newest[_base(task_id)]}")
+    document = {
+        "task": task_id,
+        "environment": environment["simulator"] or _base(task_id),
+        "horizon": row.pop("horizon"),
+        "references": [row.pop("ref_min"), row.pop("ref_max")],
+        "rewards": environment["reward_rule"],
+        "notes": notes,
+    }
+    file = {"url": _facts()["host"] + path, "filename": path.rpartition("/")[2]}
+    return from_document(document, task_id, environment["family"], **file, **row)
 
 
 def _twin(base: str, newest: Task) -> Task:
@@ -172,17 +234,35 @@ def _twin(base: str, newest: Task) -> Task:
 
 
 def _point() -> Task:
+    document = {
+        "task": "point",
+        "environment": "point",
+        "horizon": 25,
+        "references": [_POINT_REF_MIN, _POINT_REF_MAX],
+        "notes": [
+            "a toy task of this project: 0 is the behaviour in the data, 100 the best control"
+        ],
+    }
+    return from_document(document, "point", "point")
+
+
+def from_document(document: Mapping[str, Any], task_id: str, family: Family, **facts: Any) -> Task:
+    """Return the task of a document whose keys are those of a task file; ``facts`` stand beside.
+
+    The document is trusted to be whole: the table is the program's own, and a user's was checked.
+    """
+    # Of raw returns: with references 0 and 100 a normalised score is the return itself.
+    low, high = (0.0, 100.0) if document["references"] == "raw" else document["references"]
     return Task(
-        id="point",
-        family="point",
-        simulator="point",
-        horizon=25,
-        ref_min=_POINT_REF_MIN,
-        ref_max=_POINT_REF_MAX,
-        reward_rule="raw",
-        notes=(
-            "a toy task of this project: 0 is the behaviour in the data, 100 the best control",
-        ),
+        id=task_id,
+        family=family,
+        simulator=document["environment"],
+        horizon=document["horizon"],
+        ref_min=low,
+        ref_max=high,
+        reward_rule=document.get("rewards", "raw"),
+        notes=tuple(document.get("notes", ())),
+        **facts,
     )
 
 
@@ -192,6 +272,8 @@ def _base(task_id: str) -> str:
 
 def _environment(task_id: str) -> dict[str, Any] | None:
     """Return the row of ``environments`` with the longest prefix of the id."""
+    if is_own(task_id):
+        return None
     rows: dict[str, dict[str, Any]] = _facts()["environments"]
     fitting = [name for name in rows if f"{task_id}-".startswith(f"{name}-")]
     return rows[max(fitting, key=len)] if fitting else None

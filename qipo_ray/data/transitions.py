@@ -43,6 +43,7 @@ class Dataset:
     next_observations: Floats | None
     notes: tuple[str, ...] = ()
     claim: str | None = None
+    own_task: Task | None = None  # a user's; None: that of ``task_id`` in the table
 
     @property
     def episodes(self) -> npt.NDArray[np.int64]:

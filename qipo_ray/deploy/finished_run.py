@@ -10,10 +10,12 @@ from typing import Any
 from qipo_ray.agent import State
 from qipo_ray.config import Config, from_dict
 from qipo_ray.config import use_method as use_method  # for `load_policy`
+from qipo_ray.data.tasks import Task
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.best import best_records
 from qipo_ray.store.records import RECORDS, read_records
 from qipo_ray.study.job import CheckpointRef
+from qipo_ray.study.task_file import kept_task, own_task
 from qipo_ray.train.job_store import JobStore
 
 EXPORTED = {".onnx": "onnxruntime.InferenceSession", ".pt2": "torch.export.load"}
@@ -30,6 +32,11 @@ class FinishedRun:
     def config(self) -> Config:
         """The configuration; ``UserError`` if this version cannot read it."""
         return from_dict(self.record["config"], f"record {self.record['id']}")
+
+    @cached_property
+    def task(self) -> Task:
+        """The task, a user's own one as the folder keeps it; ``UserError`` if it does not."""
+        return kept_task(self.root, self.record["task"])
 
     def state(self) -> State:
         """Return the final policy snapshot's state; ``UserError`` if it is gone or damaged."""
@@ -87,7 +94,8 @@ def best_wanted(
 ) -> FinishedRun | None:
     """Return the best run of a folder if it is asked for; ``UserError`` for half a question."""
     if best:
-        return best_run(path, task, method)
+        own = own_task(task) if task else None
+        return best_run(path, own.id if own else task, method)
     for name, value in (("task", task), ("method", method)):
         if value is not None:
             raise UserError(

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qipo_ray.agent import Diverged
 from qipo_ray.deploy.finished_run import FinishedRun
+from qipo_ray.deploy.task_units import final_policy
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
 
@@ -25,7 +26,8 @@ class LoadedPolicy:
 
         Observations are as the task's simulator gives them, not normalised. One action is drawn
         per observation, from noise. With ``sampler.clip`` actions lie in [-1, 1]; without, an
-        evaluation clips them when they are executed.
+        evaluation clips them when they are executed. Those of a user's own task are in the unit
+        of its environment, and always within its bounds.
 
         Reproducible: with the same seed the k-th observation since loading gets the same noise,
         whether observations come one by one or in batches. The global random states of torch and
@@ -75,5 +77,4 @@ class LoadedPolicy:
 
 def policy_of(run: FinishedRun, seed: int) -> LoadedPolicy:
     """Return the final policy of a run, with a random stream from ``seed``."""
-    policy = CheckpointPolicy(run.config, run.state())
-    return LoadedPolicy(policy, seed, run.record["task"], run.record["id"])
+    return LoadedPolicy(final_policy(run), seed, run.record["task"], run.record["id"])

@@ -44,7 +44,7 @@ def check(dataset: Dataset, task: Task, progress: Progress | None = None) -> lis
         _actions(dataset),
         *_ends(dataset),
         *_following(dataset),
-        *_replayed(replay(dataset, task, progress), task, published),
+        *_replayed(replay(dataset, task, progress) if task.scored else None, task, published),
     ]
 
 

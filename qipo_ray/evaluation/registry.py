@@ -13,6 +13,7 @@ from qipo_ray.evaluation.env import Env, VectorEnv
 from qipo_ray.evaluation.kitchen import KitchenEnv
 from qipo_ray.evaluation.locomotion import LocomotionEnv
 from qipo_ray.evaluation.maze2d import Maze2dEnv
+from qipo_ray.evaluation.own_env import OwnEnv
 from qipo_ray.evaluation.point_env import PointVectorEnv
 from qipo_ray.evaluation.sync_vector_env import SyncVectorEnv
 
@@ -31,10 +32,13 @@ def make_env(task: Task) -> VectorEnv:
     """Return the environments of ``task``, stepped together.
 
     Raises:
-        UserError: if the package that simulates the task is not installed.
+        UserError: if the package that simulates the task is not installed, or if the environment
+            of a user's own task cannot be made, or does not fit what its file says.
     """
     if task.family == "point":
         return PointVectorEnv(task.horizon)
+    if task.own is not None:
+        return SyncVectorEnv(partial(OwnEnv, task))
     try:
         return SyncVectorEnv(partial(ENVIRONMENTS[task.family], task.simulator))
     except ModuleNotFoundError as error:

@@ -24,13 +24,12 @@ class EvalProtocol:
     clip: bool  # samples are clipped to [-1, 1] inside the sampler
     selection_episodes: int  # online episodes that chose the configuration; 0: chosen without
     physics: int = 1  # of the simulator, see `data.tasks.physics`
+    scores: str | None = None  # what they are, where a user's own task has no references
 
     def document(self) -> dict[str, Any]:
-        """Return what stands in every record; physics 1 are left out, as before others came."""
-        fields = asdict(self)
-        if self.physics == 1:
-            del fields["physics"]
-        return fields
+        """Return what stands in every record; what came later is left out where it is usual."""
+        usual = {"physics": 1, "scores": None}
+        return {key: v for key, v in asdict(self).items() if key not in usual or v != usual[key]}
 
 
 def env_seeds(episodes: int, first: int = FIRST_SEED) -> list[int]:

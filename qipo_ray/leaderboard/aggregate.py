@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from qipo_ray.data.tasks import get_task
+from qipo_ray.data.tasks import get_task, is_own
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.labels import config_labels
 from qipo_ray.leaderboard.rows import KINDS, Method, Row
@@ -82,6 +82,8 @@ class Aggregate:
 @cache
 def family_of(task: str) -> str:
     """Return the family of a task; that of an unknown one is the first word of its name."""
+    if is_own(task):
+        return "own"
     try:
         return get_task(task).family
     except UserError:

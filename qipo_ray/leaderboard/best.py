@@ -83,15 +83,16 @@ def _score(record: Record) -> float:
 def _of(
     records: list[Record],
     kind: str,
-    wanted: str | None,
+    wanted: str | None,  # of a user's own task also its name alone, without the hash
     name_of: Callable[[Record], str],
     source: object,
 ) -> list[Record]:
     """Return the records of one task or method; ``UserError`` with the nearest if none is."""
     names = sorted(set(map(name_of, records)))
-    if wanted is not None and wanted not in names:
+    chosen = [name for name in names if wanted in (None, name, name.partition("@")[0])]
+    if not chosen and wanted is not None:
         raise UserError(
             f"{source} has no reported run of the {kind} {wanted!r}{nearest(wanted, names)}; "
             f"it has {', '.join(names) or 'none'}"
         )
-    return [record for record in records if wanted in (None, name_of(record))]
+    return [record for record in records if name_of(record) in chosen]

@@ -9,15 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
+from qipo_ray.data.tasks import NO_ENVIRONMENT
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.formats import WRITERS, BoardDocument
 from qipo_ray.leaderboard.formats.csv import notes_text
 from qipo_ray.leaderboard.formats.document import SCHEMA, WRITTEN
 from qipo_ray.leaderboard.open_searches import open_searches
-from qipo_ray.leaderboard.rows import Record, Row, by_setting, collect
+from qipo_ray.leaderboard.rows import NOT_ROLLED_OUT, Record, Row, by_setting, collect
 from qipo_ray.leaderboard.tables import Table, counted
 from qipo_ray.leaderboard.views import By, views
-from qipo_ray.leaderboard.views.common import METRIC
+from qipo_ray.leaderboard.views.common import METRIC, metric
 from qipo_ray.store.records import all_records, gc_paused
 
 Format = Literal["md", "csv", "html", "latex", "json"]
@@ -63,6 +64,11 @@ class Leaderboard:
         return tuple(table for table in tables if table.columns)
 
     @property
+    def _metric(self) -> str:
+        metrics = [metric(setting) for setting, _ in by_setting(self.rows)]
+        return "; ".join(dict.fromkeys(metrics)) or METRIC
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What holds for the whole leaderboard: the records that were left out, and why."""
         return _left_out_notes(self.left_out)
@@ -90,7 +96,9 @@ class Leaderboard:
         return texts
 
     def _document(self, tables: tuple[Table, ...]) -> BoardDocument:
-        return BoardDocument(METRIC, tables, self.notes, self.left_out, self.records, self.schema)
+        return BoardDocument(
+            self._metric, tables, self.notes, self.left_out, self.records, self.schema
+        )
 
 
 def from_records(
@@ -153,13 +161,15 @@ def records_below(roots: Sequence[Path | str]) -> list[Record]:
 
 def _left_out_notes(left_out: Mapping[str, int]) -> tuple[str, ...]:
     states = dict(left_out)
-    copies, differing, searched, unscored = (
-        states.pop(reason, 0) for reason in ("copy", "differing copy", "search", "unscored")
+    copies, differing, searched, unscored, unplayed = (
+        states.pop(reason, 0)
+        for reason in ("copy", "differing copy", "search", "unscored", NOT_ROLLED_OUT)
     )
     listed = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     notes = (
         (sum(states.values()), "partly trained or failed run", f" ({listed})."),
         (unscored, "finished run", " without a final score."),
+        (unplayed, "finished run", f" ({NO_ENVIRONMENT})."),
         (searched, "search run", "; searching is not reporting."),
         (copies, "copied record", ", recognised by id and data."),
         (differing, "earlier attempt", " at a run, with other numbers than the highest attempt,"

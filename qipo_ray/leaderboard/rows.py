@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
 from qipo_ray.config import path_label
-from qipo_ray.data.tasks import physics
+from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS, physics
 from qipo_ray.leaderboard.statistics.spread import Spread, spread
 from qipo_ray.store.records import unique
 from qipo_ray.study.selection import PAPER
@@ -25,6 +25,7 @@ Record = Mapping[str, Any]
 Kind = Literal["data", "cloning", "run"]
 
 REPORTED = ("confirm", "single")  # purposes; search runs choose, they are not reported
+NOT_ROLLED_OUT = "not rolled out"
 KINDS: tuple[Kind, ...] = ("data", "cloning", "run")  # in the order of a table
 
 
@@ -36,7 +37,12 @@ class EvalSetting:
     episodes: int  # per final evaluation
     env_seeds: str  # such as "1001..1100"
     clip: bool  # actions clipped to [-1, 1]
-    origin: str  # the source; and the physics, where they are not today's
+    origin: str  # the source; the physics, where they are not today's; scores of another kind
+
+    @property
+    def raw(self) -> bool:
+        """Whether the numbers are raw returns, of tasks without references."""
+        return self.origin.endswith(RAW_RETURNS)
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,8 @@ def exclusion_reason(record: Record) -> str | None:
         return str(record["purpose"])
     if record["state"] != "finished":
         return str(record["state"])
+    if record["reason"] == NO_ENVIRONMENT:
+        return NOT_ROLLED_OUT
     return "unscored" if _normalised(record["final"]["last"]) is None else None
 
 
@@ -159,10 +167,14 @@ def _add_scores(runs: Sequence[Record], scores: defaultdict[Method, list[_RunSco
 def origin_of(record: Record) -> str:
     """Return where a record's scores come from, which no table mixes.
 
-    That is the source of its data; and the simulator's physics, where they are others today.
+    That is the source of its data; the simulator's physics, where they are others today; and what
+    its scores are, where they are not normalised.
     """
-    source, number = str(record["data"]["source"]), record["protocol"].get("physics", 1)
-    return source if number == physics(record["task"]) else f"{source}, physics {number}"
+    protocol, origin = record["protocol"], str(record["data"]["source"])
+    number, scores = protocol.get("physics", 1), protocol.get("scores")
+    if number != physics(record["task"]):
+        origin += f", physics {number}"
+    return f"{origin}, {scores}" if scores else origin
 
 
 def method_of(record: Record) -> Method:

@@ -143,6 +143,7 @@ class ProtocolFields(TypedDict):
     clip: Flag
     selection_episodes: Count
     physics: NotRequired[Positive]  # of the simulator; 1 where it is not there
+    scores: NotRequired[Name]  # what they are; normalised where it is not there
 
 
 class DataScoreFields(TypedDict):

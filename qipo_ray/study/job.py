@@ -13,6 +13,7 @@ from qipo_ray.config.evaluations import scored_at
 from qipo_ray.config.facts import pack_columns
 from qipo_ray.config.keys import trained
 from qipo_ray.config.run_methods import section_of
+from qipo_ray.data.tasks import Task, get_task
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ class Job:
     seed: int
     upstream: tuple[CheckpointRef, ...]
     evaluations: tuple[EvalPoint, ...]
+    own_task: Task | None = None  # a user's, which no table holds; its hash is in ``task``
+
+    @property
+    def task_facts(self) -> Task:
+        """The task: what its id stands for, wherever the job is trained."""
+        return self.own_task or get_task(self.task)
 
     @property
     def snapshot(self) -> CheckpointRef:
@@ -97,6 +104,12 @@ class Run:
     data: str
     data_sha256: str
     rungs: tuple[int, ...] = ()
+    own_task: Task | None = None
+
+    @property
+    def task_facts(self) -> Task:
+        """The task: what its id stands for."""
+        return self.own_task or get_task(self.task)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -108,6 +121,8 @@ class Run:
         lengths = stage_updates(self.config)
         refs = {stage: CheckpointRef(stage, keys[stage], lengths[stage]) for stage in keys}
         scored = scored_at(self.config, self.rungs)
+        if self.own_task is not None and not self.own_task.scored:
+            scored = dict.fromkeys(keys, ())
         return tuple(
             Job(
                 stage=stage,
@@ -120,6 +135,7 @@ class Run:
                 seed=self.seed,
                 upstream=tuple(refs.values())[:i],
                 evaluations=tuple(EvalPoint(*point) for point in scored[stage]),
+                own_task=self.own_task,
             )
             for i, stage in enumerate(keys)
         )

@@ -22,17 +22,19 @@ from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.config.own_methods import use_named
 from qipo_ray.config.validation import read_document
 from qipo_ray.config.values import show
-from qipo_ray.data.tasks import MINARI, get_task
+from qipo_ray.data.tasks import MINARI, Task
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.parameter import Parameter, points
 from qipo_ray.study.parameter_reader import check_key, read_parameters
 from qipo_ray.study.search_file_schema import SearchFile
 from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec, changed
 from qipo_ray.study.selection import PAPER, SEARCHED
+from qipo_ray.study.task_file import find_task
 
 __all__ = ["SearchSpec", "find_search_file", "load_search_file"]
 
 FOLDER = "search_spaces"
+DISCOUNT = "critic.discount"
 MOST_CORNERS = 2000  # combinations of extreme values that loading tries on the settings
 
 
@@ -70,8 +72,10 @@ def load_search_file(
     """Return the specification in a search file; ``UserError`` with file and line of any fault.
 
     ``tasks`` and ``trials`` replace those of the file; ``data``, ``task=file``, come before its
-    own; ``sets``, ``section.key=value``, change its base.
+    own; ``sets``, ``section.key=value``, change its base. A task may be a file: those of the
+    search file lie as seen from its folder.
     """
+    folder = Path(path).parent if tasks is None else Path()
     document = read_yaml(Path(path))
     if tasks is not None:
         document = _replaced(document, "tasks", list(tasks), "--task")
@@ -80,11 +84,12 @@ def load_search_file(
     file = read_document(SearchFile, document, "a search file")
     _use_methods(file, sets, Path(document.source).parent)
     parameters = read_parameters(file.space, document)
-    base = _base(file, parameters, sets, document)
-    searched = _tasks(file.tasks, document)
+    searched = _tasks(file.tasks, folder, document)
+    base = _base(file, parameters, sets, document, searched)
     spec = SearchSpec(
         name=file.name,
-        tasks=searched,
+        tasks=tuple(task.id for task in searched),
+        own_tasks={task.id: task for task in searched if task.own is not None},
         data=_data(file, data, searched, document),
         base=base,
         paper=None if file.paper is None else _fixed(base, file.paper, document, "paper"),
@@ -125,9 +130,16 @@ def _replaced(document: Document, key: str, value: Any, source: str) -> Document
 
 
 def _base(
-    file: SearchFile, parameters: Sequence[Parameter], sets: Sequence[str], document: Document
+    file: SearchFile,
+    parameters: Sequence[Parameter],
+    sets: Sequence[str],
+    document: Document,
+    tasks: Sequence[Task],
 ) -> Config:
-    """Return the preset with the changes of the file, then those of the command line."""
+    """Return the preset with the changes of the file, then those of the command line.
+
+    What nobody names is the discount of the tasks' own files.
+    """
     searched = {parameter.key: parameter for parameter in parameters}
     changes: dict[str, Any] = dict(file.changes)
     locations = {key: f"{document.location('set', key)}: set" for key in changes}
@@ -144,7 +156,24 @@ def _base(
             )
         if key in searched:
             raise UserError(f"{locations[key]}: {key} is searched ({searched[key].location})")
-    return _changed(_preset(file.preset, document), changes, locations)
+    preset = _preset(file.preset, document)
+    if DISCOUNT not in searched and DISCOUNT not in changes:
+        changes[DISCOUNT] = _discount(tasks, preset, document)
+        locations[DISCOUNT] = document.location("tasks")
+    return _changed(preset, changes, locations)
+
+
+def _discount(tasks: Sequence[Task], preset: Config, document: Document) -> float:
+    """Return the discount that the tasks' own files ask for, else the preset's."""
+    usual = preset.critic.discount
+    discounts = [task.own.discount if task.own else None for task in tasks]
+    asked = {usual if discount is None else discount for discount in discounts}
+    if len(asked) > 1:
+        raise UserError(
+            f"{document.location('tasks')}: the tasks ask for discounts of "
+            f"{', '.join(map(str, sorted(asked)))}; name one as {DISCOUNT} in `set`"
+        )
+    return asked.pop()
 
 
 def _preset(name: str, document: Document) -> Config:
@@ -179,24 +208,37 @@ def _changed(config: Config, changes: Mapping[str, Any], locations: Mapping[str,
         raise UserError(f"{locations[first]}: {problem}") from None
 
 
-def _tasks(tasks: Sequence[str], document: Document) -> tuple[str, ...]:
-    """Return the tasks, each known and given once."""
-    for i, task in enumerate(tasks):
+def _tasks(names: Sequence[str], folder: Path, document: Document) -> list[Task]:
+    """Return the tasks, each known, given once, and with an environment to score policies in."""
+    tasks: list[Task] = []
+    for i, name in enumerate(names):
         location = document.location("tasks", str(i))
         try:
-            get_task(task)
+            task = find_task(name, folder)
         except UserError as problem:
             raise UserError(f"{location}: {problem}") from None
-        if task in tasks[:i]:
-            raise UserError(f"{location}: task {show(task)} is given twice")
-    return tuple(tasks)
+        if any(task.id == other.id for other in tasks):
+            raise UserError(f"{location}: task {show(name)} is given twice")
+        if not task.scored:
+            raise UserError(
+                f"{location}: task {show(name)} has no environment, and a search goes by the "
+                "scores of rollouts; `qipo-ray train` takes it"
+            )
+        tasks.append(task)
+    return tasks
 
 
 def _data(
-    file: SearchFile, given: Sequence[str], tasks: Sequence[str], document: Document
+    file: SearchFile, given: Sequence[str], tasks: Sequence[Task], document: Document
 ) -> dict[str, Path]:
-    """Return the files of tasks' data: the search file's, from its folder, then ``TASK=FILE``."""
+    """Return the files of tasks' data: the search file's, from its folder, then ``TASK=FILE``.
+
+    An own task goes by its name, its id, or what the search file calls it.
+    """
     folder = Path(document.source).parent
+    ids = {task.id.partition("@")[0]: task.id for task in tasks}
+    ids |= {task.id: task.id for task in tasks}
+    ids |= {name: task.id for name, task in zip(file.tasks, tasks, strict=True)}
     data, locations = {}, {}
     for task, name in file.data.items():
         data[task] = Path(name if name.startswith(MINARI) else folder / Path(name).expanduser())
@@ -204,17 +246,17 @@ def _data(
     for text in given:
         task, _, name = text.partition("=")
         if len(tasks) == 1 and ("=" not in text or Path(text).exists()):
-            task, name = tasks[0], text
+            task, name = tasks[0].id, text
         if not name:
             raise UserError(f"--data {text:.200}: expected TASK=FILE, for there are several tasks")
         data[task], locations[task] = Path(name).expanduser(), f"--data {text:.200}"
     for task in data:
-        if task not in tasks:
+        if task not in ids:
             raise UserError(
-                f"{locations[task]}: {show(task)} is none of the tasks{nearest(task, tasks)}; "
-                f"tasks: {', '.join(tasks)}"
+                f"{locations[task]}: {show(task)} is none of the tasks{nearest(task, ids)}; "
+                f"tasks: {', '.join(file.tasks)}"
             )
-    return data
+    return {ids[task]: path for task, path in data.items()}
 
 
 def _check_seeds(spec: SearchSpec, document: Document) -> None:

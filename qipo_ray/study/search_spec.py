@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from qipo_ray.config import Config, FieldError, config_hash, to_dict, to_document
 from qipo_ray.config.values import show
+from qipo_ray.data.tasks import Task, get_task
 from qipo_ray.errors import UserError
 from qipo_ray.study.parameter import Parameter, points
 
@@ -54,7 +55,13 @@ class SearchSpec:
     baselines: tuple[Baseline, ...] = ()  # confirmed beside, never searched
     # Of some tasks, the file of their data: where it lies, so no part of what is searched.
     data: Mapping[str, Path] = field(default_factory=dict, compare=False)
+    # Users' own tasks by id: what their ids, which hold their hashes, stand for.
+    own_tasks: Mapping[str, Task] = field(default_factory=dict, compare=False)
     saved_hash: str | None = field(default=None, compare=False)  # in the sweep's folder
+
+    def task_facts(self, task_id: str) -> Task:
+        """Return one of its tasks."""
+        return self.own_tasks.get(task_id) or get_task(task_id)
 
     @property
     def finite(self) -> bool:

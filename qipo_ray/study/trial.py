@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from qipo_ray.config import Config, from_dict
+from qipo_ray.data.tasks import Task
 from qipo_ray.study.job import Run
 
 
@@ -41,6 +42,7 @@ class DatasetRef:
 
     path: str
     sha256: str
+    own_task: Task | None = None  # a user's, for the machines that do not have its file
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,15 @@ class Trial:
     def runs(self, dataset: DatasetRef) -> tuple[Run, ...]:
         """Return one run per seed."""
         return tuple(
-            Run(self.task, self.config, seed, dataset.path, dataset.sha256, self.rungs)
+            Run(
+                self.task,
+                self.config,
+                seed,
+                dataset.path,
+                dataset.sha256,
+                self.rungs,
+                dataset.own_task,
+            )
             for seed in self.seeds
         )
 

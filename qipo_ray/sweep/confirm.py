@@ -42,7 +42,14 @@ def confirm_runs(search: SearchState) -> list[ConfirmRun]:
                 name=selected.name,
                 selection_episodes=selected.selection_episodes,
             )
-            run = Run(selected.task, selected.config, seed, dataset.path, dataset.sha256)
+            run = Run(
+                selected.task,
+                selected.config,
+                seed,
+                dataset.path,
+                dataset.sha256,
+                own_task=dataset.own_task,
+            )
             runs.append(ConfirmRun(run, context, selected))
     return runs
 

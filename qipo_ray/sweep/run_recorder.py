@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.data.transitions import Dataset
+from qipo_ray.store.files import write_bytes
 from qipo_ray.store.records import write_record
 from qipo_ray.study.job import Run
+from qipo_ray.study.task_file import kept_path
 from qipo_ray.study.trial import TrialState
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.run_record import RunContext, build_record, record_id
@@ -34,10 +36,16 @@ class RunRecorder:
     def __init__(
         self, root: Path, datasets: Mapping[str, Dataset], records: Mapping[str, dict[str, Any]]
     ) -> None:
-        """Take the data sets by task, and the records by id that the folder has."""
+        """Take the data sets by task, and the records by id that the folder has.
+
+        The documents of users' own tasks are kept beside them: the folder can be moved.
+        """
         self.root, self.datasets = root, datasets
         self.records = dict(records)
         self.job_store = JobStore(root)
+        for task in (dataset.own_task for dataset in datasets.values()):
+            if task is not None and task.own is not None:
+                write_bytes(kept_path(root, task.id), task.own.document.encode())
 
     def write(
         self,

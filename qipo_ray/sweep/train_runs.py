@@ -47,7 +47,17 @@ def plan_runs(
     """Return the plan of a configuration over ``seeds`` with results under ``root``."""
     data = str(dataset.path.resolve())
     runs = tuple(
-        PlannedRun(Run(dataset.task_id, config, seed, data, dataset.sha256), context)
+        PlannedRun(
+            Run(
+                dataset.task_id,
+                config,
+                seed,
+                data,
+                dataset.sha256,
+                own_task=dataset.own_task,
+            ),
+            context,
+        )
         for seed in seeds
     )
     folder = root / "records"  # those of this folder alone: it may contain other results

@@ -6,7 +6,6 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from qipo_ray.data.tasks import get_task
 from qipo_ray.evaluation.score import normalised
 from qipo_ray.study.job import Job, Run
 from qipo_ray.study.job_events import Score
@@ -109,7 +108,7 @@ class RunLogger:
             values["score/success"] = score["success"]
         if episodes > 1:
             error = SIGMAS * score["std"] / math.sqrt(episodes - 1)  # std is the population's
-            task = get_task(self.run.task)
+            task = self.run.task_facts
             values["score/low"] = normalised(task, mean - error)
             values["score/high"] = normalised(task, mean + error)
         return values

@@ -16,7 +16,6 @@ import torch
 from qipo_ray.agent import Tensors
 from qipo_ray.data.load import load
 from qipo_ray.data.mapped import mapped
-from qipo_ray.data.tasks import get_task
 from qipo_ray.data.transitions import transitions
 from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job
@@ -49,10 +48,10 @@ def tensors_of(job: Job, device: torch.device, open_data: OpenData = on_disk) ->
 def _prepared(job: Job, open_data: OpenData) -> Mapping[str, npt.NDArray]:
     config = job.config
     with open_data(job) as path:
-        dataset = load(job.task, path)
+        dataset = load(job.task_facts, path)
     if dataset.sha256 != job.data_sha256:
         raise UserError(f"{job.data} changed since the run was planned: other SHA-256")
-    rows = transitions(dataset, get_task(job.task), config.data.reward, config.critic.discount)
+    rows = transitions(dataset, job.task_facts, config.data.reward, config.critic.discount)
     del dataset  # as large as the rows
     return Tensors.from_transitions(rows, config.data.observations, torch.device("cpu")).arrays()
 

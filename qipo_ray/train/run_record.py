@@ -11,7 +11,7 @@ from typing import Any
 from qipo_ray.config import STAGES, config_hash, departures, method_title, to_document
 from qipo_ray.config.evaluations import protocol_settings
 from qipo_ray.config.own_methods import as_read
-from qipo_ray.data.tasks import get_task, physics
+from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS, physics
 from qipo_ray.data.transitions import Dataset, behaviour_score
 from qipo_ray.evaluation.score import EvalProtocol, env_seeds_text
 from qipo_ray.store.fencing import newest_token
@@ -69,6 +69,8 @@ def build_record(
     scores = [s for e in policy.evaluations if (s := job_store.score(policy, e)) is not None]
     scores = [score for score in scores if score["updates"] <= reached]
     finished = state == "finished"
+    if finished and not run.task_facts.scored:
+        reason = NO_ENVIRONMENT
     machines = _trained_on(run, job_store)
     ended = now()
     return {
@@ -92,7 +94,7 @@ def build_record(
         "jobs": dict.fromkeys(STAGES) | {job.stage: job.key for job in run.jobs},
         "reached": {"updates": reached, "rung": rung},
         "scores": scores,
-        "final": _final(run, job_store, scores) if finished else _nothing(),
+        "final": _final(run, job_store, scores) if finished and scores else _nothing(),
         "behaviour_cloning": _cloned(behaviour, job_store),
         "protocol": protocol(run, context).document(),
         "data": _data(run, dataset),
@@ -148,11 +150,12 @@ def protocol(run: Run, context: RunContext) -> EvalProtocol:
         env_seeds=env_seeds_text(settings["episodes"]),
         selection_episodes=context.selection_episodes,
         physics=physics(run.task),
+        scores=RAW_RETURNS if run.task_facts.raw else None,
     )
 
 
 def _data(run: Run, dataset: Dataset) -> dict[str, Any]:
-    task = get_task(run.task)
+    task = run.task_facts
     return {
         "task": run.task,
         "source": dataset.source,

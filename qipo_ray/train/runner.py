@@ -18,7 +18,6 @@ from qipo_ray.agent import Diverged, State, Tensors
 from qipo_ray.agent.critic_report import CriticReport, critic_report
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config import reported_stages
-from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 from qipo_ray.store.fencing import StaleToken
 from qipo_ray.study.job import CheckpointRef, Job
@@ -223,7 +222,7 @@ class JobRunner:
         self.job_store.keep_report(job, measured.plain())
 
     def _score(self, job: Job, state: State, episodes: int) -> Score:
-        task = get_task(job.task)
+        task = job.task_facts
         if job.stage == "critic":
             behaviour = self.job_store.state(job.upstream[0])
             return score_best_by_q(task, job.config, behaviour, state, episodes)

@@ -11,8 +11,9 @@ from typing import Any
 
 from qipo_ray.config import STAGES, Config, method_title, stage_keys, stage_updates
 from qipo_ray.config.evaluations import protocol_settings, scored_at
-from qipo_ray.data.tasks import get_task, task_ids
+from qipo_ray.data.tasks import NO_ENVIRONMENT, get_task, is_own, task_ids
 from qipo_ray.errors import UserError
+from qipo_ray.study.task_file import kept_task
 from qipo_ray.verify.audit import Audit
 from qipo_ray.verify.config_cache import CachedConfig, read_config
 from qipo_ray.verify.sweep_plan import Record
@@ -33,6 +34,7 @@ def check_records(audit: Audit, *, current: bool) -> dict[str, Config]:
     for record in audit.records:
         path = audit.record_path(record["id"])
         _check_source(audit, record)
+        _check_task(audit, record)
         for message in _differences(_repeated(record)):
             audit.fault(path, message)
         cached = read_config(record["config"])
@@ -93,6 +95,8 @@ def _scores(record: Record, config: Config) -> Iterator[str]:
             yield "behaviour_cloning: a run of a search does not score it"
         return
     due, reached = scored_at(config), record["reached"]["updates"]
+    if record["reason"] == NO_ENVIRONMENT:
+        due = dict.fromkeys(due, ())
     scored = [(score["updates"], score["episodes"]) for score in record["scores"]]
     ahead = [point for point in due["policy"] if point[0] <= reached]
     finished = record["state"] == "finished"
@@ -138,6 +142,15 @@ def _check_source(audit: Audit, record: Record) -> None:
         audit.fault(
             path, f"data.source: {source!r}, but D4RL's file of {task} has another SHA-256"
         )
+
+
+def _check_task(audit: Audit, record: Record) -> None:
+    """Note a user's own task whose document is not in the folder, or is another one."""
+    try:
+        if is_own(record["task"]):
+            kept_task(audit.root, record["task"])
+    except UserError as problem:
+        audit.fault(audit.record_path(record["id"]), f"task: {problem}")
 
 
 def _check_data(audit: Audit) -> None:

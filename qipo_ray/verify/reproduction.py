@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,19 @@ SOFTWARE = {"version": "qipo_ray", "python": "Python", "commit": "commit"}
 class Recipe:
     """The settings with which `train` reproduces a record, and the score to expect."""
 
-    task: str
+    task: str  # as --task takes it
     seed: int
     config: Config
     preset: str  # the nearest one
     sets: tuple[str, ...]  # what differs from it, as --set takes it
     device: str  # of the record: cpu, cuda, ...
     expected: Mapping[str, Any] | None  # the recorded score; None for a run that has none
+
+    def with_file(self, task_file: str) -> Recipe:
+        """Return the recipe with the file of a user's own task, whose discount is not taken."""
+        discount = f"critic.discount={self.config.critic.discount}"
+        named = [text for text in self.sets if not text.startswith("critic.discount=")]
+        return replace(self, task=task_file, sets=(*named, discount))
 
     def command(self, results: Path, data: Path | None = None, device: str | None = None) -> str:
         """Return the command line."""

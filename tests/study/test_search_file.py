@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fixtures.own_tasks import PENDULUM
 from fixtures.search_files import SPACE
 
 import qipo_ray
@@ -15,6 +16,7 @@ from qipo_ray.config import load_config
 from qipo_ray.errors import UserError
 from qipo_ray.study.search_file import find_search_file, load_search_file
 from qipo_ray.study.search_spec import Resources, SearchSpec, changed
+from qipo_ray.study.task_file import read_task
 
 SPACES = Path(qipo_ray.__file__).parents[1] / "search_spaces"
 
@@ -296,3 +298,60 @@ def test_the_search_file_of_the_page_loads(tmp_path: Path) -> None:
     file.write_text(block.removeprefix("yaml\n"))
     spec = load_search_file(file)
     assert spec.trials == 40 and len(spec.report_seeds) == 5
+
+
+# ---- users' own tasks
+
+
+def search_over(write_file: Callable[[str], Path], *files: Path, lines: str = SPACE) -> Path:
+    path = write_file(lines)
+    names = ", ".join(file.name for file in files)
+    path.write_text(path.read_text().replace("tasks: [point]", f"tasks: [{names}]"))
+    return path
+
+
+def test_a_task_of_the_search_file_may_be_a_file_beside_it(
+    write_file: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "pendulum.yaml"
+    own.write_text(PENDULUM)
+    monkeypatch.chdir("/")
+    path = search_over(write_file, own)
+    spec = load_search_file(path)
+    task = read_task(own)
+    assert spec.tasks == (task.id,) and spec.task_facts(task.id) == task
+    assert spec.base.critic.discount == 0.9  # the task's own
+    assert load_search_file(path, sets=["critic.discount=0.8"]).base.critic.discount == 0.8
+    given = load_search_file(path, tasks=["point", str(own)], sets=["critic.discount=0.99"])
+    assert given.tasks == ("point", task.id)
+    for name in ("pendulum", task.id, str(own)):
+        data = load_search_file(
+            path,
+            tasks=["point", str(own)],
+            data=[f"{name}=other.hdf5"],
+            sets=["critic.discount=0.9"],
+        ).data
+        assert data == {task.id: Path("other.hdf5")}
+    own.write_text(PENDULUM.replace("200", "300"))
+    assert load_search_file(path).hash != spec.hash
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("", ""), "search.yaml:2: task 'second.yaml' is given twice"),
+        (("horizon: 200", "horizon: 0"), "search.yaml:2: {0}/second.yaml:4: horizon must be"),
+        (("Pendulum-v1", "none"), "search.yaml:2: task 'second.yaml' has no environment, and"),
+        (("0.9", "0.95"), "search.yaml:2: the tasks ask for discounts of 0.9, 0.95; name one as"),
+        (("discount: 0.9", ""), "search.yaml:2: the tasks ask for discounts of 0.9, 0.99; name"),
+    ],
+)
+def test_faults_of_own_tasks_in_a_search(
+    change: tuple[str, str], words: str, write_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for name, text in (("first", PENDULUM), ("second", PENDULUM.replace(*change))):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    path = search_over(write_file, tmp_path / "first.yaml", tmp_path / "second.yaml")
+    with pytest.raises(UserError) as error:
+        load_search_file(path)
+    assert words.format(tmp_path) in str(error.value)

@@ -18,7 +18,8 @@ Source = Annotated[
     ),
 ]
 TaskOfFile = Annotated[
-    str | None, typer.Option("--task", help="The task of FILE, if its name does not tell.")
+    str | None,
+    typer.Option("--task", help="The task of FILE, if its name does not tell; or a task file."),
 ]
 
 
@@ -86,6 +87,41 @@ def verify(
     lead to come from somewhere else. One line for each check, exit code 1 if one is WRONG.
     """
     return "qipo_ray.cli.data_verify:verify"
+
+
+OwnTask = Annotated[str, typer.Argument(metavar="TASKFILE", help="A file such as my_task.yaml.")]
+OwnData = Annotated[
+    Path | None, typer.Option("--data", metavar="FILE", help="In place of the file's `data:`.")
+]
+
+
+def check(
+    task: OwnTask,
+    data: OwnData = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> str:
+    """Check your own task: its data, its environment, and that they fit each other.
+
+    Sizes, bounds, the longest episode, equal seeds, a random episode, and a replay where the
+    environment has set_observation(). One line for each check, exit code 1 if one is WRONG.
+    """
+    return "qipo_ray.cli.own_tasks:check"
+
+
+def references(
+    task: OwnTask,
+    data: OwnData = None,
+    episodes: Annotated[
+        int, typer.Option("--episodes", min=1, help="Of the random policy, on fixed seeds.")
+    ] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> str:
+    """Measure the reference returns of your own task, as lines to paste into its file.
+
+    The lower one is the mean return of a random policy, the upper one the best episode's in the
+    data: scores are 0 and 100 there.
+    """
+    return "qipo_ray.cli.own_tasks:references"
 
 
 def make(

@@ -8,6 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 BestTask = Annotated[str | None, typer.Option("--task", help="The best of this task.")]
+ActingTask = Annotated[
+    str | None,
+    typer.Option("--task", help="The best of this task; or the file of your own, to roll it out."),
+]
 BestMethod = Annotated[
     str | None, typer.Option("--method", help="The best of this method, such as QIPO-OT.")
 ]
@@ -24,7 +28,7 @@ def evaluate(
         Path, typer.Argument(metavar="RUN", help="A results folder, or one record's file.")
     ],
     best: Best = False,
-    task: BestTask = None,
+    task: ActingTask = None,
     method: BestMethod = None,
     record: Annotated[
         str | None, typer.Option("--record", metavar="ID", help="Only this run of the folder.")
@@ -90,7 +94,7 @@ def reproduce(
         Path, typer.Argument(metavar="RECORD", help="A file <results>/records/<id>.json.")
     ],
     best: Best = False,
-    task: BestTask = None,
+    task: ActingTask = None,
     method: BestMethod = None,
     run: Annotated[
         bool, typer.Option("--run", help="Carry it out and compare the numbers.")

@@ -27,7 +27,7 @@ PrintMarkdown = Annotated[
 def train(
     task: Annotated[
         str | None,
-        typer.Option("--task", help="A D4RL task, or point."),
+        typer.Option("--task", help="A D4RL task, point, or a file of your own task."),
     ] = None,
     preset: Annotated[
         str,
@@ -75,7 +75,8 @@ def sweep(
         str, typer.Argument(metavar="[FILE]", help="A search file, or the name of one that ships.")
     ] = "quickstart",
     tasks: Annotated[
-        list[str] | None, typer.Option("--task", help="In place of the file's; may be repeated.")
+        list[str] | None,
+        typer.Option("--task", help="In place of the file's, or a task file; may be repeated."),
     ] = None,
     data: Annotated[
         list[str] | None,

@@ -84,10 +84,14 @@ def _document(config: Aggregate) -> str:
 
 
 def _metrics(row: Row) -> dict[str, float]:
-    """Return the metrics of one task; a share of 1 is the task's upper reference."""
-    metrics = {"normalised": row.last.mean / 100}
+    """Return the metrics of one task; a share of 1 is the task's upper reference.
+
+    A task without references has its raw return instead.
+    """
+    name, unit = ("return", 1) if row.method.setting.raw else ("normalised", 100)
+    metrics = {name: row.last.mean / unit}
     if row.last.std is not None:
-        metrics["normalised_std"] = row.last.std / 100
+        metrics[f"{name}_std"] = row.last.std / unit
     return metrics
 
 

@@ -15,7 +15,7 @@ from qipo_ray.leaderboard.statistics.paired_tests import (
 )
 from qipo_ray.leaderboard.statistics.ranks import mean_ranks
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score, Table
-from qipo_ray.leaderboard.views.common import GENERATED, METRIC, protocol
+from qipo_ray.leaderboard.views.common import GENERATED, metric, protocol
 
 MAX_LINES = 20  # configurations, the best ones
 NOTES = (
@@ -54,7 +54,7 @@ def against_best(setting: EvalSetting, rows: Sequence[Row]) -> Table | None:
     more = len(ranked[MAX_LINES:])
     return Table(
         title=f"Data source: {setting.origin}, the best against the others",
-        caption=f"{METRIC}. Last checkpoint, {protocol(setting, rows)}",
+        caption=f"{metric(setting)}. Last checkpoint, {protocol(setting, rows)}",
         source=setting.origin,
         columns=COLUMNS,
         rows=tuple(_line(best, config, rank) for config, rank in ranked[:MAX_LINES]),

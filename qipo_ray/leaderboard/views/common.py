@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from qipo_ray.data.tasks import RAW_RETURNS
 from qipo_ray.leaderboard.aggregate import (
     LESS_IS_BETTER,
     Aggregate,
@@ -16,6 +17,7 @@ from qipo_ray.leaderboard.statistics.bootstrap import Estimate
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score
 
 METRIC = "D4RL-normalised score: 0 and 100 are the task's two reference returns, more is better"
+RAW = f"{RAW_RETURNS}, not normalised; more is better".capitalize()
 BOLD = (
     "Bold: inside the 95 % interval of the best of its {}; nothing is, where the best has a single"
     " seed and so no interval. Intervals, in brackets, are bootstraps over training seeds; below"
@@ -59,6 +61,11 @@ STATISTIC_NOTE = (
 )
 
 
+def metric(setting: EvalSetting) -> str:
+    """Return what the numbers of a table are."""
+    return RAW if setting.raw else METRIC
+
+
 def protocol(setting: EvalSetting, rows: Sequence[Row]) -> str:
     """Return the sentences that say how the numbers of a table were measured."""
     seeds = sorted({seed for row in rows for seed in row.seeds})
@@ -76,7 +83,7 @@ def last_checkpoint(
     setting: EvalSetting, rows: Sequence[Row], spread: str = "sample standard deviation"
 ) -> str:
     """Return the caption of a table of last scores, with what stands behind ±."""
-    return f"{METRIC}. Last checkpoint, mean ± {spread} {protocol(setting, rows)}"
+    return f"{metric(setting)}. Last checkpoint, mean ± {spread} {protocol(setting, rows)}"
 
 
 def protocol_cells(rows: Sequence[Row]) -> dict[str, Cell]:

@@ -10,11 +10,11 @@ from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Score, Table
 from qipo_ray.leaderboard.views.common import (
     AGGREGATE_PROTOCOL,
     BOLD,
-    METRIC,
     NAMES,
     STATISTIC_COLUMNS,
     aggregate_cells,
     aggregate_notes,
+    metric,
     protocol,
     statistic_scores,
     task_scores,
@@ -32,8 +32,8 @@ def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
     return Table(
         title=f"Data source: {setting.origin}, by configuration",
         caption=(
-            f"{METRIC}. Last checkpoint: tasks with mean ± sample standard deviation, then"
-            f" aggregates over tasks, {protocol(setting, rows)}"
+            f"{metric(setting)}. Last checkpoint: tasks with mean ± sample standard deviation,"
+            f" then aggregates over tasks, {protocol(setting, rows)}"
         ),
         source=setting.origin,
         columns=(

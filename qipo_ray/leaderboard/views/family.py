@@ -11,11 +11,11 @@ from qipo_ray.leaderboard.tables import Cell, Column, Table
 from qipo_ray.leaderboard.views.common import (
     AGGREGATE_PROTOCOL,
     BOLD,
-    METRIC,
     NAMES,
     STATISTIC_COLUMNS,
     aggregate_cells,
     aggregate_notes,
+    metric,
     protocol,
     statistic_scores,
 )
@@ -37,7 +37,9 @@ def by_family(setting: EvalSetting, rows: Sequence[Row]) -> Table:
         lines += _lines(list(family))
     return Table(
         title=f"Data source: {setting.origin}, by family",
-        caption=f"{METRIC}. Last checkpoint, aggregated over tasks, {protocol(setting, rows)}",
+        caption=(
+            f"{metric(setting)}. Last checkpoint, aggregated over tasks, {protocol(setting, rows)}"
+        ),
         source=setting.origin,
         columns=COLUMNS,
         rows=tuple(lines),
