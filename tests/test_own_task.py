@@ -130,6 +130,7 @@ def test_a_factory_with_goals_and_what_a_stranger_may_not(
     shutil.move(trained, sent)
     file = sent / "records" / f"{records[0]['id']}.json"
     said("leaderboard", str(sent))
+    assert own.id in said("best", str(sent), "--task", str(reach))
     assert not verify(sent).faults
     assert qipo_ray.load_policy(file).act(np.zeros(4)).shape == (2,)
     for command in ("evaluate", "reproduce"):

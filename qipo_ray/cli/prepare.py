@@ -18,7 +18,6 @@ from qipo_ray.data.transitions import Dataset, transitions
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.own_checks import refuse_misfit
-from qipo_ray.evaluation.registry import make_env
 from qipo_ray.train.run_record import RunContext, now
 
 
@@ -37,8 +36,6 @@ def check(task: Task, config: Config, dataset: Dataset) -> None:
     refuse_misfit(dataset, task)
     for note in dataset.notes:
         out.remark(f"data: {note}")
-    if task.scored:
-        make_env(task).close()
     rows = transitions(dataset, task, config.data.reward, config.critic.discount)
     if config.critic.returns_updates and not rows.returns_valid.any():
         raise UserError(

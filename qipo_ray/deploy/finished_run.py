@@ -15,7 +15,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.best import best_records
 from qipo_ray.store.records import RECORDS, read_records
 from qipo_ray.study.job import CheckpointRef
-from qipo_ray.study.task_file import kept_task, own_task
+from qipo_ray.study.task_file import kept_task
 from qipo_ray.train.job_store import JobStore
 
 EXPORTED = {".onnx": "onnxruntime.InferenceSession", ".pt2": "torch.export.load"}
@@ -94,8 +94,7 @@ def best_wanted(
 ) -> FinishedRun | None:
     """Return the best run of a folder if it is asked for; ``UserError`` for half a question."""
     if best:
-        own = own_task(task) if task else None
-        return best_run(path, own.id if own else task, method)
+        return best_run(path, task, method)
     for name, value in (("task", task), ("method", method)):
         if value is not None:
             raise UserError(

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.data.tasks import Task
+from qipo_ray.data.tasks import NO_ENVIRONMENT, Task
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.data_checks import CheckStatus, DataCheck
 from qipo_ray.evaluation.own_env import OwnEnv
+from qipo_ray.evaluation.registry import make_env
 from qipo_ray.evaluation.rollout import Rollouts, rollout
 from qipo_ray.evaluation.score import FIRST_SEED, env_seeds
 
@@ -19,13 +20,16 @@ _SLACK = 1e-3  # that recorded actions may lie outside of their bounds, in half 
 
 
 def refuse_misfit(dataset: Dataset, task: Task) -> None:
-    """Raise ``UserError`` for an own task that its data or its environment do not fit."""
-    own = task.own
-    if own is None:
+    """Raise ``UserError`` for a task whose environment cannot be made, or does not fit its data.
+
+    A built-in task was fitted to its own when the data were read.
+    """
+    if task.own is None:
+        make_env(task).close()
         return
     for result in _fits(dataset, task):
         if result.verdict == "WRONG":
-            raise UserError(f"{own.file}: {result.words}")
+            raise UserError(f"{task.own.file}: {result.words}")
 
 
 def own_checks(dataset: Dataset | None, task: Task) -> Iterator[DataCheck]:
@@ -33,7 +37,7 @@ def own_checks(dataset: Dataset | None, task: Task) -> Iterator[DataCheck]:
     if dataset is not None:
         yield from _data_fits(dataset, task)
     if not task.scored:
-        yield DataCheck("environment", "note", task.notes[-1])
+        yield DataCheck("environment", "note", NO_ENVIRONMENT)
         return
     try:
         env = OwnEnv(task)
@@ -119,9 +123,10 @@ def _judged(name: str, fits: bool, message: str) -> DataCheck:
 def random_rollouts(task: Task, episodes: int) -> Rollouts:
     """Return episodes of uniform actions, which depend on ``episodes`` alone."""
     draws = np.random.default_rng(0)
-    size = OwnEnv(task).action_size
+    env = OwnEnv(task)
+    env.close()
 
     def act(observations: NDArray[np.float32], live: NDArray[np.intp]) -> NDArray[np.float64]:
-        return draws.uniform(-1, 1, (episodes, size))[live]  # whoever has ended
+        return draws.uniform(-1, 1, (episodes, env.action_size))[live]  # whoever has ended
 
     return rollout(task, act, env_seeds(episodes, FIRST_SEED))

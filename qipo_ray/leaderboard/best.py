@@ -14,6 +14,7 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.rows import Record, exclusion_reason, origin_of
 from qipo_ray.leaderboard.tables import clean
 from qipo_ray.store.records import unique
+from qipo_ray.study.task_file import own_task
 
 
 def best_records(
@@ -22,11 +23,12 @@ def best_records(
     """Return the runs of the best configuration of those that tables report, the best run first.
 
     It is the one of the highest mean score over training seeds. ``method`` is a row's, such as
-    ``QIPO-OT``. ``UserError``, which names ``source``, if there is none, or if the runs are of
-    several tasks and none is named.
+    ``QIPO-OT``; ``task`` may be the file of a user's own. ``UserError``, which names ``source``,
+    if there is none, or if the runs are of several tasks and none is named.
     """
     reported = [record for record in unique(records).kept if exclusion_reason(record) is None]
-    reported = _of(reported, "task", task, _task, source)
+    own = own_task(task) if task else None
+    reported = _of(reported, "task", own.id if own else task, _task, source)
     reported = _of(reported, "method", method, _method, source)
     tasks = sorted(set(map(_task, reported)))
     if len(tasks) != 1:

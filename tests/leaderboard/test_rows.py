@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS
+from qipo_ray.leaderboard.aggregate import family_of
+from qipo_ray.leaderboard.board import from_records
 from qipo_ray.leaderboard.rows import Row, by_setting, collect
+from qipo_ray.leaderboard.views.config import by_config
 
 Build = Callable[..., dict[str, Any]]
 
@@ -240,3 +244,32 @@ def test_the_order_of_rows(make_record: Build) -> None:
             ("maze2d-umaze", "QIPO-OT", ("layer-norm",)),
             ("maze2d-umaze", "QIPO-Diff", ("layer-norm",)),
         ]
+
+
+def test_own_tasks_of_one_name_and_raw_returns_stay_apart(make_record: Build) -> None:
+    first, second = (make_record(9.0, task=f"pendulum@0000000{n}") for n in (1, 2))
+    raw = make_record(-500.0, task="pendulum@00000003")
+    raw["protocol"]["scores"] = RAW_RETURNS
+    rows, _ = collect([first, second, raw])
+    assert {row.method.task[-1]: row.method.setting.raw for row in rows if row.seeds} == {
+        "1": False, "2": False, "3": True,
+    }  # fmt: skip
+    tables = {setting.raw: list(group) for setting, group in by_setting(rows)}
+    columns = [
+        [column.title for column in by_config(group[0].method.setting, group).columns]
+        for group in (tables[False], tables[True])
+    ]
+    assert {"pendulum@00000001", "pendulum@00000002"} < {*columns[0]}
+    assert "pendulum@00000003" in columns[1] and "pendulum@00000003" not in columns[0]
+    captions = [by_config(g[0].method.setting, g).caption for g in tables.values()]
+    assert [caption.startswith("Scores are raw returns, not") for caption in captions] == [
+        *tables
+    ]  # fmt: skip
+    assert family_of("pendulum@00000001") == family_of("hopper-x@00000001") == "own"
+
+
+def test_what_was_not_rolled_out_is_told(make_record: Build) -> None:
+    record = make_record(1.0) | {"reason": NO_ENVIRONMENT}
+    board = from_records([record])
+    assert board.rows == () and board.left_out == {"not rolled out": 1}
+    assert board.notes == (f"Left out: 1 finished run ({NO_ENVIRONMENT}).",)

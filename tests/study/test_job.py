@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from fixtures.own_tasks import PENDULUM
 
 from qipo_ray.study.job import CheckpointRef, EvalPoint, Run, fits_pack
+from qipo_ray.study.task_file import read_task
+from qipo_ray.train.dataset import data_key
 
 MakeRun = Callable[..., Run]
 
@@ -53,3 +58,19 @@ def test_members_of_a_pack_differ_in_columns_alone(
 def test_jobs_of_two_stages_never_share_a_pack(make_run: MakeRun) -> None:
     behaviour, critic, _ = make_run().jobs
     assert not fits_pack(critic, [behaviour])
+
+
+def test_own_tasks_of_one_name_share_no_job(make_run: MakeRun, tmp_path: Path) -> None:
+    tasks = []
+    for horizon in (25, 26):
+        path = tmp_path / "task.yaml"
+        path.write_text(PENDULUM.replace("200", str(horizon)))
+        tasks.append(read_task(path))
+    first, second = (replace(make_run(), task=task.id, own_task=task) for task in tasks)
+    jobs = [*first.jobs, *second.jobs, *make_run().jobs]
+    assert len({job.key for job in jobs}) == 9 and len({data_key(job) for job in jobs}) == 3
+    assert not any(fits_pack(a, [b]) for a, b in zip(first.jobs, second.jobs, strict=True))
+    sent = pickle.loads(pickle.dumps(first.jobs[2]))  # to a worker, which has no file of it
+    assert sent == first.jobs[2] and sent.task_facts == tasks[0]
+    bare = replace(first, own_task=replace(tasks[0], own=replace(tasks[0].own, environment=None)))
+    assert all(job.evaluations == () for job in bare.jobs) and first.jobs[2].evaluations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from fixtures.own_tasks import PENDULUM, REACH
 
 from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS, get_task, is_own, physics, task_ids
 from qipo_ray.errors import UserError
-from qipo_ray.study import task_file
 from qipo_ray.study.task_file import find_task, given_task, kept_path, kept_task, read_task
 
 
@@ -112,16 +110,16 @@ def test_a_task_is_named_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_package_brings_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "robots").mkdir()
+    """A package as it is installed, with its list of entry points; it is not imported."""
+    for folder in ("robots", "robots-1.0.dist-info"):
+        (tmp_path / folder).mkdir()
     written(tmp_path / "robots", PENDULUM, "arm.yaml")
     (tmp_path / "robots" / "__init__.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(str(tmp_path))
-    points = {"arm": "robots:arm.yaml", "gone": "robots:gone.yaml", "none": "norobots:a.yaml"}
-
-    def entry_points(group: str, name: str) -> list[EntryPoint]:
-        return [EntryPoint(name, points[name], group)] if name in points else []
-
-    monkeypatch.setattr(task_file, "entry_points", entry_points)
+    facts = tmp_path / "robots-1.0.dist-info"
+    written(facts, "Metadata-Version: 2.1\nName: robots\nVersion: 1.0\n", "METADATA")
+    points = "arm = robots:arm.yaml\ngone = robots:gone.yaml\nnone = norobots:a.yaml\n"
+    written(facts, f"[qipo_ray.tasks]\n{points}", "entry_points.txt")
     assert find_task("arm").id == read_task(tmp_path / "robots" / "arm.yaml").id
     for name in ("gone", "none"):
         with pytest.raises(UserError, match=f"task '{name}' is said to be .*no such file"):
