@@ -83,6 +83,7 @@ def test_every_command_of_the_page(
     assert own in outputs["leaderboard results/small"]
     assert "raw returns" in outputs["leaderboard results/small"]
     assert "nothing is wrong" in outputs["verify results/small"]
+    assert "another version" not in outputs["verify results/small"]  # to the letter
     assert "equal to the last bit" in outputs["reproduce results/small"]
     assert re.search(r"references: \[-1\d+\.", outputs["data references"])
     assert Path("pendulum.pt2").stat().st_size > 1000
