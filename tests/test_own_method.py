@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures.own_methods import NAME, PAGE
+from fixtures.own_methods import NAME, PART
 
 import qipo_ray
 from qipo_ray.cli.main import main
@@ -42,7 +42,7 @@ def test_the_page_from_its_search_to_a_policy(
 ) -> None:
     """In processes of their own, beside QIPO; then to the last bit, alone."""
     own_module()
-    (search,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    (search,) = re.findall(r"```yaml\n(.*?)```", PART, re.DOTALL)
     begin, _, end = search.partition("set: {awr.width: 64, awr.updates: 3000}\n")
     text = f"{begin}{SMALL}{end}".replace("trials: 6", "trials: 3").replace("[100, 101]", "[100]")
     Path("own.yaml").write_text(text)

@@ -7,13 +7,13 @@ from pathlib import Path
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check_file
 from qipo_ray.data.imports.writer import import_data
-from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
+from qipo_ray.study.task_file import find_task
 
 
 def import_(source: str, to: Path, task: str | None, parts: str | None) -> None:
     """Write the rows of ``source`` into a new file, and say what came."""
-    file_task = get_task(task) if task else None
+    file_task = find_task(task) if task else None
     if to.exists():
         raise UserError(f"{to} exists; remove it first, or choose another --to")
     check_file(to)

@@ -171,10 +171,16 @@ def origin_of(record: Record) -> str:
     its scores are, where they are not normalised.
     """
     protocol, origin = record["protocol"], str(record["data"]["source"])
-    number, scores = protocol.get("physics", 1), protocol.get("scores")
-    if number != physics(record["task"]):
-        origin += f", physics {number}"
+    if in_other_physics(record):
+        origin += f", physics {protocol.get('physics', 1)}"
+    scores = protocol.get("scores")
     return f"{origin}, {scores}" if scores else origin
+
+
+def in_other_physics(record: Record) -> bool:
+    """Return whether a record's simulator had other physics than today's."""
+    number: int = record["protocol"].get("physics", 1)
+    return number != physics(record["task"])
 
 
 def method_of(record: Record) -> Method:

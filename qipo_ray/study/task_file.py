@@ -33,7 +33,7 @@ from qipo_ray.data.tasks import (
 from qipo_ray.errors import UserError, nearest
 
 GROUP = "qipo_ray.tasks"  # entry points: a task's name = "package:file.yaml"
-SUFFIXES = (".yaml", ".yml", ".json")
+SUFFIXES = (".yaml", ".yml")
 FOLDER = "tasks"  # of a results folder
 NONE = "none"  # the environment of a task whose policies are not rolled out
 

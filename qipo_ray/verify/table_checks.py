@@ -15,9 +15,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.data.tasks import physics
 from qipo_ray.leaderboard.board import from_records
 from qipo_ray.leaderboard.formats.document import SCHEMA, WRITTEN
+from qipo_ray.leaderboard.rows import in_other_physics
 from qipo_ray.leaderboard.tables import counted
 from qipo_ray.verify.audit import Audit, reason
 from qipo_ray.verify.record_checks import TOLERANCE
@@ -45,7 +45,7 @@ def check_tables(audit: Audit, *, complete: bool) -> None:
     """
     folder = audit.root / "leaderboard"
     stamp = _stamp(folder / "leaderboard.json")
-    if any(r["protocol"].get("physics", 1) != physics(r["task"]) for r in audit.records):
+    if any(map(in_other_physics, audit.records)):
         stamp = replace(stamp, current=False)  # written while their simulator was today's
     present = {record["id"] for record in audit.records}
     tabled = present if stamp.records is None else stamp.records

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -81,3 +82,25 @@ def test_data_verbs_take_a_task_file(
     )
     code, _, err = data_verb("show", str(pendulum), "--task", "point")
     assert code == 2 and "is a task" in err
+
+
+def test_data_are_imported_for_a_task_file(
+    pendulum: Path, tmp_path: Path, data_verb: DataVerb
+) -> None:
+    draws, ends = np.random.default_rng(0), np.arange(50) % 25 == 24
+    columns = {
+        "observations": draws.normal(size=(50, 3)),
+        "actions": draws.uniform(-2, 2, (50, 1)),
+        "rewards": draws.normal(size=50),
+        "terminals": np.zeros(50, bool),
+        "timeouts": ends,
+    }
+    np.savez(tmp_path / "rows.npz", **columns)
+    source, path = str(tmp_path / "rows.npz"), str(tmp_path / "rows.hdf5")
+    arguments = ("import", source, "--to", path, "--task", str(pendulum))
+    assert data_verb(*arguments) == (0, "", f"wrote {path}: 50 rows\n")
+    code, out, _ = data_verb("check", str(pendulum), "--data", path)
+    assert code == 0 and "recorded actions reach" in out  # in the environment's unit, as it was
+    pendulum.write_text(pendulum.read_text().replace("[-2, 2]", "[[-2, -2], [2, 2]]"))
+    Path(path).unlink()
+    assert data_verb(*arguments)[0] == 2 and not Path(path).exists()
