@@ -20,9 +20,10 @@ METRIC = "D4RL-normalised score: 0 and 100 are the task's two reference returns,
 RAW = f"{RAW_RETURNS}, not normalised; more is better".capitalize()
 BOLD = (
     "Bold: inside the 95 % interval of the best of its {}; nothing is, where the best has a single"
-    " seed and so no interval. Intervals, in brackets, are bootstraps over training seeds; below"
+    " seed and so no interval. Intervals{} are bootstraps over training seeds; below"
     " five seeds they are too narrow."
 )
+BRACKETS = ", in brackets,"
 GENERATED = "Generated data: not comparable with published scores on D4RL's own files."
 NAMES = (
     Column("method", "method"),
@@ -59,6 +60,8 @@ STATISTIC_NOTE = (
     " lowest and highest quarter; optimality gap: by how much scores, cut at 100, fall short of"
     " 100 (less is better). Each task weighs the same."
 )
+SELECTION_NOTE = "Selection episodes: those of all tasks of a line together."
+MISSING_NOTE = "A line that misses tasks does not compare with the others: never in bold."
 
 
 def metric(setting: EvalSetting) -> str:
@@ -188,11 +191,11 @@ def aggregate_notes(
     """Return what must be said below configurations over several tasks."""
     notes = [STATISTIC_NOTE]
     if any(row.method.selection_episodes for row in rows):
-        notes.append("Selection episodes: those of all tasks of a line together.")
+        notes.append(SELECTION_NOTE)
     if any(config.tuned for config in configs if config.method.kind == "run"):
         notes.append("One name may stand for another configuration on each task: tuned there.")
     if not all(config.complete for config in configs):
-        notes.append("A line that misses tasks does not compare with the others: never in bold.")
+        notes.append(MISSING_NOTE)
     for task in doubled:
         notes.append(f"{task}: measured twice in ways not to be averaged; not in this table.")
     if any(row.method.setting.source == "generated" for row in rows):

@@ -10,6 +10,7 @@ from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Score, Table
 from qipo_ray.leaderboard.views.common import (
     AGGREGATE_PROTOCOL,
     BOLD,
+    BRACKETS,
     NAMES,
     STATISTIC_COLUMNS,
     aggregate_cells,
@@ -45,7 +46,7 @@ def by_config(setting: EvalSetting, rows: Sequence[Row]) -> Table:
         rows=tuple(
             _line(config, [scores[i] for scores in columns]) for i, config in enumerate(configs)
         ),
-        notes=(BOLD.format("column"), *aggregate_notes(rows, configs, doubled)),
+        notes=(BOLD.format("column", BRACKETS), *aggregate_notes(rows, configs, doubled)),
         kind="config",
     )
 

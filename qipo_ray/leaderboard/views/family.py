@@ -11,6 +11,7 @@ from qipo_ray.leaderboard.tables import Cell, Column, Table
 from qipo_ray.leaderboard.views.common import (
     AGGREGATE_PROTOCOL,
     BOLD,
+    BRACKETS,
     NAMES,
     STATISTIC_COLUMNS,
     aggregate_cells,
@@ -43,7 +44,7 @@ def by_family(setting: EvalSetting, rows: Sequence[Row]) -> Table:
         source=setting.origin,
         columns=COLUMNS,
         rows=tuple(lines),
-        notes=(BOLD.format("family"), *aggregate_notes(rows, configs, doubled)),
+        notes=(BOLD.format("family", BRACKETS), *aggregate_notes(rows, configs, doubled)),
         kind="family",
     )
 

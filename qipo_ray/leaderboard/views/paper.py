@@ -10,11 +10,19 @@ from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Table
 from qipo_ray.leaderboard.views.common import (
     BOLD,
+    MISSING_NOTE,
+    SELECTION_NOTE,
+    STATISTIC_NOTE,
     aggregate_notes,
     last_checkpoint,
     protocol_cells,
     statistic_scores,
     task_scores,
+)
+
+OF_OTHER_COLUMNS = (MISSING_NOTE, SELECTION_NOTE, STATISTIC_NOTE)
+MEAN_NOTE = (
+    "Mean: over the tasks, each of the same weight; of methods that were run on all of them."
 )
 
 
@@ -37,8 +45,9 @@ def by_paper(setting: EvalSetting, rows: Sequence[Row]) -> Table:
         ),
         rows=tuple(lines),
         notes=(
-            BOLD.format("task"),
-            *aggregate_notes(rows, configs, doubled),
+            BOLD.format("task", ""),
+            *([MEAN_NOTE] if len(tasks) > 1 else []),
+            *(n for n in aggregate_notes(rows, configs, doubled) if n not in OF_OTHER_COLUMNS),
             *_departures(names, configs),
         ),
         kind="paper",

@@ -12,6 +12,7 @@ from qipo_ray.leaderboard.rows import EvalSetting, Row
 from qipo_ray.leaderboard.tables import MEAN, Cell, Column, Footnoted, Score, Table, counted
 from qipo_ray.leaderboard.views.common import (
     BOLD,
+    BRACKETS,
     GENERATED,
     NAMES,
     PROTOCOL,
@@ -83,7 +84,7 @@ def _line(
 
 
 def _notes(setting: EvalSetting, rows: Sequence[Row]) -> tuple[str, ...]:
-    notes = [BOLD.format("task")]
+    notes = [BOLD.format("task", BRACKETS)]
     if any(row.gain for row in rows):
         notes.append("Gain: score minus that of behaviour cloning in the same run, per seed.")
     counts = sorted({count for row in rows for count in row.best_episodes})

@@ -39,6 +39,7 @@ def test_methods_are_columns_and_the_mean_is_of_whole_ones(
     means = [[cell and cell.value for cell in cells(table, title)] for title in titles[1:]]
     assert means == [[12.0, 22.0, 17.0], [62.0, 82.0, 72.0], [61.5, None, None]]
     assert [cells(table, title)[0].bold for title in titles[1:]] == [False, True, True]
+    assert not any(word in " ".join(table.notes) for word in ("brackets", "interquartile", "line"))
     assert table.notes[-1] == "Departures from the paper, QIPO-OT, best; QIPO-Diff: layer-norm."
 
 
