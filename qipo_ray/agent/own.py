@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qipo_ray.agent.direct import DirectPack, direct_policy, gaussian_policy, one_step_policy
 from qipo_ray.agent.pack import Member, Pack, State, stream
+from qipo_ray.agent.program_method import ProgramMethod
 from qipo_ray.agent.sampling import ActionSampler, cloned_weights
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config, RunMethod
@@ -28,6 +29,7 @@ __all__ = [
     "Pack",
     "Params",
     "PerMember",
+    "ProgramMethod",
     "Range",
     "Rate",
     "RunMethod",

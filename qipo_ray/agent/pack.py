@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -46,6 +47,7 @@ class Member:
     config: Config
     seed: int
     updates: int = 0
+    folder: Path | None = None  # of its job alone, for files of a program
     generator: torch.Generator = field(default_factory=torch.Generator)
     counted: int = 0  # updates since its metrics were last read
 

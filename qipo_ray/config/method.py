@@ -52,9 +52,7 @@ class RunMethod:
     stages: ClassVar[tuple[str, ...]] = ("policy",)  # those that it builds on, then its own
     settings: ClassVar[type[Section] | None] = None
     pack: ClassVar[type | str]
-    network: ClassVar[Callable[[Config, int, int], Any] | str] = (
-        "qipo_ray.agent.sampling:ActionSampler"
-    )
+    network: ClassVar[Callable[..., Any] | str] = "qipo_ray.agent.sampling:ActionSampler"
     proposes: ClassVar[bool] = True  # acts through a flow, from noise; False: in one pass
     learns: ClassVar[bool] = True  # the policy stage trains a network; False: it takes others'
     deaf: ClassVar[frozenset[str]] = frozenset()  # dotted settings that it does not read

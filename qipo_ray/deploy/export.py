@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qipo_ray.agent.program_policy import ProgramPolicy
 from qipo_ray.errors import UserError
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
@@ -85,6 +86,8 @@ def export_policy(
     ``UserError`` if the format's packages are missing, or if the difference is more than
     ``MAX_DIFFERENCE`` or not finite.
     """
+    if isinstance(policy.network, ProgramPolicy):
+        raise UserError(f"a policy that is a program of its own is no graph: no {suffix} of it")
     make, load = FORMATS[suffix]
     try:
         data = make(policy, metadata)

@@ -20,7 +20,14 @@ from qipo_ray.store.record_schema import RECORD, RecordError
 
 logger = logging.getLogger(__name__)
 
-SKIPPED = {"artefacts", "tensorboard", "ray", "wandb"}  # large folders that hold no records
+PROGRAMS = "programs"  # where those of other libraries train
+SKIPPED = {
+    "artefacts",
+    "tensorboard",
+    "ray",
+    "wandb",
+    PROGRAMS,
+}  # large folders that hold no records
 IDENTITY = itemgetter("sweep", "purpose", "task", "config_hash", "seed")
 Record = TypeVar("Record", bound=Mapping[str, Any])
 

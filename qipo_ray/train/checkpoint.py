@@ -106,10 +106,10 @@ def _same_form(part: Any, fresh: Any, name: str) -> None:
 
 
 def _form(part: Any, name: str) -> str:
-    """Return a value's form in words; a generator's size depends on the kind of device."""
+    """Return a value's form in words; a generator's size depends on the device, files have any."""
     if not isinstance(part, Tensor):
         return type(part).__name__
-    size = "" if name == "generator" else f" {tuple(part.shape)}"
+    size = "" if name in ("generator", "files") else f" {tuple(part.shape)}"
     return f"{part.dtype}{size}"
 
 

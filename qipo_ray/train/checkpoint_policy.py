@@ -7,6 +7,7 @@ from torch import Tensor
 
 from qipo_ray.agent import State
 from qipo_ray.agent.acting import acting_network
+from qipo_ray.agent.program_policy import ProgramPolicy
 from qipo_ray.agent.sampling import scored_weights
 from qipo_ray.agent.tensors import Normaliser
 from qipo_ray.config import Config
@@ -28,6 +29,8 @@ class CheckpointPolicy(torch.nn.Module):
         self.noise_scale = action_sampling(config, stage).noise
         self.network = acting_network(config, self.state_dim, self.action_dim, stage)
         self.noise_dim = self.network.noise_dim
+        if isinstance(self.network, ProgramPolicy):
+            self.network.load(state["files"])
         stack = Stack(self.network.shapes, torch.device("cpu"), trainable=False)
         stack.append(scored_weights(config, state))
         # Apart from one another: exporters write what shares memory as often as it is shared.

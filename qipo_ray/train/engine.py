@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from qipo_ray.agent import Diverged, Member, Pack, State, Tensors, pack_of
@@ -44,19 +45,24 @@ class Engine:
         return len(self.jobs) < self.slots and fits_pack(job, self.jobs)
 
     def admit(
-        self, job: Job, data: Tensors, upstream: Mapping[str, State], state: State | None = None
+        self,
+        job: Job,
+        data: Tensors,
+        upstream: Mapping[str, State],
+        state: State | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Put a job into a free slot, fresh or where ``state`` left it.
 
-        ``upstream`` holds the states of the stages it builds on. ``ValueError`` if it does not
-        fit.
+        ``upstream`` holds the states of the stages it builds on; ``folder`` is for files of its
+        own. ``ValueError`` if it does not fit.
         """
         if not self.fits(job):
             raise ValueError(f"no slot for {job.stage} {job.key} beside {len(self.jobs)} jobs")
         with blaming(job.config):
             if not self.jobs:
                 self.pack = pack_of(job.stage, job.config, data)
-            self._pack.admit(Member(job.config, job.seed), upstream, state)
+            self._pack.admit(Member(job.config, job.seed, folder=folder), upstream, state)
         self.jobs.append(job)
 
     @property
@@ -90,8 +96,8 @@ class Engine:
         for _ in range(updates):
             with blaming(self.jobs[0].config):
                 self._pack.update()
-            for i, job in enumerate(self.jobs):
-                events += self._events(i, job)
+                for i, job in enumerate(self.jobs):
+                    events += self._events(i, job)
             if any(event.kind != "metrics" for event in events):
                 break
         return events

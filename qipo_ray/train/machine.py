@@ -6,6 +6,7 @@ import functools
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -45,6 +46,12 @@ def hardware(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
     }
+
+
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process, and of the processes that it has waited for."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
 
 
 def load_per_core() -> float:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from qipo_ray.agent import Member, Pack, State, Tensors, pack_of
 from qipo_ray.agent.blaming import blaming
+from qipo_ray.agent.program_method import ProgramMethod
 from qipo_ray.config import Config, load_config, method_of, override
 from qipo_ray.config.facts import pack_columns
 from qipo_ray.config.run_methods import acting_weights
@@ -66,6 +69,8 @@ def check_method(named: str, changes: tuple[str, ...] = ()) -> Iterator[Promise]
         ),
         "it acts: (B, A), finite, in [-1, 1], the same twice, each row by itself": trial.acting,
     }
+    if issubclass(method, ProgramMethod):  # the rest is its own affair
+        promises = {"its programs train and act, whatever the batch": trial.acting}
     for promise, attempt in promises.items():
         try:
             with blaming(config):
@@ -190,9 +195,12 @@ class _Trial:
         return override(self.config, changes)
 
     def acting(self) -> str:
-        pack = self._pack((self.config, 5))
-        _train(pack, UPDATES)
-        policy = CheckpointPolicy(self.config, pack.state(0))
+        with TemporaryDirectory() as folder:
+            pack = pack_of("policy", self.config, self.data)
+            pack.admit(Member(self.config, 5, folder=Path(folder)), self.upstream, None)
+            _train(pack, UPDATES)
+            pack.check(0)
+            policy = CheckpointPolicy(self.config, pack.state(0))
         draws = torch.Generator().manual_seed(0)
         states = torch.randn(9, STATE_DIM, generator=draws)
         noise = torch.randn(9, policy.noise_dim, generator=draws)

@@ -20,6 +20,7 @@ from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config import reported_stages
 from qipo_ray.errors import UserError
 from qipo_ray.store.fencing import StaleToken
+from qipo_ray.store.records import PROGRAMS
 from qipo_ray.study.job import CheckpointRef, Job
 from qipo_ray.study.job_events import EventKind, JobEvent, Score
 from qipo_ray.train.best_by_q import score_best_by_q
@@ -27,7 +28,7 @@ from qipo_ray.train.checkpoint import Checkpoint, check_form, fresh_state, ident
 from qipo_ray.train.dataset import OpenData, data_key, on_disk, tensors_of
 from qipo_ray.train.engine import LOG_EVERY, Engine, EngineEvent
 from qipo_ray.train.job_store import JobStore, job_score_name
-from qipo_ray.train.machine import hardware, moved
+from qipo_ray.train.machine import cpu_seconds, hardware, moved
 from qipo_ray.train.memory import shortage, support_needs
 from qipo_ray.train.metrics import MetricsLog
 from qipo_ray.train.scoring import score_state
@@ -41,8 +42,8 @@ SAVE_EVERY_S = 10.0  # wall seconds between checkpoints; a kill loses at most th
 class _Active:
     """A job in this host: its attempt number, machine, training seconds, log, and last save.
 
-    ``cpu_seconds`` are the process's own, of all its threads; None where they were not counted
-    from the start.
+    ``cpu_seconds`` are the process's own, of all its threads, and those of programs that it ran;
+    None where they were not counted from the start.
     """
 
     job: Job
@@ -88,7 +89,7 @@ class JobRunner:
         data = self._tensors(job)
         self._check_room(job, data)
         self._check_states(job, data, states)
-        self.engine.admit(job, data, upstream, state)
+        self.engine.admit(job, data, upstream, state, self.artefacts.root / PROGRAMS / job.key)
         self.job_store.trains_on(job, machine)
         updates = self.engine.updates(job.key)
         log = MetricsLog(self.artefacts.folder(job.stage, job.key), updates)
@@ -130,10 +131,10 @@ class JobRunner:
 
     def step(self, updates: int = LOG_EVERY) -> list[JobEvent]:
         """Train all jobs for at most ``updates``; save, score and free slots as they fall due."""
-        start, cpu_start = time.monotonic(), time.process_time()
+        start, cpu_start = time.monotonic(), cpu_seconds()
         engine_events = self.engine.advance(updates)
         share = (time.monotonic() - start) / len(self.active)
-        cpu_share = (time.process_time() - cpu_start) / len(self.active)
+        cpu_share = (cpu_seconds() - cpu_start) / len(self.active)
         for active in self.active.values():
             active.seconds += share
             if active.cpu_seconds is not None:

@@ -84,7 +84,9 @@ def test_the_version_imports_no_verb() -> None:
     assert "qipo_ray.cli.options" not in done.stdout
 
 
-@pytest.mark.parametrize("name", ["artefacts", "driver", "ray", "records", "tensorboard", "wandb"])
+@pytest.mark.parametrize(
+    "name", ["artefacts", "driver", "programs", "ray", "records", "tensorboard", "wandb"]
+)
 def test_a_sweep_is_not_named_as_a_folder_of_results(
     name: str, write_file: Callable[[], Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

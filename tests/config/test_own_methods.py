@@ -75,6 +75,7 @@ def test_no_document_and_no_preset_file_imports_a_module(own_module: Write) -> N
     assert "my_awr" not in sys.modules
 
 
+@pytest.mark.slow
 def test_it_goes_to_another_process_by_its_name(own_module: Write, tmp_path: Path) -> None:
     config = load_config("auto", [f"policy.method={own_module()}", "awr.temperature=2"])
     Path("config.pickle").write_bytes(pickle.dumps(config))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from qipo_ray.store.record_schema import RECORD
 from qipo_ray.study.job import Run
 from qipo_ray.train import runner
 from qipo_ray.train.job_store import JobStore
-from qipo_ray.train.machine import hardware
+from qipo_ray.train.machine import cpu_seconds, hardware
 from qipo_ray.train.run_record import RunContext, build_record
 from qipo_ray.train.runner import JobRunner
 
@@ -27,6 +30,12 @@ def run(make_run: Callable[..., Run]) -> Run:
     return make_run(
         "behaviour.updates=100", "critic.updates=100", "policy.renew_every=100", "policy.rounds=1"
     )
+
+
+def test_cpu_seconds_are_those_of_programs_that_ran_too() -> None:
+    own, before = time.process_time(), cpu_seconds()
+    subprocess.run([sys.executable, "-c", "sum(range(6_000_000))"], check=True)
+    assert cpu_seconds() - before > time.process_time() - own + 0.04
 
 
 def train(run: Run, root: Path) -> None:

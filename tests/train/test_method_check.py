@@ -46,6 +46,7 @@ def test_the_built_in_methods_keep_them(method: str) -> None:
     assert [f.problem for f in check_method(method, small) if f.problem] == []
 
 
+@pytest.mark.slow_after(6)
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
