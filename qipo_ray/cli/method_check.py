@@ -11,13 +11,16 @@ from qipo_ray.train.method_check import check_method
 WRONG = 1  # exit code
 
 
-def check(method: str, changes: list[str] | None) -> None:
+def check(method: str, changes: list[str] | None, json: bool) -> None:
     """Print a line for each promise, and leave with 1 if one is broken."""
     torch.set_num_threads(1)
-    wrong = False
+    promises = []
     for promise in check_method(method, tuple(changes or ())):
-        wrong = wrong or bool(promise.problem)
-        mark = f"WRONG  {promise.text}: {promise.problem}" if promise.problem else ""
-        out.write(mark or f"ok     {promise.text}")
-    if wrong:
+        promises.append(promise)
+        if not json:
+            broken = f"WRONG  {promise.text}: {promise.problem}" if promise.problem else ""
+            out.write(broken or f"ok     {promise.text}")
+    if json:
+        out.print_json([vars(promise) for promise in promises])
+    if any(promise.problem for promise in promises):
         raise typer.Exit(WRONG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -35,6 +36,8 @@ def test_the_pages_method_keeps_all_promises(
     sets = [part for change in SMALL for part in ("--set", change)]
     assert main(["method", "check", own_module(), *sets]) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert main(["method", "check", "my_awr:AWR", *sets, "--json"]) == 0
+    assert [p["problem"] for p in json.loads(capsys.readouterr().out)] == [""] * 6
     assert len(lines) == 6 and all(line.startswith("ok     ") for line in lines)
     assert lines[0] == "ok     8 settings, each with a note and a valid value"
 

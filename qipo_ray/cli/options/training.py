@@ -130,6 +130,7 @@ def check_method(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Such as a smaller network."),
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> str:
     """Try a method of your own on small data: shapes, saved states, packs, acting.
 
