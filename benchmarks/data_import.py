@@ -67,7 +67,7 @@ def peak(pid="self"):
 
 before, cpu = peak(), sum(os.times()[:4])
 source, path = f"minari:own/{sys.argv[1]}-v0", Path(sys.argv[2])
-rows, _ = import_data(source, path, None, (), lambda done, total: None)
+rows, _ = import_data(source, path, None, (), None, lambda done, total: None)
 after = peak()
 reader = sum(peak(idle._process.pid) for idle in inspector._idle.get(os.getpid(), []))
 inspector.close_idle()

@@ -25,7 +25,7 @@ PACKAGES: dict[str, set[str]] = {
     "nets": {"torch"},
     "data": {"numpy", "h5py", "pyarrow", "requests", "urllib3"},
     "agent": {"numpy", "torch"},
-    "evaluation": {"numpy", "gymnasium", "gymnasium_robotics", "imageio", "mujoco"},
+    "evaluation": {"numpy", "gymnasium", "gymnasium_robotics", "imageio", "mujoco", "ogbench"},
     "train": {"numpy", "torch"},
     "tracking": {"torch", "tensorboard", "wandb", "mlflow"},
     "deploy": {"numpy", "torch", "onnxruntime"},
@@ -43,7 +43,7 @@ PURE = {"data.tasks"}
 # Packages that only functions may import, wherever they are used: they cost seconds at start.
 LAZY = {
     "gymnasium", "gymnasium_robotics", "imageio", "matplotlib", "minari", "mlflow", "mujoco",
-    "onnxruntime", "wandb",
+    "ogbench", "onnxruntime", "wandb",
 }  # fmt: skip
 # The modules of cli that `--help` imports, and the one package that they may use.
 CLI_LIGHT = {

@@ -142,7 +142,7 @@ def import_(
         typer.Argument(
             metavar="SOURCE",
             help="minari:ID or a Minari set's folder, a LeRobot set's folder, a folder of "
-            "episodes (.npz or .parquet), or one such file.",
+            "episodes (.npz or .parquet), or one such file, OGBench's too.",
         ),
     ],
     to: Annotated[Path, typer.Option("--to", metavar="FILE.hdf5", help="The new file.")],
@@ -155,6 +155,15 @@ def import_(
             "--parts",
             metavar="NAMES",
             help="Of a Minari set whose observations are a dictionary: these, in this order.",
+        ),
+    ] = None,
+    rewards: Annotated[
+        str | None,
+        typer.Option(
+            "--rewards",
+            metavar="ENVIRONMENT",
+            help="Of a file of OGBench's: those of this single task, such as "
+            "cube-single-singletask-v0.",
         ),
     ] = None,
 ) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from qipo_ray.data.faults import Damaged, Unusable, quoted
-from qipo_ray.data.imports import arrow_columns
+from qipo_ray.data.imports import arrow_columns, ogbench
+from qipo_ray.data.imports.ogbench import Goal
 from qipo_ray.data.imports.recording import (
     FLAGS,
     READ,
@@ -75,7 +76,12 @@ def _rows(label: str, held: Columns) -> Iterator[Columns]:
         yield {name: values[start : start + _PIECE] for name, values in columns.items()}
 
 
-def _npz(path: Path) -> Columns:
+def read_ogbench(path: Path, goal: Goal) -> Recording:
+    """Return the trajectories of a file of OGBench's with the rewards of a single task."""
+    return ogbench.read(path, _npz(path, goal), goal)
+
+
+def _npz(path: Path, goal: Goal | None = None) -> Columns:
     """Return the arrays of an archive; Python objects in it are never opened."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -85,12 +91,25 @@ def _npz(path: Path) -> Columns:
                 f"declares {size / 1e9:,.1f} GB; at most {_LARGEST / 1e9:,.1f} are read"
             )
         with np.load(path, allow_pickle=False) as arrays:
-            check_names(path.name, arrays.files)
-            return {name: arrays[name] for name in arrays.files if name in READ}
+            if goal is None:
+                _check_rewards(path.name, arrays.files)
+                check_names(path.name, arrays.files)
+                return {name: arrays[name] for name in arrays.files if name in READ}
+            ogbench.check_names(path.name, arrays.files, goal)
+            read = (*ogbench.REQUIRED, ogbench.BUTTONS)
+            return {name: arrays[name] for name in read if name in arrays.files}
     except _DAMAGE as error:
         if "allow_pickle" in str(error):
             raise Unusable(f"{path.name} holds Python objects, which are never opened") from error
         raise Damaged(f"{path.name} is damaged ({quoted(str(error))})") from error
+
+
+def _check_rewards(label: str, names: Sequence[str]) -> None:
+    if "qpos" in names and "rewards" not in names:
+        raise Unusable(
+            f"{label} has no rewards: for a file of OGBench's, name a single task of it, such as "
+            "--rewards cube-single-singletask-v0"
+        )
 
 
 def _parquet(path: Path) -> Columns:

@@ -8,6 +8,7 @@ from pathlib import Path
 from qipo_ray.data import minari_folder
 from qipo_ray.data.faults import Unusable, described, import_first
 from qipo_ray.data.imports import arrow_columns, episodes, lerobot, minari
+from qipo_ray.data.imports.ogbench import Goal
 from qipo_ray.data.imports.recording import Recording
 from qipo_ray.data.tasks import MINARI
 from qipo_ray.errors import UserError
@@ -18,10 +19,11 @@ FORMATS = (
 )
 
 
-def recording_of(source: str, parts: Sequence[str]) -> Recording:
+def recording_of(source: str, parts: Sequence[str], goal: Goal | None) -> Recording:
     """Return what a source holds, by its id, its folder or its first bytes.
 
-    ``parts`` choose from a Minari set's dictionary of observations; no other source has any.
+    ``parts`` choose from a Minari set's dictionary of observations, ``goal`` gives a file of
+    OGBench's its rewards; no other source takes either.
 
     Raises:
         UserError: there is nothing, or it is none of ``FORMATS``.
@@ -33,6 +35,8 @@ def recording_of(source: str, parts: Sequence[str]) -> Recording:
         path = Path(source).expanduser()
     if path.name == "main_data.hdf5":  # Minari's own name for it
         path = path.parents[1]
+    if goal is not None and path.suffix != ".npz":
+        raise UserError(f"--rewards are those of OGBench's .npz; {source} is none")
     if minari_folder.is_set(path):
         return minari.read(path / "data", parts)
     if parts:
@@ -41,10 +45,10 @@ def recording_of(source: str, parts: Sequence[str]) -> Recording:
         return lerobot.read(path)
     if path.is_dir():
         return episodes.read_folder(path)
-    return _file(path)
+    return _file(path, goal)
 
 
-def _file(path: Path) -> Recording:
+def _file(path: Path, goal: Goal | None) -> Recording:
     if not path.is_file():
         state = "is not a plain file" if path.exists() else "does not exist"
         raise UserError(f"{path} {state}; SOURCE is {FORMATS}")
@@ -55,5 +59,7 @@ def _file(path: Path) -> Recording:
     words = described(head, path)
     if import_first(path) not in words:
         raise Unusable(words)
+    if goal is not None:
+        return episodes.read_ogbench(path, goal)
     parquet = head.startswith(arrow_columns.PARQUET)
     return episodes.read_file(path, ".parquet" if parquet else ".npz")

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from qipo_ray.data.faults import Unusable, quoted
+from qipo_ray.data.imports.ogbench import Goal
 from qipo_ray.data.imports.recording import Columns, Recording
 from qipo_ray.data.imports.sources import recording_of
 from qipo_ray.data.load import read
@@ -24,18 +25,23 @@ Progress = Callable[[int, int], None]  # (steps done, all steps)
 
 
 def import_data(
-    source: str, path: Path, task: Task | None, parts: Sequence[str], progress: Progress
+    source: str,
+    path: Path,
+    task: Task | None,
+    parts: Sequence[str],
+    goal: Goal | None,
+    progress: Progress,
 ) -> tuple[int, list[str]]:
     """Return the rows that were written into ``path``, and what must be said of them.
 
-    Equal sources give equal bytes. With a task the file is read once more, before it gets its
-    name, and held to the task.
+    ``parts`` and ``goal`` are those of ``recording_of``. Equal sources give equal bytes. With a
+    task the file is read once more, before it gets its name, and held to the task.
 
     Raises:
         UserError: no such source, one that cannot be used, or a file that does not fit the task.
     """
     try:
-        held = recording_of(source, parts)
+        held = recording_of(source, parts, goal)
         with new_file(path, lambda whole: _check(whole, held, source, task)) as file:
             rows = _write(file, held, progress)
             file.attrs["source"] = held.origin

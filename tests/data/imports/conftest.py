@@ -25,14 +25,17 @@ def imported(tmp_path: Path) -> Callable[..., Arrays]:
     A refusal must leave nothing behind.
     """
 
-    def run(source: Path | str, task: str | None = None, *parts: str) -> Arrays:
+    def progress(done: int, total: int) -> None:
+        assert done <= total
+
+    def run(source: Path | str, task: str | None = None, *parts: str, goal: Any = None) -> Arrays:
         folder = tmp_path / "to"
         folder.mkdir(exist_ok=True)
         path = folder / f"{len(list(folder.iterdir()))}.hdf5"
         before = set(folder.iterdir())
         try:
             held = get_task(task) if task else None
-            _, notes = import_data(str(source), path, held, parts, lambda done, total: None)
+            _, notes = import_data(str(source), path, held, parts, goal, progress)
         except BaseException:
             assert set(folder.iterdir()) == before
             raise
