@@ -6,6 +6,7 @@ allowed step has not arrived. Since scores are compared with others', it stays s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -15,7 +16,6 @@ from qipo_ray.data.imports.ogbench import Goal, Place
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation._mujoco import load_mujoco
 
-_PIXELS = ("visual-", "powderworld")
 _OBJECTS, _CUBE = 14, 7  # where the objects of a `qpos` begin, and the numbers of a cube
 _BALL = 15  # of antsoccer
 _TOLERANCE = 0.04  # metres, of what the arm moves
@@ -48,7 +48,7 @@ class SeededEnv:
         """Return what an action does."""
         return self._apart(lambda: self._environment.step(action))
 
-    def _apart(self, act: Any) -> Any:
+    def _apart(self, act: Callable[[], Any]) -> Any:
         before = np.random.get_state()
         np.random.set_state(self._state)
         try:
@@ -76,7 +76,7 @@ def make(environment: str, **options: Any) -> SeededEnv:
     tasks = [
         name
         for name in gymnasium.registry
-        if "-singletask-" in name and not name.startswith(_PIXELS)
+        if "-singletask-" in name and not name.startswith("visual-")
     ]
     if environment not in tasks:
         raise UserError(

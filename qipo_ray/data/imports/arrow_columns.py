@@ -23,13 +23,13 @@ def reading(label: str) -> Iterator[None]:
     """Say ``Damaged`` for whatever Arrow's library cannot read in the block."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
         raise Damaged(f"{label} is damaged ({quoted(str(error))})") from error
 
 
 def names_of(path: Path) -> list[str]:
     """Return the names of the columns of an Arrow or Parquet file."""
-    with reading(path.name):
+    with reading(f"{path.parent.name}/{path.name}"):
         if _is_parquet(path):
             return list(pq.read_schema(path).names)
         with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
@@ -37,15 +37,23 @@ def names_of(path: Path) -> list[str]:
 
 
 def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield columns of a file, in the order of its rows."""
-    with reading(path.name):
+    """Yield columns of a file, each there once, in the order of its rows."""
+    label = f"{path.parent.name}/{path.name}"
+    names = names_of(path)
+    odd = [name for name in columns if names.count(name) != 1]
+    if odd:
+        kind = "misses" if odd[0] not in names else "has several columns"
+        raise Unusable(f"{label} {kind} {', '.join(odd)}")
+    with reading(label):
         if _is_parquet(path):
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(_BATCH, columns=list(columns))
             return
         with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
             for number in range(file.num_record_batches):
-                yield file.get_batch(number).select(list(columns))
+                batch = file.get_batch(number).select(list(columns))
+                batch.validate(full=True)  # else offsets of a damaged file are believed
+                yield batch
 
 
 def columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray]:

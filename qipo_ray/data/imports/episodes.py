@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,10 @@ from qipo_ray.data.imports.recording import (
 _LARGEST = 32 * 2**30  # bytes of one file's arrays
 _PIECE = 100_000  # rows
 # From numpy, zipfile and zlib.
-_DAMAGE = (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    OSError, RuntimeError, LookupError, ValueError, TypeError, EOFError, MemoryError, SyntaxError,
+    OverflowError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def read_file(path: Path, kind: str) -> Recording:

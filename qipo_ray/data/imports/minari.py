@@ -91,10 +91,6 @@ def _table_episode(
         raise Unusable(f"misses {folder.name}/part-0.{form}")
     keys = ("observations", "actions", "rewards", *_FLAGS)
     label = f"episode_{folder.name}"
-    names = arrow_columns.names_of(files[0])
-    missing = [key for key in keys if key not in names]
-    if missing:
-        raise Unusable(f"misses {', '.join(missing)} in {label}")
     read = [batch for file in files for batch in arrow_columns.batches(file, keys)]
     columns: Columns = {}
     for key, parts in (("observations", observed), ("actions", acted)):

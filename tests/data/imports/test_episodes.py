@@ -119,6 +119,14 @@ def cut(path: Path, columns: Columns) -> None:
     path.write_bytes(path.read_bytes()[:-30])
 
 
+def newer_zip(path: Path, columns: Columns) -> None:
+    """One byte of the directory exchanged: it asks for version 15.3 of the format."""
+    npz(path, columns)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 153
+    path.write_bytes(content)
+
+
 def huge(path: Path, columns: Columns) -> None:
     """An archive that says it unpacks to 60 GB."""
     npz(path, columns)
@@ -146,6 +154,7 @@ FAULTS: dict[str, tuple[str, Write, str]] = {
     "no rewards": ("0.npz", without("rewards"), "0.npz misses rewards; it holds"),
     "python objects": ("0.npz", objects, "0.npz holds Python objects, which are never opened"),
     "cut short": ("0.npz", cut, "0.npz is damaged"),
+    "of a newer format": ("0.npz", newer_zip, "0.npz is damaged .'zip file version 15.3'."),
     "huge": ("0.npz", huge, "declares 60.1 GB; at most 34.4 are read"),
     "fewer actions": (
         "0.npz",

@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from qipo_ray.data.load import load
@@ -215,6 +216,13 @@ def damaged(path: Path) -> None:
     part.write_bytes(part.read_bytes()[:-9])
 
 
+def renamed(path: Path) -> None:
+    part = path / "data" / "1" / "part-0.parquet"
+    held = pq.read_table(part)
+    names = [name.replace("rewards", "reward") for name in held.column_names]
+    pq.write_table(held.rename_columns(names), part)
+
+
 def json_change(name: str, **changes: Any) -> Callable[[Path], None]:
     def change(path: Path) -> None:
         file = path / "data" / name
@@ -227,7 +235,8 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an episode less": (lambda path: shutil.rmtree(path / "data" / "1"), "says 2"),
     "the first one less": (lambda path: shutil.rmtree(path / "data" / "0"), "misses episodes"),
     "a file less": (lambda p: (p / "data/1/part-0.parquet").unlink(), "misses 1/part-0.parquet"),
-    "cut short": (damaged, "part-0.parquet is damaged"),
+    "cut short": (damaged, "1/part-0.parquet is damaged"),
+    "no rewards": (renamed, "1/part-0.parquet misses rewards"),
     "other steps": (json_change("1/metadata.json", total_steps=9), "episode_1 has 6 rows, and"),
     "no space": (json_change("metadata.json", observation_space=None), "its observation_space"),
     "another format": (json_change("metadata.json", data_format="zarr"), "is kept as 'zarr'"),
@@ -243,6 +252,17 @@ def test_faults_are_named(name: str, make: Make, imported) -> None:
     with pytest.raises(UserError, match=words) as caught:
         imported(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_a_damaged_arrow_file_is_named(make: Make, imported) -> None:
+    """Cut anywhere, or with bytes of its head exchanged; the numbers themselves have no check."""
+    path = make("arrow", [episode(4), episode(5, seed=1)])
+    part = path / "data" / "1" / "part-0.arrow"
+    whole = part.read_bytes()
+    for content in (whole[:20], whole[: len(whole) // 2], whole[:-9], b"ARROW1" + bytes(900)):
+        part.write_bytes(content)
+        with pytest.raises(UserError, match="1/part-0.arrow is damaged"):
+            imported(path)
 
 
 def test_not_finite_and_of_another_width(make: Make, imported) -> None:
