@@ -22,7 +22,7 @@ from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import SupportPack, SupportSet, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
-from qipo_ray.nets.stack import Params
+from qipo_ray.nets.stack import Params, Stack
 
 
 class CriticPack(SupportPack[SupportSet]):
@@ -40,6 +40,9 @@ class CriticPack(SupportPack[SupportSet]):
         self.online = self._stack("online", self.q.shapes, self.q.rows, trainable=True)
         self.target = self._stack("target", self.q.shapes, self.q.rows)
         self.prior = self._stack("behaviour", self.sampler.network.shapes, saved=False)
+        self.borne_out: Stack | None = None  # Q as it ended on returns: the behaviour's own
+        if config.critic.held_out:
+            self.borne_out = self._stack("returns", self.q.shapes, self.q.rows)
         self.indices: dict[tuple[int, ...], Tensor] = {}  # of some members, on the device
         self.kept: list[Tensor | None] = []  # rows that are not held out, None: all
         self.with_returns: list[Tensor] = []  # those of them whose return-to-go is known
@@ -53,7 +56,8 @@ class CriticPack(SupportPack[SupportSet]):
                 weights["out.bias"].fill_(self._mean_return())
         rows = torch.cat([self.online.pack_row(weights) for weights in twins])
         behaviour = cloned_weights(member.config, upstream["behaviour"])
-        return {"online": rows, "target": rows.clone(), "behaviour": behaviour}
+        own = {} if self.borne_out is None else {"returns": rows.clone()}
+        return {"online": rows, "target": rows.clone(), "behaviour": behaviour, **own}
 
     def _mean_return(self) -> float:
         """Return the mean known return-to-go of the newest member's rows."""
@@ -102,6 +106,8 @@ class CriticPack(SupportPack[SupportSet]):
             if since == 0:  # the target starts at what the regression found
                 rows = slice(*self._span("target", i))
                 self.target.flat[rows] = self.online.flat[rows]
+                if self.borne_out is not None:
+                    self.borne_out.flat[rows] = self.online.flat[rows]
 
     def _renew(self, i: int, since: int) -> None:
         """Draw the support actions of member ``i`` anew if that is due, ``since`` returns."""

@@ -3,7 +3,9 @@
 A critic that follows noise ranks the actions that it was trained on as well as a good one. On
 episodes that it never saw, only a good one predicts how far the return of the action that was
 taken lies above what the state is worth: the slope of ``G - V`` on ``Q - V`` is 1 for the true Q
-of the behaviour and 0 for chance, where V is the mean of Q over actions of the behaviour.
+of the behaviour and 0 for chance, where V is the mean of Q over actions of the behaviour. So the
+Q that is asked is the behaviour's: a critic that went on from returns to its own targets is asked
+as it was before.
 """
 
 from __future__ import annotations
@@ -77,11 +79,18 @@ def evidence(
     states, taken = data.states[rows].cpu(), data.actions[rows].cpu()
     prior = cloned_weights(config, behaviour)
     proposed = proposals(config, prior, data, rows, ACTIONS, generator)
-    judge = Judge(config, critic)
+    judge = Judge(config, _before_bootstrap(config, critic))
     worth = judge.value(states, proposed).double().mean(1)
     preferred = judge.value(states, taken.unsqueeze(1)).squeeze(1).double() - worth
     gained = data.returns[rows].cpu().double() - worth
     return regression(preferred, gained, episodes)
+
+
+def _before_bootstrap(config: Config, critic: State) -> State:
+    """Return the critic as it ended on returns-to-go, where it began on them."""
+    if not 0 < config.critic.returns_updates < config.critic.updates:
+        return critic
+    return {**critic, "weights": {"online": critic["weights"]["returns"]}}
 
 
 def regression(x: Tensor, y: Tensor, groups: Tensor) -> Evidence:

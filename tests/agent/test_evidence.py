@@ -161,6 +161,28 @@ def test_a_true_q_is_borne_out_and_chance_is_not(
     assert any("does not foresee returns" in text for text in report.warnings())
 
 
+def test_a_critic_that_bootstraps_is_asked_as_it_ended_on_returns(
+    configure: Configure, trained: Trained, data: Tensors
+) -> None:
+    """Its own targets say what an improved policy would get, not what the episodes got."""
+    own, further = (
+        configure("critic.held_out=0.2", "critic.returns_updates=20", f"critic.updates={length}")
+        for length in (20, 30)
+    )
+    pack, upstream = trained("critic", [(7, own), (8, further)], 20)
+    ended = pack.state(0)
+    pack, _ = trained("critic", [(7, further)], 30)
+    bootstrapped = pack.state(0)
+    kept = bootstrapped["weights"]
+    assert torch.equal(kept["returns"], ended["weights"]["online"])
+    assert not torch.equal(kept["returns"], kept["online"])
+    asked = [
+        evidence(config, data, upstream["behaviour"], critic, 7)
+        for config, critic in ((own, ended), (further, bootstrapped))
+    ]
+    assert asked[0] == asked[1] and math.isfinite(asked[0].slope)
+
+
 def test_too_few_episodes_are_no_evidence(data: Tensors, configure: Configure) -> None:
     few = dataclasses.replace(data, episodes=torch.arange(400, dtype=torch.int32) // 100)
     config = configure("critic.held_out=0.5")
