@@ -30,7 +30,6 @@ WITHOUT_TABLE = {
     "data get",
     "data import",
     "data make",
-    "method check",
 }
 OF_A_RECORD = {"evaluate", "export", "reproduce"}
 HEAVY = {"gymnasium", "h5py", "matplotlib", "mujoco", "numpy", "optuna", "ray", "torch", "yaml"}
