@@ -187,9 +187,14 @@ def _made(own: OwnTask) -> Any:
         folder = str(Path(str(own.file)).parent)
         if folder not in sys.path:  # a module beside the task's file; none of ours is hidden
             sys.path.append(folder)
-        factory = getattr(import_module(module), attribute, None)
-        if callable(factory):
-            return factory(**arguments)
+        names = vars(import_module(module))
+        if attribute in names:
+            return names[attribute](**arguments)
+        if attribute.isidentifier():  # an id ends in a version: Arm-v0
+            raise UserError(
+                f"{own.file}: environment: {module} has no {attribute!r}"
+                f"{nearest(attribute, names)}"
+            )
     identity = attribute if colon else name
     try:
         return gymnasium.make(

@@ -171,6 +171,8 @@ def test_an_observation_of_another_size_is_refused(
         ),
         ("Robot/Arm-v1", "is no id that Gymnasium knows here"),
         ("reacher_env:broken", "reacher_env:broken raised ValueError: no robot is here"),
+        ("reacher_env:Reachr", "reacher_env has no 'Reachr' (did you mean 'Reacher'?)"),
+        ("reacher_env:Robot-v0", "'reacher_env:Robot-v0' is no id that Gymnasium knows here"),
         ("no_module:make", "raised ModuleNotFoundError: No module named 'no_module'"),
         ("reacher_env:Reacher", "raised TypeError"),
     ],
