@@ -170,13 +170,14 @@ def _damage() -> Iterator[None]:
 
 def _joined(pieces: Iterator[npt.NDArray]) -> Iterator[bytes]:
     """Yield pieces, small ones joined to blocks; none is empty."""
-    held: list[bytes] = []
+    held: list[memoryview] = []
     size = 0
     for piece in pieces:
         if size and size + piece.nbytes > _BLOCK:
             yield b"".join(held)
             held, size = [], 0
-        held.append(piece.tobytes())
+        if piece.nbytes:
+            held.append(piece.data.cast("B"))
         size += piece.nbytes
     if size:
         yield b"".join(held)

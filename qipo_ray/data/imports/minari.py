@@ -8,6 +8,7 @@ the files are read here, each episode by its own folder.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from qipo_ray.data.hdf5 import DataFile, opened
 from qipo_ray.data.imports import arrow_columns
 from qipo_ray.data.imports.recording import Columns, Recording, episode, flags, json_of
 from qipo_ray.data.imports.spaces import Part, parts_of
+
+_BLOCK = 50_000  # rows of an HDF5 file that are handed out at once
 
 Lengths = npt.NDArray[np.int64]
 
@@ -44,33 +47,34 @@ def read(data: Path, chosen: Sequence[str]) -> Recording:
             "filtered out before are in it again"
         )
     name = str(metadata.get("dataset_id") or data.parent.name)[:100]
+    count = metadata.get("total_episodes")
     origin = f"Minari's {name} ({form})"
     if form == "hdf5":
-        episodes = _from_hdf5(data / "main_data.hdf5", observed, acted, notes)
+        episodes = _from_hdf5(data / "main_data.hdf5", observed, acted, notes, count)
     elif form in ("arrow", "parquet"):
-        episodes = _from_tables(data, form, observed, acted, notes)
+        episodes = _from_tables(data, form, observed, acted, notes, count)
     else:
         raise Unusable(f"is kept as {str(form)[:40]!r}; read are hdf5, arrow and parquet")
-    count = metadata.get("total_episodes")
-    return Recording(origin, _all(episodes, count), steps, notes)
+    return Recording(origin, episodes, steps, notes)
 
 
-def _all(episodes: Iterator[Columns], declared: int | None) -> Iterator[Columns]:
-    """Yield the episodes; ``Unusable`` at the end if they are not as many as declared."""
-    count = 0
-    for piece in episodes:
-        count += 1
-        yield piece
-    if declared not in (None, count):
-        raise Unusable(f"has {count:,} episodes; its metadata.json says {declared}")
+def _check_count(held: int, declared: object) -> None:
+    if declared not in (None, held):
+        raise Unusable(f"has {held:,} episodes; its metadata.json says {declared}")
 
 
 def _from_tables(
-    data: Path, form: str, observed: Sequence[Part], acted: Sequence[Part], notes: list[str]
+    data: Path,
+    form: str,
+    observed: Sequence[Part],
+    acted: Sequence[Part],
+    notes: list[str],
+    count: object,
 ) -> Iterator[Columns]:
     numbers = sorted(int(path.name) for path in data.iterdir() if path.name.isdecimal())
     if not numbers or numbers[-1] != len(numbers) - 1:
         raise Unusable(f"misses episodes: it has {len(numbers)}, the last one is {numbers[-1:]}")
+    _check_count(len(numbers), count)
     short = 0
     for number in numbers:
         label = f"episode_{number}"
@@ -125,27 +129,34 @@ def _part(name: str, arrays: Sequence[pa.Array], part: Part) -> npt.NDArray:
 
 
 def _from_hdf5(
-    path: Path, observed: Sequence[Part], acted: Sequence[Part], notes: list[str]
+    path: Path, observed: Sequence[Part], acted: Sequence[Part], notes: list[str], count: object
 ) -> Iterator[Columns]:
     with opened(path, None) as file:
         steps, lengths = _lengths(file, _member("observations", observed[0]))
+        _check_count(len(steps), count)
         states = _joined(file, "observations", observed)
         acts = _joined(file, "actions", acted)
         rewards = file.arrays["rewards"].floats()
         terminals, cuts = (file.arrays[key].flags() for key in _FLAGS)
     _say_short(int((lengths == steps).sum()), notes)
-    stops, state_stops = np.cumsum(steps), np.cumsum(lengths)
-    for number, stop in enumerate(stops):
-        rows = slice(stop - steps[number], stop)
-        span = slice(state_stops[number] - lengths[number], state_stops[number])
-        yield episode(
-            f"episode_{number}",
-            states[span],
-            acts[rows],
-            rewards[rows],
-            terminals[rows],
-            cuts[rows],
-        )
+    last = np.cumsum(steps) - 1
+    cuts &= ~terminals
+    cuts[last] |= ~terminals[last]
+    # Of each row its place in `states`, and that of what followed, if there is one.
+    at = np.arange(len(rewards)) + np.repeat(
+        np.cumsum(lengths) - lengths - last - 1 + steps, steps
+    )
+    after = np.minimum(at + 1, np.repeat(np.cumsum(lengths) - 1, steps))
+    for start in range(0, len(rewards), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        yield {
+            "observations": states[at[rows]],
+            "actions": acts[rows],
+            "rewards": rewards[rows].reshape(-1),
+            "terminals": terminals[rows],
+            "timeouts": cuts[rows],
+            "next_observations": states[after[rows]],
+        }
 
 
 def _lengths(file: DataFile, first: str) -> tuple[Lengths, Lengths]:
@@ -163,6 +174,17 @@ def _lengths(file: DataFile, first: str) -> tuple[Lengths, Lengths]:
                 f"episode_{number}/{name} have {counts[number]:,} rows; wanted are "
                 f"{wanted[number]:,}"
             )
+    for name in ("rewards", *_FLAGS):
+        row = file.arrays[name].shape[1:]
+        if row not in ((), (1,)):
+            raise Unusable(f"{name} have rows of shape {row}; wanted is one number a row")
+    odd = (steps < 1) | ~np.isin(lengths - steps, (0, 1))
+    if odd.any():
+        number = int(np.argmax(odd))
+        raise Unusable(
+            f"episode_{number}/{first} have {lengths[number]:,} rows; wanted are "
+            f"{steps[number]:,}, the steps, or one more"
+        )
     return steps, lengths
 
 
@@ -174,7 +196,10 @@ def _joined(file: DataFile, key: str, parts: Sequence[Part]) -> npt.NDArray[np.f
         if name not in file.arrays:
             raise Unusable(f"episode_0/{name} is not there")
         array = file.arrays[name]
-        arrays.append(array.floats().reshape(array.shape[0], -1))
+        width = math.prod(array.shape[1:])
+        if width != part.width:
+            raise Unusable(f"{name} have {width} numbers a row; its space has {part.width}")
+        arrays.append(array.floats().reshape(-1, width))
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
 
 

@@ -88,7 +88,8 @@ def _append(file: h5py.File, pieces: Sequence[Columns], rows: int) -> int:
         if len(widths) > 1:
             listed = " and ".join(str(width[0]) for width in sorted(widths))
             raise Unusable(f"{name} have {listed} numbers a row; wanted are equally many")
-        block = np.concatenate([piece[name] for piece in pieces])
+        arrays = [piece[name] for piece in pieces]
+        block = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         if name not in file:
             length = max(1, _CHUNK // (block.nbytes // len(block)))
             file.create_dataset(

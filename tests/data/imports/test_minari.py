@@ -106,7 +106,7 @@ def test_an_episode_beyond_32767_rows_stays_whole(form: str, make: Make, importe
 @pytest.mark.parametrize("form", FORMATS)
 def test_as_many_observations_as_actions(form: str, make: Make, imported) -> None:
     """From a buffer in D4RL's shape: the last step, and with it the end, is there."""
-    episodes = [episode(4, extra=0), episode(6, extra=0, seed=1, ends=False)]
+    episodes = [episode(4, 0), episode(5, seed=1), episode(6, 0, seed=2, ends=False)]
     data = imported(make(form, episodes))
     for name, expected in rows_of(episodes).items():
         np.testing.assert_array_equal(data[name], expected, err_msg=name)
@@ -263,6 +263,27 @@ def test_a_damaged_arrow_file_is_named(make: Make, imported) -> None:
         part.write_bytes(content)
         with pytest.raises(UserError, match="1/part-0.arrow is damaged"):
             imported(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "words"),
+    [
+        ("rewards", (4, 2), "rewards have rows of shape .2,.; wanted is one number a row"),
+        ("truncations", (4, 2), "truncations have rows of shape"),
+        ("observations", (5, 2), "observations have 2 numbers a row; its space has 3"),
+        ("observations", (3, 3), "episode_0/observations have 3 rows; wanted are 4, the steps"),
+        ("actions", (3, 2), "episode_0/actions have 3 rows; wanted are 4"),
+    ],
+)
+def test_other_shapes_in_hdf5(
+    key: str, shape: tuple[int, int], words: str, make: Make, imported
+) -> None:
+    path = make("hdf5", [episode(4)])
+    with h5py.File(path / "data" / "main_data.hdf5", "r+") as file:
+        del file[f"episode_0/{key}"]
+        file[f"episode_0/{key}"] = np.zeros(shape, np.float32)
+    with pytest.raises(UserError, match=words):
+        imported(path)
 
 
 def test_not_finite_and_of_another_width(make: Make, imported) -> None:
