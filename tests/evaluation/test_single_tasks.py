@@ -13,7 +13,9 @@ import pytest
 
 from qipo_ray.data.imports.writer import import_data
 from qipo_ray.errors import UserError
+from qipo_ray.evaluation.registry import make_env
 from qipo_ray.evaluation.single_tasks import goal_of, make
+from qipo_ray.study.task_file import find_task
 
 gymnasium = pytest.importorskip("gymnasium")
 reason = "OGBench is not installed: NOT TESTED AGAINST IT"
@@ -147,6 +149,24 @@ def test_an_arrival_with_the_last_allowed_step_does_not_count() -> None:
     _, reward, ended, _, info = held.step(action)  # one step later it does
     assert (reward, ended, info["success"]) == (0.0, True, 1.0)
     held.close()
+
+
+def test_a_task_file_names_one(tmp_path: Path) -> None:
+    """As docs/data.md has it: every verb takes the file, and starts go by their seeds."""
+    (tmp_path / "maze.yaml").write_text(f"""\
+task: maze
+environment: qipo_ray.evaluation.single_tasks:make
+arguments: {{environment: {MAZE}}}
+horizon: 1000
+references: [-1000, 0]
+success: success
+""")
+    task = find_task(str(tmp_path / "maze.yaml"))
+    environments = make_env(task)
+    first, second = environments.reset([7, 8]).copy(), environments.reset([7, 7])
+    assert np.array_equal(first[0], second[0]) and np.array_equal(second[0], second[1])
+    assert not np.array_equal(first[0], first[1])
+    environments.close()
 
 
 def test_names_that_are_none() -> None:
