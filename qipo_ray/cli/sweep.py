@@ -32,6 +32,7 @@ def sweep(
     tasks: list[str] | None,
     data: list[str] | None,
     changes: list[str] | None,
+    space: list[str] | None,
     trials: int | None,
     results: Path,
     executor: str,
@@ -52,6 +53,7 @@ def sweep(
         tasks=tasks or None,
         data=data or [],
         sets=changes or [],
+        space=space or [],
         trials=trials,
     )
     if spec.name in RESERVED:

@@ -24,6 +24,7 @@ class Verbs(LazyGroup):
         "report": "qipo_ray.cli.options.results:report",
         "verify": "qipo_ray.cli.options.results:verify",
         "reproduce": "qipo_ray.cli.options.results:reproduce",
+        "schema": "qipo_ray.cli.options.training:schema",
     }
 
 

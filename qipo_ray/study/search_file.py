@@ -27,6 +27,7 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.parameter import Parameter, points
 from qipo_ray.study.parameter_reader import check_key, read_parameters
 from qipo_ray.study.search_file_schema import SearchFile
+from qipo_ray.study.search_overrides import replaced, with_space_lines
 from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec, changed
 from qipo_ray.study.selection import PAPER, SEARCHED
 from qipo_ray.study.task_file import find_task
@@ -67,20 +68,23 @@ def load_search_file(
     tasks: Sequence[str] | None = None,
     data: Sequence[str] = (),
     sets: Sequence[str] = (),
+    space: Sequence[str] = (),
     trials: int | None = None,
 ) -> SearchSpec:
     """Return the specification in a search file; ``UserError`` with file and line of any fault.
 
     ``tasks`` and ``trials`` replace those of the file; ``data``, ``task=file``, come before its
-    own; ``sets``, ``section.key=value``, change its base. A task may be a file: those of the
+    own; ``sets``, ``section.key=value``, change its base, and ``space`` lines of its space (see
+    ``with_space_lines``). A task may be a file: those of the
     search file lie as seen from its folder.
     """
     folder = Path(path).parent if tasks is None else Path()
     document = read_yaml(Path(path))
     if tasks is not None:
-        document = _replaced(document, "tasks", list(tasks), "--task")
+        document = replaced(document, "tasks", list(tasks), "--task")
     if trials is not None:
-        document = _replaced(document, "trials", trials, "--trials")
+        document = replaced(document, "trials", trials, "--trials")
+    document = with_space_lines(document, space)
     file = read_document(SearchFile, document, "a search file")
     _use_methods(file, sets, Path(document.source).parent)
     parameters = read_parameters(file.space, document)
@@ -119,14 +123,6 @@ def _use_methods(file: SearchFile, sets: Sequence[str], folder: Path) -> None:
     given = dict(text.partition("=")[::2] for text in sets)
     for named in (file.changes, file.space, file.paper or {}, *file.baselines.values(), given):
         use_named(named, folder)
-
-
-def _replaced(document: Document, key: str, value: Any, source: str) -> Document:
-    """Return the document with another value at a top key; its faults are found at ``source``."""
-    if not isinstance(document.value, dict):
-        return document
-    locations = {path: location for path, location in document.locations.items() if path[0] != key}
-    return Document({**document.value, key: value}, document.source, {**locations, (key,): source})
 
 
 def _base(

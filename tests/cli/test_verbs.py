@@ -27,6 +27,7 @@ WITHOUT_TABLE = {
     "best",
     "report",
     "reproduce",
+    "schema",
     "data get",
     "data import",
     "data make",

@@ -90,6 +90,14 @@ def sweep(
             "--set", metavar="KEY=VALUE", help="Change the base: policy.renew_every=500."
         ),
     ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            metavar="KEY=KIND(...)",
+            help="Search it so: policy.beta=loguniform(0.1,30); may be repeated.",
+        ),
+    ] = None,
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="Per task, in place of the file's.")
     ] = None,
@@ -120,6 +128,15 @@ def sweep(
     The same command again continues where it was stopped, whatever stopped it.
     """
     return "qipo_ray.cli.sweep:sweep"
+
+
+def schema() -> str:
+    """Print the JSON Schema of search files, by which editors complete and check them.
+
+    `qipo-ray schema > schema.json`, and as the first line of a search file beside it:
+    `# yaml-language-server: $schema=schema.json`
+    """
+    return "qipo_ray.cli.schema:schema"
 
 
 def check_method(
