@@ -111,7 +111,29 @@ def _open(source: str | Path) -> Document:
             f"no preset or file {show(source)}{nearest(source, preset_names())}; "
             f"presets: {', '.join(preset_names())}"
         )
-    return read_yaml(path)
+    return _nested(read_yaml(path))
+
+
+def _nested(document: Document) -> Document:
+    """Return a file's document with its dotted keys, ``policy.beta: 3``, below their sections.
+
+    ``UserError`` for a setting that is given both ways.
+    """
+    if not isinstance(document.value, dict):
+        return document
+    values = {key: value for key, value in document.value.items() if key not in field_names()}
+    locations = dict(document.locations)
+    for dotted in document.value.keys() - values.keys():
+        section, key = dotted.split(".")
+        location = locations.pop((dotted,), document.source)
+        below = values.get(section, {})
+        if not isinstance(below, dict):
+            continue  # the section is refused for that
+        if key in below:
+            raise UserError(f"{location}: {dotted} is given twice; also under {section!r}")
+        values[section] = {**below, key: document.value[dotted]}
+        locations[(section, key)] = location
+    return Document(values, document.source, locations)
 
 
 @functools.cache  # no caller writes into a document
@@ -203,7 +225,7 @@ def _mapping(
     for key in value:
         if key not in names:
             dotted = ".".join((*path, str(key)))
-            allowed = field_names() if path else (*names, "preset")
+            allowed = field_names() if "." in dotted else (*names, "preset")
             guess = nearest(dotted, allowed)
             if not path and not guess:
                 guess = "; settings of a method of your own need qipo-ray --use MODULE:CLASS ..."

@@ -92,6 +92,14 @@ def test_a_file_lays_its_settings_over_a_preset(tmp_path: Path) -> None:
             "policy.loss_actions must be at most 1 (support_size, plus one with data_action)",
         ),
         ("sampler:\n  evaluations: 1\n", 3, "must be at least 2 for the solver midpoint"),
+        ("policy.beta: -1\n", 2, "policy.beta must be a finite number at least 0"),
+        (
+            "policy:\n  beta: 3\npolicy.beta: 3\n",
+            4,
+            "policy.beta is given twice; also under 'poli",
+        ),
+        ("policy: 3\npolicy.beta: 3\n", 2, "policy must be a mapping"),
+        ("policy.bta: 3\n", 2, "unknown key 'policy.bta' (did you mean 'policy.beta'?)"),
         ("policy:\n", 2, "policy must be a mapping with the keys beta, "),
         ("policy: 3\n", 2, "policy must be a mapping"),
         ("policy:\n  <<: {beta: 3}\n", 3, "unknown key 'policy.<<'"),
@@ -105,6 +113,16 @@ def test_a_fault_is_one_line_with_file_line_and_key(
     received = fault(path)
     assert received.startswith(f"{path}:{line}: ")
     assert message in received
+
+
+def test_a_file_may_name_settings_by_dotted_keys(tmp_path: Path) -> None:
+    path = save(
+        tmp_path, "preset: quickstart\npolicy.beta: 7\npolicy: {rounds: 4}\niql.width: 64\n"
+    )
+    config = load_config(path)
+    assert (config.policy.beta, config.policy.rounds, config.iql.width) == (7, 4, 64)
+    nested = save(tmp_path, "preset: quickstart\npolicy: {beta: 7, rounds: 4}\niql: {width: 64}\n")
+    assert load_config(nested) == config
 
 
 def test_unknown_preset_names_the_nearest(tmp_path: Path) -> None:
