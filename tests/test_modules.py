@@ -34,6 +34,7 @@ COVERED = {
     "cli/prepare": ("cli/test_train.py", "refusals before anything is trained"),
     "cli/report": ("leaderboard/test_sweep_report.py", "one call of the report"),
     "cli/schema": ("study/test_json_schema.py", "what it prints is what ships"),
+    "cli/trials": ("leaderboard/test_trial_list.py", "the command beside what it prints"),
     "cli/score_tables": ("cli/test_leaderboard.py", "printed tables"),
     "cli/sweep": ("sweep/test_local_sweep.py", "the command on whole sweeps"),
     "cli/options/data": ("cli/test_verbs.py", "names and types agree with the work"),

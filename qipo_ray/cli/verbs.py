@@ -19,6 +19,7 @@ class Verbs(LazyGroup):
         "evaluate": "qipo_ray.cli.options.results:evaluate",
         "export": "qipo_ray.cli.options.results:export",
         "toy": "qipo_ray.cli.options.training:toy",
+        "trials": "qipo_ray.cli.options.results:trials",
         "best": "qipo_ray.cli.options.results:best",
         "leaderboard": "qipo_ray.cli.options.results:leaderboard",
         "report": "qipo_ray.cli.options.results:report",

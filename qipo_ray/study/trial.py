@@ -31,6 +31,11 @@ class TrialState(str, Enum):
         """Whether it ended without a result that counts."""
         return self in BROKEN
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self in ENDED
+
 
 BROKEN = (TrialState.DIVERGED, TrialState.FAILED)
 ENDED = (TrialState.FINISHED, TrialState.PRUNED, *BROKEN)  # states of a record

@@ -132,6 +132,18 @@ def verify(
     return "qipo_ray.cli.verify:verify"
 
 
+def trials(
+    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="Its folder, as results/NAME.")],
+    task: Annotated[str | None, typer.Option("--task", help="Only those of this task.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> str:
+    """List the trials of a search as they stand now, also while it runs.
+
+    Each has its settings, the rungs that it reached, its score there, and why it was stopped.
+    """
+    return "qipo_ray.cli.trials:trials"
+
+
 def best(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
     task: BestTask = None,

@@ -1,0 +1,52 @@
+"""``qipo-ray trials``: what a search has tried so far, and how far each trial came."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+from qipo_ray.cli import output as out
+from qipo_ray.errors import UserError, nearest
+from qipo_ray.leaderboard.tables import counted
+from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials
+
+TITLES = ("task", "trial", "state", "rung", "score", "settings", "why")
+NUMBERS = (False, False, False, True, True, False, False)
+
+
+def trials(sweep: Path, task: str | None, json: bool) -> None:
+    """Print the trials of a sweep's folder, those with the best scores first."""
+    listed = listed_trials(sweep)
+    tasks = list(dict.fromkeys(trial.task for trial in listed))
+    if task is not None:
+        if task not in tasks:
+            has = f"it has {', '.join(tasks)}" if tasks else "it has no trial yet"
+            raise UserError(
+                f"--task {task}: no trial of it in {sweep}{nearest(task, tasks)}; {has}"
+            )
+        listed = [trial for trial in listed if trial.task == task]
+    if json:
+        out.print_json([{**asdict(trial), "score": trial.score} for trial in listed])
+        return
+    out.print_rows(TITLES, [_cells(trial) for trial in sorted(listed, key=_rank)], NUMBERS)
+    running = sum(not trial.state.ended for trial in listed)
+    out.remark(f"{counted(len(listed), 'trial')}, {running} running")
+
+
+def _rank(trial: ListedTrial) -> tuple[str, bool, int, float]:
+    score = -math.inf if trial.score is None else trial.score
+    return trial.task, trial.state.broken, -len(trial.values), -score
+
+
+def _cells(trial: ListedTrial) -> list[str]:
+    settings = ", ".join(f"{key}={value}" for key, value in trial.params.items())
+    return [
+        trial.task,
+        trial.id,
+        str(trial.state),
+        f"{len(trial.values)}/{len(trial.rungs)}",
+        "–" if trial.score is None else f"{trial.score:.1f}",
+        settings or ("paper form" if trial.origin == "paper" else "–"),
+        trial.reason or "",
+    ]

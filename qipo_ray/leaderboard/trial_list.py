@@ -1,0 +1,110 @@
+"""The trials of a sweep as they stand now, ended or not: from intents, rung log and records.
+
+Nothing is written: any shell may look while the sweep runs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.errors import UserError
+from qipo_ray.store.intents import FOLDER, INTENTS
+from qipo_ray.store.records import read_records
+from qipo_ray.store.rung_log import LOG_FILE, RungLog
+from qipo_ray.study.saved_spec import FILE, read_spec
+from qipo_ray.study.trial import TrialState
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ListedTrial:
+    """One configuration of a search, and how far it is."""
+
+    id: str
+    task: str
+    number: int  # in the search of its task, from 1
+    origin: str  # paper | grid | search
+    params: Mapping[str, Any]  # the searched settings, by dotted key
+    seeds: tuple[int, ...]
+    state: TrialState
+    rungs: tuple[int, ...]  # policy updates at each
+    values: tuple[float | None, ...]  # mean score at the rungs that were reached
+    reason: str | None  # why it was stopped, or broke
+    records: tuple[str, ...]  # ids, in the order of the seeds
+
+    @property
+    def score(self) -> float | None:
+        """The value at the last rung that was reached."""
+        return self.values[-1] if self.values else None
+
+
+def listed_trials(root: Path, task: str | None = None) -> list[ListedTrial]:
+    """Return the trials of a sweep's folder, those of one ``task`` or all, in their order.
+
+    ``UserError`` if the folder holds no sweep.
+    """
+    try:
+        read_spec(root / FILE)
+    except FileNotFoundError:
+        raise UserError(f"no sweep in {root}: it has no {FILE}") from None
+    except (OSError, ValueError) as problem:
+        line = " ".join(str(problem).split())
+        raise UserError(f"{root / FILE}: not readable: {line:.200}") from None
+    values: defaultdict[str, dict[int, float | None]] = defaultdict(dict)
+    for entry in RungLog(root / LOG_FILE).read():
+        values[entry["trial"]][entry["rung"]] = entry["value"]
+    runs: defaultdict[str, dict[int, Document]] = defaultdict(dict)
+    for record in read_records(root):
+        if record["purpose"] == "search":
+            runs[record["trial"]][record["seed"]] = record
+    return [
+        _listed(intent, values[intent["id"]], runs[intent["id"]])
+        for intent in _intents(root)
+        if task in (None, intent["task"])
+    ]
+
+
+def _intents(root: Path) -> list[Document]:
+    """Return the sound intents; the sweep itself sees to others."""
+    intents = []
+    for path in (root / FOLDER).glob("[!.]*.json"):
+        try:
+            intents.append(INTENTS.read(path))
+        except (OSError, ValueError):
+            continue
+    return sorted(intents, key=lambda intent: (intent["task"], intent["position"]))
+
+
+def _listed(
+    intent: Document,
+    values: Mapping[int, float | None],
+    runs: Mapping[int, Document],
+) -> ListedTrial:
+    records = [runs[seed] for seed in intent["seeds"] if seed in runs]
+    ended = len(records) == len(intent["seeds"])
+    state = _state(records) if ended else TrialState.RUNNING
+    reason = next((record["reason"] for record in records if ended and record["reason"]), None)
+    return ListedTrial(
+        id=intent["id"],
+        task=intent["task"],
+        number=intent["position"] + 1,
+        origin=intent["origin"],
+        params=intent["params"],
+        seeds=tuple(intent["seeds"]),
+        state=state,
+        rungs=tuple(intent["rungs"]),
+        values=tuple(values[rung] for rung in sorted(values)),
+        reason=reason,
+        records=tuple(record["id"] for record in records),
+    )
+
+
+def _state(records: Iterable[Document]) -> TrialState:
+    """Return how a trial ended: as the first of its runs that broke, else as all did."""
+    states = [TrialState(record["state"]) for record in records]
+    return next((state for state in states if state.broken), states[0])
