@@ -14,7 +14,7 @@ class UserError(Exception):
 
 
 class Failure(Exception):
-    """What went wrong outside of the program, through no mistake: one line, exit code 1.
+    """What failed while the command was at work: one line, exit code 1.
 
     The text says what happened, and what the user can do: mostly the same command again.
     """

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from qipo_ray.cli import output as out
+from qipo_ray.cli.prepare import writable
 from qipo_ray.cores import usable_cores
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.validation.cell_runner import run_cells
@@ -28,23 +29,19 @@ def toy(
         hint = nearest(experiment, EXPERIMENTS)
         raise UserError(f"no experiment {experiment!r}{hint}; there are {', '.join(EXPERIMENTS)}")
     chosen = EXPERIMENTS[experiment]
-    folder = results / (f"{experiment}-quick" if quick else experiment)
+    folder = writable(results) / (f"{experiment}-quick" if quick else experiment)
     cells = list((chosen.quick if quick else chosen.full)(seeds))
     started = time.monotonic()
-    try:
-        with out.live(f"toy {experiment}") as live:
+    with out.live(f"toy {experiment}") as live:
 
-            def progress(done: int, total: int, title: str) -> None:
-                left = (time.monotonic() - started) / done * (total - done) if done else None
-                live.update(done / total if total else 1.0, left, title)
+        def progress(done: int, total: int, title: str) -> None:
+            left = (time.monotonic() - started) / done * (total - done) if done else None
+            live.update(done / total if total else 1.0, left, title)
 
-            processes = jobs or usable_cores()
-            outcomes = run_cells(cells, folder / "cells", processes, progress)
-        report = chosen.report(outcomes)
-        files = {"report.md": markdown(chosen.title, report).encode(), **report.pictures}
-        out.write_files({folder / name: content for name, content in files.items()})
-    except OSError as error:
-        raise UserError(f"{error.filename or folder}: {error.strerror or error}") from error
+        outcomes = run_cells(cells, folder / "cells", jobs or usable_cores(), progress)
+    report = chosen.report(outcomes)
+    files = {"report.md": markdown(chosen.title, report).encode(), **report.pictures}
+    out.write_files({folder / name: content for name, content in files.items()})
     if json:
         out.print_json(_plain(report))
     else:

@@ -101,13 +101,13 @@ def train_runs(
 
     A run that diverged gets a record with state ``diverged`` and the reason. ``services`` show
     the runs beside TensorBoard. ``LeaseHeld`` if another process trains in the same folder,
-    ``UserError`` if a job cannot be trained here, ``Failure`` if its processes died too often.
+    ``Failure`` if a job fails or its processes died too often.
     """
     recorder = RunRecorder(plan.root, {plan.dataset.task_id: plan.dataset}, {})
 
     def record(planned: PlannedRun, event: JobEvent) -> None:
         if event.kind == "failed":
-            raise UserError(event.reason)
+            raise Failure(event.reason)
         if event.kind == "lost":
             raise Failure(
                 f"seed {planned.run.seed} was lost ({event.reason}); the same command goes on"

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure
 from qipo_ray.store.files import remove_stale, sealed, set_aside, unsealed, write_bytes
 from qipo_ray.version import __version__
 
@@ -97,9 +97,9 @@ def _keep(cell: Cell, future: Future[Result], folder: Path) -> Result:
         result = future.result()
         content = sealed({"title": cell.title, **result})
     except BrokenProcessPool:
-        raise UserError("a process was killed, perhaps for memory; try fewer --jobs") from None
+        raise Failure("a process was killed, perhaps for memory; try fewer --jobs") from None
     except (ValueError, ArithmeticError) as problem:
-        raise UserError(f"{cell.title}: {problem}") from problem
+        raise Failure(f"{cell.title}: {problem}") from problem
     write_bytes(folder / cell.file, content)
     return result
 

@@ -36,7 +36,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     (tmp_path / "file").write_text("")
     assert main(["toy", "tilt", "--quick", "--results", str(tmp_path / "file")]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("error: ") and "Not a directory" in last
+    assert last.startswith("error: --results ") and "cannot write there" in last
 
 
 @pytest.mark.slow

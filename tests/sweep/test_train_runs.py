@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from qipo_ray.config import Config
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, UserError
 from qipo_ray.store.lease import driving
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import Run
@@ -110,6 +110,16 @@ def test_a_diverged_run_is_recorded_with_its_reason(
     )
     assert record["state"] == "diverged" and record["reason"] == note["reason"]
     assert record["final"]["last"] is None and record["reached"]["updates"] == 0
+
+
+def test_a_job_that_fails_is_no_mistake_of_the_user(
+    point: Dataset, configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Here its data file is another one by the time the job begins."""
+    todo = plan_runs(replace(point, sha256="f" * 64), configure(), [0], tmp_path, CONTEXT)
+    with pytest.raises(Failure, match="changed since the run was planned"):
+        train_runs(todo, 1, lambda report: None)
+    assert read_records(tmp_path) == []
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qipo_ray.errors import Failure
 from qipo_ray.validation.cell_runner import Cell, Result, run_cells
 
 COUNTED: list[str] = []
@@ -42,6 +43,15 @@ class Cube(Cell):
         return {"cube": self.number**3}
 
 
+@dataclass(frozen=True)
+class Inverse(Cell):
+    kind = title = "inverse"
+    number: int
+
+    def run(self) -> Result:
+        return {"inverse": 1 // self.number if self.number >= 0 else os._exit(1)}
+
+
 def progress(done: int, total: int, title: str) -> None:
     COUNTED.append(f"{done}/{total}")
 
@@ -65,6 +75,18 @@ def test_cells_run_elsewhere_once_and_in_order(tmp_path: Path) -> None:
     assert [result["square"] for result in mended] == [9, 1, 4]
     assert COUNTED == ["0/1", "1/1"]
     assert (tmp_path / f"{Square(1).file}.corrupt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [(0, "inverse: integer division or modulo by zero"), (-1, "a process was killed, perhaps")],
+)
+def test_a_cell_that_fails_is_no_mistake_of_the_user(
+    tmp_path: Path, number: int, line: str
+) -> None:
+    with pytest.raises(Failure, match=line):
+        run_cells([Inverse(number)], tmp_path, 1, progress)
 
 
 SCRIPT = """
