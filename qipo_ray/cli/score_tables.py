@@ -8,6 +8,7 @@ from string import ascii_lowercase
 from qipo_ray.cli import output as out
 from qipo_ray.leaderboard import Leaderboard
 from qipo_ray.leaderboard.tables import Cell, Column, Table, cell_text, clean
+from qipo_ray.leaderboard.views.common import BRACKETS, UNSEEN
 
 SHORT = 12  # signs of a list that stays in its column
 
@@ -30,16 +31,21 @@ def print_table(table: Table) -> None:
     console.print(clean(table.title), style="bold")
     console.print(clean(table.caption))
     pairs = [list(zip(columns, row, strict=True)) for row in narrow.rows]
+    numbers = [column.scores for column in columns]
+    texts = [[cell_text(column, cell, narrow=True) for column, cell in line] for line in pairs]
     out.print_rows(
         [clean(column.title) for column in columns],
-        [[cell_text(column, cell, narrow=True) for column, cell in line] for line in pairs],
-        numbers=[column.scores for column in columns],
+        texts,
+        numbers,
         styles=[[_style(column, cell) for column, cell in line] for line in pairs],
     )
     for text, letter in letters.items():
         console.print(f"[{letter}] {text}", style="dim")
+    scores = [text for line in texts for text, is_one in zip(line, numbers, strict=True) if is_one]
+    bracketed = any("[" in text for text in scores)
     for note in table.notes:
-        console.print(clean(note), style="dim")
+        shown = note if bracketed else note.replace(BRACKETS, UNSEEN)
+        console.print(clean(shown), style="dim")
     for number, note in enumerate(table.footnotes, 1):
         console.print(f"[{number}] {clean(note)}", style="dim")
 

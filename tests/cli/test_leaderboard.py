@@ -32,6 +32,15 @@ def test_the_table(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "100 episodes",
     ):
         assert words in shown
+    assert "Intervals, which its files hold (--output FOLDER)" in " ".join(shown.split())
+
+
+def test_a_note_on_brackets_stands_where_there_are_some(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["leaderboard", str(results), "--by", "family"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Intervals, in brackets, are bootstraps" in shown and "50.0 [" in shown
 
 
 def test_long_lists_of_departures_are_letters_below_the_table(

@@ -24,6 +24,7 @@ BOLD = (
     " five seeds they are too narrow."
 )
 BRACKETS = ", in brackets,"
+UNSEEN = ", which its files hold (--output FOLDER),"  # where a terminal has no room for them
 GENERATED = "Generated data: not comparable with published scores on D4RL's own files."
 NAMES = (
     Column("method", "method"),
