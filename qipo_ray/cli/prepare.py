@@ -14,7 +14,7 @@ from qipo_ray.config import Config
 from qipo_ray.data.load import load
 from qipo_ray.data.locate import generated_path
 from qipo_ray.data.tasks import Task
-from qipo_ray.data.transitions import Dataset, transitions
+from qipo_ray.data.transitions import Dataset, knowing_discount, rewards_needed, transitions
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.own_checks import refuse_misfit
@@ -38,10 +38,14 @@ def check(task: Task, config: Config, dataset: Dataset) -> None:
         out.remark(f"data: {note}")
     rows = transitions(dataset, task, config.data.reward, config.critic.discount)
     if config.critic.returns_updates and not rows.returns_valid.any():
+        discount, pieces = config.critic.discount, dataset.episodes
+        longest = int((pieces[:, 1] - pieces[:, 0]).max())
         raise UserError(
             f"critic.returns_updates={config.critic.returns_updates} needs rows with a known "
-            f"return-to-go, and {dataset.path} has none at discount {config.critic.discount}; "
-            "use a lower discount, or --set critic.returns_updates=0"
+            f"return-to-go, and {dataset.path} has none: at discount {discount} that takes a "
+            f"terminal or {rewards_needed(discount):,} rewards, and the longest episode has "
+            f"{longest:,}; --set critic.discount={knowing_discount(longest)} knows its first "
+            "half, --set critic.returns_updates=0 learns without returns"
         )
 
 

@@ -189,7 +189,7 @@ def returns_to_go(
     while step <= left.max() and discount**step > 1e-18:
         returns[:-step] += discount**step * np.where(left[:-step] >= step, returns[step:], 0.0)
         step *= 2
-    return returns, complete[last] | (left + 1 >= _rewards_needed(discount))
+    return returns, complete[last] | (left + 1 >= rewards_needed(discount))
 
 
 def behaviour_score(dataset: Dataset, task: Task) -> dict[str, float] | None:
@@ -255,10 +255,16 @@ def _sums(rewards: Floats, pieces: npt.NDArray[np.int64]) -> npt.NDArray[np.floa
     return sums
 
 
-def _rewards_needed(discount: float) -> float:
+def rewards_needed(discount: float) -> float:
+    """Return how many rewards make a return-to-go that is cut off valid; ``inf`` at discount 1."""
     if discount <= 0:
         return 1
     return math.ceil(math.log(_TAIL_SHARE) / math.log(discount)) if discount < 1 else math.inf
+
+
+def knowing_discount(rows: int) -> float:
+    """Return a discount that knows the first half of an episode which is cut after these rows."""
+    return math.floor(1000 * _TAIL_SHARE ** (1 / max(1, rows // 2))) / 1000
 
 
 def _floats(values: npt.NDArray) -> Floats:

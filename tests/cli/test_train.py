@@ -12,12 +12,16 @@ import sys
 from pathlib import Path
 from typing import get_type_hints
 
+import h5py
+import numpy as np
 import pytest
 
 from qipo_ray.cli.main import main
 from qipo_ray.cli.options.training import train
-from qipo_ray.cli.prepare import writable
-from qipo_ray.config import preset_names
+from qipo_ray.cli.prepare import check, writable
+from qipo_ray.config import load_config, preset_names
+from qipo_ray.data.load import load
+from qipo_ray.data.tasks import get_task
 from qipo_ray.train import memory
 
 TINY = [
@@ -133,6 +137,29 @@ def test_a_users_mistake_is_one_line(
     assert printed.out == "" and text in printed.err.splitlines()[-1]
     assert printed.err.splitlines()[-1].startswith("error: ")
     assert not list((tmp_path / "R").glob("**/*.pt"))
+
+
+@pytest.mark.slow
+def test_data_that_know_no_return_name_the_ways_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Episodes of 200 steps, none of which ends but by the clock."""
+    rows, path, random = 800, tmp_path / "own.hdf5", np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        file["observations"] = random.standard_normal((rows, 11)).astype("f4")
+        file["actions"] = random.uniform(-1, 1, (rows, 3)).astype("f4")
+        file["rewards"] = (1 + np.arange(rows) // 200).astype("f4")
+        file["terminals"] = np.zeros(rows, bool)
+        file["timeouts"] = np.arange(rows) % 200 == 199
+    task, results = get_task("hopper-medium-v2"), str(tmp_path / "R")
+    assert main(["train", "--task", task.id, "--data", str(path), "--results", results]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "a terminal or 299 rewards, and the longest episode has 200; --set" in line
+    ways = re.findall(r"--set (\S+)", line)
+    assert ways == ["critic.discount=0.97", "critic.returns_updates=0"]
+    dataset = load(task, path)
+    for way in ways:
+        check(task, load_config("quickstart", [way]), dataset)
 
 
 def test_evaluate_refuses_what_it_cannot_do(
