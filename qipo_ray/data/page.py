@@ -9,8 +9,8 @@ from qipo_ray.data.tasks import NEWER, Task, get_task, task_ids
 
 _HEAD = """# Tasks
 
-Written by `qipo-ray data list --markdown` from the table in `qipo_ray/data/`; a test holds it to
-that.
+Written by `qipo-ray data list --markdown` from the table in `qipo_ray/data/`; a test compares
+them.
 
 A normalised score is `100 (R - lowest) / (highest - lowest)` of an episode's return `R`. The
 horizon is in steps. *Numbers* are those of an observation and of an action. *Rewards* is how the
@@ -20,9 +20,8 @@ published checksum of the file is known. Of several versions the highest is the 
 
 Training reads the rows of D4RL's `qlearning_dataset`, in its order: rows with a timeout and the
 file's last row are left out, whether or not a next state is known. Where a file has
-`next_observations` they are used, and not the next row's observation, as in D4RL. After a terminal
-the next state is of no account. D4RL's rewards of maze2d stand one row late, and are read as they
-stand.
+`next_observations` they are used; D4RL takes the next row's observation. After a terminal the next
+state does not matter. D4RL's rewards of maze2d stand one row late, and are read as they are.
 
 A name without version is the *generated* form of its newest version: same simulator, horizon and
 reference scores, data made here. No score on it is comparable with a published one. What
