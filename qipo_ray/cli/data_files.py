@@ -43,5 +43,5 @@ def _task_of(path: Path) -> str:
         if names:
             return names[-1]
     raise UserError(
-        f"{path}: its name does not tell the task; add --task, see `qipo-ray data list`"
+        f"{path}: its name does not say the task; add --task, see `qipo-ray data list`"
     )

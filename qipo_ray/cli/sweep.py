@@ -58,7 +58,7 @@ def sweep(
     )
     if spec.name in RESERVED:
         raise UserError(
-            f"{spec.source}: name: {spec.name!r} is what a folder inside results is called, so "
+            f"{spec.source}: name: {spec.name!r} is the name of a folder inside results, so "
             "tables would leave the sweep out; choose another name"
         )
     datasets = {

@@ -27,7 +27,7 @@ def verify(sweep: Path, json: bool) -> None:
 
 def _print(verdict: VerifyReport) -> None:
     if verdict.driver is not None:
-        out.write(f"running: {verdict.driver}; what has ended is judged")
+        out.write(f"running: {verdict.driver}; only what has ended is checked")
     out.write(f"artefacts: {verdict.files:,} files, {verdict.bytes / 1e6:,.1f} MB hashed")
     if verdict.counts is not None:
         parts = " + ".join(f"{number} {state}" for state, number in verdict.counts.items())

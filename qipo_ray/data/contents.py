@@ -71,7 +71,7 @@ class _Column:
         if self.lengths and shape[1:] != self.row:
             wanted = (*shape[:1], *self.row)
             raise Unusable(
-                f"{path} have shape {shape}; wanted is {wanted}, as in {self.path.format(0)}"
+                f"{path} have shape {shape}; expected {wanted}, as in {self.path.format(0)}"
             )
         self.row = shape[1:]
         self.dtypes.add(dtype)
@@ -204,7 +204,7 @@ def _episodes(root: h5g.GroupID, numbers: list[int]) -> list[_Column]:
         name = f"episode_{number}"
         group = h5o.open(root, name.encode())
         if not isinstance(group, h5g.GroupID):
-            raise Unusable(f"{quoted(name)} is an array; wanted is a group")
+            raise Unusable(f"{quoted(name)} is an array; expected a group")
         members = _members(group)
         missing = [key for key in EPISODE_KEYS if key not in members]
         if missing:
@@ -255,13 +255,13 @@ def _array(path: str, member: h5o.ObjectID) -> h5d.DatasetID:
     if isinstance(member, h5d.DatasetID):
         return member
     kind = "group" if isinstance(member, h5g.GroupID) else "type"
-    raise Unusable(f"{path!r} is a {kind}; wanted is an array")
+    raise Unusable(f"{path!r} is a {kind}; expected an array")
 
 
 def _dtype(path: str, array: h5d.DatasetID) -> np.dtype:
     dtype, usual = _numbers(array.get_type().encode())
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
-        raise Unusable(f"{path!r} has type {str(dtype)[:40]}; wanted are numbers")
+        raise Unusable(f"{path!r} has type {str(dtype)[:40]}; expected numbers")
     if not usual:
         raise Unusable(f"{path!r} has an unusual type of numbers, which is not read")
     return dtype

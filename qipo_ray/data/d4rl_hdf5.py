@@ -85,7 +85,7 @@ def _timeouts(
     if unknown:
         raise Unusable(
             f"has no timeouts, and {', '.join(map(quoted, unknown))} may mark the ends of "
-            f"episodes; read are timeouts, {', '.join(OTHER_NAMES)}: rename it, or remove it"
+            f"episodes; known names are timeouts, {', '.join(OTHER_NAMES)}: rename it or remove it"
         )
     note = f"the file has no timeouts: cut every {task.horizon} rows, as D4RL does"
     return counted_timeouts(terminals, task.horizon), [note]
@@ -121,24 +121,24 @@ def _check_shapes(columns: dict[str, StoredArray], task: Task) -> None:
     table = columns["observations"].shape
     rows = table[0] if table else 0
     if rows < 2:
-        raise Unusable(f"observations have shape {table}; wanted are at least two rows")
+        raise Unusable(f"observations have shape {table}; expected at least two rows")
     state, action = task.sizes or (None, None)
     if table == (state, *columns["actions"].shape[1:]):
         raise Unusable(
             f"observations have shape {table}, rows and columns exchanged, as MATLAB writes them; "
-            f"wanted is {table[::-1]}: transpose its arrays"
+            f"expected {table[::-1]}: transpose its arrays"
         )
     for key, column in columns.items():
         shape = column.shape
         if key not in _TABLES:
             # D4RL takes (N, 1) for (N,) as well.
             if shape not in ((rows,), (rows, 1)):
-                raise Unusable(f"{key} have shape {shape}; wanted is ({rows},)")
+                raise Unusable(f"{key} have shape {shape}; expected ({rows},)")
             continue
         width = action if key == "actions" else state
         fits = len(shape) == 2 and shape[0] == rows and shape[1] > 0
         if not fits or width not in (None, shape[1]):
-            raise Unusable(f"{key} have shape {shape}; wanted is ({rows}, {width or 'n'})")
+            raise Unusable(f"{key} have shape {shape}; expected ({rows}, {width or 'n'})")
     if "next_observations" in columns and columns["next_observations"].shape != table:
         raise Unusable("next_observations and observations differ in shape")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 _NAME_LENGTH = 60  # characters of a name from the file
 
 _WRITE = (
-    "read is HDF5: write its arrays with h5py as observations (N, S), actions (N, A), rewards, "
+    "expected HDF5: write its arrays with h5py as observations (N, S), actions (N, A), rewards, "
     "terminals and timeouts (N,)"
 )
 _UNPACK = "unpack it first"
@@ -21,7 +21,7 @@ _STARTS = (
     (b"\x93NUMPY", "one array of NumPy's (.npy)", _WRITE),
     (b"PAR1", "a Parquet table", _IMPORT),
     (b"ARROW", "a table in Arrow's format", _WRITE),
-    (b"MATLAB", "a MATLAB file of before version 7.3", _WRITE),
+    (b"MATLAB", "a MATLAB file older than version 7.3", _WRITE),
     (b"\x1f\x8b", "gzip-compressed", _UNPACK),
     (b"BZh", "bzip2-compressed", _UNPACK),
     (b"\xfd7zXZ", "xz-compressed", _UNPACK),
@@ -55,7 +55,7 @@ def quoted(name: str) -> str:
 
 def import_first(source: Path | str) -> str:
     """Return what to do with data in another format, for a message."""
-    return f"`qipo-ray data import {source} --to FILE.hdf5` makes a file of it that is read"
+    return f"`qipo-ray data import {source} --to FILE.hdf5` makes a file of it that can be used"
 
 
 def described(head: bytes, path: Path) -> str:

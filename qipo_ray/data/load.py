@@ -51,8 +51,8 @@ def _in_our_unit(dataset: Dataset, task: Task, own: OwnTask) -> Dataset:
     size = dataset.actions.shape[1]
     if len(own.low) not in (1, size):
         raise UserError(
-            f"data file {dataset.path}: an action has {size} numbers; actions of task {task.id} "
-            f"has {len(own.low)}"
+            f"data file {dataset.path}: an action has {size} number{'s' * (size != 1)}; "
+            f"`actions` of task {task.id} bounds {len(own.low)}"
         )
     actions = dataset.actions
     if own.scaled:

@@ -90,5 +90,5 @@ def _lengths(arrays: dict[str, StoredArray], task: Task) -> Lengths:
             episode = int(np.argmax(wrong))
             shape = (int(steps[episode]), *row)
             expected = (int(wanted[episode]), *width)
-            raise Unusable(f"episode_{episode}/{key} have shape {shape}; wanted is {expected}")
+            raise Unusable(f"episode_{episode}/{key} have shape {shape}; expected {expected}")
     return lengths

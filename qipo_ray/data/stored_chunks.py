@@ -60,7 +60,7 @@ class StoredChunks:
         names = [self._settings.get_filter(n)[3] for n in range(len(self._filters))]
         listed = ", ".join(quoted(name.decode("utf-8", "replace")) for name in names)
         raise Unusable(
-            f"{self._name} are packed by HDF5's filters {listed}; read are gzip (deflate) or lzf, "
+            f"{self._name} are packed by HDF5's filters {listed}; expected gzip (deflate) or lzf, "
             "shuffle and fletcher32, once each: write it again with these"
         )
 

@@ -87,7 +87,7 @@ def export_policy(
     ``MAX_DIFFERENCE`` or not finite.
     """
     if isinstance(policy.network, ProgramPolicy):
-        raise UserError(f"a policy that is a program of its own is no graph: no {suffix} of it")
+        raise UserError(f"a policy that is a program of its own cannot be exported as {suffix}")
     make, load = FORMATS[suffix]
     try:
         data = make(policy, metadata)
@@ -96,7 +96,7 @@ def export_policy(
         if suffix != ".onnx" or str(error.name).split(".")[0] not in _ONNX_PACKAGES:
             raise
         raise UserError(
-            f"a policy as ONNX needs {error.name}, which is not there: "
+            f"a policy as ONNX needs {error.name}, which is not installed: "
             "pip install 'qipo_ray[onnx]'"
         ) from None
     difference = max_difference(policy, run)

@@ -98,8 +98,7 @@ def best_wanted(
     for name, value in (("task", task), ("method", method)):
         if value is not None:
             raise UserError(
-                f"{name} {value!r} says of what the best run is wanted, and it is not asked for: "
-                "add --best (best=True)"
+                f"{name} {value!r} says which best run is wanted: add --best (best=True)"
             )
     return None
 
@@ -111,7 +110,7 @@ def load_record(path: Path) -> dict[str, Any]:
     except OSError as problem:
         raise UserError(f"{path}: {problem.strerror}; expected a record's file") from problem
     except ValueError as problem:
-        raise UserError(f"{path}: no sound record ({problem})") from problem
+        raise UserError(f"{path}: not a valid record ({problem})") from problem
 
 
 def _from_file(path: Path) -> FinishedRun:

@@ -58,7 +58,7 @@ class LoadedPolicy:
         try:
             values = np.asarray(observation)
         except ValueError as problem:
-            raise ValueError(f"observation: no array ({problem})") from None
+            raise ValueError(f"observation: not an array ({problem})") from None
         if values.dtype.kind not in "fiu":
             raise TypeError(f"observation: expected real numbers, got the dtype {values.dtype}")
         if values.ndim not in (1, 2) or values.shape[-1] != size:

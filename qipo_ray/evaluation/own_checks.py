@@ -89,7 +89,7 @@ def _sizes(dataset: Dataset, task: Task, env: OwnEnv) -> DataCheck:
 def _reset(env: OwnEnv) -> DataCheck:
     first, again, other = (env.reset(seed) for seed in (0, 0, 1))
     if not np.array_equal(first, again):
-        return DataCheck("reset", "WRONG", "twice with one seed it begins otherwise: no score of "
+        return DataCheck("reset", "WRONG", "the same seed gives another start: no score of "
                          "it can be repeated")  # fmt: skip
     more = ", with another seed, too" if np.array_equal(first, other) else ""
     return DataCheck("reset", "note" if more else "ok", f"the same with the same seed{more}")

@@ -116,7 +116,7 @@ class OwnEnv:
         if not isinstance(space, Box) or not np.issubdtype(space.dtype, np.floating):
             raise UserError(f"{where} {space}; only continuous ones (a Box of floats) are trained")
         if len(space.shape) != 1 or not np.isfinite([space.low, space.high]).all():
-            raise UserError(f"{where} {space}; wanted are a vector and finite bounds")
+            raise UserError(f"{where} {space}; expected a vector and finite bounds")
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
         size = len(low)
         fits = len(self._own.low) in (1, size)

@@ -85,7 +85,7 @@ def make(environment: str, **options: Any) -> SeededEnv:
         )
     if gymnasium.spec(environment).kwargs.get("success_timing") != "pre":
         raise UserError(
-            f"OGBench {version('ogbench')} judges the state after the action; wanted is 1.2 or "
+            f"OGBench {version('ogbench')} judges the state after the action; expected 1.2 or "
             "newer, which judges the one before: pip install 'qipo_ray[ogbench]'"
         )
     return SeededEnv(gymnasium.make(environment, disable_env_checker=True, **options))

@@ -310,7 +310,7 @@ def _check_corners(spec: SearchSpec, document: Document) -> None:
         if baseline.name == PAPER or baseline.name.startswith(SEARCHED):
             location = document.location("baselines", baseline.name)
             raise UserError(
-                f"{location}: {show(baseline.name)} is what another row is called; give the "
+                f"{location}: {show(baseline.name)} is the name of another row; give the "
                 "baseline a name of its own"
             )
     for params in _corners(spec.parameters):

@@ -48,7 +48,7 @@ def _references(value: object) -> object:
     if isinstance(value, list) and len(value) == 2 and all(map(_finite, value)):
         if value[0] < value[1]:
             return [float(number) for number in value]
-        raise ValueError(f"must rise: [{value[0]:g}, {value[1]:g}] has its low end at the right")
+        raise ValueError(f"must rise; got [{value[0]:g}, {value[1]:g}]")
     raise ValueError("must be raw, or two finite returns [low, high]")
 
 
@@ -61,10 +61,10 @@ def _bounds(value: object) -> object:
         raise ValueError(wanted)
     for number in (*lists[0], *lists[1]):
         if not _finite(number):
-            raise ValueError(f"{wanted}: {number} is none")
+            raise ValueError(f"{wanted}; got {number}")
     low, high = ([float(number) for number in end] for end in lists)
     if any(a >= b for a, b in zip(low, high, strict=True)):
-        raise ValueError("must rise: a low end is not below its high end")
+        raise ValueError("must rise; a low end is not below its high end")
     return [low, high]
 
 

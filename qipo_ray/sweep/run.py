@@ -83,7 +83,7 @@ def _report(root: Path, screen: Screen) -> None:
     except UNDRAWN as problem:
         logger.warning("no report of %s", root, exc_info=True)
         screen.message(
-            f"the tables stand, the report failed: {problem!r:.200}; try qipo-ray report"
+            f"the tables are written, but the report failed: {problem!r:.200}; try qipo-ray report"
         )
 
 

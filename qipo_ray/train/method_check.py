@@ -61,10 +61,10 @@ def check_method(named: str, changes: tuple[str, ...] = ()) -> Iterator[Promise]
     promises: dict[str, Callable[[], str]] = {
         "losses (N,), and every metric that is named, all finite": trial.losses,
         "the network that acts takes the weights that are trained": trial.weights,
-        "a saved state holds all: k + k updates are k, saved, loaded, and k, bit for bit": (
+        "a saved state is complete: 2k updates are k, saved, loaded, and k, bit for bit": (
             trial.omission
         ),
-        "members of a pack are independent: three are as each alone, when one leaves, too": (
+        "members of a pack are independent: three train as if alone, also when one leaves": (
             trial.independence
         ),
         "it acts: (B, A), finite, in [-1, 1], the same twice, each row by itself": trial.acting,
@@ -231,7 +231,7 @@ def _unequal(first: Any, second: Any, name: str = "state") -> str:
         parts = ((i, *pair) for i, pair in enumerate(zip(first, second, strict=True)))
     elif isinstance(first, Tensor):
         same = torch.equal(first, second)
-        return "" if same else f"{name} goes on otherwise: a part of the pack is in no state"
+        return "" if same else f"{name} continues differently: a part of the pack is not saved"
     else:
         return "" if first == second else f"{name} is {second!r} and should be {first!r}"
     texts = (_unequal(one, other, f"{name}.{key}") for key, one, other in parts)

@@ -76,7 +76,7 @@ def _compare_means(text: str, old: Score, new: Score, exact: bool) -> Comparison
     difference = new["mean"] - old["mean"]
     text = f"{text}: the mean return differs by {difference:+.3g}"
     if exact:
-        return Comparison(False, f"{text}; nothing here should round otherwise than there")
+        return Comparison(False, f"{text}; nothing here should change the rounding")
     limit = SIGMAS * math.hypot(_error(old), _error(new))
     same = abs(difference) <= limit
     sign = "within" if same else "more than"

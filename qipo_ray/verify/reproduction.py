@@ -137,7 +137,7 @@ def inexact(record: Record, machine: Mapping[str, Any]) -> Iterator[str]:
     if record["pack"]["size"] > 1:
         yield (
             f"pack: trained in one of up to {record['pack']['size']} there, alone here: the same "
-            "weights but for rounding"
+            "weights except for rounding"
         )
 
 

@@ -102,7 +102,7 @@ def test_the_pages_program_from_training_to_acting(
     np.testing.assert_allclose(policy.act(state), [*inputs, 1] @ weights, rtol=1e-4, atol=1e-5)
     assert main(["verify", "R"]) == 0 and main(["evaluate", str(path)]) == 0
     assert main(["export", str(path), "policy.pt2"]) == 2
-    assert "is no graph" in capsys.readouterr().err
+    assert "cannot be exported as .pt2" in capsys.readouterr().err
 
 
 def test_it_is_told_what_it_trains_on(

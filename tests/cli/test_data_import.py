@@ -47,10 +47,10 @@ def test_mistakes(source: Path, point_file: Path, tmp_path: Path, data_verb: Dat
     lines = {
         ("nowhere.npz",): "nowhere.npz does not exist; SOURCE is a Minari data set",
         ("minari:own/x-v0",): "no Minari data set 'own/x-v0'",
-        (str(empty),): "holds no episodes; read is a folder of episodes in one format",
+        (str(empty),): "holds no episodes; expected a folder of episodes in one format",
         (str(point_file),): f"is HDF5, which is read as it is: --data {point_file}",
         (str(source), "--task", "pont"): "did you mean 'point'?",
-        (str(source), "--task", "hopper-medium-v2"): "observations have shape (50, 2); wanted is",
+        (str(source), "--task", "hopper-medium-v2"): "observations have shape (50, 2); expected",
         (str(source), "--parts", "a"): "--parts chooses from a Minari set's observations",
     }
     for arguments, words in lines.items():

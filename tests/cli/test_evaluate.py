@@ -136,10 +136,7 @@ def test_the_recorded_run_must_be_there(
     assert main(["evaluate", str(point_run), "--best", "--record", wanted]) == 2
     assert "name two runs; give one of them" in capsys.readouterr().err
     assert main(["evaluate", str(point_run), "--method", "QIPO-OT"]) == 2
-    assert (
-        "says of what the best run is wanted, and it is not asked for: add --best"
-        in capsys.readouterr().err
-    )
+    assert "says which best run is wanted: add --best" in capsys.readouterr().err
     assert main(["evaluate", str(point_run), "--seed", "-1"]) == 2
     assert "--seed" in capsys.readouterr().err
 

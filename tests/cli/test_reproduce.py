@@ -195,7 +195,7 @@ def test_no_record_is_a_users_mistake(
     broken = tmp_path / the_record(point_run).name
     broken.write_bytes(the_record(point_run).read_bytes()[:-9])
     assert main(["reproduce", str(broken)]) == 2
-    assert "no sound record" in capsys.readouterr().err
+    assert "not a valid record" in capsys.readouterr().err
 
 
 def test_verify_says_what_is_wrong_and_exits_with_1(

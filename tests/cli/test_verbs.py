@@ -95,5 +95,7 @@ def test_a_sweep_is_not_named_as_a_folder_of_results(
     results = tmp_path / "results"
     assert main(["sweep", str(file), "--results", str(results)]) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {file}: name: '{name}' is what a folder inside results")
+    assert error.startswith(
+        f"error: {file}: name: '{name}' is the name of a folder inside results"
+    )
     assert not results.exists()

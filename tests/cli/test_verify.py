@@ -58,5 +58,5 @@ def test_who_is_at_work_is_said_first(results: Path, capsys: pytest.CaptureFixtu
     lease = Lease.take(results)
     assert main(["verify", str(results)]) == 0
     first = capsys.readouterr().out.splitlines()[0]
-    assert first == f"running: {lease.holder}; what has ended is judged"
+    assert first == f"running: {lease.holder}; only what has ended is checked"
     lease.release()

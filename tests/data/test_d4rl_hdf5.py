@@ -208,26 +208,26 @@ def test_missing_key(key: str, columns, write) -> None:
 @pytest.mark.parametrize(
     ("key", "values", "expected"),
     [
-        ("observations", np.zeros((40, 17), np.float32), "wanted is (40, 11)"),
-        ("observations", np.zeros(40, np.float32), "wanted is (40, 11)"),
+        ("observations", np.zeros((40, 17), np.float32), "expected (40, 11)"),
+        ("observations", np.zeros(40, np.float32), "expected (40, 11)"),
         ("observations", np.zeros((0, 11), np.float32), "at least two rows"),
         ("observations", np.zeros((1, 11), np.float32), "at least two rows"),
         ("observations", np.float32(3), "at least two rows"),
         ("observations", h5py.Empty("f4"), "at least two rows"),
-        ("actions", np.zeros((40, 6), np.float32), "wanted is (40, 3)"),
-        ("actions", np.zeros((39, 3), np.float32), "wanted is (40, 3)"),
-        ("rewards", np.zeros(41, np.float32), "wanted is (40,)"),
-        ("rewards", np.zeros((40, 2), np.float32), "wanted is (40,)"),
-        ("terminals", h5py.Empty("f4"), "wanted is (40,)"),
-        ("timeouts", np.zeros(39, bool), "wanted is (40,)"),
-        ("next_observations", np.zeros((40, 10), np.float32), "wanted is (40, 11)"),
+        ("actions", np.zeros((40, 6), np.float32), "expected (40, 3)"),
+        ("actions", np.zeros((39, 3), np.float32), "expected (40, 3)"),
+        ("rewards", np.zeros(41, np.float32), "expected (40,)"),
+        ("rewards", np.zeros((40, 2), np.float32), "expected (40,)"),
+        ("terminals", h5py.Empty("f4"), "expected (40,)"),
+        ("timeouts", np.zeros(39, bool), "expected (40,)"),
+        ("next_observations", np.zeros((40, 10), np.float32), "expected (40, 11)"),
         ("rewards", np.full(40, np.nan, np.float32), "rewards hold NaN"),
         ("rewards", np.full(40, 1e300), "as in row 0"),
         ("terminals", np.full(40, 2), "other than 0 and 1"),
         ("terminals", np.full(40, np.nan), "other than 0 and 1"),
-        ("rewards", np.array([b"1.0"] * 40), "wanted are numbers"),
-        ("rewards", np.zeros(40, np.complex64), "wanted are numbers"),
-        ("rewards", np.zeros(40, [("a", "f4")]), "wanted are numbers"),
+        ("rewards", np.array([b"1.0"] * 40), "expected numbers"),
+        ("rewards", np.zeros(40, np.complex64), "expected numbers"),
+        ("rewards", np.zeros(40, [("a", "f4")]), "expected numbers"),
     ],
 )
 def test_wrong_contents(key: str, values, expected: str, columns, write) -> None:
@@ -282,11 +282,11 @@ def test_objects_and_groups_are_refused(columns, write) -> None:
     path = write({**columns(TASK), "rewards": None})
     with h5py.File(path, "a") as file:
         file.create_dataset("rewards", (40,), dtype=h5py.string_dtype())
-    refused(path, "wanted are numbers")
+    refused(path, "expected numbers")
     with h5py.File(path, "a") as file:
         del file["rewards"]
         file.create_dataset("rewards", (40,), dtype=h5py.vlen_dtype(np.float32))
-    refused(path, "wanted are numbers")
+    refused(path, "expected numbers")
     refused(write({**columns(TASK), "rewards": None, "rewards/a": np.zeros(3)}), "is a group")
 
 

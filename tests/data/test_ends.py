@@ -49,7 +49,9 @@ def test_a_truncated_terminal_is_a_terminal(ends, write) -> None:
 @pytest.mark.parametrize("name", ["is_first", "episode_ids", "time_limits", "traj_end", "Done"])
 def test_a_name_that_looks_like_ends_is_refused_by_name(name: str, ends, write) -> None:
     content, _, last = ends
-    with pytest.raises(UserError, match=f"'{name}' may mark the ends of episodes; read are"):
+    with pytest.raises(
+        UserError, match=f"'{name}' may mark the ends of episodes; known names are"
+    ):
         read(write({**content, name: last}), TASK)
 
 
@@ -76,7 +78,7 @@ def test_beside_timeouts_another_column_is_held_against_them(ends, write) -> Non
 
 def test_a_column_of_another_length_or_type_is_refused(ends, write) -> None:
     content, _, last = ends
-    with pytest.raises(UserError, match=r"dones have shape \(39,\); wanted is \(40,\)"):
+    with pytest.raises(UserError, match=r"dones have shape \(39,\); expected \(40,\)"):
         read(write({**content, "dones": last[1:]}), TASK)
     with pytest.raises(UserError, match="other than 0 and 1"):
         read(write({**content, "dones": np.arange(40.0)}), TASK)

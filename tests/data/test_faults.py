@@ -43,7 +43,7 @@ def tar() -> bytes:
 
 
 WRITE = (
-    "read is HDF5: write its arrays with h5py as observations (N, S), actions (N, A), rewards, "
+    "expected HDF5: write its arrays with h5py as observations (N, S), actions (N, A), rewards, "
 )
 IMPORT = "`qipo-ray data import "
 FILES: dict[str, tuple[bytes, str, str]] = {
@@ -53,7 +53,7 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     "own.csv": (b"0.1,0.2\n", "is a table of text (.csv)", WRITE),
     "own.parquet": (b"PAR1" + bytes(64) + b"PAR1", "is a Parquet table", IMPORT),
     "own.arrow": (b"ARROW1\0\0", "is a table in Arrow's format", WRITE),
-    "own.mat": (b"MATLAB 5.0 MAT-file", "is a MATLAB file of before version 7.3", WRITE),
+    "own.mat": (b"MATLAB 5.0 MAT-file", "is a MATLAB file older than version 7.3", WRITE),
     "own.json": (b'{"observations": []}', "is JSON", WRITE),
     "own.pkl": (b"\x80\x04\x95 pickle", "is a Python pickle, which is never opened", WRITE),
     "own.pt": (packed("archive/data.pkl"), "is a PyTorch file, which is never opened", WRITE),

@@ -268,7 +268,7 @@ for _words, _name, _data, _settings in (
     ("does not hold", "chunk of a byte", b"1", {"compression": None}),
     ("get it again", "chunk of noise", bytes(range(256)), {}),
     ("get it again", "lzf chunk cut short", b"\xff" * 99, _LZF),
-    ("'scaleoffset'; read are", "other filter", b"1", {"compression": None, "scaleoffset": 3}),
+    ("'scaleoffset'; expected", "other filter", b"1", {"compression": None, "scaleoffset": 3}),
 ):
     hostile(_words, _name)(one_chunk(_data, **_settings))
 

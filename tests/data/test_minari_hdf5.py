@@ -164,9 +164,9 @@ FAULTS: dict[str, tuple[Change, str]] = {
     ),
     "one observation too few": (
         replaced("episode_1/observations", np.zeros((5, 11))),
-        "episode_1/observations have shape (5, 11); wanted is (6, 11)",
+        "episode_1/observations have shape (5, 11); expected (6, 11)",
     ),
-    "another simulator": (replaced("episode_1/actions", np.zeros((5, 6))), "wanted is (5, 3)"),
+    "another simulator": (replaced("episode_1/actions", np.zeros((5, 6))), "expected (5, 3)"),
     "no steps": (replaced("episode_2/rewards", np.zeros(0)), "episode_2/"),
     "not finite": (
         replaced("episode_2/rewards", np.full(1, np.nan)),

@@ -55,7 +55,7 @@ def test_a_wrong_path_is_one_clear_line(
     with pytest.raises(UserError, match="is missing or damaged"):
         only_run(lonely).state()
     lonely.write_text(record.read_text().replace("point", "paint"))
-    assert "no sound record" in refused(lonely)
+    assert "not a valid record" in refused(lonely)
     onnx = tmp_path / "policy.onnx"
     onnx.write_bytes(b"x")
     assert "is an exported policy: onnxruntime.InferenceSession runs it" in refused(onnx)

@@ -42,7 +42,7 @@ def test_one_observation_or_a_batch(point_run: Path) -> None:
     assert policy.record == record_of(point_run).stem
     best = qipo_ray.load_policy(point_run, best=True, task="point", method="QIPO-OT")
     assert best.record == policy.record
-    with pytest.raises(UserError, match="not asked for: add --best"):
+    with pytest.raises(UserError, match="says which best run is wanted: add --best"):
         qipo_ray.load_policy(point_run, task="point")
     assert policy.act([0.5, 0]).shape == (2,) and policy.act(np.array([1, 0])).shape == (2,)
 
@@ -98,7 +98,7 @@ def test_the_configured_weights_act(train_point: Callable[..., Path], tmp_path: 
         (np.zeros(3), ValueError, "expected the shape (2,) or (B, 2) of point, got (3,)"),
         (np.zeros((1, 1, 2)), ValueError, "got (1, 1, 2)"),
         (0.5, ValueError, "got ()"),
-        ([[0.0, 1.0], [2.0]], ValueError, "observation: no array"),
+        ([[0.0, 1.0], [2.0]], ValueError, "observation: not an array"),
         (["a", "b"], TypeError, "expected real numbers, got the dtype <U1"),
         (np.zeros(2, complex), TypeError, "got the dtype complex128"),
         ([None, 1.0], TypeError, "got the dtype object"),

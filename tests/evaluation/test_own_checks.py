@@ -26,7 +26,7 @@ def test_recorded_actions_are_scaled(pendulum: Path, pendulum_data: Path) -> Non
     scaled, recorded = load(task), load(changed(task, low=(-1.0,), high=(1.0,)), pendulum_data)
     assert abs(recorded.actions).max() > 1.9 and scaled.own_task == task
     assert np.allclose(2 * scaled.actions, recorded.actions, atol=1e-6)
-    with pytest.raises(UserError, match="an action has 1 numbers; actions of task .* has 2"):
+    with pytest.raises(UserError, match="an action has 1 number; `actions` of task .* bounds 2"):
         load(changed(task, low=(-1.0, -1.0), high=(1.0, 1.0)), pendulum_data)
 
 

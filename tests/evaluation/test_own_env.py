@@ -107,8 +107,8 @@ BOX, DISCRETE = gymnasium.spaces.Box, gymnasium.spaces.Discrete(3)
     [
         ({"action_space": DISCRETE}, "[]", "actions: those of others:make are Discrete(3); only"),
         ({"action_space": BOX(0, 5, (2,), int)}, "[]", "only continuous ones (a Box of floats)"),
-        ({"action_space": BOX(-np.inf, 1, (2,))}, "[]", "wanted are a vector and finite bounds"),
-        ({"action_space": BOX(-1, 1, (2, 2))}, "[]", "wanted are a vector and finite bounds"),
+        ({"action_space": BOX(-np.inf, 1, (2,))}, "[]", "expected a vector and finite bounds"),
+        ({"action_space": BOX(-1, 1, (2, 2))}, "[]", "expected a vector and finite bounds"),
         ({"action_space": BOX(-2, 2, (2,))}, "[]", "are [-2, 2], not [-1, 1]"),
         (
             {"action_space": BOX(np.float32([-1, -2]), np.float32([1, 2]))},

@@ -80,11 +80,11 @@ def test_the_built_in_methods_keep_them(method: str) -> None:
                 MEAN,
                 "self.count = getattr(self, 'count', 0) + 1\n" + " " * 8 + MEAN + " * self.count",
             ),
-            "goes on otherwise: a part of the pack is in no state",
+            "continues differently: a part of the pack is not saved",
         ),
         (
             ("weight = (advantage", "weight = torch.rand_like(advantage) * (advantage"),
-            "goes on otherwise: a part of the pack is in no state",
+            "continues differently: a part of the pack is not saved",
         ),
         (
             (MEAN, MEAN.replace("actions", "actions.mean(0)")),

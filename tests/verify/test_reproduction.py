@@ -127,7 +127,7 @@ def test_only_what_differs_is_told(make_record: Make) -> None:
     ]
     assert told(one | {"pack": {"size": 8, "composition": None}}, {}, "b" * 64) == [
         "data: SHA-256 aaaaaaaaaaaa... there, bbbbbbbbbbbb... here",
-        "pack: trained in one of up to 8 there, alone here: the same weights but for rounding",
+        "pack: trained in one of up to 8 there, alone here: the same weights except for rounding",
     ]
     del one["protocol"]["physics"]
     assert told(one, {}, "a" * 64) == ["simulator of maze2d-umaze: physics 1 there, 2 here"]

@@ -19,7 +19,7 @@ Source = Annotated[
 ]
 TaskOfFile = Annotated[
     str | None,
-    typer.Option("--task", help="The task of FILE, if its name does not tell; or a task file."),
+    typer.Option("--task", help="The task of FILE, if its name does not say it; or a task file."),
 ]
 
 
@@ -27,18 +27,18 @@ def get(
     tasks: Tasks,
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="Use a file whose SHA-256 nobody has published."),
+        typer.Option("--trust", help="Use a file that has no published SHA-256."),
     ] = False,
     max_mb: Annotated[
-        int, typer.Option("--max-mb", min=1, help="For a file whose size is not known.")
+        int, typer.Option("--max-mb", min=1, help="Limit for a file of unknown size.")
     ] = 4000,
     max_minutes: Annotated[
-        float, typer.Option("--max-minutes", min=0.01, help="For one file.")
+        float, typer.Option("--max-minutes", min=0.01, help="Limit for one file.")
     ] = 60.0,
 ) -> str:
-    """Download D4RL's files into D4RL's cache, verified; after a break, go on where it was.
+    """Download D4RL's files into its cache and verify them; go on where a download stopped.
 
-    Straight from D4RL's host: proxies are not used, see `data plan`.
+    They come straight from D4RL's host. Proxies are not used: behind one, see `data plan`.
     """
     return "qipo_ray.cli.data_get:get"
 
@@ -68,7 +68,7 @@ def show(
     source: Source,
     task: TaskOfFile = None,
     picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="SVG", help="Draw it into this file, too.")
+        Path | None, typer.Option("--picture", metavar="SVG", help="Also draw the histogram.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> str:
@@ -84,14 +84,15 @@ def verify(
     """Check a data file: hash, contents, actions, episode ends, and a replay in the simulator.
 
     The simulator is set to recorded states and given the recorded actions; rows that it does not
-    lead to come from somewhere else. One line for each check, exit code 1 if one is WRONG.
+    reach were recorded in another one. One line for each check, exit code 1 if one is WRONG.
     """
     return "qipo_ray.cli.data_verify:verify"
 
 
 OwnTask = Annotated[str, typer.Argument(metavar="TASKFILE", help="A file such as my_task.yaml.")]
 OwnData = Annotated[
-    Path | None, typer.Option("--data", metavar="FILE", help="In place of the file's `data:`.")
+    Path | None,
+    typer.Option("--data", metavar="FILE", help="Data, in place of the file's `data:`."),
 ]
 
 
@@ -102,7 +103,7 @@ def check(
 ) -> str:
     """Check your own task: its data, its environment, and that they fit each other.
 
-    Sizes, bounds, the longest episode, equal seeds, a random episode, and a replay where the
+    Sizes, bounds, the longest episode, equal starts, a random episode, and a replay where the
     environment has set_observation(). One line for each check, exit code 1 if one is WRONG.
     """
     return "qipo_ray.cli.own_tasks:check"
@@ -112,24 +113,24 @@ def references(
     task: OwnTask,
     data: OwnData = None,
     episodes: Annotated[
-        int, typer.Option("--episodes", min=1, help="Of the random policy, on fixed seeds.")
+        int, typer.Option("--episodes", min=1, help="Random episodes, on fixed seeds.")
     ] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> str:
     """Measure the reference returns of your own task, as lines to paste into its file.
 
-    The lower one is the mean return of a random policy, the upper one the best episode's in the
-    data: scores are 0 and 100 there.
+    The lower one is the mean return of a random policy, the upper one that of the best episode in
+    the data. They score 0 and 100.
     """
     return "qipo_ray.cli.own_tasks:references"
 
 
 def make(
     task: Annotated[str, typer.Argument(metavar="TASK", help="A generated task, such as point.")],
-    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Transitions.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="How many rows.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="0 if not given.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Instead of the data cache.")
+        Path | None, typer.Option("--output", metavar="FILE", help="A file, not the data cache.")
     ] = None,
 ) -> str:
     """Generate a task's data, the same bytes for the same seed."""
@@ -147,14 +148,14 @@ def import_(
     ],
     to: Annotated[Path, typer.Option("--to", metavar="FILE.hdf5", help="The new file.")],
     task: Annotated[
-        str | None, typer.Option("--task", help="Hold the file to this task before it is kept.")
+        str | None, typer.Option("--task", help="Check the file against this task first.")
     ] = None,
     parts: Annotated[
         str | None,
         typer.Option(
             "--parts",
             metavar="NAMES",
-            help="Of a Minari set whose observations are a dictionary: these, in this order.",
+            help="The observations to take from a Minari set's dictionary, in this order.",
         ),
     ] = None,
     rewards: Annotated[
@@ -162,7 +163,7 @@ def import_(
         typer.Option(
             "--rewards",
             metavar="ENVIRONMENT",
-            help="Of a file of OGBench's: those of this single task, such as "
+            help="For OGBench's files: the single task whose rewards to take, such as "
             "cube-single-singletask-v0.",
         ),
     ] = None,

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-BestTask = Annotated[str | None, typer.Option("--task", help="The best of this task.")]
+BestTask = Annotated[str | None, typer.Option("--task", help="With --best: of this task.")]
 ActingTask = Annotated[
     str | None,
-    typer.Option("--task", help="The best of this task; or the file of your own, to roll it out."),
+    typer.Option("--task", help="With --best: of this task. Or the file of your own task."),
 ]
 BestMethod = Annotated[
-    str | None, typer.Option("--method", help="The best of this method, such as QIPO-OT.")
+    str | None, typer.Option("--method", help="With --best: of this method, such as QIPO-OT.")
 ]
 Best = Annotated[
     bool,
@@ -34,15 +34,15 @@ def evaluate(
         str | None, typer.Option("--record", metavar="ID", help="Only this run of the folder.")
     ] = None,
     episodes: Annotated[
-        int | None, typer.Option("--episodes", min=1, help="As recorded if not given.")
+        int | None, typer.Option("--episodes", min=1, help="Per run; as recorded if not given.")
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
             "--seed",
             min=0,
-            help="The first environment seed, of --episodes in a row, and that of the actions' "
-            "noise; as recorded if not given.",
+            help="The first of --episodes environment seeds in a row, and the seed of the noise "
+            "of actions; as recorded if not given.",
         ),
     ] = None,
     changes: Annotated[
@@ -96,23 +96,24 @@ def reproduce(
     best: Best = False,
     task: ActingTask = None,
     method: BestMethod = None,
-    run: Annotated[
-        bool, typer.Option("--run", help="Carry it out and compare the numbers.")
-    ] = False,
+    run: Annotated[bool, typer.Option("--run", help="Run it and compare the numbers.")] = False,
     results: Annotated[
         Path | None,
-        typer.Option("--results", metavar="DIR", help="A new folder; else reproduced/<id>."),
+        typer.Option(
+            "--results", metavar="DIR", help="An empty folder; reproduced/<id> if not given."
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE", help="The data, in D4RL's layout.")
     ] = None,
     device: Annotated[
-        str | None, typer.Option("--device", help="cpu, cuda or cuda:1; else the record's.")
+        str | None,
+        typer.Option("--device", help="cpu, cuda or cuda:1; the record's if not given."),
     ] = None,
 ) -> str:
     """Print the command that gives the same number; say on stderr what differs here.
 
-    With --run it is trained anew, in a folder that holds nothing else. Exit code 0 if all scores,
+    With --run it is trained again, in an empty folder. Exit code 0 if all scores,
     those of cloning too, are equal to the last bit. Where packages, machine, device, threads or
     the jobs beside it differ: if the last mean returns differ by at most 1.96 standard errors of
     their difference. Exit code 1 if not, or if they could not be compared.
@@ -124,10 +125,10 @@ def verify(
     sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="The folder of a sweep.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> str:
-    """Hash every artefact, hold every record to what made it, and rebuild the tables.
+    """Hash every artefact, compare every record with what made it, and rebuild the tables.
 
     Nothing is changed. One line for each thing that is wrong, and then exit code 1. While a sweep
-    runs, what has ended is judged.
+    runs, only what has ended is checked.
     """
     return "qipo_ray.cli.verify:verify"
 
@@ -151,7 +152,7 @@ def best(
 ) -> str:
     """Print the best configuration of a results folder as a file for `train --preset`.
 
-    It is the one of the highest mean score over the training seeds of its reported runs. A sweep
+    It is the one with the highest mean score over the training seeds of its reported runs. A sweep
     writes that of each task and method to leaderboard/best/.
     """
     return "qipo_ray.cli.best:best"
@@ -159,13 +160,14 @@ def best(
 
 def leaderboard(
     results: Annotated[
-        list[Path], typer.Argument(metavar="RESULTS...", help="Results folders, read below.")
+        list[Path],
+        typer.Argument(metavar="RESULTS...", help="Results folders, and all inside them."),
     ],
     by: Annotated[
         Literal["task", "family", "config", "paper"] | None,
         typer.Option(
-            help="A line per task and method, per family, per configuration; paper: per task, "
-            "with a column per method, as LaTeX has it if not told otherwise."
+            help="A line per task and method, per family, or per configuration; paper: a line per "
+            "task and a column per method, the form of LaTeX if nothing is chosen."
         ),
     ] = None,
     columns: Annotated[

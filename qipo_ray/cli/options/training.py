@@ -50,7 +50,8 @@ def train(
     ] = None,
     jobs: Jobs = CORES,
     device: Annotated[
-        str, typer.Option("--device", help="cpu, cuda or cuda:1; bit-equal resumes on the CPU.")
+        str,
+        typer.Option("--device", help="cpu, cuda or cuda:1; only the CPU resumes bit for bit."),
     ] = "cpu",
     log: Log = None,
     private: Private = False,
@@ -76,12 +77,16 @@ def sweep(
     ] = "quickstart",
     tasks: Annotated[
         list[str] | None,
-        typer.Option("--task", help="In place of the file's, or a task file; may be repeated."),
+        typer.Option(
+            "--task", help="A task or task file, in place of the file's; may be repeated."
+        ),
     ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            "--data", metavar="TASK=FILE", help="Its data, or minari:ID; repeat for more."
+            "--data",
+            metavar="TASK=FILE",
+            help="The data of a task: a file or minari:ID; may be repeated.",
         ),
     ] = None,
     changes: Annotated[
@@ -99,7 +104,7 @@ def sweep(
         ),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option("--trials", min=1, help="Per task, in place of the file's.")
+        int | None, typer.Option("--trials", min=1, help="For each task, in place of the file's.")
     ] = None,
     results: Annotated[
         Path,
@@ -110,11 +115,13 @@ def sweep(
     ] = "ray",
     address: Annotated[
         str | None,
-        typer.Option("--address", help="Of a Ray head; else RAY_ADDRESS, else this machine."),
+        typer.Option("--address", help="A Ray head's; if not given RAY_ADDRESS, or this machine."),
     ] = None,
     at_once: Annotated[
         int | None,
-        typer.Option("--at-once", min=1, help="Trials; else enough for all slots."),
+        typer.Option(
+            "--at-once", min=1, help="Trials at once; as many as fill all slots if not given."
+        ),
     ] = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Go on with a changed specification.")
@@ -141,37 +148,40 @@ def schema() -> str:
 
 def check_method(
     method: Annotated[
-        str, typer.Argument(metavar="MODULE:CLASS", help="Or the name of an installed one.")
+        str,
+        typer.Argument(metavar="MODULE:CLASS", help="Its class, or the name of an installed one."),
     ],
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Such as a smaller network."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as a width."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> str:
     """Try a method of your own on small data: shapes, saved states, packs, acting.
 
-    One line for each promise that it keeps or breaks; exit code 1 if one is broken.
+    One line for each rule that it keeps or breaks; exit code 1 if one is broken.
     """
     return "qipo_ray.cli.method_check:check"
 
 
 def learning(
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="FOLDER", help="Where hopper and cheetah are.")
+        Path | None,
+        typer.Option("--data", metavar="FOLDER", help="The files of hopper and cheetah."),
     ] = None,
     results: Annotated[
         Path, typer.Option("--results", metavar="DIR", help="What is there is not done again.")
     ] = Path("results/bench-learning"),
     tasks: Annotated[
-        str | None, typer.Option("--tasks", help="Of point,maze,hopper,cheetah; else all.")
+        str | None,
+        typer.Option("--tasks", help="Some of point,maze,hopper,cheetah; all if not given."),
     ] = None,
     seeds: Annotated[
         str, typer.Option("--seeds", help="Numbers and ranges: 0,1,2 or 0-4.")
     ] = "100,101,102,103,104",
     paper_form: Annotated[
         bool,
-        typer.Option("--paper-form", help="Beside it the paper's form, 20 CPU minutes a task."),
+        typer.Option("--paper-form", help="Also train the paper's form, 20 CPU minutes per task."),
     ] = False,
     jobs: Jobs = CORES,
     json: PrintJson = False,
@@ -190,7 +200,8 @@ def peers(
         Path, typer.Option("--results", metavar="DIR", help="What is there is not done again.")
     ] = Path("results/bench-peers"),
     files: Annotated[
-        str | None, typer.Option("--files", help="Comma-separated, without .hdf5; else all.")
+        str | None,
+        typer.Option("--files", help="Some of them, as a,b without .hdf5; all if not given."),
     ] = None,
     seeds: Annotated[
         str, typer.Option("--seeds", help="Numbers and ranges: 0,1,2 or 0-4.")
@@ -211,13 +222,13 @@ def toy(
         str,
         typer.Argument(
             metavar="EXPERIMENT",
-            help="densities: six 2-D laws against their exact tilt. tilt: trained fields against "
-            "the closed form. rounds: what repeated improvement adds up to. dimension: how errors "
-            "grow with it. accuracy: solvers against network evaluations.",
+            help="densities: six 2-D distributions against their exact tilt. tilt: trained fields "
+            "against the closed form. rounds: what repeated improvement adds up to. dimension: "
+            "how errors grow with the dimension. accuracy: solvers' errors by evaluations.",
         ),
     ] = "densities",
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Training seeds.")] = 1,
-    quick: Annotated[bool, typer.Option("--quick", help="A small version, in a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version, one minute.")] = False,
     results: Annotated[
         Path, typer.Option("--results", metavar="DIR", help="What is there is not done again.")
     ] = Path("results/toy"),

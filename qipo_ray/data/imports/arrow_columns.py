@@ -69,7 +69,7 @@ def column(name: str, parts: Sequence[pa.Array]) -> npt.NDArray:
     """Return the numbers of the batches' arrays, one after the other."""
     arrays = [_values(name, part) for part in parts]
     if len({array.shape[1:] for array in arrays}) > 1:
-        raise Unusable(f"{name} have lists of different lengths; read are equal ones")
+        raise Unusable(f"{name} have lists of different lengths; expected equal ones")
     if not arrays:
         raise Unusable(f"{name} have no rows")
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
@@ -85,12 +85,12 @@ def _values(name: str, array: pa.Array) -> npt.NDArray:
         if not pa.types.is_fixed_size_list(array.type) and len(array):
             lengths = pc.min_max(array.value_lengths()).as_py()
             if lengths["min"] != lengths["max"]:
-                raise Unusable(f"{name} have lists of different lengths; read are equal ones")
+                raise Unusable(f"{name} have lists of different lengths; expected equal ones")
         array = array.flatten()
     _check_cells(name, array)
     kind = array.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        raise Unusable(f"{name} have type {str(kind)[:40]}; read are numbers")
+        raise Unusable(f"{name} have type {str(kind)[:40]}; expected numbers")
     flat: npt.NDArray = array.to_numpy(zero_copy_only=False)
     if flat.dtype.kind == "f":
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf

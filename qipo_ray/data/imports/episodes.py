@@ -49,7 +49,7 @@ def read_folder(path: Path) -> Recording:
     kinds = sorted({file.suffix for file in held})
     if len(kinds) != 1:
         raise Unusable(
-            f"holds {' and '.join(kinds) or 'no episodes'}; read is a folder of episodes in one "
+            f"holds {' and '.join(kinds) or 'no episodes'}; expected a folder of episodes in one "
             f"format, {' or '.join(READERS)}"
         )
     files = sorted(held, key=_natural)

@@ -29,7 +29,7 @@ def read(folder: Path) -> Recording:
     version, frames = str(info.get("codebase_version"))[:12], info.get("total_frames")
     if not files:
         raise Unusable(
-            f"has no data/chunk-*/*.parquet; its layout is {version}, read are v2 and v3"
+            f"has no data/chunk-*/*.parquet; its layout is {version}, expected v2 or v3"
         )
     names = arrow_columns.names_of(files[0])
     missing = [name for name in (_STATE, _ACTION, _REWARD, _EPISODE) if name not in names]

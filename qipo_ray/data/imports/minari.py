@@ -54,7 +54,7 @@ def read(data: Path, chosen: Sequence[str]) -> Recording:
     elif form in ("arrow", "parquet"):
         episodes = _from_tables(data, form, observed, acted, notes, count)
     else:
-        raise Unusable(f"is kept as {str(form)[:40]!r}; read are hdf5, arrow and parquet")
+        raise Unusable(f"is kept as {str(form)[:40]!r}; expected hdf5, arrow or parquet")
     return Recording(origin, episodes, steps, notes)
 
 
@@ -108,7 +108,7 @@ def _table_episode(
     if not isinstance(steps, int) or rows - 1 > steps or steps > rows:
         raise Unusable(
             f"{label} has {rows:,} rows, and its metadata.json says total_steps = {steps}; "
-            "wanted are as many, or one more"
+            "expected as many, or one more"
         )
     return columns, steps
 
@@ -117,7 +117,7 @@ def _part(name: str, arrays: Sequence[pa.Array], part: Part) -> npt.NDArray:
     for key in part.path:
         name = f"{name}/{key}"
         if any(not pa.types.is_struct(array.type) for array in arrays):
-            raise Unusable(f"{name} is not there: metadata.json has parts that the files have not")
+            raise Unusable(f"{name} is not there: metadata.json has parts that the files lack")
         if any(array.type.get_field_index(key) < 0 for array in arrays):
             raise Unusable(f"{name} is not there")
         arrays = [array.field(key) for array in arrays]
@@ -171,18 +171,18 @@ def _lengths(file: DataFile, first: str) -> tuple[Lengths, Lengths]:
         if not np.array_equal(wanted, counts):
             number = int(np.argmax(wanted != counts))
             raise Unusable(
-                f"episode_{number}/{name} have {counts[number]:,} rows; wanted are "
+                f"episode_{number}/{name} have {counts[number]:,} rows; expected "
                 f"{wanted[number]:,}"
             )
     for name in ("rewards", *_FLAGS):
         row = file.arrays[name].shape[1:]
         if row not in ((), (1,)):
-            raise Unusable(f"{name} have rows of shape {row}; wanted is one number a row")
+            raise Unusable(f"{name} have rows of shape {row}; expected one number a row")
     odd = (steps < 1) | ~np.isin(lengths - steps, (0, 1))
     if odd.any():
         number = int(np.argmax(odd))
         raise Unusable(
-            f"episode_{number}/{first} have {lengths[number]:,} rows; wanted are "
+            f"episode_{number}/{first} have {lengths[number]:,} rows; expected "
             f"{steps[number]:,}, the steps, or one more"
         )
     return steps, lengths

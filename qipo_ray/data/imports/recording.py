@@ -39,7 +39,7 @@ class Recording:
 def numbers(name: str, values: npt.NDArray) -> npt.NDArray[np.float32]:
     """Return values as finite float32; ``name`` says in which file and column they lie."""
     if values.dtype.kind not in "fiub" or values.dtype.itemsize > 8:
-        raise Unusable(f"{name} have type {str(values.dtype)[:40]}; read are numbers")
+        raise Unusable(f"{name} have type {str(values.dtype)[:40]}; expected numbers")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf
         converted = values.astype(np.float32, copy=False)
     finite = np.isfinite(converted)
@@ -85,8 +85,8 @@ def check_names(label: str, names: Sequence[str]) -> None:
     unread = [name for name in names if name not in READ and looks_like_ends(name)]
     if unread and not any(name in FLAGS for name in names):
         raise Unusable(
-            f"{label}: {', '.join(map(quoted, unread[:8]))} may mark the ends of episodes; read "
-            f"are {', '.join(FLAGS)}: rename it, or remove it"
+            f"{label}: {', '.join(map(quoted, unread[:8]))} may mark the ends of episodes; known "
+            f"names are {', '.join(FLAGS)}: rename it, or remove it"
         )
 
 
@@ -141,7 +141,7 @@ def episode(
     _check_length(f"{label}/actions", len(acts), steps)
     if len(states) not in (steps, steps + 1):
         raise Unusable(
-            f"{label}/observations have {len(states):,} rows; wanted are {steps:,}, or one more"
+            f"{label}/observations have {len(states):,} rows; expected {steps:,}, or one more"
         )
     if following is not None:
         after = table(f"{label}/next_observations", following)
@@ -164,4 +164,4 @@ def episode(
 
 def _check_length(name: str, length: int, steps: int) -> None:
     if length != steps:
-        raise Unusable(f"{name} have {length:,} rows; wanted are {steps:,}, as many as rewards")
+        raise Unusable(f"{name} have {length:,} rows; expected {steps:,}, as many as rewards")

@@ -36,11 +36,11 @@ def recording_of(source: str, parts: Sequence[str], goal: Goal | None) -> Record
     if path.name == "main_data.hdf5":  # Minari's own name for it
         path = path.parents[1]
     if goal is not None and path.suffix != ".npz":
-        raise UserError(f"--rewards are those of OGBench's .npz; {source} is none")
+        raise UserError(f"--rewards is for OGBench's .npz files; {source} is not one")
     if minari_folder.is_set(path):
         return minari.read(path / "data", parts)
     if parts:
-        raise UserError(f"--parts chooses from a Minari set's observations; {source} is none")
+        raise UserError(f"--parts chooses from a Minari set's observations; {source} is not one")
     if (path / "meta" / "info.json").is_file():
         return lerobot.read(path)
     if path.is_dir():

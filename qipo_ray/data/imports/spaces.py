@@ -76,7 +76,7 @@ def _parts(space: dict[str, Any], above: Part, key: str) -> Iterator[Part]:
     if kind != "Box" or image:
         label = f"{key} {quoted(above.name)}" if above.path else key
         raise Unusable(
-            f"{label} is {'an image' if image else str(kind)[:40]}; read are boxes of numbers"
+            f"{label} is {'an image' if image else str(kind)[:40]}; expected boxes of numbers"
             + (", and parts of them by --parts" if above.path else "")
         )
     yield Part(above.path, math.prod(shape), above.numbered)

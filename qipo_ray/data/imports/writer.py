@@ -87,7 +87,7 @@ def _append(file: h5py.File, pieces: Sequence[Columns], rows: int) -> int:
             widths.add(file[name].shape[1:])
         if len(widths) > 1:
             listed = " and ".join(str(width[0]) for width in sorted(widths))
-            raise Unusable(f"{name} have {listed} numbers a row; wanted are equally many")
+            raise Unusable(f"{name} have {listed} numbers a row; expected equally many")
         arrays = [piece[name] for piece in pieces]
         block = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         if name not in file:

@@ -98,7 +98,7 @@ def test_one_file_of_all_rows(kind: str, ends: str, tmp_path: Path, imported) ->
 
 def test_a_file_for_another_task(tmp_path: Path, imported) -> None:
     npz(tmp_path / "own.npz", {**episode(4, extra=0), "terminals": np.zeros(4)})
-    words = r"own.npz for task point observations have shape \(4, 3\); wanted is \(4, 2\)"
+    words = r"own.npz for task point observations have shape \(4, 3\); expected \(4, 2\)"
     with pytest.raises(UserError, match=words):
         imported(tmp_path / "own.npz", "point")
 
@@ -159,9 +159,9 @@ FAULTS: dict[str, tuple[str, Write, str]] = {
     "fewer actions": (
         "0.npz",
         without("", actions=np.zeros((3, 2))),
-        "0.npz/actions have 3 rows; wanted are 4, as many as rewards",
+        "0.npz/actions have 3 rows; expected 4, as many as rewards",
     ),
-    "text": ("0.npz", without("", actions=np.array(["a"] * 4)), "have type <U1; read are numbers"),
+    "text": ("0.npz", without("", actions=np.array(["a"] * 4)), "have type <U1; expected numbers"),
     "flags": ("0.npz", without("", terminations=np.full(4, 3)), "values other than 0 and 1"),
     "other ends": (
         "0.npz",
@@ -193,5 +193,5 @@ def test_two_formats_in_a_folder_and_two_widths(tmp_path: Path, imported) -> Non
     with pytest.raises(UserError, match="observations have 2 and 3 numbers a row"):
         imported(tmp_path)
     arrow_lists(tmp_path / "2.parquet", episode(4, extra=0))
-    with pytest.raises(UserError, match="holds .npz and .parquet; read is a folder of episodes"):
+    with pytest.raises(UserError, match="holds .npz and .parquet; expected a folder of episodes"):
         imported(tmp_path)

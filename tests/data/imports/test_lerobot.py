@@ -167,5 +167,5 @@ def test_faults_are_named(name: str, tmp_path: Path, imported) -> None:
 def test_an_older_layout(tmp_path: Path, imported) -> None:
     (tmp_path / "meta").mkdir()
     (tmp_path / "meta" / "info.json").write_text('{"codebase_version": "v1.6"}')
-    with pytest.raises(UserError, match="its layout is v1.6, read are v2 and v3"):
+    with pytest.raises(UserError, match="its layout is v1.6, expected v2 or v3"):
         imported(tmp_path)

@@ -172,12 +172,12 @@ def test_jagged_infos_are_not_opened(make: Make, imported) -> None:
 @pytest.mark.parametrize(
     ("observed", "acted", "words"),
     [
-        (spaces.Discrete(4), None, "observation_space is Discrete; read are boxes of numbers"),
-        (None, spaces.Discrete(4), "action_space is Discrete; read are boxes of numbers"),
+        (spaces.Discrete(4), None, "observation_space is Discrete; expected boxes of numbers"),
+        (None, spaces.Discrete(4), "action_space is Discrete; expected boxes of numbers"),
         (
             spaces.Dict({"mode": spaces.Discrete(4)}),
             None,
-            "observation_space 'mode' is Discrete; read are boxes of numbers, and parts of them",
+            "observation_space 'mode' is Discrete; expected boxes of numbers, and parts of them",
         ),
     ],
 )
@@ -268,11 +268,11 @@ def test_a_damaged_arrow_file_is_named(make: Make, imported) -> None:
 @pytest.mark.parametrize(
     ("key", "shape", "words"),
     [
-        ("rewards", (4, 2), "rewards have rows of shape .2,.; wanted is one number a row"),
+        ("rewards", (4, 2), "rewards have rows of shape .2,.; expected one number a row"),
         ("truncations", (4, 2), "truncations have rows of shape"),
         ("observations", (5, 2), "observations have 2 numbers a row; its space has 3"),
-        ("observations", (3, 3), "episode_0/observations have 3 rows; wanted are 4, the steps"),
-        ("actions", (3, 2), "episode_0/actions have 3 rows; wanted are 4"),
+        ("observations", (3, 3), "episode_0/observations have 3 rows; expected 4, the steps"),
+        ("actions", (3, 2), "episode_0/actions have 3 rows; expected 4"),
     ],
 )
 def test_other_shapes_in_hdf5(
@@ -291,7 +291,7 @@ def test_not_finite_and_of_another_width(make: Make, imported) -> None:
     columns["observations"][2, 1] = np.nan
     with pytest.raises(UserError, match="episode_0/observations hold NaN .* in row 2"):
         imported(make("arrow", [columns]))
-    with pytest.raises(UserError, match="0.hdf5|observations have shape .* wanted is"):
+    with pytest.raises(UserError, match="0.hdf5|observations have shape .* expected"):
         imported(make("arrow", [episode(4)], name="own/x-v0"), "hopper-medium-v2")
 
 
@@ -301,7 +301,7 @@ def test_where_data_are_taken_the_command_is_named(form: str, make: Make, import
     path = make(form, [episode(4), episode(5, seed=1)], name="own/point-v0")
     asked = "minari:own/point-v0"
     if form == "hdf5":
-        with pytest.raises(UserError, match="wanted is"):  # three numbers, where `point` has two
+        with pytest.raises(UserError, match="expected"):  # three numbers, where `point` has two
             load("point", asked)
         return
     for source in (asked, str(path)):

@@ -140,5 +140,5 @@ def test_faults_are_named(name: str, tmp_path: Path, imported) -> None:
 
 
 def test_rewards_of_another_source(tmp_path: Path, imported) -> None:
-    with pytest.raises(UserError, match="--rewards are those of OGBench's .npz"):
+    with pytest.raises(UserError, match="--rewards is for OGBench's .npz files"):
         imported(tmp_path, goal=GOAL)
