@@ -100,7 +100,7 @@ def sweep(
         typer.Option(
             "--space",
             metavar="KEY=KIND(...)",
-            help="Search it so: policy.beta=loguniform(0.1,30); may be repeated.",
+            help="Search a key: policy.beta=loguniform(0.1,30); may be repeated.",
         ),
     ] = None,
     trials: Annotated[
@@ -115,7 +115,7 @@ def sweep(
     ] = "ray",
     address: Annotated[
         str | None,
-        typer.Option("--address", help="A Ray head's; if not given RAY_ADDRESS, or this machine."),
+        typer.Option("--address", help="Of a Ray head; otherwise RAY_ADDRESS, or this machine."),
     ] = None,
     at_once: Annotated[
         int | None,
