@@ -14,7 +14,7 @@ from qipo_ray.config import Config
 from qipo_ray.data.load import load
 from qipo_ray.data.locate import generated_path
 from qipo_ray.data.tasks import Task
-from qipo_ray.data.transitions import Dataset, knowing_discount, rewards_needed, transitions
+from qipo_ray.data.transitions import Dataset, estimated_returns, transitions
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.own_checks import refuse_misfit
@@ -38,15 +38,14 @@ def check(task: Task, config: Config, dataset: Dataset) -> None:
         out.remark(f"data: {note}")
     rows = transitions(dataset, task, config.data.reward, config.critic.discount)
     if config.critic.returns_updates and not rows.returns_valid.any():
-        discount, pieces = config.critic.discount, dataset.episodes
-        longest = int((pieces[:, 1] - pieces[:, 0]).max())
         raise UserError(
             f"critic.returns_updates={config.critic.returns_updates} needs rows with a known "
-            f"return-to-go, and {dataset.path} has none: at discount {discount} that takes a "
-            f"terminal or {rewards_needed(discount):,} rewards, and the longest episode has "
-            f"{longest:,}; --set critic.discount={knowing_discount(longest)} knows its first "
-            "half, --set critic.returns_updates=0 learns without returns"
+            f"return-to-go, and {dataset.path} has none; --set critic.returns_updates=0 learns "
+            "without returns"
         )
+    said = estimated_returns(dataset, task, config.critic.discount)
+    if said is not None and config.critic.returns_updates:
+        out.remark(f"data: {said}")
 
 
 def writable(folder: Path, *, private: bool = False) -> Path:

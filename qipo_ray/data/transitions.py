@@ -175,21 +175,44 @@ def returns_to_go(
     Sums stop at terminals and at cuts: timeouts and the file's last row. What lies behind a cut
     is unknown, so a row is valid only if its sum ends in a terminal or holds at least
     ``ceil(log(.05) / log(discount))`` rewards (299 at .99). Timeouts of maze2d do not cut: they
-    mark sub-goals of one continuing trajectory. Those of ``point`` are whole ends.
+    mark sub-goals of one continuing trajectory. Those of ``point`` are whole ends. Where that
+    leaves no row, those with at least half of the longest sum stand in, and what is behind a cut
+    counts as the mean reward for ever: see ``estimated_returns``.
     """
-    ends = dataset.terminals.copy() if task.family == "maze2d" else _ends(dataset)
-    complete = _ends(dataset) if task.family == "point" else dataset.terminals
-    pieces = _pieces(ends)
-    last = np.repeat(pieces[:, 1] - 1, pieces[:, 1] - pieces[:, 0])
-    left = last - np.arange(dataset.rows)
-
+    left, whole = _sums_of(dataset, task)
     # Doubling: after k passes returns[i] sums the first 2**k rewards from row i on.
     returns = rewards.astype(np.float64)
     step = 1
     while step <= left.max() and discount**step > 1e-18:
         returns[:-step] += discount**step * np.where(left[:-step] >= step, returns[step:], 0.0)
         step *= 2
-    return returns, complete[last] | (left + 1 >= rewards_needed(discount))
+    valid = whole | (left + 1 >= rewards_needed(discount))
+    if not valid.any() and discount < 1:
+        valid = 2 * (left + 1) >= left.max() + 1
+        returns += discount ** (left + 1.0) * rewards.mean(dtype=np.float64) / (1 - discount)
+    return returns, valid
+
+
+def estimated_returns(dataset: Dataset, task: Task, discount: float) -> str | None:
+    """Return what must be said of returns-to-go that are estimates; None where some are known."""
+    left, whole = _sums_of(dataset, task)
+    needed, longest = rewards_needed(discount), int(left.max()) + 1
+    if whole.any() or longest >= needed or discount >= 1:
+        return None
+    return (
+        f"no return-to-go is known at discount {discount:g}: that takes a terminal or {needed:,} "
+        f"rewards, and the longest episode has {longest:,}; what is behind a cut counts as the "
+        f"mean reward (critic.discount={knowing_discount(longest)} needs no such estimate)"
+    )
+
+
+def _sums_of(dataset: Dataset, task: Task) -> tuple[npt.NDArray[np.int64], Flags]:
+    """Return how many rewards follow each row's own in its sum, and whether that is whole."""
+    ends = dataset.terminals.copy() if task.family == "maze2d" else _ends(dataset)
+    complete = _ends(dataset) if task.family == "point" else dataset.terminals
+    pieces = _pieces(ends)
+    last = np.repeat(pieces[:, 1] - 1, pieces[:, 1] - pieces[:, 0])
+    return last - np.arange(dataset.rows), complete[last]
 
 
 def behaviour_score(dataset: Dataset, task: Task) -> dict[str, float] | None:

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from qipo_ray.config import STAGES, config_hash, departures, method_title, to_document
+from qipo_ray.config import (
+    STAGES,
+    config_hash,
+    departures,
+    method_of,
+    method_title,
+    to_document,
+)
 from qipo_ray.config.evaluations import protocol_settings
 from qipo_ray.config.own_methods import as_read
 from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS, physics
-from qipo_ray.data.transitions import Dataset, behaviour_score
+from qipo_ray.data.transitions import Dataset, behaviour_score, estimated_returns
 from qipo_ray.evaluation.score import EvalProtocol, env_seeds_text
 from qipo_ray.store.fencing import newest_token
 from qipo_ray.store.record_schema import SCHEMA
@@ -161,9 +168,18 @@ def _data(run: Run, dataset: Dataset) -> dict[str, Any]:
         "source": dataset.source,
         "sha256": dataset.sha256,
         "rows": dataset.rows,
-        "notes": [*task.notes, *dataset.notes],
+        "notes": [*task.notes, *dataset.notes, *_estimates(run, dataset)],
         "score": behaviour_score(dataset, task),
     }
+
+
+def _estimates(run: Run, dataset: Dataset) -> list[str]:
+    """Return what must be said of returns that are estimates, if a run's critic learned them."""
+    critic = run.config.critic
+    if not critic.returns_updates or "critic" not in method_of(run.config).stages:
+        return []
+    note = estimated_returns(dataset, run.task_facts, critic.discount)
+    return [] if note is None else [note]
 
 
 def _cost(

@@ -11,6 +11,7 @@ from qipo_ray.data.transitions import (
     Dataset,
     adjusted_rewards,
     behaviour_score,
+    estimated_returns,
     qlearning_dataset,
     returns_to_go,
     transitions,
@@ -131,6 +132,31 @@ def test_rows_close_to_a_timeout_have_no_valid_return() -> None:
     data = make("hopper-medium-v2", 1200, terminals=[999])
     _, valid = returns_to_go(data, get_task("hopper-medium-v2"), data.rewards, 0.99)
     assert valid[:1000].all() and not valid[1000:].any()
+
+
+def test_where_no_return_is_known_the_mean_reward_goes_on_behind_the_cuts() -> None:
+    """Of equal rewards that is the true return; rows of long sums alone are taken."""
+    task, cuts = get_task("hopper-medium-v2"), [199, 399, 499]
+    data = make(task.id, 500, timeouts=cuts, rewards=np.full(500, 2.0))
+    returns, valid = returns_to_go(data, task, data.rewards, 0.99)
+    np.testing.assert_allclose(returns, 200.0, rtol=1e-6)  # 2 / (1 - .99)
+    expected = np.zeros(500, dtype=bool)
+    expected[0:101] = expected[200:301] = expected[400] = True  # 100 rewards or more
+    np.testing.assert_array_equal(valid, expected)
+    said = estimated_returns(data, task, 0.99)
+    assert said is not None and "terminal or 299 rewards, and the longest episode has 200" in said
+    discount = float(said.partition("critic.discount=")[2].split()[0])
+    assert estimated_returns(data, task, discount) is None
+    plain, known = returns_to_go(data, task, data.rewards, discount)
+    assert known.any() and (plain < 2 / (1 - discount)).all()
+    varied = make(task.id, 500, timeouts=cuts)
+    returns, _ = returns_to_go(varied, task, varied.rewards, 0.99)
+    tail = 0.99**3 * varied.rewards.mean(dtype=float) / (1 - 0.99)
+    summed = varied.rewards[197:200].astype(float) @ 0.99 ** np.arange(3)
+    assert returns[197] == pytest.approx(summed + tail, rel=1e-9)
+    ended = make(task.id, 500, timeouts=cuts, terminals=[450])
+    assert estimated_returns(ended, task, 0.99) is None
+    assert returns_to_go(ended, task, ended.rewards, 0.99)[1].sum() == 51
 
 
 def test_locomotion_rule_scales_the_range_of_complete_trajectories() -> None:
