@@ -38,8 +38,8 @@ PACKAGES: dict[str, set[str]] = {
     "cli": {"rich", "torch", "typer"},
 }
 
-# Modules stricter than their room: nothing but the standard library and `errors`.
-PURE = {"data.tasks"}
+# Modules stricter than their room: nothing but the standard library, `errors` and each other.
+PURE = {"data.ogbench_table", "data.tasks"}
 # Packages that only functions may import, wherever they are used: they cost seconds at start.
 LAZY = {
     "gymnasium", "gymnasium_robotics", "imageio", "matplotlib", "minari", "mlflow", "mujoco",
@@ -121,7 +121,9 @@ def _fault(parts: list[str], found: Import) -> str | None:
         return None
     if twin:
         allowed = set()
-    elif module in PURE or room in ("errors", "version", "cores"):
+    elif module in PURE:
+        allowed = {"errors", *PURE}
+    elif room in ("errors", "version", "cores"):
         allowed = {"errors"}
     elif room == "__init__" and found.at_start:
         allowed = {"version"}

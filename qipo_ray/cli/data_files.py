@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qipo_ray.data.load import load
+from qipo_ray.data.ogbench_table import single_task
 from qipo_ray.data.tasks import MINARI, Task, get_task, task_ids
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
@@ -39,6 +40,9 @@ def _task_of(path: Path) -> str:
     published = [name for name in task_ids() if get_task(name).filename == path.name]
     begun = [name for name in task_ids() if path.name.startswith(f"{name}-")]
     exact = [name for name in task_ids() if path.stem == name]
+    domain = path.stem.removesuffix("-val").removesuffix("-v0")
+    if single := single_task(f"{domain}-singletask-v0"):  # of OGBench's data the default task
+        return single.id
     for names in (exact, published, sorted(begun, key=len)):
         if names:
             return names[-1]

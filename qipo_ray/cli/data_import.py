@@ -6,9 +6,9 @@ from pathlib import Path
 
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check_file
+from qipo_ray.data.imports.ogbench import goal_of
 from qipo_ray.data.imports.writer import import_data
 from qipo_ray.errors import UserError
-from qipo_ray.evaluation.single_tasks import goal_of
 from qipo_ray.study.task_file import find_task
 
 

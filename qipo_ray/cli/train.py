@@ -29,8 +29,6 @@ from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.memory import planned, shortage, support_needs
 from qipo_ray.train.stage_reports import lines_of
 
-NAMED = ("critic", "discount")  # in a file of settings
-
 
 def train(
     task: str | None,
@@ -72,9 +70,12 @@ def train(
 
 def _config(preset: str, changes: Sequence[str], task: Task) -> Config:
     """Return the configuration; what neither the user's file nor options name, the task's does."""
-    discount = task.own and task.own.discount
-    named = preset not in preset_names() and NAMED in document_of(preset).locations
-    given = [] if discount is None or named else [f"critic.discount={discount}"]
+    named = {} if preset in preset_names() else document_of(preset).locations
+    given = [
+        f"{key}={value}"
+        for key, value in task.settings.items()
+        if tuple(key.split(".")) not in named
+    ]
     return load_config(preset, [*given, *changes])
 
 

@@ -53,7 +53,8 @@ def fetch(
     Args:
         entry: the file.
         trust: take a file whose SHA-256 nobody published; without it such a file is downloaded,
-            its SHA-256 is said, and it waits beside its place.
+            its SHA-256 is said, and it waits beside its place. What was trusted is written beside
+            the file, and held to from then on.
         limits: when to give up.
         report: called with the bytes that are there and those that there will be.
         waiting: called where another process is at it, before waiting for that one.
@@ -73,6 +74,8 @@ def fetch(
             digest = _verified(entry, part, trust)
             os.fsync(part)
             os.replace(_part_path(entry), entry.target)
+            if entry.sha256 is None:
+                _pin_path(entry).write_text(f"{digest}  {entry.target.name}\n", encoding="utf-8")
             flush(entry.target.parent)
             return entry.target, digest
     except OSError as error:
@@ -180,25 +183,41 @@ class _Transfer:
 def _present(entry: Entry) -> str:
     """Return the SHA-256 of the file that lies in the target's place already."""
     digest = _sha256(entry.target)
-    if entry.sha256 not in (None, digest):
+    expected, of = _expected(entry)
+    if expected not in (None, digest):
         raise UserError(
-            f"{entry.target} is there, but its SHA-256 is {digest}, the published file's is "
-            f"{entry.sha256}; move it away first"
+            f"{entry.target} is there, but its SHA-256 is {digest}, {of} is "
+            f"{expected}; move it away first"
         )
     return digest
+
+
+def _expected(entry: Entry) -> tuple[str | None, str]:
+    """Return the SHA-256 that a file must have, if one is known, and whose it is."""
+    if entry.sha256 is not None:
+        return entry.sha256, "the published file's"
+    pin = _pin_path(entry)
+    if not pin.exists():
+        return None, ""
+    words = pin.read_text(encoding="utf-8", errors="replace").split()
+    return words[0] if words else "", f"that of {pin.name}, trusted before,"
+
+
+def _pin_path(entry: Entry) -> Path:
+    return entry.target.with_name(f"{entry.target.name}.sha256")  # as `sha256sum -c` reads it
 
 
 def _verified(entry: Entry, part: int, trust: bool) -> str:
     """Return the SHA-256 of a finished part that may be used."""
     path = _part_path(entry)
     digest, size = _sha256(path), os.fstat(part).st_size
-    if entry.sha256 is not None and digest != entry.sha256:
+    expected, of = _expected(entry)
+    if expected not in (None, digest):
         path.unlink()
         raise UserError(
-            f"{entry.url} came with SHA-256 {digest}, the published file's is {entry.sha256}; "
-            "it was removed"
+            f"{entry.url} came with SHA-256 {digest}, {of} is {expected}; it was removed"
         )
-    if entry.sha256 is None and not trust:
+    if expected is None and not trust:
         raise UserError(
             f"no SHA-256 is known for {entry.task_id}; {entry.url} came with {size:,} bytes and "
             f"SHA-256 {digest}; to use it: qipo-ray data get {entry.task_id} --trust"

@@ -50,7 +50,7 @@ def opened(path: Path, task: Task | None) -> Iterator[DataFile]:
         descriptor = _open(path)
         try:
             before = os.fstat(descriptor)
-            digest = _sha256(descriptor) if task else ""  # an import is hashed itself
+            digest = sha256_of(descriptor) if task else ""  # an import is hashed itself
             published = task is not None and digest == task.sha256
             reading = contents(path, published=True) if published else inspected(path)
             with reading as (facts, blocks):
@@ -62,7 +62,7 @@ def opened(path: Path, task: Task | None) -> Iterator[DataFile]:
                 yield DataFile(
                     tuple(facts["names"]), facts["source"], arrays, tuple(facts["ends"]), digest
                 )
-            if not path.exists() or _identity(path.stat()) != _identity(before):
+            if not path.exists() or identity(path.stat()) != identity(before):
                 raise Unusable("changed while it was read; try again")
         except Damaged as error:
             raise Unusable(_damage(path, before.st_size, task, str(error))) from error
@@ -89,7 +89,7 @@ def _open(path: Path) -> int:
     raise Unusable(described(head, path))
 
 
-def _identity(facts: os.stat_result) -> tuple[int, ...]:
+def identity(facts: os.stat_result) -> tuple[int, ...]:
     """Return what changes when a file is written to or replaced."""
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
@@ -103,7 +103,8 @@ def _damage(path: Path, size: int, task: Task | None, message: str) -> str:
     return f"is damaged, get it again ({quoted(message)})"
 
 
-def _sha256(descriptor: int) -> str:
+def sha256_of(descriptor: int) -> str:
+    """Return the hash of an open file."""
     digest, offset = hashlib.sha256(), 0
     while block := os.pread(descriptor, 2**20, offset):
         digest.update(block)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qipo_ray.data import d4rl_hdf5, minari_hdf5
+from qipo_ray.data import d4rl_hdf5, minari_hdf5, ogbench_file
 from qipo_ray.data.hdf5 import opened
 from qipo_ray.data.locate import find_dataset
 from qipo_ray.data.tasks import OwnTask, Task, get_task
@@ -18,7 +18,7 @@ from qipo_ray.errors import UserError
 def load(task: str | Task, path: str | Path | None = None) -> Dataset:
     """Return the data of a task, or of its id, from ``path`` or from where ``find_dataset`` looks.
 
-    The layout, D4RL's or Minari's, is the file's own.
+    The layout, D4RL's, Minari's or OGBench's, is the file's own.
 
     Raises:
         UserError: unknown task, no file, or a file that cannot be used; the line says why.
@@ -36,6 +36,8 @@ def read(path: Path, task: Task, *, obtained: str = "other") -> Dataset:
             key missing, wrong sizes or types, numbers not finite, links to other files, or
             more data declared than the file can hold.
     """
+    if task.family == "ogbench" and ogbench_file.is_archive(path):
+        return ogbench_file.rows(path, task, obtained)
     with opened(path, task) as file:
         if minari_hdf5.is_minari(file):
             dataset = minari_hdf5.rows(file, path, task)
@@ -65,10 +67,10 @@ def overlong(dataset: Dataset, task: Task) -> str | None:
     """Return what must be said where an episode is longer than its task allows, else None.
 
     Then ends are missing, and steps from one episode to the next are trained on. In maze2d a
-    trajectory goes on over its goals.
+    trajectory goes on over its goals; so do OGBench's, whatever the task.
     """
     episodes = dataset.episodes
     longest = int((episodes[:, 1] - episodes[:, 0]).max())
-    if task.family == "maze2d" or longest <= task.horizon + 1:
+    if task.family in ("maze2d", "ogbench") or longest <= task.horizon + 1:
         return None
     return f"the longest episode has {longest:,} rows; the task's horizon is {task.horizon:,}"

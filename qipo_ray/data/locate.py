@@ -14,12 +14,13 @@ from qipo_ray.errors import UserError
 def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]:
     """Return the file of a task and how it was obtained.
 
-    That is ``"d4rl"`` (lies in its cache), ``"minari"``, ``"generated"`` or ``"other"``.
+    That is ``"d4rl"`` or ``"ogbench"`` (lies in its cache), ``"minari"``, ``"generated"`` or
+    ``"other"``.
 
     An explicit path wins, before the one in an own task's file. It may be the folder of a Minari
-    data set, or ``minari:ID`` for one in Minari's own folder. A D4RL id is looked up in D4RL's own
-    cache, a generated task at ``generated_path``; neither these nor Minari's sets ever stand in
-    for one another.
+    data set, or ``minari:ID`` for one in Minari's own folder. An id of D4RL or OGBench is looked
+    up in ``published_path``, a generated task at ``generated_path``; neither these nor Minari's
+    sets ever stand in for one another.
 
     Raises:
         UserError: no file there; the line names the task, the path and what to do.
@@ -47,9 +48,9 @@ def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]
         return file, "other"
     if task.filename is None:
         return _generated(task)
-    file = d4rl_cache() / task.filename
+    file = published_path(task, task.filename)
     if file.is_file():
-        return file, "d4rl"
+        return file, "ogbench" if task.family == "ogbench" else "d4rl"
     raise UserError(f"no data for task {task.id}: {file} does not exist; {_origin(task)}")
 
 
@@ -60,8 +61,9 @@ def _origin(task: Task) -> str:
     if task.filename is None:
         return _way_out(task.id)
     size = f" ({task.bytes / 1e6:,.1f} MB)" if task.bytes else ""
+    owner = "OGBench" if task.family == "ogbench" else "D4RL"
     return (
-        f"D4RL's file is {task.url}{size}: `qipo-ray data get {task.id}`; "
+        f"{owner}'s file is {task.url}{size}: `qipo-ray data get {task.id}`; "
         f"generated instead: {_way_out(task.id.rpartition('-v')[0])}"
     )
 
@@ -71,13 +73,21 @@ def d4rl_cache() -> Path:
     return Path(os.environ.get("D4RL_DATASET_DIR") or "~/.d4rl/datasets").expanduser()
 
 
+def published_path(task: Task, name: str) -> Path:
+    """Return where a published file of a task lies: the cache of its own package."""
+    ogbench = Path("~/.ogbench/data").expanduser()
+    return (ogbench if task.family == "ogbench" else d4rl_cache()) / name
+
+
 def data_cache() -> Path:
     """Return the folder of what this project makes, ``$QIPO_DATA`` or ``~/.cache/qipo_ray``."""
     return Path(os.environ.get("QIPO_DATA") or "~/.cache/qipo_ray").expanduser()
 
 
 def generated_path(task: Task) -> Path:
-    """Return a generated task's data file in ``data_cache``."""
+    """Return a generated task's data file in ``data_cache``; OGBench's tasks share theirs."""
+    if task.family == "ogbench":
+        return data_cache() / f"{task.group}-generated-v1.npz"
     return data_cache() / f"{task.id}-generated-v1.hdf5"
 
 

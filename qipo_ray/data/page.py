@@ -12,7 +12,7 @@ _HEAD = """# Tasks
 Written by `qipo-ray data list --markdown` from the table in `qipo_ray/data/`; a test compares
 them.
 
-A normalised score is `100 (R - lowest) / (highest - lowest)` of an episode's return `R`. The
+A score of D4RL is `100 (R - lowest) / (highest - lowest)` of an episode's return `R`. The
 horizon is in steps. *Numbers* are those of an observation and of an action. *Rewards* is how the
 paper's settings adjust them before training: `return-range` scales them by 1000 / (highest -
 lowest return of the file), `minus-one` subtracts 1, `raw` leaves them. *SHA-256* says whether a
@@ -26,6 +26,12 @@ state does not matter. D4RL's rewards of maze2d stand one row late, and are read
 A name without version is the *generated* form of its newest version: same simulator, horizon and
 reference scores, data made here. No score on it is comparable with a published one. What
 `qipo-ray data make` can make: {generators}.
+
+OGBench's scores are success rates in per cent; *lowest* and *highest* are an episode that never
+reaches anything, and one that begins at its goal. The five tasks of a data set share its file, and
+tables report them together. A name without the number of the task is the package's alias of the
+default one. Cube-octuple and humanoidmaze-teleport are left out: no file of theirs is published,
+but for one in pieces of 100 million rows; a [task file](data.md#other-formats) takes them.
 
 A task of your own is a file with the same facts: [Extend](extend.md).
 """

@@ -1,4 +1,4 @@
-"""Tasks: D4RL's ids, their generated twins, the toy task ``point``, and users' own.
+"""Tasks: D4RL's and OGBench's ids, generated twins, the toy task ``point``, and users' own.
 
 Each is made by ``from_document`` of the same plain document: the table's by the table's file, an
 own one by the user's (``study.task_file``), which is checked first.
@@ -15,9 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from qipo_ray.data import ogbench_table
+from qipo_ray.data.ogbench_table import SingleTask, single_task
 from qipo_ray.errors import UserError, nearest
 
-Family = Literal["locomotion", "antmaze", "maze2d", "adroit", "kitchen", "point", "own"]
+Family = Literal["locomotion", "antmaze", "maze2d", "adroit", "kitchen", "ogbench", "point", "own"]
 RewardRule = Literal["return-range", "minus-one", "raw"]
 
 _OTHER_SUITES = ("bullet-", "carla-", "flow-", "minigrid-")
@@ -27,6 +29,7 @@ GENERATORS = (
     *(f"{name}-{policy}" for name in ("halfcheetah", "hopper") for policy in _POLICIES),
     *("maze2d-large", "maze2d-medium", "maze2d-umaze", "point"),
     *(f"walker2d-{policy}" for policy in _POLICIES),
+    *(task.id for task in ogbench_table.made()),
 )
 
 MINARI = "minari:"  # before the id of a data set in Minari's own folder
@@ -34,6 +37,8 @@ NEWER = "D4RL has a newer version"  # how the note of an older version begins
 _OWN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[0-9a-f]{8}")
 NO_ENVIRONMENT = "nothing is rolled out: the task has no environment"
 RAW_RETURNS = "scores are raw returns"
+# Of OGBench. The version is its package's, whose 1.2.0 changed what is judged.
+SUCCESS_RATES = "scores are success rates in %, by OGBench 1.2"
 _TWIN_NOTE = "generated data: no score on it is comparable with a published one"
 
 # Mean returns over 1e6 episodes each (25 steps, uniform starts, dynamics of the task with noise
@@ -110,6 +115,36 @@ class Task:
         return self.own is not None and self.own.raw
 
     @property
+    def by_success(self) -> bool:
+        """Whether its scores are success rates in per cent."""
+        return self.family == "ogbench"
+
+    @property
+    def scores(self) -> str | None:
+        """What its scores are, where they are not D4RL's normalised ones."""
+        if self.by_success:
+            return SUCCESS_RATES
+        return RAW_RETURNS if self.raw else None
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What is set for its runs unless the user sets it: a task file's discount, the protocol.
+
+        OGBench's scores are published over 50 episodes.
+        """
+        if self.by_success:
+            return {"evaluation.final_episodes": 50}
+        if self.own is None or self.own.discount is None:
+            return {}
+        return {"critic.discount": self.own.discount}
+
+    @property
+    def group(self) -> str:
+        """What it is reported together with: its family, or of OGBench the tasks of a data set."""
+        single = single_task(self.id)
+        return single.domain if single else self.family
+
+    @property
     def has_generator(self) -> bool:
         """True where this version can make the task's data: ``qipo-ray data make``."""
         return self.id in GENERATORS
@@ -124,18 +159,19 @@ class Task:
         """The numbers of an observation and of an action; None for an id outside the table."""
         if self.family == "point":
             return 2, 2
-        environment = _environment(self.id)
+        environment = single.facts if (single := single_task(self.id)) else _environment(self.id)
         return (environment["state_size"], environment["action_size"]) if environment else None
 
 
 def get_task(task_id: str) -> Task:
-    """Return the task of an id.
+    """Return the task of an id, or of an alias of OGBench's.
 
     Raises:
         UserError: unknown id; the line names the nearest one, the versions that exist, or the
             suite that is not supported.
     """
-    task = _table().get(task_id)
+    single = single_task(task_id)
+    task = _table().get(single.id if single else task_id)
     if task is None:
         raise UserError(_refusal(task_id))
     return task
@@ -154,7 +190,7 @@ def own_id(document: Mapping[str, Any]) -> str:
 
 
 def task_ids() -> tuple[str, ...]:
-    """Return every id, sorted: D4RL's, the generated twins (no version) and ``point``."""
+    """Return every id, sorted: D4RL's, OGBench's, generated twins (no version) and ``point``."""
     return tuple(sorted(_table()))
 
 
@@ -175,14 +211,15 @@ def _refusal(task_id: str) -> str:
     if task_id.startswith(_OTHER_SUITES):
         return (
             f"task {name!r} belongs to a D4RL suite that is not supported; supported are "
-            "locomotion, antmaze, maze2d, adroit, kitchen and point"
+            "locomotion, antmaze, maze2d, adroit, kitchen, OGBench's single tasks and point"
         )
     versions = sorted(name for name in _facts()["tasks"] if _base(name) == _base(task_id))
     if versions:
         return f"task {name!r} does not exist in D4RL; its versions are {', '.join(versions)}"
     return (
         f"unknown task {name!r}{nearest(name, task_ids())}; "
-        "a task is a D4RL id, a D4RL name without version, 'point', or a file of your own (.yaml)"
+        "a task is an id of D4RL or OGBench, a D4RL name without version, 'point', or a file of "
+        "your own (.yaml)"
     )
 
 
@@ -198,7 +235,16 @@ def _table() -> dict[str, Task]:
     newest = {_base(task_id): task_id for task_id in sorted(_facts()["tasks"])}
     published = {task_id: _published(task_id, newest) for task_id in _facts()["tasks"]}
     twins = {base: _twin(base, published[task_id]) for base, task_id in newest.items()}
-    return {**published, **twins, "point": _point()}
+    singles = {task.id: _single(task) for task in ogbench_table.published()}
+    for made in ogbench_table.made():
+        twins[made.id] = _twin(made.id, singles[f"{made.id}-v0"])
+    return {**published, **singles, **twins, "point": _point()}
+
+
+def _single(task: SingleTask) -> Task:
+    name, _ = ogbench_table.files(task.domain)
+    url = ogbench_table.table()["host"] + name
+    return from_document(ogbench_table.document(task), task.id, "ogbench", url=url, filename=name)
 
 
 def _published(task_id: str, newest: dict[str, str]) -> Task:
@@ -272,7 +318,7 @@ def _base(task_id: str) -> str:
 
 def _environment(task_id: str) -> dict[str, Any] | None:
     """Return the row of ``environments`` with the longest prefix of the id."""
-    if is_own(task_id):
+    if is_own(task_id) or single_task(task_id):
         return None
     rows: dict[str, dict[str, Any]] = _facts()["environments"]
     fitting = [name for name in rows if f"{task_id}-".startswith(f"{name}-")]

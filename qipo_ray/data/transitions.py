@@ -15,7 +15,7 @@ from qipo_ray.errors import UserError
 
 Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
-Source = Literal["d4rl", "d4rl, unverified", "minari", "generated", "other"]
+Source = Literal["d4rl", "d4rl, unverified", "ogbench, unverified", "minari", "generated", "other"]
 
 _TAIL_SHARE = 0.05  # a return-to-go is valid if at most this share of its weight is cut off
 
@@ -221,9 +221,10 @@ def behaviour_score(dataset: Dataset, task: Task) -> dict[str, float] | None:
     Over complete episodes; the last, open one is left out. maze2d is one continuing trajectory:
     consecutive windows of the horizon count. An antmaze trajectory counts up to its first
     terminal, where the simulator would have ended it. None where there is no complete episode,
-    and for kitchen, whose rows may repeat the reward of a task that is done already.
+    for kitchen, whose rows may repeat the reward of a task that is done already, and for OGBench,
+    whose data were not made for the task.
     """
-    if task.family == "kitchen":
+    if task.family in ("kitchen", "ogbench"):
         return None
     if task.family == "maze2d":
         windows = dataset.rows // task.horizon

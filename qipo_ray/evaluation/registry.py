@@ -15,6 +15,7 @@ from qipo_ray.evaluation.locomotion import LocomotionEnv
 from qipo_ray.evaluation.maze2d import Maze2dEnv
 from qipo_ray.evaluation.own_env import OwnEnv
 from qipo_ray.evaluation.point_env import PointVectorEnv
+from qipo_ray.evaluation.single_tasks import SingleTaskEnv
 from qipo_ray.evaluation.sync_vector_env import SyncVectorEnv
 
 # Family -> what makes one environment of a task's ``simulator``; that imports heavy packages.
@@ -24,6 +25,7 @@ ENVIRONMENTS: Mapping[Family, Callable[[str], Env]] = {
     "kitchen": KitchenEnv,
     "locomotion": LocomotionEnv,
     "maze2d": Maze2dEnv,
+    "ogbench": SingleTaskEnv,
 }
 
 

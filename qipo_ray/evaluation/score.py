@@ -24,7 +24,7 @@ class EvalProtocol:
     clip: bool  # samples are clipped to [-1, 1] inside the sampler
     selection_episodes: int  # online episodes that chose the configuration; 0: chosen without
     physics: int = 1  # of the simulator, see `data.tasks.physics`
-    scores: str | None = None  # what they are, where a user's own task has no references
+    scores: str | None = None  # what they are, where they are not D4RL's
 
     def document(self) -> dict[str, Any]:
         """Return what stands in every record; what came later is left out where it is usual."""
@@ -51,14 +51,16 @@ def score(task: Task, rollouts: Rollouts, updates: int) -> dict[str, int | float
     """Return a record's score of a policy after ``updates`` updates.
 
     ``mean`` and ``std`` (population, over episodes) are raw returns, ``normalised`` is per cent of
-    the mean, and ``success`` the share of episodes that reached the goal, None without a goal.
+    the mean, or of episodes where the task is scored by them, and ``success`` the share of
+    episodes that reached the goal, None without a goal.
     """
     mean = float(rollouts.returns.mean())
+    success = None if rollouts.success is None else float(rollouts.success.mean())
     return {
         "updates": updates,
         "episodes": len(rollouts.returns),
         "mean": mean,
         "std": float(rollouts.returns.std()),
-        "normalised": normalised(task, mean),
-        "success": None if rollouts.success is None else float(rollouts.success.mean()),
+        "normalised": 100.0 * (success or 0) if task.by_success else normalised(task, mean),
+        "success": success,
     }

@@ -1,4 +1,4 @@
-"""OGBench's single tasks, by its package: environments with resets by seed, and their goals.
+"""OGBench's single tasks, by its package: its environments, with resets by seed.
 
 A single task judges the state before the action, as its rewards do: who arrives with the last
 allowed step has not arrived. Since scores are compared with others', it stays so.
@@ -6,19 +6,17 @@ allowed step has not arrived. Since scores are compared with others', it stays s
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qipo_ray.data.imports.ogbench import Goal, Place
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation._mujoco import load_mujoco
-
-_OBJECTS, _CUBE = 14, 7  # where the objects of a `qpos` begin, and the numbers of a cube
-_BALL = 15  # of antsoccer
-_TOLERANCE = 0.04  # metres, of what the arm moves
+from qipo_ray.evaluation.env import EnvStep, RestorableFrom
 
 
 class SeededEnv:
@@ -68,7 +66,9 @@ def make(environment: str, **options: Any) -> SeededEnv:
     import gymnasium
 
     try:
-        import ogbench  # noqa: F401 - it registers its environments
+        with warnings.catch_warnings():  # packages below it warn of what they will drop
+            warnings.simplefilter("ignore")
+            import ogbench  # noqa: F401 - it registers its environments
     except ImportError:
         raise UserError(
             "single tasks are OGBench's, which is not installed: pip install 'qipo_ray[ogbench]'"
@@ -91,35 +91,42 @@ def make(environment: str, **options: Any) -> SeededEnv:
     return SeededEnv(gymnasium.make(environment, disable_env_checker=True, **options))
 
 
-def goal_of(environment: str) -> Goal:
-    """Return what a single task wants of a state; its goal is the same at every reset."""
-    held = make(environment)
-    try:
-        held.reset(seed=0)
-        core = held.unwrapped
-        if hasattr(core, "cur_goal_xy"):
-            first = _BALL if environment.startswith("antsoccer") else 0
-            places = [Place(slice(first, first + 2), np.array(core.cur_goal_xy), core._goal_tol)]
-        else:
-            places = _objects(core)
-        buttons = np.array(getattr(core, "_target_button_states", ()), np.int64)
-        width, name = int(core.model.nq), version("ogbench")
-        return Goal(environment, name, width, tuple(places), buttons)
-    finally:
-        held.close()
+class SingleTaskEnv:
+    """One environment of a single task, without time limit: the rollout keeps the horizon."""
 
+    success_steps = 1
+    restorable_from: RestorableFrom = "any_row"
 
-def _objects(core: Any) -> list[Place]:
-    """Return where an arm's cubes, drawer and window should be."""
-    cubes, buttons = getattr(core, "_num_cubes", 0), getattr(core, "_num_buttons", 0)
-    places = []
-    for number in range(cubes):
-        first = _OBJECTS + number * _CUBE
-        target = core._data.mocap_pos[number].copy()
-        places.append(Place(slice(first, first + 3), target, _TOLERANCE))
-    if hasattr(core, "_target_drawer_pos"):
-        first = _OBJECTS + cubes * _CUBE + buttons
-        for offset, target in enumerate((core._target_drawer_pos, core._target_window_pos)):
-            column = slice(first + offset, first + offset + 1)
-            places.append(Place(column, np.array([target]), _TOLERANCE))
-    return places
+    def __init__(self, name: str) -> None:
+        """Make the package's environment ``name``."""
+        self._environment = make(name, max_episode_steps=-1)
+        self._core = self._environment.unwrapped
+        self.action_size = int(self._environment.action_space.shape[0])
+
+    def reset(self, seed: int) -> NDArray[np.floating]:
+        """Return the first observation ``(S,)``."""
+        observation: NDArray[np.floating] = self._environment.reset(seed=seed)[0]
+        return observation
+
+    def step(self, action: NDArray[np.floating]) -> EnvStep:
+        """Return what an action ``(A,)`` does; success is that of the state before it."""
+        observation, reward, terminated, _, info = self._environment.step(np.clip(action, -1, 1))
+        return EnvStep(observation, float(reward), bool(terminated), bool(info["success"]))
+
+    def set_state(self, observation: NDArray[np.floating]) -> bool:
+        """Take a recorded state ``(S,)``; False where it is not one of positions and speeds."""
+        positions = self._core.model.nq
+        if len(observation) != positions + self._core.model.nv:
+            return False
+        state = observation.astype(np.float64)
+        self._core.set_state(state[:positions], state[positions:])
+        return bool(np.allclose(self._core.get_ob(), observation, rtol=1e-4, atol=1e-4))
+
+    def render(self) -> NDArray[np.uint8]:
+        """Return how the state looks now, ``(H, W, 3)``."""
+        frame: NDArray[np.uint8] = self._environment.render()
+        return frame
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._environment.close()

@@ -81,11 +81,11 @@ class Aggregate:
 
 @cache
 def family_of(task: str) -> str:
-    """Return the family of a task; that of an unknown one is the first word of its name."""
+    """Return what a task is reported with, its family or data set; else its name's first word."""
     if is_own(task):
         return "own"
     try:
-        return get_task(task).family
+        return get_task(task).group
     except UserError:
         return task.split("-")[0]
 

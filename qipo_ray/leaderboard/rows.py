@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
 from qipo_ray.config import path_label
-from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS, physics
+from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS, SUCCESS_RATES, physics
 from qipo_ray.leaderboard.statistics.spread import Spread, spread
 from qipo_ray.store.records import unique
 from qipo_ray.study.selection import PAPER
@@ -43,6 +43,11 @@ class EvalSetting:
     def raw(self) -> bool:
         """Whether the numbers are raw returns, of tasks without references."""
         return self.origin.endswith(RAW_RETURNS)
+
+    @property
+    def by_success(self) -> bool:
+        """Whether the numbers are success rates in per cent."""
+        return self.origin.endswith(SUCCESS_RATES)
 
 
 @dataclass(frozen=True)

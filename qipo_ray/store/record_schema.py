@@ -158,7 +158,9 @@ class DataFields(TypedDict):
     """The data that the run trained on."""
 
     task: Name
-    source: Literal["d4rl", "d4rl, unverified", "minari", "generated", "other"]
+    source: Literal[
+        "d4rl", "d4rl, unverified", "ogbench, unverified", "minari", "generated", "other"
+    ]
     sha256: Sha256
     rows: Positive
     notes: list[Text]

@@ -35,7 +35,6 @@ from qipo_ray.study.task_file import find_task
 __all__ = ["SearchSpec", "find_search_file", "load_search_file"]
 
 FOLDER = "search_spaces"
-DISCOUNT = "critic.discount"
 MOST_CORNERS = 2000  # combinations of extreme values that loading tries on the settings
 
 
@@ -153,21 +152,22 @@ def _base(
         if key in searched:
             raise UserError(f"{locations[key]}: {key} is searched ({searched[key].location})")
     preset = _preset(file.preset, document)
-    if DISCOUNT not in searched and DISCOUNT not in changes:
-        changes[DISCOUNT] = _discount(tasks, preset, document)
-        locations[DISCOUNT] = document.location("tasks")
+    asked = {key for task in tasks for key in task.settings}
+    for key in sorted(asked - {*searched, *changes}):
+        changes[key] = _asked(key, tasks, preset, document)
+        locations[key] = document.location("tasks")
     return _changed(preset, changes, locations)
 
 
-def _discount(tasks: Sequence[Task], preset: Config, document: Document) -> float:
-    """Return the discount that the tasks' own files ask for, else the preset's."""
-    usual = preset.critic.discount
-    discounts = [task.own.discount if task.own else None for task in tasks]
-    asked = {usual if discount is None else discount for discount in discounts}
+def _asked(key: str, tasks: Sequence[Task], preset: Config, document: Document) -> float:
+    """Return the value that the tasks ask for; those that ask for none take the preset's."""
+    section, name = key.split(".")
+    usual: float = getattr(getattr(preset, section), name)
+    asked = {task.settings.get(key, usual) for task in tasks}
     if len(asked) > 1:
         raise UserError(
-            f"{document.location('tasks')}: the tasks ask for discounts of "
-            f"{', '.join(map(str, sorted(asked)))}; name one as {DISCOUNT} in `set`"
+            f"{document.location('tasks')}: the tasks ask for {key} of "
+            f"{', '.join(map(str, sorted(asked)))}; name one as {key} in `set`"
         )
     return asked.pop()
 

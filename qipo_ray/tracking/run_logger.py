@@ -109,6 +109,11 @@ class RunLogger:
         if episodes > 1:
             error = SIGMAS * score["std"] / math.sqrt(episodes - 1)  # std is the population's
             task = self.run.task_facts
-            values["score/low"] = normalised(task, mean - error)
-            values["score/high"] = normalised(task, mean + error)
+            if task.by_success:
+                share = score["success"]
+                error = 100 * SIGMAS * math.sqrt(share * (1 - share) / (episodes - 1))
+                low, high = score["normalised"] - error, score["normalised"] + error
+            else:
+                low, high = normalised(task, mean - error), normalised(task, mean + error)
+            values |= {"score/low": low, "score/high": high}
         return values

@@ -61,7 +61,7 @@ def _code() -> str:
     """Return the hash of the code that reads and prepares data, so that none of it is outlived."""
     package = Path(__file__).parents[1]
     tables = (package / "data").glob("*.json")
-    code = [*(package / "data").glob("*.py"), package / "agent" / "tensors.py", Path(__file__)]
+    code = [*(package / "data").rglob("*.py"), package / "agent" / "tensors.py", Path(__file__)]
     digest = hashlib.sha256()
     for file in sorted([*tables, *code]):
         digest.update(file.name.encode() + file.read_bytes())

@@ -18,7 +18,7 @@ from qipo_ray.config import (
 )
 from qipo_ray.config.evaluations import protocol_settings
 from qipo_ray.config.own_methods import as_read
-from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS, physics
+from qipo_ray.data.tasks import NO_ENVIRONMENT, physics
 from qipo_ray.data.transitions import Dataset, behaviour_score, estimated_returns
 from qipo_ray.evaluation.score import EvalProtocol, env_seeds_text
 from qipo_ray.store.fencing import newest_token
@@ -157,7 +157,7 @@ def protocol(run: Run, context: RunContext) -> EvalProtocol:
         env_seeds=env_seeds_text(settings["episodes"]),
         selection_episodes=context.selection_episodes,
         physics=physics(run.task),
-        scores=RAW_RETURNS if run.task_facts.raw else None,
+        scores=run.task_facts.scores,
     )
 
 

@@ -41,12 +41,38 @@ def test_plan_as_json_by_a_pattern(data_verb: DataVerb) -> None:
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        ["cube-single-play-v0"],
+        ["cube-single-play-singletask-task4-v0"],
+        ["cube-single-play-singletask-v0", "cube-single-play-*-v0", "cube-single-play-v0"],
+    ],
+)
+def test_files_of_ogbench_for_training_and_validation(
+    names: list[str], data_verb: DataVerb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once, by the name of the data set or by that of a task; the host is its package's."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code, out, _ = data_verb("plan", *names, "--json")
+    rows = json.loads(out)
+    host, folder = (
+        "https://rail.eecs.berkeley.edu/datasets/ogbench",
+        tmp_path / ".ogbench" / "data",
+    )
+    files = ["cube-single-play-v0.npz", "cube-single-play-v0-val.npz"]
+    assert code == 0 and {row["task_id"] for row in rows} == {"cube-single-play-v0"}
+    assert [row["url"] for row in rows] == [f"{host}/{file}" for file in files]
+    assert [row["target"] for row in rows] == [str(folder / file) for file in files]
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["plan", "hopper-medum-v2"], "did you mean 'hopper-medium-v2'?"),
-        (["plan", "hoper-*"], "no task of D4RL fits the pattern 'hoper-*'"),
+        (["plan", "hoper-*"], "no task of D4RL or OGBench fits the pattern 'hoper-*'"),
+        (["get", "cube-singl-play-v0"], "did you mean 'cube-single-play-"),
         (["get", "point"], "task point has generated data, nothing to download"),
-        (["get", "maze2d-umaze"], "D4RL's own task is maze2d-umaze-v1"),
+        (["get", "maze2d-umaze"], "the published task is maze2d-umaze-v1"),
         (["get", HOPPER, "--max-minutes", "0"], "--max-minutes"),
         (["get"], "TASK"),
     ],

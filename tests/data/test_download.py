@@ -128,7 +128,8 @@ def refusal(get, published: Entry, **settings) -> str:
 def good(get, published: Entry, **settings) -> None:
     path, digest = get(published, **settings)
     assert (path, digest) == (published.target, hashlib.sha256(CONTENT).hexdigest())
-    assert path.read_bytes() == CONTENT and left(published) == ["file.hdf5"]
+    trusted = [] if published.sha256 else ["file.hdf5.sha256"]
+    assert path.read_bytes() == CONTENT and left(published) == ["file.hdf5", *trusted]
 
 
 def test_a_file_comes_whole_with_progress(server, published: Entry, get) -> None:
@@ -280,6 +281,24 @@ def test_without_a_known_hash_it_is_said_and_waits_for_trust(
     assert f"SHA-256 {published.sha256}" in line and "qipo-ray data get task-v0 --trust" in line
     good(get, unknown, trust=True)
     assert server.asked[-1] == ("/file.hdf5", f"bytes={len(CONTENT) - OVERLAP}-")
+
+
+def test_what_was_trusted_once_is_held_to(server, published: Entry, get) -> None:
+    """Here and in later downloads; the same file then needs no trust any more."""
+    unknown = replace(published, bytes=None, sha256=None)
+    good(get, unknown, trust=True)
+    pin = published.target.with_name("file.hdf5.sha256")
+    assert pin.read_text() == f"{published.sha256}  file.hdf5\n"
+    published.target.write_bytes(b"another")
+    with pytest.raises(UserError, match="is there, but its .* trusted before, is .* move it away"):
+        get(unknown, trust=True)
+    published.target.unlink()
+    good(get, unknown)
+    published.target.unlink()
+    server.content = CONTENT[::-1]
+    line = refusal(get, unknown, trust=True)
+    assert "that of file.hdf5.sha256, trusted before, is" in line and "it was removed" in line
+    assert left(published) == [pin.name]
 
 
 def test_another_file_in_its_place_is_refused_and_kept(server, published: Entry, get) -> None:

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from qipo_ray.data.tasks import get_task, task_ids
+from qipo_ray.data.tasks import GENERATORS, SUCCESS_RATES, get_task, physics, task_ids
 from qipo_ray.errors import UserError
 
 
@@ -31,11 +31,12 @@ def test_facts_of_well_known_tasks() -> None:
     assert get_task("antmaze-large-play-v2").sizes == (29, 8)
 
 
-def test_table_covers_five_families_their_twins_and_point() -> None:
+def test_table_covers_d4rl_ogbench_their_twins_and_point() -> None:
     tasks = [get_task(task_id) for task_id in task_ids()]
     published = [task for task in tasks if not task.generated]
-    assert len(published) == 148
-    assert {task.family for task in published} == {
+    singles = [task for task in published if task.family == "ogbench"]
+    assert len(published) == 148 + 5 * 47 and len(singles) == 5 * 47
+    assert {task.family for task in published} - {"ogbench"} == {
         "locomotion",
         "antmaze",
         "maze2d",
@@ -44,7 +45,10 @@ def test_table_covers_five_families_their_twins_and_point() -> None:
     }
     assert len([task for task in tasks if task.family == "point"]) == 1
     bases = {task.id.rpartition("-v")[0] for task in published}
-    assert {task.id for task in tasks if task.twin_of} == bases
+    singles_made = {task.id for task in tasks if task.twin_of and task.family == "ogbench"}
+    assert singles_made == {task for task in GENERATORS if "-singletask-" in task} < bases
+    d4rls = {base for base in bases if "-singletask-" not in base}
+    assert {task.id for task in tasks if task.twin_of} == d4rls | singles_made
 
 
 @pytest.mark.parametrize("task_id", task_ids())
@@ -59,6 +63,32 @@ def test_every_row_is_sound(task_id: str) -> None:
         assert task.url.endswith("/" + task.filename) and "/" not in task.filename
         assert task.sha256 is None or re.fullmatch("[0-9a-f]{64}", task.sha256)
         assert (task.sha256 is None) == (task.bytes is None)
+
+
+@pytest.mark.parametrize(
+    ("alias", "task_id"),
+    [
+        ("cube-single-play-singletask-v0", "cube-single-play-singletask-task2-v0"),
+        ("puzzle-4x4-noisy-singletask-v0", "puzzle-4x4-noisy-singletask-task4-v0"),
+        ("cube-single-play-singletask", "cube-single-play-singletask-task2"),
+    ],
+)
+def test_single_tasks_of_ogbench(alias: str, task_id: str) -> None:
+    """An alias is another name of one task, so that no table holds it twice."""
+    task = get_task(alias)
+    assert task is get_task(task_id) and task.id == task_id and alias not in task_ids()
+    assert task.scores == SUCCESS_RATES and task.settings == {"evaluation.final_episodes": 50}
+    assert task.group == alias.partition("-singletask")[0] and physics(task_id) == 1
+    assert any("its name may go without" in note for note in task.notes)
+
+
+def test_a_single_task_is_no_task_of_d4rls_antmaze() -> None:
+    """Both begin with antmaze-large."""
+    task = get_task("antmaze-large-navigate-singletask-task3-v0")
+    assert (task.simulator, task.horizon) == ("antmaze-large-singletask-task3-v0", 1000)
+    assert (task.reward_rule, physics(task.id), task.sizes) == ("raw", 1, (29, 8))
+    assert (task.ref_min, task.ref_max) == (-1000, 0)
+    assert get_task("scene-play-singletask-task1-v0").ref_min == -5 * 750  # cube, 2 buttons, ...
 
 
 def test_twin_is_its_newest_version_but_for_the_file() -> None:
@@ -90,6 +120,9 @@ def test_older_versions_name_the_newest() -> None:
         ("minigrid-fourrooms-v0", "not supported"),
         ("hoper-medium-v2", "did you mean 'hopper-medium-v2'?"),
         ("maze2d-umase", "did you mean 'maze2d-umaze'?"),
+        ("cube-singel-play-singletask-v0", "did you mean 'cube-single-play-singletask-task"),
+        ("cube-single-play-singletask-task6-v0", "did you mean 'cube-single-play-singletask-"),
+        ("scene-play-singletask", "did you mean 'scene-play-singletask-task"),
         ("", "unknown task ''"),
         ("../hopper", "unknown task"),
         ("x" * 10_000, "unknown task"),

@@ -37,7 +37,12 @@ def test_score_of_known_episodes() -> None:
 def test_success_is_a_share() -> None:
     success = np.array([True, False, False, True])
     got = score(get_task("maze2d-umaze"), Rollouts(np.ones(4), np.ones(4, int), success), 0)
-    assert got["success"] == 0.5
+    assert got["success"] == 0.5 and got["normalised"] == pytest.approx(
+        normalised(get_task("maze2d-umaze"), 1.0)
+    )
+    task = get_task("cube-single-play-singletask-v0")
+    got = score(task, Rollouts(np.full(4, -150.0), np.ones(4, int), success), 0)
+    assert (got["normalised"], got["mean"]) == (50.0, -150.0)
 
 
 def test_environment_seeds() -> None:

@@ -10,11 +10,18 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from fixtures.ogbench_table import WITHOUT_DATA, environments, facts_of
 
+from qipo_ray.data import ogbench_table
+from qipo_ray.data.imports.ogbench import goal_of
 from qipo_ray.data.imports.writer import import_data
+from qipo_ray.data.load import load
+from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.registry import make_env
-from qipo_ray.evaluation.single_tasks import goal_of, make
+from qipo_ray.evaluation.rollout import rollout
+from qipo_ray.evaluation.score import score
+from qipo_ray.evaluation.single_tasks import make
 from qipo_ray.study.task_file import find_task
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -91,6 +98,50 @@ def trajectories(name: str, count: int, seed: int) -> dict[str, Any]:
     return {key: np.stack(rows) for key, rows in columns.items()}
 
 
+def test_the_table_is_the_packages() -> None:
+    """If this fails with a new release: ``python tests/fixtures/ogbench_table.py``."""
+    rows = ogbench_table.table()["environments"]
+    assert environments() == sorted([*rows, *WITHOUT_DATA])
+    for name, row in rows.items():
+        assert {key: row[key] for key in row if key != "data"} == facts_of(name), name
+
+
+@pytest.mark.parametrize("kind", ["pointmaze-medium", "antmaze-medium", "cube-single"])
+def test_an_episode_of_a_task_of_the_table(kind: str) -> None:
+    """As Gymnasium's own environment steps it; the horizon is its time limit."""
+    data = "play" if kind == "cube-single" else "navigate"
+    task = get_task(f"{kind}-{data}-singletask-task3-v0")
+    actions = np.random.default_rng(0).uniform(-1, 1, (task.horizon, task.sizes[1]))
+    seen = []
+
+    def policy(observations: np.ndarray, live: np.ndarray) -> np.ndarray:
+        seen.append(observations[0])
+        return actions[len(seen) - 1][None]
+
+    held = rollout(task, policy, [1001])
+    theirs = make(f"{kind}-singletask-task3-v0")
+    state, _ = theirs.reset(seed=1001)
+    rewards = []
+    for action, expected in zip(actions, seen, strict=True):
+        np.testing.assert_allclose(np.float32(state), expected, rtol=0, atol=1e-6)
+        state, reward, ended, cut, _ = theirs.step(action)
+        rewards.append(reward)
+    theirs.close()
+    assert cut and not ended and held.returns[0] == sum(rewards) == task.ref_min
+    assert score(task, held, 1)["normalised"] == 0
+
+
+def test_arriving_is_a_success() -> None:
+    """Whoever stands at the goal has reached it with the first step."""
+    task = get_task("pointmaze-medium-navigate-singletask-v0")
+    environments = make_env(task)
+    environments.reset([0])
+    environments._envs[0]._core.set_xy(goal_of(task.simulator).places[0].target)
+    step = environments.step(np.array([0]), np.zeros((1, 2)))
+    assert (step.rewards[0], step.terminated[0], step.success[0]) == (0.0, True, True)
+    environments.close()
+
+
 def test_training_and_validation_files_as_the_package_reads_them(tmp_path: Path) -> None:
     name, data = "antmaze-medium-singletask-v0", "antmaze-medium-navigate-v0"
     paths = [tmp_path / f"{data}.npz", tmp_path / f"{data}-val.npz"]
@@ -112,6 +163,11 @@ def test_training_and_validation_files_as_the_package_reads_them(tmp_path: Path)
                 file["timeouts"][...], (expected["terminals"] == 1) & (expected["masks"] == 1)
             )
         assert rows == 4 * 14 and 0 < expected["masks"].mean() < 1 and cuts.sum() >= 4
+        direct = load("antmaze-medium-navigate-singletask-v0", path)  # without an import
+        for key in ("observations", "actions", "next_observations", "rewards"):
+            np.testing.assert_array_equal(getattr(direct, key), expected[key])
+        np.testing.assert_array_equal(direct.terminals, expected["masks"] == 0)
+        assert direct.source == "other" and any("ogbench 1.2.1" in n for n in direct.notes)
 
 
 @pytest.mark.parametrize("name", [MAZE, "pointmaze-teleport-singletask-v0"])

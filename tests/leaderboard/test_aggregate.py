@@ -37,6 +37,7 @@ def qipo(found: list[Aggregate]) -> list[Aggregate]:
         (MAZE, "maze2d"),
         ("maze2d-umaze", "maze2d"),
         ("point", "point"),
+        ("cube-single-play-singletask-task4-v0", "cube-single-play"),
         ("mine-of-my-own", "mine"),
     ],
 )

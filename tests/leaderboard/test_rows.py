@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS
+from qipo_ray.data.tasks import NO_ENVIRONMENT, RAW_RETURNS, SUCCESS_RATES
 from qipo_ray.leaderboard.aggregate import family_of
 from qipo_ray.leaderboard.board import from_records
 from qipo_ray.leaderboard.rows import Row, by_setting, collect
 from qipo_ray.leaderboard.views.config import by_config
+from qipo_ray.leaderboard.views.family import by_family
 
 Build = Callable[..., dict[str, Any]]
 
@@ -266,6 +267,25 @@ def test_own_tasks_of_one_name_and_raw_returns_stay_apart(make_record: Build) ->
         *tables
     ]  # fmt: skip
     assert family_of("pendulum@00000001") == family_of("hopper-x@00000001") == "own"
+
+
+def test_success_rates_of_a_data_sets_tasks_are_reported_together(make_record: Build) -> None:
+    """A line by family; never with D4RL's scores."""
+    records = [
+        make_record(10.0 * number, task=f"cube-single-play-singletask-task{number}-v0")
+        for number in range(1, 6)
+    ]
+    for record in records:
+        record["protocol"]["scores"] = SUCCESS_RATES
+    rows, _ = collect([*records, make_record(90.0)])
+    tables = [by_family(setting, list(group)) for setting, group in by_setting(rows)]
+    captions = {table.caption.split(",")[0]: table for table in tables}
+    assert len(captions) == 2
+    table = captions["Success rate in %"]
+    names = [column.key for column in table.columns]
+    line = next(row for row in table.rows if row[names.index("method")] == "QIPO-OT")
+    assert line[names.index("family")] == "cube-single-play"
+    assert line[names.index("mean")].value == pytest.approx(30.0)
 
 
 def test_what_was_not_rolled_out_is_told(make_record: Build) -> None:

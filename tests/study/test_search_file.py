@@ -336,14 +336,36 @@ def test_a_task_of_the_search_file_may_be_a_file_beside_it(
     assert load_search_file(path).hash != spec.hash
 
 
+def test_tasks_of_ogbench_are_scored_over_as_many_episodes_as_published(
+    write_file: Callable[[str], Path],
+) -> None:
+    path, maze = write_file(SPACE), "pointmaze-medium-navigate-singletask-v0"
+    spec = load_search_file(path, tasks=[maze])
+    assert spec.tasks == ("pointmaze-medium-navigate-singletask-task1-v0",)
+    assert spec.base.evaluation.final_episodes == 50
+    changes = ["evaluation.final_episodes=20"]
+    given = load_search_file(path, tasks=[maze, "point"], sets=changes)
+    assert given.base.evaluation.final_episodes == 20
+    with pytest.raises(UserError, match="ask for evaluation.final_episodes of 50, 100; name one"):
+        load_search_file(path, tasks=[maze, "point"])
+    with pytest.raises(UserError, match="is given twice"):
+        load_search_file(path, tasks=[maze, spec.tasks[0]])
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (("", ""), "search.yaml:2: task 'second.yaml' is given twice"),
         (("horizon: 200", "horizon: 0"), "search.yaml:2: {0}/second.yaml:4: horizon must be"),
         (("Pendulum-v1", "none"), "search.yaml:2: task 'second.yaml' has no environment, and"),
-        (("0.9", "0.95"), "search.yaml:2: the tasks ask for discounts of 0.9, 0.95; name one as"),
-        (("discount: 0.9", ""), "search.yaml:2: the tasks ask for discounts of 0.9, 0.99; name"),
+        (
+            ("0.9", "0.95"),
+            "search.yaml:2: the tasks ask for critic.discount of 0.9, 0.95; name one as",
+        ),
+        (
+            ("discount: 0.9", ""),
+            "search.yaml:2: the tasks ask for critic.discount of 0.9, 0.99; name",
+        ),
     ],
 )
 def test_faults_of_own_tasks_in_a_search(

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from qipo_ray.data.faults import Unusable, quoted
 from qipo_ray.data.imports.recording import Columns, Recording, episode, flags, numbers
+from qipo_ray.data.ogbench_table import NUMBERS, table
+from qipo_ray.errors import UserError, nearest
 
 REQUIRED = ("observations", "actions", "terminals", "qpos")
 BUTTONS = "button_states"
@@ -57,6 +59,36 @@ class Goal:
         rewards: npt.NDArray[np.int64] = np.sum(reached, axis=0) - len(parts)
         masks: npt.NDArray[np.bool_] = ~np.all(reached, axis=0)
         return rewards.astype(np.float32), masks.astype(np.float32)
+
+
+def goal_of(environment: str) -> Goal:
+    """Return what a single task wants of a state, such as ``cube-single-singletask-task2-v0``.
+
+    ``UserError`` if the table has none of this name.
+    """
+    rows = table()["environments"]
+    domain, _, rest = environment.removesuffix("-v0").partition("-singletask")
+    number = rest.removeprefix("-task")
+    if domain not in rows or environment not in _names(domain):
+        names = [name for each in rows for name in _names(each)]
+        raise UserError(
+            f"OGBench {table()['package']} has no single task {environment!r}"
+            f"{nearest(environment, names)}, or it shows pictures; an example is {names[1]}"
+        )
+    facts = rows[domain]
+    task = int(number or facts["default"]) - 1
+    places = [
+        Place(slice(first, first + len(target)), np.array(target), facts["tolerance"])
+        for first, target in zip(facts["columns"], facts["targets"][task], strict=True)
+    ]
+    buttons = np.array(facts["buttons"][task], np.int64)
+    return Goal(environment, table()["package"], facts["qpos_size"], tuple(places), buttons)
+
+
+def _names(domain: str) -> list[str]:
+    """Return what the package calls an environment's tasks; the first is an alias of one."""
+    ends = ("", *(f"-task{number}" for number in NUMBERS))
+    return [f"{domain}-singletask{end}-v0" for end in ends]
 
 
 def _near(held: npt.NDArray, place: Place) -> npt.NDArray[np.bool_]:

@@ -86,9 +86,11 @@ def _document(config: Aggregate) -> str:
 def _metrics(row: Row) -> dict[str, float]:
     """Return the metrics of one task; a share of 1 is the task's upper reference.
 
-    A task without references has its raw return instead.
+    A task without references has its raw return instead, one of OGBench the share of successes.
     """
     name, unit = ("return", 1) if row.method.setting.raw else ("normalised", 100)
+    if row.method.setting.by_success:
+        name = "success"
     metrics = {name: row.last.mean / unit}
     if row.last.std is not None:
         metrics[f"{name}_std"] = row.last.std / unit

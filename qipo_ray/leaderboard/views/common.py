@@ -18,6 +18,7 @@ from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score
 
 METRIC = "D4RL-normalised score: 0 and 100 are the task's two reference returns, more is better"
 RAW = f"{RAW_RETURNS}, not normalised; more is better".capitalize()
+SUCCESS = "Success rate in %, more is better"
 BOLD = (
     "Bold: inside the 95 % interval of the best of its {}; nothing is, where the best has a single"
     " seed and so no interval. Intervals{} are bootstraps over training seeds; below"
@@ -67,6 +68,8 @@ MISSING_NOTE = "A line that misses tasks does not compare with the others: never
 
 def metric(setting: EvalSetting) -> str:
     """Return what the numbers of a table are."""
+    if setting.by_success:
+        return SUCCESS
     return RAW if setting.raw else METRIC
 
 

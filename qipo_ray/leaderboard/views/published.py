@@ -9,7 +9,7 @@ from qipo_ray.leaderboard.rows import Row
 from qipo_ray.leaderboard.tables import PRINTED, Cell, Column, Score, Table
 
 # The sources of data whose scores published ones may stand beside.
-COMPARABLE = ("d4rl", "d4rl, unverified")
+COMPARABLE = ("d4rl", "d4rl, unverified", "ogbench, unverified")
 COLUMNS = (
     Column("task", "task"),
     Column("method", "method"),
