@@ -1,4 +1,4 @@
-"""A new HDF5 file that has its name only once it is whole."""
+"""A new file, of HDF5 or otherwise, that has its name only once it is whole."""
 
 from __future__ import annotations
 
@@ -17,15 +17,22 @@ from qipo_ray.data.download import flush
 def new_file(
     path: Path, check: Callable[[Path], None] = lambda whole: None
 ) -> Iterator[h5py.File]:
-    """Yield a file to write to, which becomes ``path`` in one step, durably; a fault removes it.
+    """Yield an HDF5 file to write to, which becomes ``path`` as with ``renamed``."""
+    with renamed(path, check) as temporary, h5py.File(temporary, "x") as file:
+        yield file
 
-    An older file is replaced. ``check`` is given the whole file before that, under another name.
+
+@contextmanager
+def renamed(path: Path, check: Callable[[Path], None] = lambda whole: None) -> Iterator[Path]:
+    """Yield a name to write under; the file becomes ``path`` in one step, durably.
+
+    An older file is replaced, and a fault leaves nothing. ``check`` is given the whole file before
+    that, under the other name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        with h5py.File(temporary, "x") as file:
-            yield file
+        yield temporary
         check(temporary)
         flush(temporary)
         os.replace(temporary, path)

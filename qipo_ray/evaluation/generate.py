@@ -1,7 +1,7 @@
-"""Generated data sets in D4RL's HDF5 layout, for the tasks that need no download.
+"""Generated data sets for tasks that need no download: D4RL's HDF5, or OGBench's ``.npz``.
 
-Equal arguments give equal bytes (with the same numpy, MuJoCo and HDF5). A file says
-``source = "generated"``: it is never taken for D4RL's own.
+Equal arguments give equal bytes (with the same numpy, MuJoCo and HDF5). A file says that it is
+generated: it is never taken for D4RL's or OGBench's own.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qipo_ray.data.new_file import new_file
+from qipo_ray.data.new_file import new_file, renamed
 from qipo_ray.data.tasks import GENERATORS, Task, get_task, physics
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.linear import linear_rows
 from qipo_ray.evaluation.maze_controller import MazeDriver
 from qipo_ray.evaluation.mazes import MAZES
 from qipo_ray.evaluation.point_env import point_rows
+from qipo_ray.evaluation.single_task_rows import single_task_rows
 
 GENERATOR_VERSION = 1  # raise it with every change that alters the rows of a seed
-DEFAULT_ROWS = {"point": 20_000, "maze2d": 200_000, "locomotion": 100_000}  # by family
+# By family.
+DEFAULT_ROWS = {"point": 20_000, "maze2d": 200_000, "locomotion": 100_000, "ogbench": 10_000}
 _BLOCK = 10_000  # rows between two calls of ``progress``
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -39,7 +41,7 @@ def generate(
 
     Args:
         task_id: ``point``, or a task without version, such as ``maze2d-umaze``, see GENERATORS.
-        path: the HDF5 file; an older one is replaced in one step when the new one is whole.
+        path: the file; an older one is replaced in one step when the new one is whole.
         rows: transitions; None for ``DEFAULT_ROWS`` of the family.
         seed: of starts, targets and noise.
         progress: called now and then with (rows made, rows asked for).
@@ -56,6 +58,11 @@ def generate(
     if count < 1:
         raise UserError(f"cannot generate {count} rows of {task_id!r}: at least 1 is needed")
     report = progress or (lambda _done, _total: None)
+    if task.family == "ogbench":
+        columns = single_task_rows(task, count, seed, report)
+        with renamed(Path(path)) as whole, whole.open("xb") as archive:
+            np.savez_compressed(archive, allow_pickle=False, **columns)
+        return Path(path)
     if task.family == "point":
         arrays = point_rows(count, seed, task.horizon)
         report(count, count)

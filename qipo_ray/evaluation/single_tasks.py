@@ -7,7 +7,8 @@ allowed step has not arrived. Since scores are compared with others', it stays s
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -37,16 +38,18 @@ class SeededEnv:
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Return the first observation and its infos."""
-        if seed is not None:
-            self._state = np.random.RandomState(seed).get_state()
-            self._environment.action_space.seed(seed)
-        return self._apart(lambda: self._environment.reset(seed=seed, options=options))
+        with _quiet():
+            if seed is not None:
+                self._state = np.random.RandomState(seed).get_state()
+                self._environment.action_space.seed(seed)
+            return self.apart(lambda: self._environment.reset(seed=seed, options=options))
 
     def step(self, action: Any) -> Any:
         """Return what an action does."""
-        return self._apart(lambda: self._environment.step(action))
+        return self.apart(lambda: self._environment.step(action))
 
-    def _apart(self, act: Callable[[], Any]) -> Any:
+    def apart(self, act: Callable[[], Any]) -> Any:
+        """Return what ``act`` does, which draws from NumPy's global generator."""
         before = np.random.get_state()
         np.random.set_state(self._state)
         try:
@@ -54,6 +57,14 @@ class SeededEnv:
         finally:
             self._state = np.random.get_state()
             np.random.set_state(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop warnings: of what packages below it will drop, and of bounds that lose precision."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def make(environment: str, **options: Any) -> SeededEnv:
@@ -66,8 +77,7 @@ def make(environment: str, **options: Any) -> SeededEnv:
     import gymnasium
 
     try:
-        with warnings.catch_warnings():  # packages below it warn of what they will drop
-            warnings.simplefilter("ignore")
+        with _quiet():
             import ogbench  # noqa: F401 - it registers its environments
     except ImportError:
         raise UserError(
@@ -88,7 +98,8 @@ def make(environment: str, **options: Any) -> SeededEnv:
             f"OGBench {version('ogbench')} judges the state after the action; expected 1.2 or "
             "newer, which judges the one before: pip install 'qipo_ray[ogbench]'"
         )
-    return SeededEnv(gymnasium.make(environment, disable_env_checker=True, **options))
+    with _quiet():
+        return SeededEnv(gymnasium.make(environment, disable_env_checker=True, **options))
 
 
 class SingleTaskEnv:
@@ -101,7 +112,8 @@ class SingleTaskEnv:
         """Make the package's environment ``name``."""
         self._environment = make(name, max_episode_steps=-1)
         self._core = self._environment.unwrapped
-        self.action_size = int(self._environment.action_space.shape[0])
+        with _quiet():
+            self.action_size = int(self._environment.action_space.shape[0])
 
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return the first observation ``(S,)``."""

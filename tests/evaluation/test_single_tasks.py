@@ -18,6 +18,8 @@ from qipo_ray.data.imports.writer import import_data
 from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
 from qipo_ray.errors import UserError
+from qipo_ray.evaluation.data_checks import check
+from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.registry import make_env
 from qipo_ray.evaluation.rollout import rollout
 from qipo_ray.evaluation.score import score
@@ -140,6 +142,28 @@ def test_arriving_is_a_success() -> None:
     step = environments.step(np.array([0]), np.zeros((1, 2)))
     assert (step.rewards[0], step.terminated[0], step.success[0]) == (0.0, True, True)
     environments.close()
+
+
+@pytest.mark.parametrize(
+    "domain", ["antmaze-medium-navigate", "cube-single-play", "pointmaze-medium-navigate"]
+)
+def test_generated_stand_ins(domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal bytes for all tasks of a data set; actions lead from state to state."""
+    monkeypatch.setattr("qipo_ray.evaluation.single_task_rows.STEPS", 50)
+    tasks = [f"{domain}-singletask-task{number}" for number in (1, 4)]
+    one, other = (generate(task, tmp_path / f"{task}.npz", rows=70, seed=3) for task in tasks)
+    assert one.read_bytes() == other.read_bytes()
+    data = load(tasks[0], one)
+    assert data.source == "generated" and data.rows == 70
+    assert data.episodes.tolist() == [[0, 50], [50, 70]] or data.terminals.any()
+    assert np.abs(data.actions).max() <= 1 < np.abs(data.observations).max()
+    moved = np.abs(data.next_observations - data.observations).max(axis=1)
+    assert (moved > 0).mean() > 0.9
+    np.testing.assert_array_equal(data.observations[1:50], data.next_observations[:49])
+    if domain.startswith("antmaze"):
+        assert check(data, get_task(tasks[0]))[-1].verdict == "ok"  # by a replay
+    if domain.startswith("cube"):
+        assert (data.observations[:50, 18] > 0.5).any(), "the arm never grasped the cube"
 
 
 def test_training_and_validation_files_as_the_package_reads_them(tmp_path: Path) -> None:
