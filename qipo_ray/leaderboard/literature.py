@@ -17,18 +17,29 @@ from qipo_ray.config.values import show
 from qipo_ray.config.yaml_source import parse_yaml
 from qipo_ray.data.tasks import get_task, task_ids
 from qipo_ray.errors import UserError, nearest
+from qipo_ray.leaderboard.aggregate import family_of
 
 PACKAGED = "literature.yaml"
 
 
 @cache
 def _published_tasks() -> frozenset[str]:
-    return frozenset(task for task in task_ids() if not get_task(task).generated)
+    """Return the tasks with published data, and of OGBench's the data sets, too."""
+    tasks = [task for task in map(get_task, task_ids()) if not task.generated]
+    sets = [_data_set(task.id) for task in tasks if task.by_success]
+    return frozenset([*(task.id for task in tasks), *sets])
+
+
+def _data_set(task: str) -> str:
+    """Return the name of OGBench's data set of a task; of others one that nothing has."""
+    return f"{family_of(task)}-v0"
 
 
 def _published_task(task: str) -> str:
     if task not in _published_tasks():
-        raise ValueError(f"is no task of D4RL's own files{nearest(task, _published_tasks())}")
+        raise ValueError(
+            f"is no task or data set with published files{nearest(task, _published_tasks())}"
+        )
     return task
 
 
@@ -75,7 +86,7 @@ class PublishedScore:
 
     task: str
     method: str
-    score: float  # D4RL-normalised
+    score: float  # D4RL-normalised, or of OGBench a success rate in %
     plus_minus: float | None  # what the source prints behind ±; None if it prints nothing
     source: str  # short name
     citation: str
@@ -86,8 +97,12 @@ class PublishedScore:
 
 
 def literature_for(tasks: Iterable[str]) -> tuple[PublishedScore, ...]:
-    """Return the published scores of some tasks, by task in the order given, then by the file."""
-    return tuple(row for task in dict.fromkeys(tasks) for row in packaged() if row.task == task)
+    """Return the published scores of some tasks, by task in the order given, then by the file.
+
+    With a task of OGBench's come the means over the five of its data set.
+    """
+    names = dict.fromkeys(name for task in tasks for name in (task, _data_set(task)))
+    return tuple(row for name in names for row in packaged() if row.task == name)
 
 
 @cache

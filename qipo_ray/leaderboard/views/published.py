@@ -31,7 +31,7 @@ def published_table(rows: Sequence[Row]) -> Table | None:
     return Table(
         title="Published scores, not measured here",
         caption=(
-            "As printed by their sources, on D4RL's own files. Protocols differ from ours and from"
+            "As printed by their sources, on published files. Protocols differ from ours and from"
             " each other; what stands behind ± differs too. They enter no statistic above."
         ),
         source="literature",
