@@ -116,7 +116,7 @@ def _score(
     config = _changed(run.config, changes)
     count = episodes or record["protocol"]["episodes"]
     sampling, now = action_sampling(config), physics(record["task"])
-    score = score_state(task, config, run.state(), count, seed, recorder)
+    score = score_state(task, config, run.state(config), count, seed, recorder)
     return {
         "record": record["id"],
         "task": record["task"],
@@ -144,7 +144,8 @@ def _changed(config: Config, changes: list[str]) -> Config:
     """Return the configuration with settings that change how a policy is used, not trained."""
     allowed = (
         "sampler.solver", "sampler.evaluations", "sampler.clip", "sampler.noise",
-        "evaluation.weights", "bestofn.actions", "bestofn.temperature", "qgpo.guidance",
+        "sampler.best_of", "evaluation.weights", "bestofn.actions", "bestofn.temperature",
+        "qgpo.guidance",
     )  # fmt: skip
     for change in changes:
         key = change.partition("=")[0]

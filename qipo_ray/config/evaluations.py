@@ -43,7 +43,10 @@ def action_sampling(config: Config, stage: str = "policy") -> ActionSampling:
     """Return how the policy of a configuration makes an action; before it, how the clone does."""
     s = config.sampler
     clone = ActionSampling(config.solver, s.evaluations, s.clip, s.noise)
-    return method_of(config).sampling(config, clone) if stage == "policy" else clone
+    if stage != "policy":
+        return clone
+    made = method_of(config).sampling(config, clone)
+    return made if s.best_of == 1 else made._replace(best_of=s.best_of)
 
 
 def score_name(
@@ -52,17 +55,23 @@ def score_name(
     """Return the name under which a score of a stage is kept beside its snapshot.
 
     It holds all that a score depends on beside what is in the stage's key: the updates, the
-    episodes, which weights, and the sampler; the scale of the noise and the number of the
-    simulator's physics where they are not 1. With guidance, noise and it are a short hash: the
-    name has an end.
+    episodes, which weights, and the sampler; the scale of the noise, `sampler.best_of` and the
+    number of the simulator's physics where they are not 1. With guidance or a choice
+    all of them are a short hash: the name has an end.
     """
     s, kind = action_sampling(config, stage), "score" if physics == 1 else f"score{physics}"
     clip = ("clip" if s.clip else "free") + ("" if s.noise == 1 else f"-n{s.noise:g}")
-    if s.guidance != 1:
-        digest = hashlib.sha256(f"{s.noise!r} {s.guidance!r}".encode()).hexdigest()
-        clip = f"{clip[:4]}-x{digest[:6]}"
+    chosen = config.sampler.best_of if stage == "policy" else 1
+    if chosen != 1:
+        clip = f"{clip[:4]}-b{_digest(f'{s.noise!r} {s.guidance!r} {chosen}')[:5]}"
+    elif s.guidance != 1:
+        clip = f"{clip[:4]}-x{_digest(f'{s.noise!r} {s.guidance!r}')[:6]}"
     parts = (kind, f"{updates:09d}", f"{episodes}ep", acting_weights(config), s.solver)
     return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def report_name(config: Config, stage: str, length: int) -> str:

@@ -98,6 +98,11 @@ class RunMethod:
         return ActionSampling("none", 1, clip=True, noise=noise)
 
     @classmethod
+    def chooses(cls) -> bool:
+        """Return whether its policy can act by the best of several proposals by Q."""
+        return cls.proposes and "critic" in cls.stages
+
+    @classmethod
     def support(cls, config: Config) -> tuple[int, int] | None:
         """Return states (0: all) and actions of the policy stage's support set; None: it has none.
 

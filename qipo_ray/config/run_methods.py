@@ -81,7 +81,7 @@ class BestOfNMethod(RunMethod):
     name, title, settings = "bestofn", "best of N", BestOfN
     stages = STAGES
     pack = "qipo_ray.agent.best_of_n:BestOfNPack"
-    network = "qipo_ray.agent.best_of_n:BestByQ"
+    network = "qipo_ray.agent.best_of_n:best_of_clone"
     learns = False
     deaf = frozenset({"sampler.noise"})  # from none all N would be one action
 
@@ -101,6 +101,11 @@ class BestOfNMethod(RunMethod):
         """Return how one of N is chosen."""
         choice = config.bestofn
         return clone._replace(noise=1.0, best_of=choice.actions, temperature=choice.temperature)
+
+    @classmethod
+    def chooses(cls) -> bool:
+        """Return False: its own settings say how it chooses."""
+        return False
 
 
 class QGPOMethod(RunMethod):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Literal, get_type_hints
 
 from qipo_ray.config.baselines import FQL, IQL, QGPO, TD3BC, BestOfN
+from qipo_ray.config.method_names import METHODS
 from qipo_ray.config.notes import Code, Departure, Ours, Since, SupportSize
 from qipo_ray.config.section import Count, FieldError, Section
 from qipo_ray.config.stage_sections import (
@@ -79,7 +80,7 @@ class Config:
     own: tuple[tuple[str, Section], ...] = ()  # of methods that users brought, by section
 
     def __post_init__(self) -> None:
-        """Refuse samplers without a step, widths no unet halves, evidence from nothing."""
+        """Refuse samplers without a step, widths no unet halves, choices of nothing."""
         cost = EVALUATIONS_PER_STEP[self.solver]
         if self.sampler.evaluations < cost:
             raise FieldError(
@@ -96,6 +97,23 @@ class Config:
             raise FieldError(
                 ("policy.evidence", "critic.held_out"),
                 f"needs critic.held_out above 0; got {self.policy.evidence:g} with 0",
+            )
+        self._check_choice()
+
+    def _check_choice(self) -> None:
+        """Refuse a choice by Q among actions that are all one, or where there is no Q for it."""
+        count, name = self.sampler.best_of, self.policy.method
+        if count > 1 and not METHODS[name].chooses():
+            able = ", ".join(sorted(key for key, method in METHODS.items() if method.chooses()))
+            raise FieldError(
+                ("sampler.best_of", "policy.method"),
+                f"needs a method that proposes from noise and has a critic ({able}); "
+                f"got {count} with {name}",
+            )
+        if count > 1 and not self.sampler.noise:
+            raise FieldError(
+                ("sampler.best_of", "sampler.noise"),
+                f"needs sampler.noise above 0, or all actions are one; got {count} with 0",
             )
 
     @property

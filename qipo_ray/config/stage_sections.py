@@ -135,6 +135,14 @@ class Sampler(Section):
         ActingOnly(),
         Departure("noise={:g}"),
     ]
+    best_of: Annotated[
+        int,
+        Range(1, 1024),
+        Ours(1, "actions that an acting policy draws, to take the one of highest Q; 1: no choice"),
+        Since(1),
+        ActingOnly(),
+        Departure("best-of={}"),
+    ]
 
 
 @dataclass(frozen=True)

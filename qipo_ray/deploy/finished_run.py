@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.agent import State
-from qipo_ray.config import Config, from_dict
+from qipo_ray.config import Config, from_dict, stage_updates
 from qipo_ray.config import use_method as use_method  # for `load_policy`
 from qipo_ray.data.tasks import Task
 from qipo_ray.errors import UserError
@@ -38,11 +38,16 @@ class FinishedRun:
         """The task, a user's own one as the folder keeps it; ``UserError`` if it does not."""
         return kept_task(self.root, self.record["task"])
 
-    def state(self) -> State:
-        """Return the final policy snapshot's state; ``UserError`` if it is gone or damaged."""
-        updates = self.record["reached"]["updates"]
-        snapshot = CheckpointRef("policy", self.record["jobs"]["policy"], updates)
-        return JobStore(self.root).state(snapshot)
+    def state(self, config: Config | None = None) -> State:
+        """Return the final policy's state, to act as recorded, or as ``config`` says.
+
+        ``UserError`` if its snapshot, or that of a critic that it needs, is gone or damaged.
+        """
+        keys, config = self.record["jobs"], config or self.config
+        store, lengths = JobStore(self.root), stage_updates(self.config)
+        final = CheckpointRef("policy", keys["policy"], self.record["reached"]["updates"])
+        upstream = (CheckpointRef(stage, keys[stage], n) for stage, n in lengths.items())
+        return store.acting(config, store.state(final), upstream)
 
 
 def finished_runs(path: Path) -> list[FinishedRun]:

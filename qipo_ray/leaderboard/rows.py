@@ -284,7 +284,10 @@ def _cloning_hash(record: Record) -> str:
     if isinstance(settings, Mapping):
         used = {"ema_rate", "weights"}  # by averages and by later stages, not by cloning
         settings = {key: value for key, value in settings.items() if key not in used}
-    parts = [settings, lookup(config, ("data", "observations")), lookup(config, ("sampler",))]
+    sampler = config.get("sampler")
+    if isinstance(sampler, Mapping):  # the clone's score is of one action
+        sampler = {key: value for key, value in sampler.items() if key != "best_of"}
+    parts = [settings, lookup(config, ("data", "observations")), sampler]
     parts += [] if _average(config) is None else [_average(config)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -28,6 +28,7 @@ def score_best_by_q(
     """
     greedy = replace(
         config,
+        sampler=replace(config.sampler, best_of=1),  # of the policy, not of the clone
         policy=replace(config.policy, method="bestofn"),
         bestofn=BestOfN(actions=ACTIONS, temperature=0.0),
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent import State
-from qipo_ray.agent.acting import acting_network
+from qipo_ray.agent.acting import choosing_network
 from qipo_ray.agent.program_policy import ProgramPolicy
 from qipo_ray.agent.sampling import scored_weights
 from qipo_ray.agent.tensors import Normaliser
@@ -18,7 +18,8 @@ from qipo_ray.nets import Stack
 class CheckpointPolicy(torch.nn.Module):
     """The policy of one behaviour or policy snapshot, on the CPU; its weights are never trained.
 
-    All randomness comes in as noise, ``noise_dim`` numbers a state.
+    All randomness comes in as noise, ``noise_dim`` numbers a state. With ``sampler.best_of`` the
+    state is one of ``JobStore.acting``, which holds the run's critic, too.
     """
 
     def __init__(self, config: Config, state: State) -> None:
@@ -27,7 +28,7 @@ class CheckpointPolicy(torch.nn.Module):
         self.state_dim, self.action_dim = len(self.normaliser.mean), int(state["action_dim"])
         stage = state["stage"]
         self.noise_scale = action_sampling(config, stage).noise
-        self.network = acting_network(config, self.state_dim, self.action_dim, stage)
+        self.network = choosing_network(config, self.state_dim, self.action_dim, stage)
         self.noise_dim = self.network.noise_dim
         if isinstance(self.network, ProgramPolicy):
             self.network.load(state["files"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from qipo_ray.agent import State
-from qipo_ray.config import reported_stages
+from qipo_ray.agent.acting import beside_critic
+from qipo_ray.config import Config, reported_stages
 from qipo_ray.config.evaluations import report_name, score_name
 from qipo_ray.data.tasks import physics
 from qipo_ray.errors import UserError
@@ -92,6 +93,16 @@ class JobStore:
                 "damaged; the same command trains it again"
             )
         return self._checked(data, snapshot, {"key": snapshot.key}).state
+
+    def acting(self, config: Config, state: State, upstream: Iterable[CheckpointRef]) -> State:
+        """Return a policy's state as ``config`` lets it act: with ``best_of``, beside its critic.
+
+        ``upstream`` is what it was trained on. ``UserError`` if the critic is missing or damaged.
+        """
+        if config.sampler.best_of == 1 or state["stage"] != "policy":
+            return state
+        critic = next(ref for ref in upstream if ref.stage == "critic")
+        return beside_critic(config, state, self.state(critic))
 
     def resume_point(self, job: Job) -> tuple[Checkpoint, CheckpointInfo] | None:
         """Return from where every missing score can be reached, and what the store says of it.

@@ -140,12 +140,13 @@ def _nothing() -> dict[str, None]:
 
 def _final(run: Run, job_store: JobStore, scores: list[Score]) -> dict[str, Any]:
     policy = run.jobs[-1]
+    state = job_store.acting(run.config, job_store.state(policy.snapshot), policy.upstream)
     return {
         # Departure D32: the last checkpoint counts; the paper's code reports the best evaluation.
         "last": scores[-1],
         "last3": statistics.fmean(score["normalised"] for score in scores[-3:]),
         "best": max(scores, key=lambda score: float(score["normalised"])),
-        "action_latency_ms": action_latency_ms(run.config, job_store.state(policy.snapshot)),
+        "action_latency_ms": action_latency_ms(run.config, state),
     }
 
 

@@ -227,7 +227,8 @@ class JobRunner:
         if job.stage == "critic":
             behaviour = self.job_store.state(job.upstream[0])
             return score_best_by_q(task, job.config, behaviour, state, episodes)
-        return score_state(task, job.config, state, episodes)
+        acting = self.job_store.acting(job.config, state, job.upstream)
+        return score_state(task, job.config, acting, episodes)
 
     def _scores(self, job: Job, state: State) -> list[JobEvent]:
         events: list[JobEvent] = []

@@ -65,6 +65,19 @@ def test_less_noise_scores_otherwise_and_its_row_says_so(
     assert "online, noise times 0" in capsys.readouterr().out
 
 
+def test_the_best_of_several_actions_is_scored_by_the_critic_of_the_run(
+    point_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = rows(capsys, point_run, "--set", "sampler.best_of=4")
+    assert row["score"]["mean"] != row["recorded"]["mean"] and row["protocol"]["best_of"] == 4
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(["evaluate", str(point_run), "--set", "sampler.best_of=4"]) == 0
+    assert "online, one of 4" in capsys.readouterr().out
+    line = ["evaluate", str(point_run), "--set", "sampler.best_of=4", "--set", "sampler.noise=0"]
+    assert main(line) == 2
+    assert "sampler.best_of needs sampler.noise above 0, or all" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_video_shows_the_first_episode_and_changes_no_score(
     point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -7,7 +7,13 @@ import random
 import pytest
 
 from qipo_ray.config import load_config, override
-from qipo_ray.config.evaluations import report_name, rung_updates, score_name, scored_at
+from qipo_ray.config.evaluations import (
+    protocol_settings,
+    report_name,
+    rung_updates,
+    score_name,
+    scored_at,
+)
 from qipo_ray.errors import UserError
 from qipo_ray.store.files import check_name
 
@@ -40,21 +46,27 @@ def test_a_score_is_kept_under_all_that_it_depends_on() -> None:
     assert name == "score-000000300-50ep-online-midpoint-10-clip"
     others = {
         "evaluation.weights=ema", "sampler.solver=heun", "sampler.evaluations=8",
-        "sampler.clip=false", "sampler.noise=0", "sampler.noise=0.5",
+        "sampler.clip=false", "sampler.noise=0", "sampler.noise=0.5", "sampler.best_of=4",
     }  # fmt: skip
     names = {score_name(override(CONFIG, [other]), 300, 50) for other in others}
     names |= {score_name(CONFIG, 301, 50), score_name(CONFIG, 300, 51)}
-    assert name not in names and len(names) == 8
+    assert name not in names and len(names) == 9
     for same in ("policy.beta=9", "sampler.noise=1"):
         assert score_name(override(CONFIG, [same]), 300, 50) == name
     silent = override(CONFIG, ["sampler.noise=0"])
     assert score_name(silent, 300, 50) == f"{name}-n0"
+    choosing = override(CONFIG, ["sampler.best_of=16", "sampler.noise=0.5"])
+    assert score_name(choosing, 300, 50) == f"{name}-b9e249"
+    assert score_name(choosing, 300, 50, stage="behaviour") == f"{name}-n0.5"
+    assert protocol_settings(choosing, search=False)["best_of"] == 16
     assert score_name(CONFIG, 300, 50, physics=2) == name.replace("score", "score2")
     longest = override(CONFIG, ["sampler.evaluations=100", "sampler.noise=0.25"])
     check_name(f"diverged-{score_name(longest, 300, 1000, physics=2)}")
     more = ["policy.method=qgpo", "qgpo.guidance=1.23456789", "sampler.solver=dpmpp_2m"]
     check_name(f"diverged-{score_name(override(longest, more), 300, 1000, physics=2)}")
     check_name(report_name(override(longest, more), "policy", 300))
+    most = override(longest, ["sampler.best_of=1024"])
+    check_name(f"diverged-{score_name(most, 300, 1000, physics=2)}")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -81,8 +81,8 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
     assert document.keys() == settings.keys() - {"iql", "td3bc", "fql", "bestofn", "qgpo"}
     silent = {f"{s}.{key}" for s in document for key in settings[s].keys() - document[s].keys()}
     assert silent == {
-        "behaviour.best_episodes", "sampler.noise", "critic.held_out", "critic.pairs",
-        "critic.judge", "critic.kappa", "policy.evidence",
+        "behaviour.best_episodes", "sampler.noise", "sampler.best_of", "critic.held_out",
+        "critic.pairs", "critic.judge", "critic.kappa", "policy.evidence",
         "policy.data_updates", "policy.data_weight", "policy.data_ess", "policy.data_common",
         "policy.data_learning_rate", "policy.data_alone", "policy.method",
     }  # fmt: skip

@@ -65,8 +65,9 @@ def test_every_network(
     [
         ("bestofn", "bestofn.actions=4", "bestofn.temperature=0.1"),
         ("qgpo", "qgpo.width=16", "qgpo.updates=50", "qgpo.pool=50", "behaviour.path=vp"),
+        ("qipo", "sampler.best_of=4"),
     ],
-    ids=["bestofn", "qgpo"],
+    ids=["bestofn", "qgpo", "qipo"],
 )
 def test_policies_of_two_networks_act_and_are_exported(
     train_point: Callable[..., Path], tmp_path: Path, method: tuple[str, ...]

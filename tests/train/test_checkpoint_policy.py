@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from qipo_ray.agent import Member, State, pack_of
+from qipo_ray.agent.acting import beside_critic
+from qipo_ray.agent.judge import Judge
 from qipo_ray.config import method_of
 from qipo_ray.data.tasks import get_task
 from qipo_ray.study.job import Run
@@ -83,3 +85,39 @@ def test_noise_is_scaled_where_a_policy_acts_and_nowhere_else(
         for config in (run.config, silent.config)
     )
     assert first == second
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("evaluation.weights=ema", "critic.pairs=2", "critic.judge=lower"),
+        ("policy.method=qgpo", "qgpo.width=16", "qgpo.pool=50", "qgpo.guidance=2"),
+    ],
+    ids=["qipo", "qgpo"],
+)
+def test_the_best_of_its_actions_by_its_own_critic_is_taken(
+    make_run: Callable[..., Run], changes: tuple[str, ...]
+) -> None:
+    """The same jobs; each state alone, by the policy of one action and the judge of reports."""
+    half = "sampler.noise=0.5"
+    run, one = make_run(*changes, half, "sampler.best_of=5"), make_run(*changes, half)
+    assert [(job.key, job.shape) for job in run.jobs] == [(job.key, job.shape) for job in one.jobs]
+    states = trained(run)
+    acting = beside_critic(run.config, states["policy"], states["critic"])
+    policy, single = (
+        CheckpointPolicy(run.config, acting),
+        CheckpointPolicy(one.config, states["policy"]),
+    )
+    judge = Judge(run.config, states["critic"])
+    rows, noise = torch.rand(6, 2), torch.randn(6, policy.noise_dim)
+    for row, start, action in zip(rows, noise, policy(rows, noise), strict=True):
+        proposed = single(row.expand(5, -1), start.view(5, 2))
+        q = judge.value(policy.normaliser(row[None]), proposed[None])[0]
+        torch.testing.assert_close(action, proposed[q.argmax()], rtol=1e-4, atol=1e-5)
+    behaviour, task = states["behaviour"], get_task(run.task)
+    assert score_state(task, run.config, behaviour, 3) == score_state(
+        task, one.config, behaviour, 3
+    )
+    assert score_best_by_q(task, run.config, behaviour, states["critic"], 3) == score_best_by_q(
+        task, one.config, behaviour, states["critic"], 3
+    )

@@ -50,8 +50,8 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="sampler.solver, sampler.evaluations, sampler.clip, sampler.noise or "
-            "evaluation.weights.",
+            help="sampler.solver, sampler.evaluations, sampler.clip, sampler.noise, "
+            "sampler.best_of or evaluation.weights.",
         ),
     ] = None,
     video: Annotated[
