@@ -16,26 +16,31 @@ from qipo_ray.errors import UserError
 Scored = tuple[int, int]  # after so many updates of the stage, over so many episodes
 
 
-def scored_at(config: Config, rungs: Sequence[int] = ()) -> dict[str, tuple[Scored, ...]]:
+def scored_at(
+    config: Config, rungs: Sequence[int] = (), *, at_end: bool = False
+) -> dict[str, tuple[Scored, ...]]:
     """Return per stage where a run is scored, in rising order.
 
     A run of a search is scored at its ``rungs``, policy updates, over few episodes. Any other is
     scored every ``evaluation.every`` updates, and at its end, as is the cloning that it builds on,
     over many; its critic is scored over few, acting by the best of the actions that the behaviour
-    proposes. Stages that the method does not train are not there.
+    proposes. One that only acts otherwise than a run that has trained is scored ``at_end`` alone.
+    Stages that the method does not train are not there.
     """
     settings, lengths = config.evaluation, stage_updates(config)
     scored: dict[str, tuple[Scored, ...]] = dict.fromkeys(lengths, ())
     if rungs:
         return {**scored, "policy": tuple((updates, settings.episodes) for updates in rungs)}
+    last = (lengths["policy"], settings.final_episodes)
+    if at_end:
+        return {**scored, "policy": (last,)}
     if "critic" in lengths:
         scored["behaviour"] = ((lengths["behaviour"], settings.final_episodes),)
         scored["critic"] = ((lengths["critic"], settings.episodes),)
     between = range(settings.every, lengths["policy"], settings.every)
     if not method_of(config).learns:  # all its scores are equal
         between = range(0)
-    at_end = (lengths["policy"], settings.final_episodes)
-    scored["policy"] = (*((updates, settings.episodes) for updates in between), at_end)
+    scored["policy"] = (*((updates, settings.episodes) for updates in between), last)
     return scored
 
 

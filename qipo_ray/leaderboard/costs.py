@@ -46,7 +46,10 @@ def costs_of(records: Iterable[Record], root: Path) -> Costs:
         runs=len(records),
         wall_s=max(0.0, (_time(ended) - _time(started)).total_seconds()),
         alone_s=sum(
-            record["cost"][k] or 0.0 for record in records for k in ("device_s", "reused_s")
+            record["cost"][k] or 0.0
+            for record in records
+            if record["purpose"] != "acting"  # it trains nothing
+            for k in ("device_s", "reused_s")
         ),
         trained_s=sum(trained) if trained and len(trained) == len(spent) else None,
         jobs={stage: (len(keys[stage]), len(set(keys[stage]))) for stage in STAGES},

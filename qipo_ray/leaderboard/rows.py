@@ -24,7 +24,7 @@ from qipo_ray.study.selection import PAPER
 Record = Mapping[str, Any]
 Kind = Literal["data", "cloning", "run"]
 
-REPORTED = ("confirm", "single")  # purposes; search runs choose, they are not reported
+REPORTED = ("confirm", "acting", "single")  # purposes; search runs choose, they are not reported
 NOT_ROLLED_OUT = "not rolled out"
 KINDS: tuple[Kind, ...] = ("data", "cloning", "run")  # in the order of a table
 

@@ -206,7 +206,7 @@ class RecordFields(TypedDict):
     id: Hex16
     sweep: Name
     trial: Name | None
-    purpose: Literal["search", "confirm", "single"]
+    purpose: Literal["search", "confirm", "acting", "single"]
     task: Name
     seed: Count
     state: Literal["finished", "pruned", "diverged", "failed"]

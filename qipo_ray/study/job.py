@@ -96,7 +96,10 @@ def fits_pack(job: Job, members: Sequence[Job]) -> bool:
 
 @dataclass(frozen=True)
 class Run:
-    """One (task, configuration, seed) from data to policy; one of a search has ``rungs``."""
+    """One (task, configuration, seed) from data to policy; one of a search has ``rungs``.
+
+    One ``at_end`` is of jobs that others have trained: it is scored in its own way to act.
+    """
 
     task: str
     config: Config
@@ -105,6 +108,7 @@ class Run:
     data_sha256: str
     rungs: tuple[int, ...] = ()
     own_task: Task | None = None
+    at_end: bool = False
 
     @property
     def task_facts(self) -> Task:
@@ -120,7 +124,7 @@ class Run:
         keys = stage_keys(self.config, self.task, self.data_sha256, self.seed)
         lengths = stage_updates(self.config)
         refs = {stage: CheckpointRef(stage, keys[stage], lengths[stage]) for stage in keys}
-        scored = scored_at(self.config, self.rungs)
+        scored = scored_at(self.config, self.rungs, at_end=self.at_end)
         if self.own_task is not None and not self.own_task.scored:
             scored = dict.fromkeys(keys, ())
         return tuple(

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from qipo_ray.config.facts import field_notes, marked
 from qipo_ray.config.notes import ActingOnly
 from qipo_ray.config.values import Names, Range, unfold
+from qipo_ray.study.acting_reader import acting_keys
 from qipo_ray.study.parameter import setting_type
 from qipo_ray.study.search_file_schema import SearchFile
 
@@ -30,6 +31,11 @@ def search_file_schema() -> dict[str, Any]:
     properties["set"] |= _ref("settings")
     properties["paper"] = {**_ref("settings"), "description": properties["paper"]["description"]}
     properties["baselines"]["additionalProperties"] = _ref("settings")
+    properties["acting"]["additionalProperties"] = {
+        "type": "object",
+        "properties": {key: _ref(f"setting {key}") for key in acting_keys()},
+        "additionalProperties": False,
+    }
     properties["space"] |= {
         "properties": {key: _line(key, value) for key, value in settings.items() if _varies(key)},
         "additionalProperties": False,

@@ -31,6 +31,7 @@ from qipo_ray.config.json_types import (
 from qipo_ray.config.validation import Validator
 from qipo_ray.data.tasks import physics
 from qipo_ray.errors import UserError
+from qipo_ray.study.acting_reader import saved_acting
 from qipo_ray.study.parameter import Parameter
 from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec
 
@@ -74,6 +75,7 @@ class SavedDocument(TypedDict):
     base: PlainMapping
     paper: PlainMapping | None
     baselines: NotRequired[PlainMapping]
+    acting: NotRequired[dict[str, PlainMapping]]
     space: PlainMapping
     trials: Positive
     seeds: SavedSeeds
@@ -116,6 +118,7 @@ def read_spec(path: Path) -> SavedSpec:
             Baseline(name, from_dict(_with_changes(base, changes), f"sweep.baselines.{name}"))
             for name, changes in document.get("baselines", {}).items()
         )
+        acting = saved_acting(document.get("acting", {}))
         lines = document["space"].items()
         parameters = tuple(Parameter.from_document(key, line, FILE) for key, line in lines)
     except UserError as problem:
@@ -135,6 +138,7 @@ def read_spec(path: Path) -> SavedSpec:
         resources=ANY_RESOURCES,
         source=FILE,
         baselines=baselines,
+        acting=acting,
         saved_hash=document["hash"],
     )
     return SavedSpec(spec, document["data"], document)

@@ -24,6 +24,7 @@ from qipo_ray.config.validation import read_document
 from qipo_ray.config.values import show
 from qipo_ray.data.tasks import MINARI, Task
 from qipo_ray.errors import UserError, nearest
+from qipo_ray.study.acting_reader import check_acting, read_acting
 from qipo_ray.study.parameter import Parameter, points
 from qipo_ray.study.parameter_reader import check_key, read_parameters
 from qipo_ray.study.search_file_schema import SearchFile
@@ -100,6 +101,7 @@ def load_search_file(
             Baseline(name, _fixed(base, changes, document, "baselines", name))
             for name, changes in file.baselines.items()
         ),
+        acting=read_acting(file.acting, document),
         parameters=parameters,
         trials=file.trials,
         search_seeds=tuple(file.seeds.search),
@@ -313,9 +315,10 @@ def _check_corners(spec: SearchSpec, document: Document) -> None:
                 f"{location}: {show(baseline.name)} is the name of another row; give the "
                 "baseline a name of its own"
             )
-    for params in _corners(spec.parameters):
-        config = spec.configuration(params)
+    configs = [spec.configuration(params) for params in _corners(spec.parameters)]
+    for config in configs:
         _check_rungs(config, spec.shares, document.location("space"))
+    check_acting(spec.acting, spec.base, configs, document)
 
 
 def _check_rungs(config: Config, shares: Sequence[float], location: str) -> None:

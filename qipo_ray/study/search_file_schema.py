@@ -141,6 +141,10 @@ class SearchFile(_Schema):
         dict[_Label, dict[str, Any]],
         Field(description="By name, changes to the base: confirmed beside, never searched."),
     ] = {}
+    acting: Annotated[
+        dict[_Label, dict[str, Any]],
+        Field(description="By name, ways to act in which what is found is scored, too."),
+    ] = {}
     trials: Annotated[_Whole, Field(description="Configurations to try for each task.")]
     seeds: _Seeds
     rungs: _Rungs = _Rungs()

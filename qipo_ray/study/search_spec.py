@@ -36,6 +36,22 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Acting:
+    """A way to act by which what is found is scored once more, under its name; nothing trains."""
+
+    name: str
+    changes: tuple[tuple[str, Any], ...]  # of settings that are in no stage's key
+
+    def of(self, config: Config) -> Config | None:
+        """Return the configuration that acts so; None where its method cannot, or does already."""
+        try:
+            other = changed(config, dict(self.changes))
+        except FieldError:
+            return None
+        return None if config_hash(other) == config_hash(config) else other
+
+
+@dataclass(frozen=True)
 class SearchSpec:
     """The resolved contents of a search file."""
 
@@ -53,6 +69,7 @@ class SearchSpec:
     resources: Resources
     source: str  # the file's name, for messages
     baselines: tuple[Baseline, ...] = ()  # confirmed beside, never searched
+    acting: tuple[Acting, ...] = ()  # in which what was found is scored, too
     # Of some tasks, the file of their data: where it lies, so no part of what is searched.
     data: Mapping[str, Path] = field(default_factory=dict, compare=False)
     # Users' own tasks by id: what their ids, which hold their hashes, stand for.
@@ -121,12 +138,14 @@ class SearchSpec:
     def document(self) -> dict[str, Any]:
         """Return everything as plain data; paper and baselines as differences from the base."""
         beside = {b.name: settings_between(self.base, b.config) for b in self.baselines}
+        ways = {way.name: dict(way.changes) for way in self.acting}
         return {
             "name": self.name,
             "tasks": list(self.tasks),
             "base": to_document(self.base),
             "paper": None if self.paper is None else settings_between(self.base, self.paper),
             **({"baselines": beside} if beside else {}),
+            **({"acting": ways} if ways else {}),
             "space": {parameter.key: parameter.document() for parameter in self.parameters},
             "trials": self.trials,
             "seeds": {"search": list(self.search_seeds), "report": list(self.report_seeds)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qipo_ray.config import METHODS, PATHS, Config, stage_keys
@@ -36,6 +36,12 @@ class SelectedConfig:
     name: str
     trial: str | None
     selection_episodes: int  # at the rungs in the log: those that decided
+    acting: str | None = None  # the way to act, of one that is scored once more; None: trained
+
+    @property
+    def purpose(self) -> str:
+        """The purpose of its runs."""
+        return "confirm" if self.acting is None else "acting"
 
 
 def standings(entries: Iterable[Entry], ended: Collection[str]) -> list[Standing]:
@@ -57,6 +63,7 @@ def select_configs(
 ) -> Iterator[SelectedConfig]:
     """Yield the paper's configuration, the baselines, then the ``top`` of each method and path.
 
+    Each of the ``top`` is followed by itself in other ways to act, where its method can.
     ``trials`` are all of the task, ``entries`` the rung log; ``broken`` trials diverged or failed.
     Behaviour cloning needs no run of its own: every run scores the behaviour model that it builds
     on. A path without a trial at the last rung is represented by the one that came furthest.
@@ -87,7 +94,12 @@ def select_configs(
         ]
         for rank, trial in enumerate(best[: spec.top], start=1):
             name = f"{SEARCHED} {rank}" if spec.top > 1 else SEARCHED
-            yield SelectedConfig(task, trial.config, name, trial.id, episodes)
+            chosen = SelectedConfig(task, trial.config, name, trial.id, episodes)
+            yield chosen
+            for way in spec.acting:
+                if (other := way.of(trial.config)) is not None:
+                    title = f"{name}; {way.name}"
+                    yield replace(chosen, config=other, name=title, acting=way.name)
 
 
 def _contender(method: str, path: str) -> tuple[str, str | None]:

@@ -37,7 +37,7 @@ def confirm_runs(search: SearchState) -> list[ConfirmRun]:
             dataset = search.dataset_ref(selected.task)
             context = replace(
                 search.context,
-                purpose="confirm",
+                purpose=selected.purpose,
                 trial=selected.trial,
                 name=selected.name,
                 selection_episodes=selected.selection_episodes,
@@ -49,9 +49,20 @@ def confirm_runs(search: SearchState) -> list[ConfirmRun]:
                 dataset.path,
                 dataset.sha256,
                 own_task=dataset.own_task,
+                at_end=selected.acting is not None,
             )
+            if run.at_end:
+                context = replace(context, reused=frozenset(job.key for job in run.jobs))
             runs.append(ConfirmRun(run, context, selected))
     return runs
+
+
+def passes(runs: Iterable[ConfirmRun]) -> list[list[ConfirmRun]]:
+    """Return the runs that train, then those of each way to act: these have the same jobs."""
+    groups: dict[str | None, list[ConfirmRun]] = {None: []}
+    for planned in runs:
+        groups.setdefault(planned.selected.acting, []).append(planned)
+    return list(groups.values())
 
 
 def train_to_end(

@@ -13,7 +13,7 @@ from qipo_ray.store.background import background
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import Resources
-from qipo_ray.sweep.confirm import confirm, confirm_runs
+from qipo_ray.sweep.confirm import confirm, confirm_runs, passes
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.memory_plan import memory_line
 from qipo_ray.sweep.search_state import SearchState
@@ -112,10 +112,12 @@ class SweepRun:
 
     def _confirm(self, service: TrainingService) -> None:
         self.search.check_ended()
-        runs = confirm_runs(self.search)
+        runs, *others = passes(confirm_runs(self.search))
         self.dashboard.follow_confirm(runs)
         self.screen.confirming([job for planned in runs for job in planned.run.jobs])
         confirm(self.search, runs, service)
+        for again in others:  # the same jobs, which act in one way at a time
+            confirm(self.search, again, service)
 
 
 def count_processes(resources: Resources) -> int:

@@ -266,7 +266,7 @@ class SearchState:
         numbers = {
             record["protocol"]["selection_episodes"]
             for record in self.recorder.records.values()
-            if (record["purpose"], record["task"]) == ("confirm", selected.task)
+            if (record["purpose"], record["task"]) == (selected.purpose, selected.task)
             and record["config_hash"] == config_hash(selected.config)
         }
         recorded = [number for number in numbers if least <= number <= spent]

@@ -45,8 +45,10 @@ class JobGraph:
     def add(self, job: Job, subscriber: str) -> None:
         """Add a job for a subscriber; equal ones get the union of their evaluations.
 
-        They are scored as one says that asks for a score: another's method may act otherwise.
+        They are scored as one says that asks for a score: another's method may act otherwise. One
+        that nobody waits for any more, and that has ended, may be asked to act otherwise, too.
         """
+        self._forget_ended(job.snapshot)
         entry = self.entries.get(job.snapshot)
         if entry is None:
             entry = self.entries[job.snapshot] = _Entry(job)
@@ -59,6 +61,16 @@ class JobGraph:
                 self.done.discard(job.snapshot)
                 self._look_up(entry.job)
         entry.subscribers.add(subscriber)
+
+    def _forget_ended(self, snapshot: CheckpointRef) -> None:
+        """Forget a job that has ended in the store, where nobody waits for it."""
+        entry, failure = self.entries.get(snapshot), self.failed.get(snapshot)
+        if entry is None or entry.subscribers or entry.owner is not None:
+            return
+        if snapshot in self.done or (failure is not None and failure.kind == "diverged"):
+            self.done.discard(snapshot)
+            self.failed.pop(snapshot, None)
+            del self.entries[snapshot]
 
     def _look_up(self, job: Job) -> None:
         divergence = self.job_store.divergence(job)

@@ -38,7 +38,7 @@ class RunContext:
 
     sweep: str
     trial: str | None
-    purpose: str  # search | confirm | single
+    purpose: str  # search | confirm | acting | single
     name: str | None  # of the configuration, for the tables
     command: str
     started: str  # UTC ISO 8601

@@ -43,7 +43,8 @@ class _Active:
     """A job in this host: its attempt number, machine, training seconds, log, and last save.
 
     ``cpu_seconds`` are the process's own, of all its threads, and those of programs that it ran;
-    None where they were not counted from the start.
+    None where they were not counted from the start. What is ``whole`` already, in a snapshot that
+    is kept, is but measured: nothing of it is written anew.
     """
 
     job: Job
@@ -53,6 +54,7 @@ class _Active:
     cpu_seconds: float | None
     log: MetricsLog
     saved: float
+    whole: bool
 
 
 class JobRunner:
@@ -90,11 +92,13 @@ class JobRunner:
         self._check_room(job, data)
         self._check_states(job, data, states)
         self.engine.admit(job, data, upstream, state, self.artefacts.root / PROGRAMS / job.key)
-        self.job_store.trains_on(job, machine)
+        whole = before is not None and before.keep and before.updates == job.length
+        if not whole:
+            self.job_store.trains_on(job, machine)
         updates = self.engine.updates(job.key)
         log = MetricsLog(self.artefacts.folder(job.stage, job.key), updates)
         self.active[job.key] = _Active(
-            job, attempt, machine, seconds, cpu_seconds, log, time.monotonic()
+            job, attempt, machine, seconds, cpu_seconds, log, time.monotonic(), whole
         )
         events = [self._report("progress", job, updates)]
         if updates >= job.length:
@@ -200,7 +204,10 @@ class JobRunner:
             return [self._report("progress", job, event.updates)]
         if event.kind == "diverged":
             return [self._diverged(job, event.updates, event.reason)]
-        state = self.save(job, keep=event.kind == "finished")
+        whole = self.active[job.key].whole
+        state = (
+            self.engine.state(job.key) if whole else self.save(job, keep=event.kind == "finished")
+        )
         if event.kind == "finished" and job.stage in reported_stages(job.config):
             self._measure(job, state)
         events = self._scores(job, state)

@@ -15,7 +15,7 @@ def check_confirmed(plan: SweepPlan, audit: Audit) -> set[str]:
     """
     planned = set()
     for record in audit.records:
-        if record["purpose"] != "confirm" or record["sweep"] != plan.spec.name:
+        if record["purpose"] not in ("confirm", "acting") or record["sweep"] != plan.spec.name:
             continue
         problem = _unplanned(plan, record)
         before = problem is None or plan.earlier

@@ -94,7 +94,8 @@ def _scores(record: Record, config: Config) -> Iterator[str]:
         if record["behaviour_cloning"] is not None:
             yield "behaviour_cloning: a run of a search does not score it"
         return
-    due, reached = scored_at(config), record["reached"]["updates"]
+    due = scored_at(config, at_end=record["purpose"] == "acting")
+    reached = record["reached"]["updates"]
     if record["reason"] == NO_ENVIRONMENT:
         due = dict.fromkeys(due, ())
     scored = [(score["updates"], score["episodes"]) for score in record["scores"]]

@@ -67,6 +67,8 @@ def recipe(record: Record) -> Recipe:
                 f"evaluation.final_episodes={episodes}",
             ],
         )
+    if record["purpose"] == "acting" and updates:  # scored at its end alone
+        config = override(config, [f"evaluation.every={updates}"])
     preset, settings = nearest_preset(config)
     scores = [score for score in record["scores"] if score["updates"] == updates]
     return Recipe(

@@ -43,7 +43,7 @@ def _confirm_runs(plan: SweepPlan) -> Iterator[tuple[str, tuple[str, Config, int
     for task in spec.tasks:
         for planned in plan.confirmed(task):
             for seed in spec.report_seeds:
-                record = new_id(spec.name, "confirm", task, planned.config_hash, seed)
+                record = new_id(spec.name, planned.choice.purpose, task, planned.config_hash, seed)
                 yield record, (task, planned.choice.config, seed)
 
 

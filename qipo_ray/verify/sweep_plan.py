@@ -37,6 +37,7 @@ class PlannedConfig:
         fields = {
             "label.name": (record["label"]["name"], self.choice.name),
             "trial": (record["trial"], self.choice.trial),
+            "purpose": (record["purpose"], self.choice.purpose),
         }
         lines = [f"{key} {old!r}, not {new!r}" for key, (old, new) in fields.items() if old != new]
         spent, lower = record["protocol"]["selection_episodes"], self.choice.selection_episodes

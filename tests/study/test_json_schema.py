@@ -45,6 +45,7 @@ def test_what_ships_fits(path: Path, validator: Draft202012Validator) -> None:
         (("set",), {"behaviour.path": "straight"}),
         (("set",), {"policy.method": "ipo"}),
         (("baselines",), {"IQL": {"policy.rounds": 1.5}}),
+        (("acting",), {"a": {"policy.beta": 1}}),
         (("space", "policy.beta"), {"int": [1, 3]}),
         (("space", "policy.beta"), {"uniform": [1, 3], "choice": [2]}),
         (("space", "policy.beta"), {"uniform": [1]}),

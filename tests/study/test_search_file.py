@@ -15,7 +15,7 @@ import qipo_ray
 from qipo_ray.config import load_config
 from qipo_ray.errors import UserError
 from qipo_ray.study.search_file import find_search_file, load_search_file
-from qipo_ray.study.search_spec import Resources, SearchSpec, changed
+from qipo_ray.study.search_spec import Acting, Resources, SearchSpec, changed
 from qipo_ray.study.task_file import read_task
 
 SPACES = Path(qipo_ray.__file__).parents[1] / "search_spaces"
@@ -50,6 +50,7 @@ def test_everything_in_the_file_arrives(make_spec: Callable[..., SearchSpec]) ->
         baselines:
           best tenth: {policy.method: cloning, behaviour.best_episodes: 0.1}
           IQL: {policy.method: iql}
+        acting: {mode: {sampler.noise: 0}, best of 16: {sampler.best_of: 16}}
         rungs: {shares: [1/4, 0.5, 1], reduction: 2}
         confirm: {top: 2}
         resources: {workers: 3, cpus: 2, gpus: 0.5, slots: 8}
@@ -62,6 +63,10 @@ def test_everything_in_the_file_arrives(make_spec: Callable[..., SearchSpec]) ->
     assert [baseline.name for baseline in spec.baselines] == ["best tenth", "IQL"]
     assert spec.baselines[0].config.behaviour.best_episodes == 0.1
     assert spec.baselines[1].config == changed(spec.base, {"policy.method": "iql"})
+    assert spec.acting == (
+        Acting("mode", (("sampler.noise", 0.0),)),
+        Acting("best of 16", (("sampler.best_of", 16),)),
+    )
     assert (spec.shares, spec.reduction, spec.top) == ((0.25, 0.5, 1.0), 2, 2)
     assert spec.resources == Resources(3, 2.0, 0.5, 8)
     assert [p.key for p in spec.parameters] == ["behaviour.path", "sampler.evaluations"]
@@ -117,6 +122,12 @@ FAULTS = {  # extra lines (the file's own five go before), then the line that th
     "data: {piont: a.hdf5}": "6: data: 'piont' is none of the tasks (did you mean 'point'?)",
     "data: {point: 3}": "6: data.point must be",
     "baselines: {a: {sampler.noise: 0}}": "6: baselines.a: sampler.noise says how runs are",
+    "acting: {a: {sampler.nois: 0}}": "6: acting.a: 'sampler.nois' is unknown (did you mean 'samp",
+    "acting: {a: {policy.beta: 9}}": "6: acting.a: 'policy.beta' trains; a way to act changes",
+    "acting: {a: {sampler.noise: x}}": "6: acting.a: sampler.noise must be",
+    "acting: {a: {sampler.noise: 0, sampler.best_of: 4}}": "6: acting.a: sampler.best_of needs",
+    "acting: {a: {sampler.noise: 1}}": "6: acting.a: it changes nothing of how what is searched",
+    "acting: {a: {sampler.noise: 0}, b: {sampler.noise: 0.0}}": "6: acting.b: it is 'a' again; a",
     "paper: {evaluation.episodes: 3}": "6: paper: evaluation.episodes says how runs are measured",
     "paper: {sampler.noise: 0}": "6: paper: sampler.noise says how runs are measured",
     "paper: {policy.renew_every: 1, policy.rounds: 1}": "6: a policy stage of 1 updates is too",

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from qipo_ray.config import Config, load_config, override, stage_keys
-from qipo_ray.study.search_spec import Baseline
+from qipo_ray.study.search_spec import Acting, Baseline
 from qipo_ray.study.selection import select_configs, spent_episodes, standings
 from qipo_ray.study.trial import Trial
 
@@ -32,9 +32,11 @@ def entry(trial: str, rung: int, value: float | None) -> dict[str, Any]:
     return {"trial": trial, "rung": rung, "value": value}
 
 
-def spec(paper: Config | None, top: int, *baselines: Baseline) -> Any:
+def spec(
+    paper: Config | None, top: int, *baselines: Baseline, acting: tuple[Acting, ...] = ()
+) -> Any:
     """What the selection reads of a specification."""
-    return SimpleNamespace(paper=paper, top=top, baselines=baselines)
+    return SimpleNamespace(paper=paper, top=top, baselines=baselines, acting=acting)
 
 
 def test_standings_put_rungs_before_values() -> None:
@@ -92,6 +94,26 @@ def test_baselines_stand_beside_and_a_searched_method_is_chosen_apart() -> None:
         ("search, best", "g", 70),
     ]  # fmt: skip
     assert selected[0].config == tenth.config
+
+
+def test_what_is_found_is_followed_by_its_other_ways_to_act() -> None:
+    """Where its method can; neither the paper's form nor a baseline is."""
+    ways = (
+        Acting("mode", (("sampler.noise", 0.0),)),
+        Acting("best", (("sampler.best_of", 4),)),
+    )
+    trials = [make_trial("a"), make_trial("i", "policy.method=iql"), make_trial("b")]
+    entries = [entry("a", 1, 3.0), entry("i", 1, 2.0), entry("b", 1, 1.0)]
+    beside = Baseline("beside", override(BASE, ["policy.beta=9"]))
+    wanted = spec(BASE, 1, beside, acting=ways)
+    selected = list(select_configs("point", wanted, trials, entries, set()))
+    assert [(one.name, one.trial, one.purpose) for one in selected[1:]] == [
+        ("beside", None, "confirm"), ("search, best", "a", "confirm"),
+        ("search, best; mode", "a", "acting"), ("search, best; best", "a", "acting"),
+        ("search, best", "i", "confirm"),
+    ]  # fmt: skip
+    assert selected[3].config == override(trials[0].config, ["sampler.noise=0"])
+    assert selected[3].selection_episodes == selected[2].selection_episodes
 
 
 def test_the_paper_form_of_an_extension_is_its_own_trial() -> None:

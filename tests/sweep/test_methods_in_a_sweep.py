@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +84,57 @@ def test_methods_are_searched_beside_baselines(
             assert main(["evaluate", str(path), "--json", "--set", change[name]]) == 0
     printed = capsys.readouterr().out
     assert printed.count('"best_of": 9') == printed.count('"guidance": 3.0') == 2
+
+
+@pytest.mark.slow
+def test_what_was_found_is_scored_in_other_ways_to_act_and_trains_nothing(
+    private_home: None,
+    without_report: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    """Added to a sweep that has ended: each way where the method can, of the very same jobs."""
+    monkeypatch.chdir(tmp_path)
+    plain = SPACE.split("baselines:")[0] + SPACE[SPACE.index("trials:") :].replace(", 101", "")
+    plain += "resources: {workers: 1}\n"
+    Path("methods.yaml").write_text(plain)
+    generate("point", tmp_path / "mine.hdf5", rows=1500)
+    sweep = ["sweep", "methods.yaml", "--executor", "local"]
+    assert main(sweep) == 0
+    root = tmp_path / "results" / "methods"
+    before = {r["id"]: r for r in read_records(root)}
+    snapshots = {path: path.read_bytes() for path in root.glob("artefacts/*/0*")}
+    ways = "acting: {mode: {sampler.noise: 0}, best of 3: {sampler.best_of: 3}}\n"
+    Path("methods.yaml").write_text(plain + ways)
+    assert main(sweep) == 2
+    assert (
+        "acting.best of 3.sampler.best_of: nothing -> 3; add --extend" in capsys.readouterr().err
+    )
+    assert main([*sweep, "--extend"]) == 0
+    records = {r["id"]: r for r in read_records(root)}
+    assert {key: records[key] for key in before} == before
+    assert {path: path.read_bytes() for path in root.glob("artefacts/*/0*")} == snapshots
+    acting = [r for key, r in records.items() if key not in before]
+    assert Counter((r["label"]["method"], r["label"]["name"]) for r in acting) == {
+        ("QIPO-OT", "search, best; mode"): 1, ("QIPO-OT", "search, best; best of 3"): 1,
+        ("cloning (OT)", "search, best; mode"): 1,
+    }  # fmt: skip
+    confirmed = {r["label"]["method"]: r for r in before.values() if r["purpose"] == "confirm"}
+    for record in acting:
+        one = confirmed[record["label"]["method"]]
+        assert record["purpose"] == "acting" and record["jobs"] == one["jobs"]
+        assert record["final"]["last"]["mean"] != one["final"]["last"]["mean"]
+        assert len(record["scores"]) == 1 and record["final"]["action_latency_ms"] > 0
+        assert record["cost"]["device_s"] == 0 and record["cost"]["reused_s"] > 0
+        best = 3 if "best of" in record["label"]["name"] else 1
+        assert record["protocol"]["best_of"] == best
+    board = (root / "leaderboard" / "leaderboard.md").read_text()
+    assert "search, best; mode" in board and "search, best; best of 3" in board
+    capsys.readouterr()
+    assert main(["verify", str(root)]) == 0
+    assert "nothing is wrong" in capsys.readouterr().out
+    best = next(r["id"] for r in acting if r["protocol"]["best_of"] == 3)
+    path = root / "records" / f"{best}.json"
+    assert main(["reproduce", str(path), "--run", "--data", "mine.hdf5"]) == 0
+    assert "equal to the last bit" in capsys.readouterr().out

@@ -60,6 +60,26 @@ def test_a_clone_is_scored_where_one_of_its_runs_asks_for_it(
     assert wanted.snapshot not in graph.done and len(entry.job.evaluations) == 2
 
 
+def test_a_job_that_has_ended_may_be_asked_to_act_otherwise(
+    graph: JobGraph, make_run: MakeRun
+) -> None:
+    """By those who come when nobody waits for it any more; the store says what it has of that."""
+    run, silent = make_run(), make_run("sampler.noise=0")
+    policy = add(graph, run)[2]
+    add(graph, silent, "two")
+    assert graph.entries[policy.snapshot].job.config == run.config
+    for ended in ("done", "diverged"):
+        if ended == "done":
+            graph.done.add(policy.snapshot)
+        else:
+            graph.failed[policy.snapshot] = JobEvent("diverged", policy.snapshot, 300, 0.0)
+        for subscriber in ("one", "two"):
+            graph.withdraw(subscriber)
+        again = add(graph, silent if ended == "done" else run)[2]
+        assert graph.entries[policy.snapshot].job == again
+        assert not graph.done and not graph.failed
+
+
 def test_of_one_key_the_shorter_job_goes_first_and_alone(
     graph: JobGraph, make_run: MakeRun
 ) -> None:
