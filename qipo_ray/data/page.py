@@ -30,8 +30,9 @@ reference scores, data made here. No score on it is comparable with a published 
 OGBench's scores are success rates in per cent; *lowest* and *highest* are an episode that never
 reaches anything, and one that begins at its goal. The five tasks of a data set share its file, and
 tables report them together. A name without the number of the task is the package's alias of the
-default one. Cube-octuple and humanoidmaze-teleport are left out: no file of theirs is published,
-but for one in pieces of 100 million rows; a [task file](data.md#other-formats) takes them.
+default one. Cube-octuple is left out, whose data are published in pieces of 100 million rows alone
+(a [task file](data.md#other-formats) takes it), and humanoidmaze-teleport, which ogbench 1.2.1
+does not make.
 
 A task of your own is a file with the same facts: [Extend](extend.md).
 """

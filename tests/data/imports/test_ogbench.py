@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qipo_ray.data.imports.ogbench import Goal, Place
+from qipo_ray.data.imports.ogbench import Goal, Place, goal_of
 from qipo_ray.errors import UserError
 
 WIDTH, LENGTHS = 6, (4, 6, 3)  # states of each trajectory
@@ -66,6 +66,13 @@ def expected(held: dict[str, Any], goal: Goal) -> tuple[list[float], list[bool]]
         rewards.append(float(sum(reached) - len(reached)))
         ends.append(all(reached))
     return rewards, ends
+
+
+def test_goals_of_an_environment_without_a_data_set_of_its_own() -> None:
+    goal = goal_of("cube-octuple-singletask-v0")
+    assert len(goal.places) == 8 and goal.width == 14 + 8 * 7
+    with pytest.raises(UserError, match="has no single task 'cube-octuple-singletask-task6-v0'"):
+        goal_of("cube-octuple-singletask-task6-v0")
 
 
 @pytest.mark.parametrize("goal", [GOAL, PLAIN])
