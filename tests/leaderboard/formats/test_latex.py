@@ -99,6 +99,7 @@ def test_it_compiles_at_ten_points(source: str, tmp_path: Path) -> None:
         [str(ENGINE), *options, "paper.tex"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0 and (tmp_path / "paper.pdf").exists(), done.stdout[-2000:]
+    assert "Overfull" not in done.stdout + done.stderr
 
 
 def rows_of(source: str) -> list[list[str]]:
