@@ -28,6 +28,8 @@ COVERED = {
     "agent/own": ("test_own_method.py", "the page's method is made of it"),
     "bench/table": ("bench/test_outcome.py", "a table of outcomes"),
     "bench/peers_table": ("bench/test_peers.py", "a table of outcomes"),
+    "data/ogbench_table": ("evaluation/test_single_tasks.py", "the table against the package"),
+    "evaluation/single_task_rows": ("evaluation/test_single_tasks.py", "rows against the package"),
     "cli/data_files": ("cli/test_data_show.py", "what FILE or TASK stands for"),
     "cli/invocation": ("cli/test_main.py", "the command as records name it"),
     "cli/method_check": ("train/test_method_check.py", "the command and its exit code"),

@@ -22,6 +22,7 @@ from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import SupportPack, SupportSet, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
+from qipo_ray.config.run_methods import goes_on_from_returns
 from qipo_ray.nets.stack import Params, Stack
 
 
@@ -58,6 +59,13 @@ class CriticPack(SupportPack[SupportSet]):
         behaviour = cloned_weights(member.config, upstream["behaviour"])
         own = {} if self.borne_out is None else {"returns": rows.clone()}
         return {"online": rows, "target": rows.clone(), "behaviour": behaviour, **own}
+
+    def state(self, i: int) -> State:
+        """Return what member ``i`` needs to go on, with Q of the returns if it leaves them."""
+        state = super().state(i)
+        if not goes_on_from_returns(self.members[i].config):
+            state["weights"].pop("returns", None)
+        return state
 
     def _mean_return(self) -> float:
         """Return the mean known return-to-go of the newest member's rows."""

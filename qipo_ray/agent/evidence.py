@@ -22,6 +22,7 @@ from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
+from qipo_ray.config.run_methods import goes_on_from_returns
 
 ROWS = 4096  # held-out rows at most
 ACTIONS = 8  # of the behaviour at each, whose mean Q is V
@@ -87,8 +88,8 @@ def evidence(
 
 
 def _before_bootstrap(config: Config, critic: State) -> State:
-    """Return the critic as it ended on returns-to-go, where it began on them."""
-    if not 0 < config.critic.returns_updates < config.critic.updates:
+    """Return the critic as it ended on returns-to-go, where it went on from them."""
+    if not goes_on_from_returns(config):
         return critic
     return {**critic, "weights": {"online": critic["weights"]["returns"]}}
 

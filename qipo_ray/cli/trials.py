@@ -10,6 +10,7 @@ from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.tables import counted
 from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials
+from qipo_ray.study.task_file import task_id_of
 
 TITLES = ("task", "trial", "state", "rung", "score", "settings", "why")
 NUMBERS = (False, False, False, True, True, False, False)
@@ -20,12 +21,14 @@ def trials(sweep: Path, task: str | None, json: bool) -> None:
     listed = listed_trials(sweep)
     tasks = list(dict.fromkeys(trial.task for trial in listed))
     if task is not None:
-        if task not in tasks:
+        named = task_id_of(task)
+        asked = [name for name in tasks if named in (name, name.partition("@")[0])]
+        if not asked:
             has = f"it has {', '.join(tasks)}" if tasks else "it has no trial yet"
             raise UserError(
                 f"--task {task}: no trial of it in {sweep}{nearest(task, tasks)}; {has}"
             )
-        listed = [trial for trial in listed if trial.task == task]
+        listed = [trial for trial in listed if trial.task in asked]
     if json:
         out.print_json([{**asdict(trial), "score": trial.score} for trial in listed])
         return

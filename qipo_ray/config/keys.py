@@ -13,7 +13,12 @@ from typing import Any
 from qipo_ray.config.facts import departure_marks, field_notes, later_settings, marked
 from qipo_ray.config.loading import to_dict
 from qipo_ray.config.notes import ActingOnly
-from qipo_ray.config.run_methods import acting_weights, method_of, stage_updates
+from qipo_ray.config.run_methods import (
+    acting_weights,
+    goes_on_from_returns,
+    method_of,
+    stage_updates,
+)
 from qipo_ray.config.schema import Config
 
 KEY_SCHEMA = 1  # raise it when the meaning of a setting changes, so that old artefacts are left
@@ -63,7 +68,8 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
     }
     if "critic" not in method.stages:
         return {"behaviour": behaviour, "policy": key("policy", {**cloned, **own})}
-    critic = key("critic", {**cloned, **reward}, "updates")
+    kept = bool(config.critic.held_out) and goes_on_from_returns(config)  # Q of the returns, too
+    critic = key("critic", {**cloned, **reward, "returns": kept}, "updates")
     judged = {**cloned, "critic": [critic, lengths["critic"]], **own}
     policy = key("policy", judged, "rounds")
     return {"behaviour": behaviour, "critic": critic, "policy": policy}

@@ -50,6 +50,13 @@ def document_of(source: str | Path, overrides: Sequence[str] = ()) -> Document:
     return document
 
 
+def settings_named(source: str | Path) -> frozenset[str]:
+    """Return the settings that a file of the user's names; a preset's name says none."""
+    if source in preset_names():
+        return frozenset()
+    return frozenset(".".join(place) for place in document_of(source).locations)
+
+
 def override(config: Config, overrides: Sequence[str]) -> Config:
     """Return ``config`` with ``section.key=value`` overrides; ``UserError`` as in loading."""
     document = Document(to_dict(config), "configuration")

@@ -143,6 +143,8 @@ def faults_of(method: Any) -> Iterator[str]:
     settings: Any = method.settings
     if settings is not None:
         yield from _settings_faults(settings, method.learns)
+    elif method.learns:
+        yield "it has no settings, of which `updates` is the length of its stage"
 
 
 def _settings_faults(settings: type, learns: bool) -> Iterator[str]:

@@ -156,6 +156,11 @@ def reported_stages(config: Config) -> tuple[str, ...]:
     return ("critic", "policy") if method.learns else ("critic",)
 
 
+def goes_on_from_returns(config: Config) -> bool:
+    """Return whether the critic begins on returns-to-go and goes on to targets of its own."""
+    return 0 < config.critic.returns_updates < config.critic.updates
+
+
 def section_of(config: Config, stage: str) -> str:
     """Return the section of the settings by which a stage of the configuration is trained."""
     return method_of(config).length() if stage == "policy" else stage

@@ -15,7 +15,7 @@ from qipo_ray.config.schema import Config
 
 def packed(config: Config) -> Any:
     """Return how pickle builds a configuration again."""
-    if config.own:
+    if config.own or config.policy.method in own_methods:
         return _unpacked, (to_dict(config), own_methods)
     return config.__reduce_ex__(2)
 

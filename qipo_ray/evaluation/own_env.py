@@ -177,6 +177,20 @@ class OwnEnv:
         return flat
 
 
+def _imported(name: str, folder: Path, file: str) -> Any:
+    """Return a module; ``UserError`` if another of its name came before the one in ``folder``."""
+    module = import_module(name)
+    path = folder.joinpath(*name.split("."))
+    here = next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+    loaded = getattr(module, "__file__", None)
+    if here is not None and loaded is not None and not here.samefile(loaded):
+        raise UserError(
+            f"{file}: environment: {name} is {here} there, and {loaded} was imported before under "
+            "that name; give one of the modules another name"
+        )
+    return module
+
+
 def _made(own: OwnTask) -> Any:
     """Return the environment of a Gymnasium id, ``module:Id-v0`` or ``module:factory``."""
     import gymnasium
@@ -187,7 +201,7 @@ def _made(own: OwnTask) -> Any:
         folder = str(Path(str(own.file)).parent)
         if folder not in sys.path:  # a module beside the task's file; none of ours is hidden
             sys.path.append(folder)
-        names = vars(import_module(module))
+        names = vars(_imported(module, Path(folder), str(own.file)))
         if attribute in names:
             return names[attribute](**arguments)
         if attribute.isidentifier():  # an id ends in a version: Arm-v0

@@ -14,7 +14,7 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.rows import Record, exclusion_reason, origin_of
 from qipo_ray.leaderboard.tables import clean
 from qipo_ray.store.records import unique
-from qipo_ray.study.task_file import own_task
+from qipo_ray.study.task_file import task_id_of
 
 
 def best_records(
@@ -27,8 +27,7 @@ def best_records(
     if there is none, or if the runs are of several tasks and none is named.
     """
     reported = [record for record in unique(records).kept if exclusion_reason(record) is None]
-    own = own_task(task) if task else None
-    reported = _of(reported, "task", own.id if own else task, _task, source)
+    reported = _of(reported, "task", task_id_of(task) if task else None, _task, source)
     reported = _of(reported, "method", method, _method, source)
     tasks = sorted(set(map(_task, reported)))
     if len(tasks) != 1:

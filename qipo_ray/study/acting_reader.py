@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from qipo_ray.config import Config, FieldError, field_names
+from qipo_ray.config import Config, FieldError, config_hash, field_names
 from qipo_ray.config.facts import marked
 from qipo_ray.config.notes import ActingOnly
 from qipo_ray.config.values import conform, show
@@ -62,13 +62,15 @@ def check_acting(
 ) -> None:
     """Refuse a way by which none of the searched ``configs`` acts, and one that is there twice."""
     searched = list(configs)
-    before: dict[frozenset[tuple[str, Any]], str] = {}
+    before: dict[tuple[str | None, ...], str] = {}
     for way in ways:
         place = f"{document.location('acting', way.name)}: acting.{way.name}"
-        same = before.setdefault(frozenset(way.changes), way.name)
-        if same != way.name:
-            raise UserError(f"{place}: it is {show(same)} again; a row has one name")
-        if any(way.of(config) is not None for config in searched):
+        others = [way.of(config) for config in searched]
+        effect = tuple(None if other is None else config_hash(other) for other in others)
+        if any(effect):
+            same = before.setdefault(effect, way.name)
+            if same != way.name:
+                raise UserError(f"{place}: it is {show(same)} again; a row has one name")
             continue
         try:
             changed(base, dict(way.changes))

@@ -19,6 +19,7 @@ from qipo_ray.config import (
     read_yaml,
 )
 from qipo_ray.config.evaluations import rung_updates
+from qipo_ray.config.loading import settings_named
 from qipo_ray.config.own_methods import use_named
 from qipo_ray.config.validation import read_document
 from qipo_ray.config.values import show
@@ -153,9 +154,10 @@ def _base(
             )
         if key in searched:
             raise UserError(f"{locations[key]}: {key} is searched ({searched[key].location})")
-    preset = _preset(file.preset, document)
+    origin = _preset(file.preset, document)
+    preset = load_config(origin)
     asked = {key for task in tasks for key in task.settings}
-    for key in sorted(asked - {*searched, *changes}):
+    for key in sorted(asked - {*searched, *changes, *settings_named(origin)}):
         changes[key] = _asked(key, tasks, preset, document)
         locations[key] = document.location("tasks")
     return _changed(preset, changes, locations)
@@ -174,17 +176,17 @@ def _asked(key: str, tasks: Sequence[Task], preset: Config, document: Document) 
     return asked.pop()
 
 
-def _preset(name: str, document: Document) -> Config:
-    """Return the configuration of a preset's name, or of a file beside the search file."""
+def _preset(name: str, document: Document) -> str | Path:
+    """Return a preset's name, or the path of a file beside the search file."""
     if name in preset_names():
-        return load_config(name)
+        return name
     beside = Path(document.source).parent / name
     if not beside.is_file():
         raise UserError(
             f"{document.location('preset')}: no preset or file {show(name)}"
             f"{nearest(name, preset_names())}; presets: {', '.join(preset_names())}"
         )
-    return load_config(beside)
+    return beside
 
 
 def _fixed(base: Config, changes: Mapping[str, Any], document: Document, *path: str) -> Config:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qipo_ray.config import METHODS, PATHS, Config, stage_keys
+from qipo_ray.config import METHODS, PATHS, Config, config_hash, stage_keys
 from qipo_ray.config.evaluations import score_name, scored_at
 from qipo_ray.data.tasks import physics
 from qipo_ray.study.search_spec import SearchSpec
@@ -96,8 +96,11 @@ def select_configs(
             name = f"{SEARCHED} {rank}" if spec.top > 1 else SEARCHED
             chosen = SelectedConfig(task, trial.config, name, trial.id, episodes)
             yield chosen
+            ways: set[str] = set()  # of equal ones only the first has a row
             for way in spec.acting:
-                if (other := way.of(trial.config)) is not None:
+                other = way.of(trial.config)
+                if other is not None and (digest := config_hash(other)) not in ways:
+                    ways.add(digest)
                     title = f"{name}; {way.name}"
                     yield replace(chosen, config=other, name=title, acting=way.name)
 

@@ -107,6 +107,13 @@ def find_task(name: str, folder: Path = Path()) -> Task:
     return own_task(name, folder) or get_task(name)
 
 
+def task_id_of(name: str) -> str:
+    """Return the id of a task that is named in any way; what names none stays as it is."""
+    if own := own_task(name):
+        return own.id
+    return get_task(name).id if name in task_ids() else name
+
+
 def own_task(name: str, folder: Path = Path()) -> Task | None:
     """Return the own task that a file's name, or that of an installed package, stands for."""
     if name in task_ids() or is_own(name):

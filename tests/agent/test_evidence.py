@@ -175,6 +175,7 @@ def test_a_critic_that_bootstraps_is_asked_as_it_ended_on_returns(
     bootstrapped = pack.state(0)
     kept = bootstrapped["weights"]
     assert torch.equal(kept["returns"], ended["weights"]["online"])
+    assert "returns" not in ended["weights"]  # the whole of it was on returns: that is `online`
     assert not torch.equal(kept["returns"], kept["online"])
     asked = [
         evidence(config, data, upstream["behaviour"], critic, 7)

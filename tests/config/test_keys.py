@@ -178,6 +178,24 @@ def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None
     assert config_hash(other) != config_hash(base)
 
 
+def test_evidence_of_the_returns_has_keys_of_its_own() -> None:
+    """Where Q goes on from the returns; else the keys are those of before it was kept."""
+    keys = {}
+    for share in (0, 0.2):
+        for returns in (0, 5, 8):
+            config = load_config(
+                "quickstart",
+                [
+                    f"critic.held_out={share}",
+                    f"critic.returns_updates={returns}",
+                    "critic.updates=8",
+                ],
+            )
+            keys[share, returns] = stage_keys(config, "point", "0" * 64, 0)["critic"]
+    assert len(set(keys.values())) == 6
+    assert keys[0.2, 8] == "0ba89f723a0e53bb" and keys[0, 5] == "1687e69171d9300e"
+
+
 def test_own_length_is_not_in_a_key_but_in_those_downstream() -> None:
     for dotted, stage in (
         ("behaviour.updates", "behaviour"),

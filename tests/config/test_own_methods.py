@@ -130,6 +130,10 @@ def test_an_installed_package_names_its_method(
         ((", own.direct_policy, False", ", own.direct_policy, True"), "through the clone's flow"),
         (('settings = "awr", "AWR", Settings', "settings = 'awr', 'AWR', AWRPack"), "must be a"),
         (('settings = "awr", "AWR", Settings', "stages = 'awr', 'AWR', ()"), "its stages must"),
+        (
+            ('settings = "awr", "AWR", Settings', "_ = 'awr', 'AWR', 0"),
+            "it has no settings, of which",
+        ),
         (("own.Ours(1.0, ", "('note', "), "its setting temperature has no note, such as Ours(3.0"),
         (("Ours(1.0, ", "Ours(0.0, "), "its setting temperature, by its note: must be a finite"),
         (("        float,\n", "        list,\n"), "must be a bool, an int, a float or a"),

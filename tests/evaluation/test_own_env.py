@@ -190,6 +190,19 @@ def test_what_cannot_be_made_is_one_line(
     assert "\n" not in text
 
 
+def test_another_module_of_the_same_name_is_never_taken(reach: Path, tmp_path: Path) -> None:
+    make_env(read_task(reach)).close()
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in (reach.name, "reacher_env.py"):
+        (other / name).write_text((reach.parent / name).read_text())
+    with pytest.raises(UserError, match="was imported before under that name") as caught:
+        make_env(read_task(other / reach.name))
+    text = str(caught.value)
+    assert str(other / "reacher_env.py") in text and str(reach.parent / "reacher_env.py") in text
+    make_env(read_task(reach)).close()
+
+
 def test_what_a_results_folder_names_is_never_imported(reach: Path, tmp_path: Path) -> None:
     task = read_task(reach)
     assert task.own is not None

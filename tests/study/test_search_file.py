@@ -128,6 +128,7 @@ FAULTS = {  # extra lines (the file's own five go before), then the line that th
     "acting: {a: {sampler.noise: 0, sampler.best_of: 4}}": "6: acting.a: sampler.best_of needs",
     "acting: {a: {sampler.noise: 1}}": "6: acting.a: it changes nothing of how what is searched",
     "acting: {a: {sampler.noise: 0}, b: {sampler.noise: 0.0}}": "6: acting.b: it is 'a' again; a",
+    "acting: {a: {sampler.best_of: 4}, b: {sampler.noise: 1, sampler.best_of: 4}}": "6: acting.b:",
     "paper: {evaluation.episodes: 3}": "6: paper: evaluation.episodes says how runs are measured",
     "paper: {sampler.noise: 0}": "6: paper: sampler.noise says how runs are measured",
     "paper: {policy.renew_every: 1, policy.rounds: 1}": "6: a policy stage of 1 updates is too",
@@ -333,6 +334,11 @@ def test_a_task_of_the_search_file_may_be_a_file_beside_it(
     assert spec.tasks == (task.id,) and spec.task_facts(task.id) == task
     assert spec.base.critic.discount == 0.9  # the task's own
     assert load_search_file(path, sets=["critic.discount=0.8"]).base.critic.discount == 0.8
+    (tmp_path / "mine.yaml").write_text("preset: quickstart\ncritic: {discount: 0.7}\n")
+    text = path.read_text()
+    path.write_text(text.replace("preset: quickstart", "preset: mine.yaml"))
+    assert load_search_file(path).base.critic.discount == 0.7  # the user's file names it
+    path.write_text(text)
     given = load_search_file(path, tasks=["point", str(own)], sets=["critic.discount=0.99"])
     assert given.tasks == ("point", task.id)
     for name in ("pendulum", task.id, str(own)):
