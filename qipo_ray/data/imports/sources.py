@@ -34,7 +34,7 @@ def recording_of(source: str, parts: Sequence[str], goal: Goal | None) -> Record
     else:
         path = Path(source).expanduser()
     if path.name == "main_data.hdf5":  # Minari's own name for it
-        path = path.parents[1]
+        path = path.absolute().parent.parent
     if goal is not None and path.suffix != ".npz":
         raise UserError(f"--rewards is for OGBench's .npz files; {source} is not one")
     if minari_folder.is_set(path):

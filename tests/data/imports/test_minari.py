@@ -94,6 +94,15 @@ def test_every_format_gives_the_same_rows(form: str, make: Make, imported) -> No
     assert again["path"].read_bytes() == data["path"].read_bytes()
 
 
+def test_minaris_file_is_named_from_any_folder(
+    make: Make, imported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make("hdf5", [episode(4)]) / "data"
+    for folder, named in ((path, ""), (path.parent, "data/"), (path.parent.parent, f"{path}/")):
+        monkeypatch.chdir(folder)
+        assert len(imported(f"{named}main_data.hdf5")["rewards"]) == 4
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_episode_beyond_32767_rows_stays_whole(form: str, make: Make, imported) -> None:
     """Minari 0.5.4 hands out its first 32,767 steps, and the rest as the next episode."""
