@@ -22,8 +22,8 @@ from qipo_ray.data.imports.recording import (
     check_names,
     flags,
     from_columns,
-    numbers,
     table,
+    vector,
 )
 
 _LARGEST = 32 * 2**30  # bytes of one file's arrays
@@ -71,7 +71,7 @@ def _rows(label: str, held: Columns) -> Iterator[Columns]:
         if name in FLAGS:
             columns[name] = flags(name, values)
         else:
-            columns[name] = numbers(name, values) if name == "rewards" else table(name, values)
+            columns[name] = vector(name, values) if name == "rewards" else table(name, values)
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {length:,}" for name, length in lengths.items())

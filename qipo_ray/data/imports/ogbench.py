@@ -53,7 +53,7 @@ class Goal:
         As the package since 1.2.0 does it: of the state in which an action is taken.
         """
         parts = [_near(qpos[:, place.columns], place) for place in self.places]
-        if states is not None and len(self.buttons):
+        if states is not None:
             parts += list((states == self.buttons).T)
         reached = np.stack(parts)
         rewards: npt.NDArray[np.int64] = np.sum(reached, axis=0) - len(parts)
@@ -109,6 +109,9 @@ def check_names(label: str, names: Sequence[str], goal: Goal) -> None:
 def read(path: Path, held: Columns, goal: Goal) -> Recording:
     """Return the trajectories of a file's arrays with the rewards of a single task."""
     label = path.name
+    for name, values in held.items():
+        if not values.ndim:
+            raise Unusable(f"{label}/{name} have no rows")
     lengths = {len(values) for values in held.values()}
     if len(lengths) > 1:
         raise Unusable(f"{label} has columns of different lengths")
@@ -116,6 +119,12 @@ def read(path: Path, held: Columns, goal: Goal) -> Recording:
         raise Unusable(
             f"{label}/qpos have shape {held['qpos'].shape}; {goal.environment} has {goal.width} "
             "numbers a row"
+        )
+    buttons = len(goal.buttons)
+    if buttons and held[BUTTONS].shape[1:] != (buttons,):
+        raise Unusable(
+            f"{label}/{BUTTONS} have shape {held[BUTTONS].shape}; {goal.environment} has "
+            f"{buttons} buttons"
         )
     notes = [
         f"rewards of {goal.environment} by ogbench {goal.version}: of the state before the "
@@ -136,7 +145,9 @@ def _pieces(held: Columns, stops: npt.NDArray[np.int64], goal: Goal) -> Iterator
         label, steps = f"trajectory {number}", slice(start, stop - 1)
         qpos = held["qpos"][steps]
         numbers(f"{label}/qpos", qpos)
-        states = held[BUTTONS][steps] if BUTTONS in held else None
+        states = held[BUTTONS][steps] if len(goal.buttons) else None
+        if states is not None:
+            numbers(f"{label}/{BUTTONS}", states)
         rewards, masks = goal.judge(qpos, states)
         ends = masks == 0
         yield episode(

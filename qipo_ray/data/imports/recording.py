@@ -40,6 +40,8 @@ def numbers(name: str, values: npt.NDArray) -> npt.NDArray[np.float32]:
     """Return values as finite float32; ``name`` says in which file and column they lie."""
     if values.dtype.kind not in "fiub" or values.dtype.itemsize > 8:
         raise Unusable(f"{name} have type {str(values.dtype)[:40]}; expected numbers")
+    if not values.ndim:
+        raise Unusable(f"{name} have no rows")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf
         converted = values.astype(np.float32, copy=False)
     finite = np.isfinite(converted)
@@ -63,14 +65,22 @@ def json_of(path: Path) -> dict[str, Any]:
 def table(name: str, values: npt.NDArray) -> npt.NDArray[np.float32]:
     """Return finite float32 rows ``(T, n)``; rows of more dimensions are laid flat."""
     converted = numbers(name, values)
-    if converted.ndim == 0:
-        raise Unusable(f"{name} have no rows")
+    if 0 in converted.shape[1:]:
+        raise Unusable(f"{name} have no numbers in a row")
     return converted.reshape(len(converted), -1) if converted.size else converted
+
+
+def vector(name: str, values: npt.NDArray) -> npt.NDArray[np.float32]:
+    """Return finite float32 ``(T,)`` of values ``(T,)`` or ``(T, 1)``."""
+    converted = numbers(name, values)
+    if converted.shape[1:] not in ((), (1,)):
+        raise Unusable(f"{name} have shape {converted.shape}; expected one number a row")
+    return converted.reshape(-1)
 
 
 def flags(name: str, values: npt.NDArray) -> npt.NDArray[np.bool_]:
     """Return flags ``(T,)``; ``Unusable`` for any value but 0 and 1."""
-    converted = numbers(name, values).reshape(-1)
+    converted = vector(name, values)
     if not ((converted == 0) | (converted == 1)).all():
         raise Unusable(f"{name} hold values other than 0 and 1")
     return converted.astype(np.bool_)
@@ -93,7 +103,8 @@ def check_names(label: str, names: Sequence[str]) -> None:
 def from_columns(label: str, held: Mapping[str, npt.NDArray]) -> Columns:
     """Return the rows of one episode, whose columns have D4RL's names or those of ``ends``."""
     read = {name: held[name] for name in READ if name in held}
-    steps = read["rewards"].size
+    read["rewards"] = vector(f"{label}/rewards", read["rewards"])
+    steps = len(read["rewards"])
     terminals, cuts = np.zeros(steps, np.bool_), np.zeros(steps, np.bool_)
     for name, values in read.items():
         if name not in FLAGS:
@@ -133,7 +144,8 @@ def episode(
         cuts: ``(T,)``, ends by a time limit; one that is a terminal, too, is none.
         following: ``(T, S)``, where the source has them.
     """
-    steps = rewards.size
+    gained = vector(f"{label}/rewards", rewards)
+    steps = len(gained)
     if not steps:
         raise Unusable(f"{label} has no steps")
     states = table(f"{label}/observations", observations)
@@ -155,7 +167,7 @@ def episode(
     return {
         "observations": states[:steps],
         "actions": acts,
-        "rewards": numbers(f"{label}/rewards", rewards).reshape(-1),
+        "rewards": gained,
         "terminals": terminals,
         "timeouts": timeouts,
         "next_observations": after,

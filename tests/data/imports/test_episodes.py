@@ -172,6 +172,17 @@ FAULTS: dict[str, tuple[str, Write, str]] = {
         ),
         "'episode_ends' may mark the ends of episodes",
     ),
+    "rewards of no row": ("0.npz", without("", rewards=np.nan), "0.npz/rewards have no rows"),
+    "two rewards a row": (
+        "0.npz",
+        without("", rewards=np.zeros((4, 2))),
+        r"0.npz/rewards have shape \(4, 2\); expected one number a row",
+    ),
+    "no numbers": (
+        "0.npz",
+        without("", observations=np.zeros((4, 0))),
+        "0.npz/observations have no numbers in a row",
+    ),
     "jagged lists": ("0.parquet", jagged, "0.parquet/observations have lists of different"),
     "an empty cell": ("0.parquet", empty_cell, "0.parquet/rewards have cells without a value"),
     "another file": ("0.txt", lambda path, columns: path.write_text("x"), "holds no episodes"),
@@ -184,6 +195,36 @@ def test_faults_are_named(name: str, tmp_path: Path, imported) -> None:
     write(tmp_path / file, episode(4, extra=0))
     with pytest.raises(UserError, match=words):
         imported(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("rewards", np.float32(1), "rewards have no rows"),
+        ("rewards", np.array(np.nan), "rewards have no rows"),
+        ("rewards", np.zeros((4, 2)), r"rewards have shape \(4, 2\); expected one number a row"),
+        (
+            "terminals",
+            np.zeros((2, 2)),
+            r"terminals have shape \(2, 2\); expected one number a row",
+        ),
+        ("observations", np.float32(1), "observations have no rows"),
+        ("observations", np.zeros((4, 0)), "observations have no numbers in a row"),
+        ("actions", np.zeros((4, 2, 0)), "actions have no numbers in a row"),
+    ],
+)
+def test_shapes_of_one_file(name: str, values: Any, words: str, tmp_path: Path, imported) -> None:
+    columns = {**episode(4, extra=0), "terminals": np.zeros(4), name: values}
+    npz(tmp_path / "own.npz", columns)
+    with pytest.raises(UserError, match=f"own.npz: {words}$"):
+        imported(tmp_path / "own.npz")
+
+
+def test_one_file_may_have_rewards_in_a_column(tmp_path: Path, imported) -> None:
+    rewards = np.arange(4.0)
+    columns = {**episode(4, extra=0), "terminals": np.zeros(4), "rewards": rewards[:, None]}
+    npz(tmp_path / "own.npz", columns)
+    assert imported(tmp_path / "own.npz")["rewards"].tolist() == rewards.tolist()
 
 
 def test_two_formats_in_a_folder_and_two_widths(tmp_path: Path, imported) -> None:

@@ -129,6 +129,36 @@ FAULTS: dict[str, tuple[Change, Goal | None, str]] = {
         GOAL,
         "trajectory 1/qpos hold NaN or infinite numbers, as in row 1",
     ),
+    "no rows": (
+        lambda held: held.update({key: np.float32(1) for key in held}),
+        GOAL,
+        "observations have no rows",
+    ),
+    "no numbers": (
+        lambda held: held.update(observations=np.zeros((13, 0))),
+        GOAL,
+        "trajectory 0/observations have no numbers in a row",
+    ),
+    "one button": (
+        lambda held: held.update(button_states=held["button_states"][:, :1]),
+        GOAL,
+        r"button_states have shape \(13, 1\); scene-singletask-v0 has 2 buttons",
+    ),
+    "three buttons": (
+        lambda held: held.update(button_states=np.zeros((13, 3))),
+        GOAL,
+        r"button_states have shape \(13, 3\); scene-singletask-v0 has 2 buttons",
+    ),
+    "buttons in a line": (
+        lambda held: held.update(button_states=np.zeros(13)),
+        GOAL,
+        r"button_states have shape \(13,\); scene-singletask-v0 has 2 buttons",
+    ),
+    "buttons in words": (
+        lambda held: held.update(button_states=np.full((13, 2), "on")),
+        GOAL,
+        "trajectory 0/button_states have type <U2; expected numbers",
+    ),
     "of other lengths": (
         lambda held: held.update(actions=held["actions"][:-1]),
         GOAL,
