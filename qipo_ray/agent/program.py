@@ -6,6 +6,7 @@ It goes on from what it left in its own folder, which is in its job's checkpoint
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 import time
@@ -84,7 +85,7 @@ class ProgramPack(Pack):
             with _alone(work.folder):
                 output = _restored(work, work.folder)
                 self._train(self.members[i], work.folder, output)
-                (work.folder / "reached").write_text(str(updates))
+                _note(work.folder / "reached", updates)
             work.files, work.reached = packed(output), updates
 
     def _train(self, member: Member, folder: Path, output: Path) -> None:
@@ -126,13 +127,20 @@ def _restored(work: _Work, folder: Path) -> Path:
     What it left there itself since then stays: it may go on from the middle.
     """
     output, reached = folder / "output", folder / "reached"
-    known = int(reached.read_text()) if reached.is_file() else 0
-    if known != work.reached:
+    said = reached.read_text() if reached.is_file() else "0"
+    if said != str(work.reached):
         shutil.rmtree(output, ignore_errors=True)
         unpack(work.files, output)
-        reached.write_text(str(work.reached))
+        _note(reached, work.reached)
     output.mkdir(exist_ok=True)
     return output
+
+
+def _note(path: Path, updates: int) -> None:
+    """Write the update that was reached, in one step: a process may end at any point."""
+    new = path.with_suffix(".new")
+    new.write_text(str(updates))
+    os.replace(new, path)
 
 
 @contextmanager

@@ -156,6 +156,37 @@ def test_it_goes_on_from_its_own_files_here_and_elsewhere(
     assert (here / "log.txt").read_text().count("at work") == 3
 
 
+def test_an_update_that_was_not_written_down_is_done_anew(
+    configured: Callable[..., Config], data: Tensors, tmp_path: Path
+) -> None:
+    """As a kill leaves it, or a disk that was full: the checkpoint knows what was reached."""
+    config = configured()
+    saved = trained(config, data, tmp_path).state(0)
+    (tmp_path / "reached").write_text("")
+    again = pack_of("policy", config, data)
+    again.admit(Member(config, 4, folder=tmp_path), {}, saved)
+    again.update()
+    again.check(0)
+    assert (tmp_path / "output" / "counts").read_text() == "3 4 "
+    assert (tmp_path / "reached").read_text() == "4"
+
+
+def test_what_was_reached_is_written_in_one_step(
+    configured: Callable[..., Config],
+    data: Tensors,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = configured()
+    pack = trained(config, data, tmp_path)
+    pack.update()
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", None)  # nothing after what is before it
+        with pytest.raises(TypeError):
+            pack.check(0)
+    assert (tmp_path / "reached").read_text() == "3"
+
+
 def test_a_folder_in_which_another_process_trains_is_left_alone(
     configured: Callable[..., Config], data: Tensors, tmp_path: Path
 ) -> None:
