@@ -75,7 +75,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
     """End a process, and all that it started, if it still runs."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(OSError):  # what it was told and did not read before it died
+                pipe.close()
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

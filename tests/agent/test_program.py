@@ -18,6 +18,7 @@ from fixtures.own_methods import page_blocks
 from qipo_ray import load_policy
 from qipo_ray.agent import Member, Pack, Tensors, pack_of
 from qipo_ray.agent.program_files import packed, unpack
+from qipo_ray.agent.program_method import end, started
 from qipo_ray.agent.program_policy import ProgramPolicy
 from qipo_ray.cli.main import main
 from qipo_ray.config import Config, load_config
@@ -185,6 +186,19 @@ def test_what_was_reached_is_written_in_one_step(
         with pytest.raises(TypeError):
             pack.check(0)
     assert (tmp_path / "reached").read_text() == "3"
+
+
+def test_a_program_that_died_over_what_it_was_told_is_ended(
+    configured: Callable[..., Config], tmp_path: Path
+) -> None:
+    pipe, command = subprocess.PIPE, (sys.executable, "-c", "")
+    process = started(configured(), command, tmp_path, {}, stdin=pipe, stdout=pipe)
+    assert process.stdin is not None and process.stdout is not None
+    assert process.stdout.read() == b""
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    process.stdin.write(b"x")  # waits in the buffer, which is written as the pipe is closed
+    end(process)
+    assert process.returncode == 0
 
 
 def test_a_folder_in_which_another_process_trains_is_left_alone(
