@@ -6,6 +6,7 @@ Nothing is imported for a task that a results folder names: only for one whose f
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -49,18 +50,36 @@ class OwnEnv:
 
     def reset(self, seed: int) -> NDArray[np.floating]:
         """Return the first observation ``(S,)``."""
-        return self._flat(self._guarded(lambda: self._environment.reset(seed=seed))[0])
+        return self._guarded(lambda: self._flat(self._environment.reset(seed=seed)[0]))
 
     def step(self, action: NDArray[np.floating]) -> EnvStep:
         """Return what an action ``(A,)`` in [-1, 1] does; a time limit of its own ends it, too."""
         given = (self._low + (action + 1) / 2 * (self._high - self._low)).astype(self._dtype)
         given = np.clip(given, self._low, self._high, dtype=self._dtype)
-        step = self._guarded(lambda: self._environment.step(given))
+        return self._guarded(lambda: self._read(self._environment.step(given)))
+
+    def _read(self, step: Any) -> EnvStep:
+        """Return what the environment's ``step`` gave, in our types."""
         observation, reward, terminated, truncated, info = step
-        self.success_seen |= self._own.success in info
-        success = bool(info.get(self._own.success, False))
+        said = info or {}  # None stands for it here and there
+        self.success_seen |= self._own.success in said
+        success = bool(said.get(self._own.success, False))
         ended = bool(terminated or truncated)
-        return EnvStep(self._flat(observation), float(reward), ended, success)
+        return EnvStep(self._flat(observation), self._number(reward), ended, success)
+
+    def _number(self, reward: Any) -> float:
+        """Return a reward, be it a float or an array of one; ``UserError`` for anything else."""
+        try:
+            number = float(np.asarray(reward, dtype=np.float64).item())
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            shown = " ".join(repr(reward).split())
+            raise UserError(
+                f"{self._file}: environment: a reward of {self._name} is {shown:.80}; expected is "
+                "a finite number"
+            )
+        return number
 
     def set_state(self, observation: NDArray[np.floating]) -> bool:
         """Take a recorded state ``(S,)``; False where the environment cannot be set to it."""
@@ -69,16 +88,18 @@ class OwnEnv:
         if setter is not None:
             self._guarded(lambda: setter(observation))
             return True
-        model = getattr(core, "model", None)
-        if not all(hasattr(core, name) for name in ("set_state", "_get_obs")) or model is None:
+        model = getattr(core, "model", None)  # MuJoCo's, or anything of that name
+        positions, speeds = getattr(model, "nq", None), getattr(model, "nv", None)
+        setting = all(hasattr(core, name) for name in ("set_state", "_get_obs"))
+        if not setting or positions is None or speeds is None:
             return False
-        hidden = model.nq + model.nv - len(observation)  # positions that are not observed
-        if not 0 <= hidden < model.nq:
+        hidden = positions + speeds - len(observation)  # positions that are not observed
+        if not 0 <= hidden < positions:
             return False
         state = np.concatenate([np.zeros(hidden), observation]).astype(np.float64)
-        self._guarded(lambda: core.set_state(state[: model.nq], state[model.nq :]))
+        self._guarded(lambda: core.set_state(state[:positions], state[positions:]))
         # Whether observations are positions and speeds at all, this says.
-        shown = self._flat(self._guarded(lambda: core._get_obs()))
+        shown = self._guarded(lambda: self._flat(core._get_obs()))
         return bool(np.allclose(shown, observation, rtol=1e-4, atol=1e-4))
 
     def render(self) -> NDArray[np.uint8]:

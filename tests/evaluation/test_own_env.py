@@ -162,6 +162,58 @@ def test_an_observation_of_another_size_is_refused(
         OwnEnv(task_of(tmp_path, text)).reset(0)
 
 
+def stepping(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, given: Any, **attributes: Any
+) -> OwnEnv:
+    """Return an own environment whose ``step`` gives one thing each time."""
+    kind = spaces(step=lambda self, action: given, **attributes)
+    monkeypatch.setitem(sys.modules, "others", type(sys)("others"))
+    sys.modules["others"].__dict__["make"] = kind
+    text = PENDULUM.replace("Pendulum-v1", "others:make").replace("actions: [-2, 2]\n", "")
+    return OwnEnv(task_of(folder, text + "success: there\n"))
+
+
+ZEROS = np.zeros(2)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            (ZEROS, "much", False, False, {}),
+            "a reward of others:make is 'much'; expected is a fin",
+        ),
+        ((ZEROS, None, False, False, {}), "a reward of others:make is None; expected is a finite"),
+        ((ZEROS, ZEROS, False, False, {}), r"a reward of others:make is array\(\[0., 0.\]\); exp"),
+        (
+            (ZEROS, np.nan, False, False, {}),
+            "a reward of others:make is nan; expected is a finite",
+        ),
+        ((["a", "b"], 0.0, False, False, {}), "others:make raised ValueError: could not convert"),
+        ((ZEROS, 0.0, False, {}), "others:make raised ValueError: not enough values to unpack"),
+        ((ZEROS, 0.0, False, False, 3), "others:make raised TypeError"),
+    ],
+)
+def test_what_a_step_gives_is_held_to_gymnasiums_types(
+    given: Any, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = stepping(tmp_path, monkeypatch, given)
+    with pytest.raises(UserError, match=f"task.yaml: environment: {words}") as error:
+        env.step(ZEROS)
+    assert "\n" not in str(error.value)
+
+
+def test_no_info_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = stepping(tmp_path, monkeypatch, (ZEROS, np.ones(1), False, False, None))
+    step = env.step(ZEROS)
+    assert (step.reward, step.success, env.success_seen) == (1.0, False, False)
+
+
+def test_a_model_that_is_not_mujocos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {"model": "a network", "set_state": None, "_get_obs": None}
+    assert not stepping(tmp_path, monkeypatch, None, **more).set_state(ZEROS)
+
+
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
