@@ -77,7 +77,8 @@ def _table(table: Table, label: str | None) -> str:
 
 def _stacked(title: str) -> str:
     """Return a long title in several lines."""
-    lines = [_guarded(escape(line)) for line in wrap(clean(title), TITLE_SIGNS)]
+    broken = wrap(clean(title), TITLE_SIGNS, break_long_words=False)
+    lines = [_guarded(escape(line)) for line in broken]
     return lines[0] if len(lines) == 1 else r"\shortstack[r]{" + r"\\".join(lines) + "}"
 
 

@@ -102,6 +102,16 @@ def test_it_compiles_at_ten_points(source: str, tmp_path: Path) -> None:
     assert "Overfull" not in done.stdout + done.stderr
 
 
+def test_a_title_is_broken_between_words(make_record: Callable[..., dict[str, Any]]) -> None:
+    records = [
+        make_record(beta, task=task, name=name, beta=beta)
+        for task in LOCOMOTION
+        for name, beta in (("undiscounted returns", 1.0), ("other", 2.0))
+    ]
+    source = from_records(records).document("latex")
+    assert r"\shortstack[r]{QIPO-OT,\\undiscounted\\returns}" in source
+
+
 def rows_of(source: str) -> list[list[str]]:
     """The cells of all rows as they are set, without what makes them bold or stacks them."""
     plain = re.sub(r"\\textbf{([^{}]*)}", r"\1", source)
