@@ -35,8 +35,7 @@ def leaderboard(
     with gc_paused():
         board = read(results, by, literature=literature)
         if columns is not None:
-            (wishes,) = csv.reader([columns], skipinitialspace=True)
-            board = replace(board, columns=tuple(wishes))
+            board = replace(board, columns=_names(columns))
         if output is None:  # what is written keeps an older form, what is shown has today's
             board = replace(board, schema=SCHEMA)
         else:
@@ -50,6 +49,19 @@ def leaderboard(
             out.write(next(iter(_files(board, chosen).values())))
         else:
             print_leaderboard(board)
+
+
+def _names(columns: str) -> tuple[str, ...]:
+    """Return the columns asked for; a name with a comma is in quotes."""
+    try:
+        (names,) = csv.reader([columns], skipinitialspace=True)
+    except csv.Error:
+        names = []
+    if not names:
+        raise UserError(
+            f"--columns: expected names on one line, with commas between; got {columns!r:.80}"
+        )
+    return tuple(names)
 
 
 def _chosen(formats: str | None) -> list[Format | Literal["hf"]]:

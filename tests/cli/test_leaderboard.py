@@ -132,6 +132,16 @@ def test_columns_are_those_asked_for(results: Path, capsys: pytest.CaptureFixtur
     assert "no column 'methd' (did you mean 'method'?); there are task, method, name" in error
 
 
+@pytest.mark.parametrize("columns", ["", "method\nlast", "method\r\nlast"])
+def test_columns_on_no_line_or_on_two(
+    results: Path, columns: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["leaderboard", str(results), "--columns", columns]) == 2
+    error = capsys.readouterr().err
+    assert f"--columns: expected names on one line, with commas between; got {columns!r}" in error
+    assert error.count("\n") == 1
+
+
 def test_an_old_sweep_keeps_its_files_and_shows_todays(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
