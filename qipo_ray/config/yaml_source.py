@@ -146,7 +146,7 @@ def _key(node: yaml.Node, location: str) -> str:
     """Return the text of a key, which is any scalar, quoted or not."""
     if not isinstance(node, yaml.ScalarNode) or not node.value:
         raise UserError(f"{location}: a key must be a word")
-    return str(node.value)
+    return _joined(str(node.value))
 
 
 def _scalar(node: yaml.Node, source: str) -> object:
@@ -163,4 +163,9 @@ def _scalar(node: yaml.Node, source: str) -> object:
         if kind == "int":
             return int(digits)
         return float(digits.lower().replace(".inf", "inf").replace(".nan", "nan"))
-    return text
+    return _joined(text)
+
+
+def _joined(text: str) -> str:
+    """Return text in which JSON's two halves of one sign, as in an emoji, are that sign."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")

@@ -199,7 +199,7 @@ def _task(document: Document, file: str | None) -> Task:
     )
     low, high = checked.actions
     own = OwnTask(
-        document=json.dumps(content, indent=1, ensure_ascii=False),
+        document=json.dumps(content, indent=1),
         environment=checked.environment if exists else None,
         arguments=json.dumps(checked.arguments),
         low=tuple(low),

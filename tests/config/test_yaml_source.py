@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,11 @@ def test_a_fault_is_one_line_with_file_and_line(
     received = fault(path)
     assert received.startswith(f"{path}:{line}: ") and message in received
     assert "\n" not in received and len(received) < 400
+
+
+def test_the_two_halves_of_a_sign_in_json_are_that_sign() -> None:
+    text = json.dumps({"😀": ["😀é"]})
+    assert text.isascii() and parse_yaml(text, "x").value == {"😀": ["😀é"]}
 
 
 def test_unreadable_files(tmp_path: Path) -> None:

@@ -148,6 +148,20 @@ def test_a_kept_document_is_the_task_but_for_its_place(tmp_path: Path) -> None:
         kept_task(tmp_path, "/etc/../tmp@00000000")
 
 
+@pytest.mark.parametrize("sign", [r"\x7f", r"\x85 ", r"\u2028", "é", "😀"])
+def test_a_kept_document_holds_any_sign(sign: str, tmp_path: Path) -> None:
+    task = read_task(
+        written(tmp_path, f'{PENDULUM}success: "a{sign}b"\narguments: {{"{sign}": 1}}')
+    )
+    assert task.own is not None
+    kept = kept_path(tmp_path, task.id)
+    kept.parent.mkdir()
+    kept.write_text(task.own.document)
+    again = kept_task(tmp_path, task.id)
+    assert again.own is not None
+    assert (again.own.success, again.own.arguments) == (task.own.success, task.own.arguments)
+
+
 def test_only_the_users_own_file_is_rolled_out(tmp_path: Path) -> None:
     task = read_task(written(tmp_path, PENDULUM))
     other = read_task(written(tmp_path, PENDULUM.replace("200", "100"), "other.yaml"))
