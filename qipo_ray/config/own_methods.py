@@ -143,7 +143,7 @@ def faults_of(method: Any) -> Iterator[str]:
     settings: Any = method.settings
     if settings is not None:
         yield from _settings_faults(settings, method.learns)
-    elif method.learns:
+    elif method.learns and method.section() is None:
         yield "it has no settings, of which `updates` is the length of its stage"
 
 
