@@ -159,13 +159,14 @@ class ArtefactStore:
         return retention.pin(folder, updates) and self.find(stage, key, updates) is not None
 
     def sidecar(self, stage: str, key: str, name: str) -> Any:
-        """Return the JSON document ``name`` of a job, None if there is none or it is damaged."""
+        """Return the JSON document ``name`` of a job; None for none, a damaged, or another's."""
         path = self._sidecar_path(stage, key, name)
-        return read_or_set_aside(path, lambda raw: unsealed(raw)["note"])
+        return read_or_set_aside(path, lambda raw: sidecar_in(raw, stage, key, name))
 
     def write_sidecar(self, stage: str, key: str, name: str, obj: Any) -> None:
         """Put a JSON document ``name`` beside a job's snapshots, durably; the last one wins."""
-        write_bytes(self._sidecar_path(stage, key, name), sealed({"note": obj}))
+        document = {"note": obj, "of": _owner(stage, key, name)}
+        write_bytes(self._sidecar_path(stage, key, name), sealed(document))
 
     def _sidecar_path(self, stage: str, key: str, name: str) -> Path:
         return self.folder(stage, key) / f"note-{check_name(name)}.json"
@@ -254,6 +255,21 @@ class ArtefactStore:
             discard(staging, _manifest_path(folder, updates))
             discard(staging, folder / snapshot.file)
             retention.unmark(folder, updates, staging)
+
+
+def sidecar_in(raw: bytes, stage: str, key: str, name: str) -> Any:
+    """Return the document in a sidecar's bytes; ``ValueError`` if damaged or of another job."""
+    document, owner = unsealed(raw), _owner(stage, key, name)
+    if document.get("of", owner) != owner:  # earlier builds did not say
+        raise ValueError(f"it is of {document['of']}")
+    if "note" not in document:
+        raise ValueError("no note")
+    return document["note"]
+
+
+def _owner(stage: str, key: str, name: str) -> str:
+    """Return what a document beside snapshots is sealed with, so that it is no other job's."""
+    return f"{stage}/{key}/{name}"
 
 
 def _manifest_path(folder: Path, updates: int) -> Path:

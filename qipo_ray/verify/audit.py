@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.store import intents, lease, retention
-from qipo_ray.store.artefacts import MANIFEST
+from qipo_ray.store.artefacts import MANIFEST, sidecar_in
 from qipo_ray.store.files import sha256_file, unsealed
 from qipo_ray.store.lease import Holder
 from qipo_ray.store.manifest import CheckpointInfo, OtherSchema, decode
@@ -182,14 +182,12 @@ def _read_job(audit: Audit, folder: Path, job: Address) -> None:
                 _hash_snapshot(audit, path, job, int(match["updates"]))
                 lengths.add(int(match["updates"]))
             elif match := SIDECAR.fullmatch(name):
-                sidecars[match["name"]] = unsealed(path.read_bytes())["note"]
+                sidecars[match["name"]] = sidecar_in(path.read_bytes(), *job, match["name"])
             elif path.suffix == ".fate" and path.read_bytes() not in FATES:
                 raise ValueError("neither kept nor pruned; it counts as kept")
         except OtherSchema as problem:
             audit.unread.setdefault(job, set()).add(int(name[:9]))
             audit.remark(path, reason(problem))
-        except KeyError:
-            audit.fault(path, "no note")
         except (ValueError, OSError) as problem:
             if os.path.lexists(path):  # else it was pruned meanwhile
                 audit.fault(path, reason(problem))

@@ -227,6 +227,22 @@ def test_notes(store: ArtefactStore, caplog: pytest.LogCaptureFixture) -> None:
         store.write_sidecar(*JOB, "x", float("nan"))
 
 
+@pytest.mark.parametrize("other", [("policy", "b" * 16, "score-1"), (*JOB, "score-2")])
+def test_a_note_of_another_job_or_name_is_set_aside(
+    store: ArtefactStore, caplog: pytest.LogCaptureFixture, other: tuple[str, str, str]
+) -> None:
+    for owner, mean in ((other, 55.1), ((*JOB, "score-1"), -49.1)):
+        store.write_sidecar(*owner, {"mean": mean})
+    stage, key, name = other
+    source = store.folder(stage, key) / f"note-{name}.json"
+    path = store.folder(*JOB) / "note-score-1.json"
+    path.write_bytes(source.read_bytes())
+    assert store.sidecar(*JOB, "score-1") is None and not path.exists()
+    assert f"is damaged (it is of {stage}/{key}/{name})" in caplog.text
+    path.write_bytes(sealed({"note": {"mean": 1.0}}))  # as earlier builds wrote it
+    assert store.sidecar(*JOB, "score-1") == {"mean": 1.0}
+
+
 def test_names_and_numbers_are_checked(store: ArtefactStore, tmp_path: Path) -> None:
     for stage, key in (
         ("../x", "a"),

@@ -107,6 +107,8 @@ def test_a_note_that_is_gone_or_another(root: Path, faults: Faults, stage: str) 
         path.write_bytes(sealed(note))
         assert {where for where, _ in faults(root)} == {place}
         assert all("not the score in record" in what for _, what in faults(root))
+        path.write_bytes(sealed({**note, "of": f"{stage}/{'0' * 16}/score-1"}))
+        assert (place, f"it is of {stage}/{'0' * 16}/score-1") in faults(root)
         path.write_bytes(sealed({"other": 1}))
         assert (place, "no note") in faults(root)
         path.unlink()
