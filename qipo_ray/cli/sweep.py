@@ -37,6 +37,7 @@ def sweep(
     results: Path,
     executor: str,
     address: str | None,
+    insecure: bool,
     at_once: int | None,
     extend: bool,
     log: str | None,
@@ -73,7 +74,7 @@ def sweep(
 
     context = run_context(spec.name, "search")
     chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"
-    options = Options(chosen, extend, address, at_once, services)
+    options = Options(chosen, extend, address, at_once, services, insecure)
     with out.live(f"sweep {spec.name}") as live:
         board = run_sweep(spec, root, datasets, context, options, _Screen(live))
     if json:

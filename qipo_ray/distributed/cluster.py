@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from qipo_ray.cores import usable_cores
 from qipo_ray.distributed.ray_log import log_ray_to
 from qipo_ray.distributed.resources import count_workers
 from qipo_ray.errors import UserError
+from qipo_ray.store.files import write_new
 from qipo_ray.study.search_spec import Resources
 from qipo_ray.train.memory import in_words
 
@@ -40,12 +44,18 @@ class Cluster:
         self.owned = owned  # this object made the connection
 
     @classmethod
-    def join(cls, address: str | None, resources: Resources, log: Path | None = None) -> Cluster:
+    def join(
+        cls,
+        address: str | None,
+        resources: Resources,
+        log: Path | None = None,
+        insecure: bool = False,
+    ) -> Cluster:
         """Return a connection: that of this process, to ``address``, or to a new local cluster.
 
         What Ray says of a connection that is made here goes to ``log``. ``UserError`` if the
-        workers do not fit, or Ray cannot start or be joined; where that can be told before, a new
-        cluster is not even started.
+        workers do not fit, Ray cannot start or be joined, or, unless ``insecure``, the head asks
+        for no token; where that can be told before, a new cluster is not even started.
         """
         address = address or os.environ.get("RAY_ADDRESS") or "local"
         for name, value in SETTINGS.items():
@@ -60,11 +70,14 @@ class Cluster:
             machine = this_machine()
             workers = count_workers(resources, [machine], "this machine")
             check_start()
+            make_token()
             # Without the dashboard Ray Train's clean-up dies and leaks CPUs.
             own = {"num_cpus": int(machine["CPU"]), "include_dashboard": True}
             _connect("Ray cannot start on this machine", log, address="local", **own)
             return cls(workers, owned=True)
         check_head(address)
+        if not insecure:
+            check_token(address)
         _connect(f"the Ray head at {address} cannot be joined", log, address=address)
         try:
             workers = count_workers(resources, _nodes(), f"the cluster at {address}")
@@ -128,14 +141,37 @@ def check_start() -> None:
             f"Ray cannot start: {temporary} cannot be written; set RAY_TMPDIR to a folder that "
             f"can, or {WITHOUT}"
         )
-    token = Path(os.path.expanduser("~/.ray/auth_token"))
-    chosen = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
-    needed = os.environ.get("RAY_AUTH_MODE") != "disabled" and not chosen and not token.exists()
-    if needed and not _can_make(token.parent):
+    token = _token_file()
+    if token and not token.exists() and not _can_make(token.parent):
         raise UserError(
             f"Ray cannot start: it keeps its token in {token}, which cannot be written; set HOME "
             f"to a folder that can, or {WITHOUT}"
         )
+
+
+def make_token() -> None:
+    """Make the token of clusters on this machine, where there is none, for its owner alone.
+
+    Ray would make it readable to all. One that others may read is closed to them.
+    """
+    path = _token_file()
+    if path is None:
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        with suppress(FileExistsError):  # of another driver, which has just made it
+            write_new(path, secrets.token_hex(32).encode())
+    if path.stat().st_uid == os.getuid():
+        path.chmod(0o600)
+
+
+def _token_file() -> Path | None:
+    """Return where Ray reads and keeps the token, None where it needs none or has another."""
+    if os.environ.get("RAY_AUTH_MODE") == "disabled":
+        return None
+    if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+        return None
+    return Path(os.path.expanduser("~/.ray/auth_token"))
 
 
 def _check_memory() -> None:
@@ -194,11 +230,7 @@ def check_head(address: str) -> None:
             socket.create_connection((host, int(port)), ANSWER_S).close()
         except OSError as error:
             raise UserError(f"the Ray head at {address} cannot be reached: {error}") from None
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-    try:
-        process = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S)
-    except subprocess.TimeoutExpired:
-        raise UserError(f"the Ray head at {address} did not answer in {ANSWER_S:.0f} s") from None
+    process = _ask_head(address, os.environ)
     if "InvalidAuthToken" in process.stderr:
         raise UserError(
             f"the Ray head at {address} refused the token: set RAY_AUTH_MODE=token, and "
@@ -209,3 +241,23 @@ def check_head(address: str) -> None:
             "no reason given"
         ]
         raise UserError(f"the Ray head at {address} cannot be used: {lines[-1].strip()}")
+
+
+def check_token(address: str) -> None:
+    """Raise ``UserError`` if the head answers without a token, and so takes jobs from anybody."""
+    unknown = {key: value for key, value in os.environ.items() if key != "RAY_AUTH_TOKEN"}
+    if _ask_head(address, {**unknown, "RAY_AUTH_MODE": "disabled"}).returncode == 0:
+        raise UserError(
+            f"the Ray head at {address} asks for no token: whoever reaches it may run any code as "
+            "you; start it with RAY_AUTH_MODE=token (cluster/README.md), or give "
+            "--insecure-cluster"
+        )
+
+
+def _ask_head(address: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Return what a health check of the head said; ``UserError`` if it does not answer."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, env=env)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"the Ray head at {address} did not answer in {ANSWER_S:.0f} s") from None

@@ -63,15 +63,20 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
 
     @classmethod
     def start(
-        cls, root: Path, resources: Resources, address: str | None = None
+        cls,
+        root: Path,
+        resources: Resources,
+        address: str | None = None,
+        insecure: bool = False,
     ) -> RayTrainingService:
         """Return the service with results under the absolute path ``root``.
 
         It uses the cluster that this process is connected to, else that of ``address`` or
         ``RAY_ADDRESS``, else one of its own on this machine. ``UserError`` if a head does not
-        answer or the resources can never fit. The workers are ready some seconds later.
+        answer, or asks for no token and that is not allowed by ``insecure``, or the resources can
+        never fit. The workers are ready some seconds later.
         """
-        cluster = Cluster.join(address, resources, root / LOG)
+        cluster = Cluster.join(address, resources, root / LOG, insecure)
         namespace = f"qipo-{secrets.token_hex(6)}"
         settings = _WorkerSettings(
             root, namespace, resources.cpus, resources.gpus, resources.slots

@@ -57,14 +57,14 @@ class SweepRun:
             self._run_trials(observed, self._trials_at_once(service.slots))
             self._confirm(observed)
 
-    def on_ray(self, address: str | None) -> None:
+    def on_ray(self, address: str | None, insecure: bool = False) -> None:
         """Run the sweep on a cluster: the training service, Tune for the search, then confirm."""
         from qipo_ray.distributed.ray_service import LOG, RayTrainingService
 
         log = self.search.root / LOG
         self.screen.message(f"starting the training service; what Ray says goes to {log}")
         resources = self.search.spec.resources
-        with RayTrainingService.start(self.search.root, resources, address) as service:
+        with RayTrainingService.start(self.search.root, resources, address, insecure) as service:
             from qipo_ray.sweep.tune import run_trials  # Ray reads its environment when imported
 
             self._show_size(service.slots)

@@ -40,6 +40,7 @@ class Options:
     address: str | None  # of a Ray cluster; None: the environment's, else one on this machine
     at_once: int | None  # trials; None: enough to fill the slots
     services: tuple[str, ...] = ()  # that show the runs beside TensorBoard
+    insecure: bool = False  # a head that asks for no token is joined, too
 
 
 def run_sweep(
@@ -98,6 +99,6 @@ def _run(search: SearchState, options: Options, screen: Screen) -> None:
         if options.executor == "local":
             run.on_this_machine()
         else:
-            run.on_ray(options.address)
+            run.on_ray(options.address, options.insecure)
     finally:
         dashboard.close()

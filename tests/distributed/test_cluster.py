@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qipo_ray.distributed import cluster
-from qipo_ray.distributed.cluster import Cluster, check_start
+from qipo_ray.distributed.cluster import Cluster, check_start, check_token, make_token
 from qipo_ray.errors import UserError
 from qipo_ray.study.search_spec import Resources
 
@@ -63,6 +63,26 @@ def test_what_ray_cannot_start_with_is_refused_before(
         check_start()
 
 
+def test_the_token_of_this_machine_is_its_owners_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    token = tmp_path / ".ray" / "auth_token"
+    make_token()  # this session asks for none
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)  # another is used
+    make_token()
+    assert not token.parent.exists()
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    make_token()
+    made = token.read_text()
+    assert len(made) == 64 and token.parent.stat().st_mode & 0o777 == 0o700
+    for mode in (0o600, 0o644):  # Ray's own is open to all
+        token.chmod(mode)
+        make_token()
+        assert token.stat().st_mode & 0o777 == 0o600 and token.read_text() == made
+
+
 def test_ray_without_memory_is_refused_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +101,7 @@ OTHER_PYTHON = """
 import ray._private.utils
 ray._private.utils.compute_version_info = lambda: (ray.__version__, "3.11.99")
 from qipo_ray.distributed.cluster import Cluster, Resources
-Cluster.join({address!r}, Resources(1, 1.0, 0.0, 1))
+Cluster.join({address!r}, Resources(1, 1.0, 0.0, 1), insecure=True)
 """
 
 
@@ -96,6 +116,10 @@ def test_a_head_of_another_python_is_one_line(cluster: None) -> None:
     expected = f"UserError: the Ray head at {address} cannot be joined: Version mismatch: "
     assert expected in said and "Python: 3.11.99; install the head's versions" in said
     assert said.endswith("; or use --executor local")
+    with pytest.raises(UserError) as refused:
+        check_token(address)
+    assert f"the Ray head at {address} asks for no token: whoever reaches" in str(refused.value)
+    assert str(refused.value).endswith("or give --insecure-cluster")
 
 
 @pytest.mark.parametrize(

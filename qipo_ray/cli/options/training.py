@@ -117,6 +117,10 @@ def sweep(
         str | None,
         typer.Option("--address", help="Of a Ray head; otherwise RAY_ADDRESS, or this machine."),
     ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure-cluster", help="Join a Ray head that asks for no token, too."),
+    ] = False,
     at_once: Annotated[
         int | None,
         typer.Option(
