@@ -7,6 +7,7 @@ a state of the same form. The data's normaliser must agree, too; the machine may
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,14 +51,36 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def from_bytes(data: bytes) -> Checkpoint:
-    """Return the checkpoint; ``CheckpointError`` names a wrong schema or a missing part."""
-    parts: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    """Return the checkpoint; ``CheckpointError`` for none, an incomplete, or another schema."""
+    parts = _unpacked(data)
     schema = parts.pop("schema", None)
     if schema != SCHEMA:
-        raise CheckpointError(f"it has schema {schema!r}; this version reads {SCHEMA}")
+        raise CheckpointError(f"it has schema {schema!r:.80}; this version reads {SCHEMA}")
     _same_names(parts, ("state", "job", "machine"), "")
+    for name, part in parts.items():
+        if not isinstance(part, dict):
+            raise CheckpointError(f"its {name} is {type(part).__name__}, not dict")
     _same_names(parts["job"], IDENTITY, "job")
     return Checkpoint(**parts)
+
+
+def _unpacked(data: bytes) -> dict[str, Any]:
+    """Return what ``torch.save`` was given, if it was a dictionary; runs no code from the bytes.
+
+    torch compresses nothing, so an archive that says it holds more than its own bytes is none.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > len(data):
+            raise ValueError(f"{size:,} bytes in an archive of {len(data):,}")
+        parts = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as problem:  # an unpickler raises whatever the bytes lead to
+        reason = " ".join(str(problem).split()) or type(problem).__name__
+        raise CheckpointError(f"it cannot be read: {reason:.200}") from None
+    if not isinstance(parts, dict):
+        raise CheckpointError(f"it holds a {type(parts).__name__}, not a dictionary")
+    return parts
 
 
 def check_job(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> None:

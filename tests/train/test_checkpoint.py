@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import random
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +61,57 @@ def test_bytes_are_equal_and_come_back(job: Job, tmp_path: Path) -> None:
     again = from_bytes(to_bytes(checkpoint))
     assert to_bytes(again) == to_bytes(checkpoint)
     assert again.job["seed"] == job.seed and again.machine == hardware("cpu") | {"slots": 1}
+
+
+def archive(*, compressed: bool) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in ("data.pkl", "version"):
+            file.writestr(f"archive/{name}", bytes(100_000 if compressed else 1))
+    return buffer.getvalue()
+
+
+def saved(content: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "it cannot be read: File is not a zip file"),
+        (b"PK" * 500, "it cannot be read: File is not a zip file"),
+        (archive(compressed=True), "it cannot be read: 200,000 bytes in an archive of "),
+        (archive(compressed=False), "it cannot be read: "),
+        (saved({"schema": print}), "it cannot be read: Weights only load failed"),
+        (saved([1]), "it holds a list, not a dictionary"),
+        (saved({"schema": 2, "state": {}}), "it lacks job, machine"),
+        (saved({"schema": 2, "state": {}, "job": 1, "machine": {}}), "its job is int, not dict"),
+    ],
+)
+def test_what_is_no_checkpoint_is_one_line(data: bytes, reason: str) -> None:
+    with pytest.raises(CheckpointError) as refused:
+        from_bytes(data)
+    assert str(refused.value).startswith(reason) and "\n" not in str(refused.value)
+
+
+@pytest.mark.faults
+def test_no_byte_of_a_checkpoint_leads_to_another_error(job: Job, tmp_path: Path) -> None:
+    """A stranger's folder has check sums of its own, so any bytes may come."""
+    whole = to_bytes(stopped(tmp_path, job, 10))
+    draw = random.Random(0)
+    refused = 0
+    for _ in range(1000):
+        data = bytearray(whole)
+        for _ in range(draw.choice((1, 4))):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        cut = draw.choice((len(data), draw.randrange(len(data))))
+        try:
+            from_bytes(bytes(data[:cut]))
+        except CheckpointError:
+            refused += 1
+    assert refused > 500
 
 
 def test_another_seeds_checkpoint_is_refused_by_name(
