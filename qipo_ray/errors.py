@@ -1,4 +1,4 @@
-"""The two kinds of errors that a user sees as a single line; every room may import them."""
+"""The kinds of errors that a user sees as a single line; every room may import them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ class Failure(Exception):
 
     The text says what happened, and what the user can do: mostly the same command again.
     """
+
+
+class Lost(Failure):
+    """What says nothing of the job, such as another process in its way: it is tried again."""
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

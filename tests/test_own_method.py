@@ -67,7 +67,10 @@ def test_the_page_from_its_search_to_a_policy(
 
 
 def test_a_record_of_such_a_method_asks_for_it(
-    own_module: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own_module: Callable[..., str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     named = own_module()
     few = ["awr.width=8", "awr.updates=20", "evaluation.final_episodes=1"]
@@ -91,3 +94,9 @@ def test_a_record_of_such_a_method_asks_for_it(
     assert main(["--use", NAME, "evaluate", str(path)]) == 0
     assert own_methods == forget
     assert qipo_ray.load_policy(path, use=NAME).act(np.zeros(2)).shape == (2,)
+    monkeypatch.setattr(qipo_ray.config.METHODS[NAME], "network", lambda *sizes: sizes[7])
+    for words in (["evaluate"], ["export", "p.pt2"]):  # it breaks: no mistake of this command's
+        verb, *rest = words
+        assert main([verb, str(path), *rest]) == 1
+        line = capsys.readouterr().err
+        assert line.startswith(f"error: method {NAME}: IndexError in ") and line.count("\n") == 1

@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from qipo_ray.agent.pack import Diverged
 from qipo_ray.config import Config, method_of
 from qipo_ray.config.own_methods import own_methods
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, UserError
 
 
 @contextmanager
 def blaming(config: Config) -> Iterator[None]:
-    """Turn what the code of a user's method raises into one line with its place."""
+    """Turn what the code of a user's method raises into a ``Failure``: a line with its place."""
     try:
         yield
-    except (UserError, Diverged):
+    except (UserError, Failure, Diverged):
         raise
     except Exception as error:
         named = config.policy.method
@@ -28,7 +28,7 @@ def blaming(config: Config) -> Iterator[None]:
         frames = traceback.extract_tb(error.__traceback__)
         at = next((frame for frame in reversed(frames) if frame.filename == file), frames[-1])
         reason = " ".join(str(error).split())
-        raise UserError(
+        raise Failure(
             f"method {named}: {type(error).__name__} in {at.name}, {at.filename}:{at.lineno}: "
             f"{reason:.200}; `qipo-ray method check {named}` looks for more"
         ) from error

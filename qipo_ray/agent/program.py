@@ -25,7 +25,7 @@ from qipo_ray.agent.program_files import last_line, packed, unpack
 from qipo_ray.agent.program_method import end, program_of, started
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, Lost
 
 
 @dataclass
@@ -118,7 +118,7 @@ class ProgramPack(Pack):
                 end(process)
                 data.unlink(missing_ok=True)
         if code:
-            raise UserError(f"method {named}: its program {reason}: {last_line(log)} ({log})")
+            raise Failure(f"method {named}: its program {reason}: {last_line(log)} ({log})")
 
 
 def _restored(work: _Work, folder: Path) -> Path:
@@ -150,5 +150,5 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"another process trains in {folder}") from None
+            raise Lost(f"another process trains in {folder}") from None
         yield

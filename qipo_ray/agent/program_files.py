@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure
 
 MOST_BYTES = 1 << 30  # of all files
 SET_DEATH_SIGNAL = 1  # of Linux's prctl
@@ -23,7 +23,7 @@ def packed(folder: Path) -> Tensor:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     size = sum(path.stat().st_size for path in files)
     if not files or size > MOST_BYTES:
-        raise UserError(
+        raise Failure(
             f"a program must leave files in QIPO_OUTPUT, at most {MOST_BYTES >> 20} MiB; {folder} "
             f"has {len(files)} with {size >> 20} MiB"
         )

@@ -16,7 +16,7 @@ from torch import Tensor
 from qipo_ray.agent.program_files import last_line, unpack
 from qipo_ray.agent.program_method import end, program_of, started
 from qipo_ray.config import Config
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure
 from qipo_ray.nets.stack import Params, Shapes
 
 HEADER = np.dtype("<u4")  # before every batch, how many rows it has
@@ -80,6 +80,6 @@ class ProgramPolicy:
             raise self._fault(how if in_time else f"did not answer in {self.method.answer_s:g} s")
         return reply
 
-    def _fault(self, what: str) -> UserError:
+    def _fault(self, what: str) -> Failure:
         named = self.config.policy.method
-        return UserError(f"method {named}: its acting program {what}: {last_line(self.log)}")
+        return Failure(f"method {named}: its acting program {what}: {last_line(self.log)}")

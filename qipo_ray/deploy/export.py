@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qipo_ray.agent.blaming import blaming
 from qipo_ray.agent.program_policy import ProgramPolicy
 from qipo_ray.errors import UserError
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy
@@ -132,7 +133,8 @@ def _traced(policy: CheckpointPolicy) -> torch.export.ExportedProgram:
     batch = torch.export.Dim("batch")
     example = torch.zeros(2, policy.state_dim), torch.zeros(2, policy.noise_dim)
     shapes = {name: {0: batch} for name in INPUTS}
-    return torch.export.export(policy, example, dynamic_shapes=shapes)
+    with blaming(policy.config):
+        return torch.export.export(policy, example, dynamic_shapes=shapes)
 
 
 @contextmanager

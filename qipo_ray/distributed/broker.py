@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from qipo_ray.study.job import CheckpointRef, Job, fits_pack
+from qipo_ray.study.job import CheckpointRef, Job
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.job_queue import JobQueue
 from qipo_ray.train.job_store import JobStore
@@ -185,7 +185,7 @@ class Broker:
             return Orders(stop=stop)
         pack = list(active)
         while len(pack) < len(active) + free_slots:
-            job = self.graph.start(worker, lambda job: fits_pack(job, pack))
+            job = self.graph.start(worker, lambda job: self.graph.fits(job, pack))
             if job is None:
                 break
             pack.append(job)

@@ -13,9 +13,8 @@ import torch
 from qipo_ray.distributed import datasets
 from qipo_ray.distributed.broker import Orders
 from qipo_ray.distributed.client import broker_of
-from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job
-from qipo_ray.study.job_events import EventKind, JobEvent
+from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.dataset import OpenData, on_disk
 from qipo_ray.train.runner import JobRunner
 
@@ -44,18 +43,17 @@ class Worker:
     def follow(self, orders: Orders) -> None:
         """Stop and admit jobs as ordered, then train one step; or save all to close.
 
-        An error that another process would not mend ends the jobs in hand with that reason: one
-        of the machine, such as a full disk, loses them, and a broken method of a user's fails.
+        An error of the machine that another process would not mend, such as a full disk, loses
+        the jobs in hand.
         """
         self.events = []
         jobs = [*(active.job for active in self.runner.active.values()), *orders.admit]
         try:
             self._carry_out(orders)
-        except (OSError, UserError) as error:
-            kind: EventKind = "lost" if isinstance(error, OSError) else "failed"
+        except OSError as error:
             left = {event.snapshot for event in self.events if event.leaves_slot}
             self.events += [
-                JobEvent(kind, job.snapshot, 0, 0.0, reason=str(error))
+                JobEvent("lost", job.snapshot, 0, 0.0, reason=str(error))
                 for job in jobs
                 if job.snapshot not in left
             ]
@@ -66,15 +64,9 @@ class Worker:
         for key in stop:
             self.events.append(self.runner.stop(key))
         for job in orders.admit:
-            self.events += self._admit(job)
+            self.events += self.runner.start(job)
         if self.runner.active:
             self.events += self.runner.step()
-
-    def _admit(self, job: Job) -> list[JobEvent]:
-        try:
-            return self.runner.admit(job)
-        except UserError as error:
-            return [JobEvent("failed", job.snapshot, 0, 0.0, reason=str(error))]
 
 
 def train_loop(config: dict[str, Any]) -> None:

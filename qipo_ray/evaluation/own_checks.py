@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import NO_ENVIRONMENT, Task
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, UserError
 from qipo_ray.evaluation.data_checks import CheckStatus, DataCheck
 from qipo_ray.evaluation.own_env import OwnEnv
 from qipo_ray.evaluation.registry import make_env
@@ -51,7 +51,7 @@ def own_checks(dataset: Dataset | None, task: Task) -> Iterator[DataCheck]:
             yield _sizes(dataset, task, env)
         yield _reset(env)
         yield _episode(env, task)
-    except UserError as problem:
+    except (UserError, Failure) as problem:
         yield DataCheck("environment", "WRONG", str(problem))
     finally:
         env.close()

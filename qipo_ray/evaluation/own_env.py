@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qipo_ray.data.tasks import OwnTask, Task
-from qipo_ray.errors import UserError, nearest
+from qipo_ray.errors import Failure, UserError, nearest
 from qipo_ray.evaluation.env import EnvStep, RestorableFrom
 
 SETTER = "set_observation"  # a method of the environment that takes the state of an observation
@@ -39,8 +39,8 @@ class OwnEnv:
         if own.environment is None:
             raise UserError(f"{own.file}: environment: none, so nothing can be rolled out")
         self._own, self._file, self._name = own, own.file, own.environment
-        self._environment = self._guarded(lambda: _made(own))
-        space = self._guarded(lambda: self._environment.action_space)
+        self._environment = self._guarded(lambda: _made(own), UserError)
+        space = self._guarded(lambda: self._environment.action_space, UserError)
         self._low, self._high = self._bounds(space)
         self._dtype = space.dtype
         self.action_size = len(self._low)
@@ -116,15 +116,20 @@ class OwnEnv:
         """Close the environment."""
         self._environment.close()
 
-    def _guarded(self, act: Callable[[], _Result]) -> _Result:
-        """Return what the user's code returns; what it raises is one line with its file."""
+    def _guarded(
+        self, act: Callable[[], _Result], line: type[UserError | Failure] = Failure
+    ) -> _Result:
+        """Return what the user's code returns; what it raises is one line with its file.
+
+        Where it is made, that is a mistake in the file; at work, a failure.
+        """
         try:
             return act()
-        except UserError:
+        except (UserError, Failure):
             raise
         except Exception as problem:
             text = " ".join(str(problem).split())
-            raise UserError(
+            raise line(
                 f"{self._file}: environment: {self._name} raised {type(problem).__name__}: "
                 f"{text:.300}"
             ) from problem

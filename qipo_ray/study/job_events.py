@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from qipo_ray.study.job import CheckpointRef
 
-EventKind = Literal["progress", "score", "finished", "diverged", "dropped", "failed", "lost"]
+EventKind = Literal[
+    "progress", "score", "finished", "diverged", "dropped", "parted", "failed", "lost"
+]
 Score = dict[str, Any]
 Topic = tuple[Any, ...]
 
@@ -16,9 +18,10 @@ Topic = tuple[Any, ...]
 class JobEvent:
     """What happened to a job: how far it is, a score, or its end, after so many seconds.
 
-    ``dropped``: it left its slot and can go on from its checkpoint. ``failed``: it cannot be
-    trained here, for a reason that is not in its numbers. ``lost``: its processes died too often,
-    which says nothing of the job.
+    ``dropped``: it left its slot and can go on from its checkpoint; ``parted``: as long as it is
+    alone, for it broke together with others. ``failed``: it cannot be trained here, for a reason
+    that is not in its numbers. ``lost``: its processes died too often, or another one is in its
+    way, which says nothing of the job.
     """
 
     kind: EventKind
@@ -36,7 +39,12 @@ class JobEvent:
     @property
     def leaves_slot(self) -> bool:
         """Whether the job is in its worker's slot no more."""
-        return self.ended or self.kind == "dropped"
+        return self.ended or self.goes_on
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the job left its slot, and can go on in another."""
+        return self.kind in ("dropped", "parted")
 
     @property
     def lasting(self) -> bool:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from qipo_ray.agent import State
 from qipo_ray.agent.acting import choosing_network
+from qipo_ray.agent.blaming import blaming
 from qipo_ray.agent.program_policy import ProgramPolicy
 from qipo_ray.agent.sampling import scored_weights
 from qipo_ray.agent.tensors import Normaliser
@@ -24,16 +25,18 @@ class CheckpointPolicy(torch.nn.Module):
 
     def __init__(self, config: Config, state: State) -> None:
         super().__init__()
+        self.config = config
         self.normaliser = Normaliser(**state["normaliser"])
         self.state_dim, self.action_dim = len(self.normaliser.mean), int(state["action_dim"])
         stage = state["stage"]
         self.noise_scale = action_sampling(config, stage).noise
-        self.network = choosing_network(config, self.state_dim, self.action_dim, stage)
-        self.noise_dim = self.network.noise_dim
-        if isinstance(self.network, ProgramPolicy):
-            self.network.load(state["files"])
-        stack = Stack(self.network.shapes, torch.device("cpu"), trainable=False)
-        stack.append(scored_weights(config, state))
+        with blaming(config):
+            self.network = choosing_network(config, self.state_dim, self.action_dim, stage)
+            self.noise_dim = self.network.noise_dim
+            if isinstance(self.network, ProgramPolicy):
+                self.network.load(state["files"])
+            stack = Stack(self.network.shapes, torch.device("cpu"), trainable=False)
+            stack.append(scored_weights(config, state))
         # Apart from one another: exporters write what shares memory as often as it is shared.
         self.weights = {name: value.clone() for name, value in stack.params.items()}
 

@@ -9,16 +9,22 @@ from typing import Literal
 
 from qipo_ray.agent import Diverged, Member, Pack, State, Tensors, pack_of
 from qipo_ray.agent.blaming import blaming
+from qipo_ray.errors import Failure, Lost, UserError
 from qipo_ray.study.job import Job, fits_pack
 
 LOG_EVERY = 100  # updates between metrics; a multiple of the absolute update, whatever the job
 
-Kind = Literal["metrics", "mark", "finished", "diverged"]
+Kind = Literal["metrics", "mark", "finished", "diverged", "failed", "lost", "dropped", "parted"]
 
 
 @dataclass(frozen=True)
 class EngineEvent:
-    """What happened to a job: metrics are means since the last ones, a mark waits for a score."""
+    """What happened to a job: metrics are means since the last ones, a mark waits for a score.
+
+    What the code of a method breaks on is an end, too. It ``failed`` where that was the job's own
+    doing. Where the update of several broke, none can be blamed: they are ``parted``, and each
+    goes on alone from its checkpoint. Others that a new member broke are ``dropped``.
+    """
 
     kind: Kind
     job: Job
@@ -31,14 +37,15 @@ class Engine:
     """N slots. Members may be at different updates; all are of one shape at a time.
 
     ``advance`` returns as soon as a member reaches a mark, its end, or diverges, so that the
-    caller can read its state at exactly that update. A finished or diverged member stays in its
-    slot until it is dropped.
+    caller can read its state at exactly that update. A member that ended stays in its slot until
+    it is dropped.
     """
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.jobs: list[Job] = []
         self.pack: Pack | None = None
+        self._broken = ""  # why the pack can be used no more
 
     def fits(self, job: Job) -> bool:
         """Return whether a slot is free for a job of this shape."""
@@ -59,10 +66,17 @@ class Engine:
         """
         if not self.fits(job):
             raise ValueError(f"no slot for {job.stage} {job.key} beside {len(self.jobs)} jobs")
-        with blaming(job.config):
-            if not self.jobs:
-                self.pack = pack_of(job.stage, job.config, data)
-            self._pack.admit(Member(job.config, job.seed, folder=folder), upstream, state)
+        if not self.jobs:
+            self._broken = ""
+        try:
+            with blaming(job.config):
+                if not self.jobs:
+                    self.pack = pack_of(job.stage, job.config, data)
+                self._pack.admit(Member(job.config, job.seed, folder=folder), upstream, state)
+        except (UserError, Failure):
+            self._broken = f"a new member broke its pack, {job.stage} {job.key}"
+            self.pack = self.pack if self.jobs else None
+            raise
         self.jobs.append(job)
 
     @property
@@ -77,15 +91,18 @@ class Engine:
 
     def state(self, key: str) -> State:
         """Return all that the job needs to go on from here."""
-        return self._pack.state(self._slot(key))
+        i = self._slot(key)
+        with blaming(self.jobs[i].config):
+            return self._pack.state(i)
 
     def drop(self, key: str) -> None:
         """Free the job's slot."""
         i = self._slot(key)
-        self._pack.drop(i)
         del self.jobs[i]
         if not self.jobs:
             self.pack = None
+        elif not self._broken:
+            self._pack.drop(i)
 
     def _slot(self, key: str) -> int:
         return next(i for i, job in enumerate(self.jobs) if job.key == key)
@@ -93,26 +110,42 @@ class Engine:
     def advance(self, updates: int) -> list[EngineEvent]:
         """Train all members for at most ``updates`` and return what happened, in order."""
         events: list[EngineEvent] = []
+        if self._broken:
+            return self._ended("dropped", self._broken)
         for _ in range(updates):
-            with blaming(self.jobs[0].config):
-                self._pack.update()
-                for i, job in enumerate(self.jobs):
-                    events += self._events(i, job)
+            try:
+                with blaming(self.jobs[0].config):
+                    self._pack.update()
+            except (UserError, Failure) as error:
+                self._broken = str(error)
+                return events + self._ended(
+                    "failed" if len(self.jobs) == 1 else "parted", str(error)
+                )
+            for i, job in enumerate(self.jobs):
+                events += self._events(i, job)
             if any(event.kind != "metrics" for event in events):
                 break
         return events
+
+    def _ended(self, kind: Kind, reason: str) -> list[EngineEvent]:
+        places = zip(self.jobs, self._pack.members, strict=False)  # a half new member is last
+        return [EngineEvent(kind, job, member.updates, {}, reason) for job, member in places]
 
     def _events(self, i: int, job: Job) -> list[EngineEvent]:
         updates = self._pack.members[i].updates
         marked = any(updates == evaluation.updates for evaluation in job.evaluations)
         events = []
         try:
-            if updates % LOG_EVERY == 0:
-                events.append(EngineEvent("metrics", job, updates, self._pack.metrics(i)))
-            if marked or updates >= job.length:
-                self._pack.check(i)
+            with blaming(job.config):
+                if updates % LOG_EVERY == 0:
+                    events.append(EngineEvent("metrics", job, updates, self._pack.metrics(i)))
+                if marked or updates >= job.length:
+                    self._pack.check(i)
         except Diverged as error:
             return [EngineEvent("diverged", job, updates, reason=str(error))]
+        except (UserError, Failure) as error:
+            kind: Kind = "lost" if isinstance(error, Lost) else "failed"
+            return [EngineEvent(kind, job, updates, reason=str(error))]
         if updates >= job.length:
             events.append(EngineEvent("finished", job, updates))
         elif marked:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from qipo_ray.config import STAGES
-from qipo_ray.study.job import CheckpointRef, EvalPoint, Job
+from qipo_ray.study.job import CheckpointRef, EvalPoint, Job, fits_pack
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.job_store import JobStore
 
@@ -41,6 +41,7 @@ class JobGraph:
         self.entries: dict[CheckpointRef, _Entry] = {}
         self.done: set[CheckpointRef] = set()
         self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that are given up
+        self.alone: set[str] = set()  # keys of jobs that share a pack with no other
 
     def add(self, job: Job, subscriber: str) -> None:
         """Add a job for a subscriber; equal ones get the union of their evaluations.
@@ -132,6 +133,11 @@ class JobGraph:
                 return job
         return None
 
+    def fits(self, job: Job, pack: Sequence[Job]) -> bool:
+        """Return whether a job may train in one pack with others."""
+        parted = not self.alone.isdisjoint(member.key for member in (job, *pack))
+        return not pack or (fits_pack(job, pack) and not parted)
+
     def adopt(self, job: Job, owner: str) -> bool:
         """Note that ``owner`` has a job in a slot; False if it should not have it there."""
         entry = self.entries.get(job.snapshot)
@@ -175,7 +181,9 @@ class JobGraph:
             self.done.difference_update(damaged)
             if not damaged:
                 self.failed[job.snapshot] = event
-        elif event.kind != "dropped":
+        elif not event.goes_on:
             self._look_up(job)
+        elif event.kind == "parted":
+            self.alone.add(job.key)
         self._free(job.snapshot)
         return True

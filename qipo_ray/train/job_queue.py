@@ -78,7 +78,7 @@ class JobQueue:
         job = self.graph.entries[snapshot].job
         self._reached[snapshot] = max(event.updates, self._reached.get(snapshot, 0))
         ended = self.graph.settle(event)
-        if not ended or event.kind == "dropped":
+        if not ended or event.goes_on:
             self._notify(event)
         elif snapshot in self.graph.failed:
             for ref in self.graph.entries:

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from qipo_ray.errors import UserError
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.runner import JobRunner
@@ -53,8 +52,8 @@ class InProcessWorker:
         if job is None:
             return []
         if self._runner.active:
-            return self._guarded(job, self._runner.step)
-        return self._guarded(job, lambda: self._runner.admit(job))
+            return self._guarded(self._runner.step)
+        return self._guarded(lambda: self._runner.start(job))
 
     def stop(self) -> list[JobEvent]:
         """Save the job and leave its slot; return the event that says so."""
@@ -64,7 +63,7 @@ class InProcessWorker:
         if not self._runner.active:  # it was not started yet
             self.job = None
             return [JobEvent("dropped", job.snapshot, 0, 0.0)]
-        return self._guarded(job, lambda: [self._runner.stop(job.key)])
+        return self._guarded(lambda: [self._runner.stop(job.key)])
 
     def hang_up(self) -> None:
         """Nothing: there is no other process to begin to leave."""
@@ -73,13 +72,10 @@ class InProcessWorker:
         """Save the job in hand."""
         self.stop()
 
-    def _guarded(self, job: Job, act: Callable[[], list[JobEvent]]) -> list[JobEvent]:
+    def _guarded(self, act: Callable[[], list[JobEvent]]) -> list[JobEvent]:
         torch.set_num_threads(1)
         try:
             events = act()
-        except UserError as error:
-            self._runner = JobRunner(self._root, device=self._device)
-            events = [JobEvent("failed", job.snapshot, 0, 0.0, reason=str(error))]
         except BaseException:
             self.job = None
             self._runner = JobRunner(self._root, device=self._device)

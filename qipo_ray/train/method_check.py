@@ -24,7 +24,7 @@ from qipo_ray.config.facts import pack_columns
 from qipo_ray.config.run_methods import acting_weights
 from qipo_ray.config.values import conform
 from qipo_ray.data.transitions import Transitions
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, UserError
 from qipo_ray.nets import Stack
 from qipo_ray.study.parameter import setting_type
 from qipo_ray.train.checkpoint import Checkpoint, from_bytes, to_bytes
@@ -75,7 +75,7 @@ def check_method(named: str, changes: tuple[str, ...] = ()) -> Iterator[Promise]
         try:
             with blaming(config):
                 problem = attempt()
-        except (UserError, ArithmeticError) as error:
+        except (UserError, Failure, ArithmeticError) as error:
             problem = str(error)
         yield Promise(promise, problem)
         if problem and attempt in (trial.losses, trial.weights):

@@ -18,7 +18,7 @@ from qipo_ray.agent import Diverged, State, Tensors
 from qipo_ray.agent.critic_report import CriticReport, critic_report
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config import reported_stages
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, Lost, UserError
 from qipo_ray.store.fencing import StaleToken
 from qipo_ray.store.records import PROGRAMS
 from qipo_ray.study.job import CheckpointRef, Job
@@ -70,6 +70,13 @@ class JobRunner:
         self.active: dict[str, _Active] = {}
         self.at_hand = open_data
         self._data: tuple[str, Tensors] | None = None
+
+    def start(self, job: Job) -> list[JobEvent]:
+        """Admit a job; one that cannot be trained here has ``failed``, with the reason."""
+        try:
+            return self.admit(job)
+        except (UserError, Failure) as error:
+            return [JobEvent(_ending(error), job.snapshot, 0, 0.0, reason=str(error))]
 
     def admit(self, job: Job) -> list[JobEvent]:
         """Start or continue a job in a free slot; return what is already due.
@@ -148,14 +155,17 @@ class JobRunner:
             if time.monotonic() - active.saved > SAVE_EVERY_S:
                 try:
                     self.save(active.job)
-                except StaleToken as error:
-                    events.append(self._overtaken(active.job, error))
+                except (StaleToken, UserError, Failure) as error:
+                    events.append(self._given_up(active.job, error))
         return events
 
-    def _overtaken(self, job: Job, error: StaleToken) -> JobEvent:
-        """Leave a job to the process that took it over."""
+    def _given_up(self, job: Job, error: Exception) -> JobEvent:
+        """Take a job that cannot go on here out of its slot, alone, and say how it ended."""
         updates = self.engine.updates(job.key)
-        event = self._report("dropped", job, updates, reason=str(error))
+        return self._ended(_ending(error), job, updates, str(error))
+
+    def _ended(self, kind: EventKind, job: Job, updates: int, reason: str = "") -> JobEvent:
+        event = self._report(kind, job, updates, reason=reason)
         self._drop(job.key)
         return event
 
@@ -181,11 +191,9 @@ class JobRunner:
         job = self.active[key].job
         try:
             updates = self.save(job)["updates"]
-        except StaleToken as error:
-            return self._overtaken(job, error)
-        event = self._report("dropped", job, updates)
-        self._drop(key)
-        return event
+        except (StaleToken, UserError, Failure) as error:
+            return self._given_up(job, error)
+        return self._ended("dropped", job, updates)
 
     def _drop(self, key: str) -> None:
         self.engine.drop(key)
@@ -194,8 +202,8 @@ class JobRunner:
     def _handle(self, event: EngineEvent) -> list[JobEvent]:
         try:
             return self._respond(event)
-        except StaleToken as error:
-            return [self._overtaken(event.job, error)]
+        except (StaleToken, UserError, Failure) as error:
+            return [self._given_up(event.job, error)]
 
     def _respond(self, event: EngineEvent) -> list[JobEvent]:
         job = event.job
@@ -204,6 +212,8 @@ class JobRunner:
             return [self._report("progress", job, event.updates)]
         if event.kind == "diverged":
             return [self._diverged(job, event.updates, event.reason)]
+        if event.kind != "mark" and event.kind != "finished":
+            return [self._ended(event.kind, job, event.updates, event.reason)]
         whole = self.active[job.key].whole
         state = (
             self.engine.state(job.key) if whole else self.save(job, keep=event.kind == "finished")
@@ -212,8 +222,7 @@ class JobRunner:
             self._measure(job, state)
         events = self._scores(job, state)
         if event.kind == "finished" and job.key in self.active:
-            events.append(self._report("finished", job, event.updates))
-            self._drop(job.key)
+            events.append(self._ended("finished", job, event.updates))
         return events
 
     def _measure(self, job: Job, state: State) -> None:
@@ -257,9 +266,7 @@ class JobRunner:
     def _diverged(self, job: Job, updates: int, reason: str, name: str = "diverged") -> JobEvent:
         note = {"updates": updates, "reason": reason}
         self.artefacts.write_sidecar(job.stage, job.key, name, note)
-        event = self._report("diverged", job, updates, reason=reason)
-        self._drop(job.key)
-        return event
+        return self._ended("diverged", job, updates, reason)
 
     def _report(
         self,
@@ -272,6 +279,13 @@ class JobRunner:
     ) -> JobEvent:
         seconds = self.active[job.key].seconds
         return JobEvent(kind, job.snapshot, updates, seconds, score, reason)
+
+
+def _ending(error: Exception) -> EventKind:
+    """Return how an error ends a job: taken over by another process, lost, or failed."""
+    if isinstance(error, StaleToken):
+        return "dropped"
+    return "lost" if isinstance(error, Lost) else "failed"
 
 
 def _warn_if_moved(job: Job, checkpoint: Checkpoint, machine: Mapping[str, Any]) -> None:

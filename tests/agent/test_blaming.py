@@ -9,12 +9,12 @@ import pytest
 from qipo_ray.agent import Diverged
 from qipo_ray.agent.blaming import blaming
 from qipo_ray.config import load_config
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure
 
 
 def test_whose_code_it_is_decides(own_module: Callable[..., str]) -> None:
     own = load_config("auto", [f"policy.method={own_module()}"])
-    with pytest.raises(UserError) as caught, blaming(own):
+    with pytest.raises(Failure) as caught, blaming(own):
         raise IndexError("row 7\nof 5")
     assert str(caught.value).startswith("method my_awr:AWR: IndexError in test_whose_code_it_is_")
     assert "row 7 of 5; `qipo-ray method check my_awr:AWR` looks for more" in str(caught.value)

@@ -22,7 +22,7 @@ from qipo_ray.agent.program_method import end, started
 from qipo_ray.agent.program_policy import ProgramPolicy
 from qipo_ray.cli.main import main
 from qipo_ray.config import Config, load_config
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, Lost, UserError
 from qipo_ray.store.records import read_records
 
 Write = Callable[..., str]
@@ -143,7 +143,7 @@ def test_it_goes_on_from_its_own_files_here_and_elsewhere(
         broken.setenv("BREAKS", "1")
         for _ in range(4):
             pack.update()
-        with pytest.raises(UserError, match=r"exit code 1 after .*: broke at 5 \(.*log.txt\)"):
+        with pytest.raises(Failure, match=r"exit code 1 after .*: broke at 5 \(.*log.txt\)"):
             pack.check(0)
     assert (here / "output" / "count").read_text() == "5" and pack.state(0)["updates"] == 3
     for folder, counts in ((here, "3 7 "), (tmp_path / "other", "3 7 ")):
@@ -206,7 +206,7 @@ def test_a_folder_in_which_another_process_trains_is_left_alone(
 ) -> None:
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match=f"another process trains in {tmp_path}$"):
+        with pytest.raises(Lost, match=f"another process trains in {tmp_path}$"):
             trained(configured(), data, tmp_path)
     assert trained(configured(), data, tmp_path).state(0)["updates"] == 3
 
@@ -233,7 +233,7 @@ def test_a_training_program_that_breaks_is_one_line(
     line: str,
 ) -> None:
     config = configured(train, ECHO, *([change] if change else []))
-    with pytest.raises(UserError) as caught:
+    with pytest.raises((Failure, UserError)) as caught:
         trained(config, data, tmp_path / "W")
     assert line in str(caught.value) and "\n" not in str(caught.value)
 
@@ -253,7 +253,7 @@ def test_an_acting_program_that_breaks_is_one_line(
     config = configured(COUNTING, act, ("limit_minutes = 30", "answer_s = 0.5"))
     policy = ProgramPolicy(config, 2, 2)
     policy.load(trained(config, data, tmp_path / "W").state(0)["files"])
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(Failure) as caught:
         policy({}, torch.zeros(1, 5, 2), torch.zeros(1, 5, 2))
     assert line in str(caught.value) and "\n" not in str(caught.value)
 

@@ -8,8 +8,15 @@ from pathlib import Path
 
 from qipo_ray.distributed.broker import Orders
 from qipo_ray.distributed.worker import Worker
-from qipo_ray.study.job import Run
+from qipo_ray.study.job import CheckpointRef, Run
 from qipo_ray.train.job_store import JobStore
+
+SELDOM = ("evaluation.every=1000", "evaluation.final_episodes=1")
+
+
+def ends(worker: Worker) -> list[tuple[str, CheckpointRef]]:
+    """Return how jobs left their slots."""
+    return [(event.kind, event.snapshot) for event in worker.events if event.leaves_slot]
 
 
 def test_orders_are_followed_and_reported_once(
@@ -73,3 +80,39 @@ def test_a_method_that_breaks_fails_its_jobs_with_its_place(
     assert "AttributeError in _losses, " in event.reason and "my_awr.py:" in event.reason
     worker.follow(Orders(admit=(make_run().jobs[0],)))
     assert {event.kind for event in worker.events} == {"progress"}
+
+
+def test_a_member_that_breaks_fails_alone(
+    make_run: Callable[..., Run], own_module: Callable[..., str], tmp_path: Path
+) -> None:
+    """Here in its own metrics: the others go on in their slots."""
+    own = (
+        "    def metrics(self, i):\n        if self.members[i].seed == 1: self.nothing()\n"
+        "        return super().metrics(i)\n\n    def _after("
+    )
+    named = own_module(("    def _after(", own))
+    settings = (f"policy.method={named}", "awr.width=8", "awr.updates=160", *SELDOM)
+    good, bad = (make_run(*settings, seed=seed).jobs[-1] for seed in (0, 1))
+    worker = Worker("a", tmp_path, 2, "cpu")
+    worker.follow(Orders(admit=(good, bad)))
+    assert ends(worker) == [("failed", bad.snapshot)]
+    assert "AttributeError in metrics, " in worker.events[-1].reason
+    assert worker.pull_arguments[2:4] == (1, [good])
+    worker.follow(Orders())
+    assert ends(worker) == [("finished", good.snapshot)]
+
+
+def test_a_new_member_that_breaks_a_pack_sends_the_others_back(
+    make_run: Callable[..., Run], own_module: Callable[..., str], tmp_path: Path
+) -> None:
+    breaks = "        if member.seed == 1: return {}\n        generator = "
+    named = own_module(("        generator = ", breaks))
+    settings = (f"policy.method={named}", "awr.width=8", "awr.updates=200", *SELDOM)
+    good, bad = (make_run(*settings, seed=seed).jobs[-1] for seed in (0, 1))
+    worker = Worker("a", tmp_path, 2, "cpu")
+    worker.follow(Orders(admit=(good,)))
+    worker.follow(Orders(admit=(bad,)))
+    assert ends(worker) == [("failed", bad.snapshot), ("dropped", good.snapshot)]
+    worker.follow(Orders(admit=(good,)))
+    worker.follow(Orders())
+    assert ends(worker) == [("finished", good.snapshot)]

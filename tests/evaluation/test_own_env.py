@@ -13,7 +13,7 @@ import pytest
 from fixtures.own_tasks import PENDULUM, REACH
 
 from qipo_ray.data.tasks import Task
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, UserError
 from qipo_ray.evaluation.own_env import OwnEnv
 from qipo_ray.evaluation.registry import make_env
 from qipo_ray.evaluation.rollout import rollout
@@ -198,7 +198,8 @@ def test_what_a_step_gives_is_held_to_gymnasiums_types(
     given: Any, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = stepping(tmp_path, monkeypatch, given)
-    with pytest.raises(UserError, match=f"task.yaml: environment: {words}") as error:
+    kind = Failure if "raised" in words else UserError
+    with pytest.raises(kind, match=f"task.yaml: environment: {words}") as error:
         env.step(ZEROS)
     assert "\n" not in str(error.value)
 
