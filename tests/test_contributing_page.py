@@ -9,7 +9,15 @@ import structure
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-PLAIN = {"errors", "version", "cores", "presets", "__init__", "__main__"}  # not in the picture
+PLAIN = {
+    "errors",
+    "version",
+    "cores",
+    "user_modules",
+    "presets",
+    "__init__",
+    "__main__",
+}  # not in the picture
 HOUSE = {room: imports for room, imports in structure.HOUSE.items() if room not in PLAIN}
 
 

@@ -38,6 +38,7 @@ PACKAGES: dict[str, set[str]] = {
     "cli": {"rich", "torch", "typer"},
 }
 
+OPEN = {"errors", "version", "cores", "user_modules"}  # outside of the rooms
 # Modules stricter than their room: nothing but the standard library, `errors` and each other.
 PURE = {"data.ogbench_table", "data.tasks"}
 # Packages that only functions may import, wherever they are used: they cost seconds at start.
@@ -123,15 +124,15 @@ def _fault(parts: list[str], found: Import) -> str | None:
         allowed = set()
     elif module in PURE:
         allowed = {"errors", *PURE}
-    elif room in ("errors", "version", "cores"):
+    elif room in OPEN:
         allowed = {"errors"}
     elif room == "__init__" and found.at_start:
         allowed = {"version"}
     else:
-        allowed = ARROWS[room] | {"errors", "version", "cores", room}
+        allowed = ARROWS[room] | OPEN | {room}
     if not _within(inner, allowed):
         return f"may not import qipo_ray.{inner}"
-    if light and not _within(inner, CLI_LIGHT | {"errors", "version", "cores"}):
+    if light and not _within(inner, CLI_LIGHT | OPEN):
         return f"imports qipo_ray.{inner}, which `--help` would wait for"
     if room == "cli" and not found.at_start:
         return f"imports qipo_ray.{inner} elsewhere than at its top"

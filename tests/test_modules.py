@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COVERED = {
     "errors": ("study/test_search_file.py", "the nearest name stands in every refusal"),
     "version": ("cli/test_main.py", "one constant, printed by --version"),
+    "user_modules": ("config/test_own_methods.py", "of two of one name the second is refused"),
     "agent/acting": ("agent/test_methods.py", "what acts in every method"),
     "agent/agreement": ("agent/test_ensemble.py", "what pairs say of the same actions"),
     "agent/behaviour": ("agent/test_stages.py", "each stage against an independent update"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -24,6 +23,7 @@ from qipo_ray.config.schema import SECTIONS, Config
 from qipo_ray.config.section import Section, field_types
 from qipo_ray.config.values import conform, unfold
 from qipo_ray.errors import UserError, nearest
+from qipo_ray.user_modules import import_from
 
 GROUP = "qipo_ray.methods"  # of entry points; one's name is its method's
 CHAINS = (STAGES[2:], (STAGES[0], STAGES[2]), STAGES)  # of stages, each with all that it needs
@@ -36,7 +36,7 @@ def use_method(named: str, *folders: Path | str) -> type[RunMethod]:
     Its module is imported: only for a name that the user gave. It is sought beside what is
     installed, in ``folders``, and in the current one. ``UserError`` says what is wrong with it.
     """
-    if named in METHODS:
+    if named in METHODS and ":" not in named:
         return METHODS[named]
     entry = _installed().get(named)
     if entry is None and ":" not in named:
@@ -45,9 +45,14 @@ def use_method(named: str, *folders: Path | str) -> type[RunMethod]:
             f"{', '.join([*METHODS, *_installed()])}{nearest(named, [*METHODS, *_installed()])}"
         )
     places = () if entry else tuple(str(folder) for folder in (*folders, Path.cwd()))
-    sys.path += [place for place in places if place not in sys.path]
     try:
+        if entry is None:
+            import_from(named.partition(":")[0], places, f"method {named}")
+        if named in METHODS:
+            return METHODS[named]
         method: type[RunMethod] = resolve_name(named) if entry is None else entry.load()
+    except UserError:
+        raise
     except Exception as error:  # whatever a module does when it is imported
         reason = " ".join(str(error).split())
         where = f" (sought in {', '.join(places)})" if isinstance(error, ImportError) else ""

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from qipo_ray.data.tasks import OwnTask, Task
 from qipo_ray.errors import Failure, UserError, nearest
 from qipo_ray.evaluation.env import EnvStep, RestorableFrom
+from qipo_ray.user_modules import import_from
 
 SETTER = "set_observation"  # a method of the environment that takes the state of an observation
 _Result = TypeVar("_Result")
@@ -203,20 +202,6 @@ class OwnEnv:
         return flat
 
 
-def _imported(name: str, folder: Path, file: str) -> Any:
-    """Return a module; ``UserError`` if another of its name came before the one in ``folder``."""
-    module = import_module(name)
-    path = folder.joinpath(*name.split("."))
-    here = next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
-    loaded = getattr(module, "__file__", None)
-    if here is not None and loaded is not None and not here.samefile(loaded):
-        raise UserError(
-            f"{file}: environment: {name} is {here} there, and {loaded} was imported before under "
-            "that name; give one of the modules another name"
-        )
-    return module
-
-
 def _made(own: OwnTask) -> Any:
     """Return the environment of a Gymnasium id, ``module:Id-v0`` or ``module:factory``."""
     import gymnasium
@@ -224,10 +209,8 @@ def _made(own: OwnTask) -> Any:
     name, arguments = str(own.environment), json.loads(own.arguments)
     module, colon, attribute = name.rpartition(":")
     if colon:
-        folder = str(Path(str(own.file)).parent)
-        if folder not in sys.path:  # a module beside the task's file; none of ours is hidden
-            sys.path.append(folder)
-        names = vars(_imported(module, Path(folder), str(own.file)))
+        beside = Path(str(own.file)).parent
+        names = vars(import_from(module, [beside], f"{own.file}: environment"))
         if attribute in names:
             return names[attribute](**arguments)
         if attribute.isidentifier():  # an id ends in a version: Arm-v0

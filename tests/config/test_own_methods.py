@@ -155,3 +155,21 @@ def test_two_of_one_name_are_one_too_many(own_module: Write) -> None:
     use_method(own_module())
     with pytest.raises(UserError, match="the name 'awr' is taken by my_awr:AWR"):
         use_method(own_module(name="again"))
+
+
+def test_another_module_of_the_same_name_is_never_taken(
+    own_module: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one in another folder that is named, nor the one in the current folder."""
+    named, other = own_module(), tmp_path / "other"
+    method = use_method(named)
+    other.mkdir()
+    (other / "my_awr.py").write_text((tmp_path / "my_awr.py").read_text())
+    monkeypatch.chdir(other)
+    for folders in ((other,), ()):
+        with pytest.raises(UserError, match="was imported before under that name") as caught:
+            use_method(named, *folders)
+        text = str(caught.value)
+        assert text.startswith(f"method {named}: my_awr is {other / 'my_awr.py'} there, and ")
+        assert str(tmp_path / "my_awr.py") in text
+    assert use_method(named, tmp_path) is method
