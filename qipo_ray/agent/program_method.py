@@ -20,6 +20,8 @@ from qipo_ray.config import Config, RunMethod, method_of
 from qipo_ray.config.run_methods import settings_of
 from qipo_ray.errors import UserError
 
+END_S = 2.0  # for a program that was told to end; then it is killed
+
 
 class ProgramMethod(RunMethod):
     """A method whose policy stage is a program of any Python, or of any language.
@@ -72,11 +74,18 @@ def started(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process, and all that it started, if it still runs."""
+    """End a process, and all that it started, if it still runs.
+
+    It is told by the end of its input, or by SIGTERM where it has none, and has some time.
+    """
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with suppress(OSError):  # what it was told and did not read before it died
                 pipe.close()
+    if process.stdin is None and process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(END_S)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

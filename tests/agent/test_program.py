@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -16,7 +17,7 @@ import torch
 from fixtures.own_methods import page_blocks
 
 from qipo_ray import load_policy
-from qipo_ray.agent import Member, Pack, Tensors, pack_of
+from qipo_ray.agent import Member, Pack, Tensors, pack_of, program_method
 from qipo_ray.agent.program_files import packed, unpack
 from qipo_ray.agent.program_method import end, started
 from qipo_ray.agent.program_policy import ProgramPolicy
@@ -199,6 +200,35 @@ def test_a_program_that_died_over_what_it_was_told_is_ended(
     process.stdin.write(b"x")  # waits in the buffer, which is written as the pipe is closed
     end(process)
     assert process.returncode == 0
+
+
+@pytest.mark.slow_after(1)
+@pytest.mark.parametrize(
+    ("stdin", "waits"),
+    [
+        (subprocess.PIPE, "sys.stdin.read()"),
+        (subprocess.DEVNULL, "signal.sigwait([signal.SIGTERM])"),
+    ],
+)
+def test_a_program_is_told_to_end_and_then_killed(
+    configured: Callable[..., Config], tmp_path: Path, stdin: int, waits: str
+) -> None:
+    """It may write what it has to, and has no more than its time."""
+    text = f"""import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print(flush=True)
+{waits}
+open("last", "w").close()
+signal.pause()
+"""
+    command, config = (sys.executable, "-c", text), configured()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program_method, "END_S", 1.0)
+        process = started(config, command, tmp_path, {}, stdin=stdin, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.read(1)
+        end(process)
+    assert process.returncode == -signal.SIGKILL and Path("last").exists()
 
 
 def test_a_folder_in_which_another_process_trains_is_left_alone(
