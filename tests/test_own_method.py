@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +73,8 @@ def test_a_record_of_such_a_method_asks_for_it(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    named = own_module()
+    more = "    scale: Annotated[own.Weight, own.Ours(1.0, 'of actions'), own.ActingOnly()]\n\n\n"
+    named = own_module(("\n\nclass AWRPack", f"{more}class AWRPack"))
     few = ["awr.width=8", "awr.updates=20", "evaluation.final_episodes=1"]
     sets = [part for change in (f"policy.method={named}", *few) for part in ("--set", change)]
     assert main(["train", "--task", "point", *sets, "--results", "R"]) == 0
@@ -93,6 +95,11 @@ def test_a_record_of_such_a_method_asks_for_it(
     assert main(["leaderboard", "R"]) == 0 and "AWR" in capsys.readouterr().out
     assert main(["--use", NAME, "evaluate", str(path)]) == 0
     assert own_methods == forget
+    capsys.readouterr()
+    assert main(["evaluate", str(path), "--set", "awr.scale=0.5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["protocol"]["awr.scale"] == 0.5
+    assert main(["evaluate", str(path), "--set", "awr.width=9"]) == 2
+    assert "evaluate changes only sampler.solver, " in capsys.readouterr().err
     assert qipo_ray.load_policy(path, use=NAME).act(np.zeros(2)).shape == (2,)
     monkeypatch.setattr(qipo_ray.config.METHODS[NAME], "network", lambda *sizes: sizes[7])
     for words in (["evaluate"], ["export", "p.pt2"]):  # it breaks: no mistake of this command's

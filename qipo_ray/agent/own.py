@@ -9,13 +9,14 @@ from qipo_ray.agent.sampling import ActionSampler, cloned_weights
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config, RunMethod
 from qipo_ray.config.baselines import DirectMethod
-from qipo_ray.config.notes import Ours, PerMember, Since
+from qipo_ray.config.notes import ActingOnly, Ours, PerMember, Since
 from qipo_ray.config.section import Count, Rate, Section, Weight, Width
 from qipo_ray.config.values import Range
 from qipo_ray.nets.mlp import DirectPolicy, Mlp, OneStepPolicy
 from qipo_ray.nets.stack import Params
 
 __all__ = [
+    "ActingOnly",
     "ActionSampler",
     "Config",
     "Count",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from qipo_ray.bench.learning import BenchLimits, BenchTask, Case
 from qipo_ray.config import load_config
+from qipo_ray.errors import UserError, nearest
 
 PRESET = "auto"
 CLONING, BEST_TENTH = "cloning", "cloning of the best tenth"
@@ -18,7 +19,15 @@ FORMS: dict[str, tuple[str, ...]] = {
     BEST_TENTH: ("policy.method=cloning", "behaviour.best_episodes=0.1"),
     "IQL": ("policy.method=iql",),
     "TD3+BC": ("policy.method=td3bc",),
+    "FQL": ("policy.method=fql",),
+    "best of N": ("policy.method=bestofn",),
+    "QGPO": ("policy.method=qgpo",),
 }
+CHOICES = {  # by the name that `--methods` takes
+    "cloning": CLONING, "best-tenth": BEST_TENTH, "iql": "IQL", "td3bc": "TD3+BC", "fql": "FQL",
+    "bestofn": "best of N", "qgpo": "QGPO",
+}  # fmt: skip
+USUAL = ("cloning", "best-tenth", "iql", "td3bc")
 MARGIN = 2.0  # points that QIPO may be below its own clone, and below the best other method
 AHEAD = 5.0  # points by which it is to be above all others, on at least half of the files
 CPU_S = 120.0
@@ -38,9 +47,22 @@ PEER_TASKS = (
 )
 
 
-def peer_cases(task: BenchTask, seeds: Sequence[int]) -> Iterator[Case]:
+def beside(text: str | None) -> tuple[str, ...]:
+    """Return the forms of ``cloning,fql``, the usual ones for None; ``UserError`` for no name."""
+    names = USUAL if text is None else list(dict.fromkeys(map(str.strip, text.split(","))))
+    for name in names:
+        if name not in CHOICES:
+            raise UserError(
+                f"--methods {name!r}{nearest(name, CHOICES)}: there are {', '.join(CHOICES)}"
+            )
+    return tuple(CHOICES[name] for name in names)
+
+
+def peer_cases(
+    task: BenchTask, seeds: Sequence[int], forms: Sequence[str] = beside(None)
+) -> Iterator[Case]:
     """Yield QIPO and what stands beside it on a file, one case a method."""
-    for form, changes in FORMS.items():
-        config = load_config(PRESET, changes)
+    for form in ("", *forms):
+        config = load_config(PRESET, FORMS[form])
         limits = BenchLimits() if form else LIMITS
         yield Case(task, form, PRESET, config, tuple(seeds), limits)

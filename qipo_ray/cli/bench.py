@@ -10,7 +10,7 @@ import typer
 
 from qipo_ray.bench.learning import BenchTask, Case, cases, chosen
 from qipo_ray.bench.outcome import BenchOutcome, outcome
-from qipo_ray.bench.peers import PEER_TASKS, peer_cases
+from qipo_ray.bench.peers import PEER_TASKS, beside, peer_cases
 from qipo_ray.bench.peers_table import peers_met, peers_plain, peers_table
 from qipo_ray.bench.table import met, plain, table
 from qipo_ray.cli import output as out
@@ -51,6 +51,7 @@ def peers(
     data: Path,
     results: Path,
     files: str | None,
+    methods: str | None,
     seeds: str,
     jobs: int,
     json: bool,
@@ -58,8 +59,8 @@ def peers(
 ) -> None:
     """Train, print and keep the table; leave with exit code 1 if a number is not reached."""
     tasks, numbers = chosen(files, PEER_TASKS, "--files"), chosen_seeds(seeds)
-    root = writable(results)
-    todo = _planned(tasks, lambda task: peer_cases(task, numbers), data, root)
+    forms, root = beside(methods), writable(results)
+    todo = _planned(tasks, lambda task: peer_cases(task, numbers, forms), data, root)
     outcomes = _trained(todo, lambda task: root / task.name, jobs)  # two files may be of one task
     sources = {case.task.name: dataset.source for case, dataset in todo}
     numbers_text = json_format.dumps(peers_plain(outcomes, sources), indent=2, allow_nan=False)

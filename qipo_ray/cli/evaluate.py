@@ -11,6 +11,7 @@ from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check_file
 from qipo_ray.config import Config, override
 from qipo_ray.config.evaluations import action_sampling
+from qipo_ray.config.own_methods import own_names
 from qipo_ray.config.run_methods import acting_weights
 from qipo_ray.data.tasks import NO_ENVIRONMENT, Task, physics
 from qipo_ray.deploy.finished_run import FinishedRun, best_wanted, finished_runs
@@ -18,9 +19,14 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.episode_recorder import EpisodeRecorder, check_rendering
 from qipo_ray.evaluation.score import FIRST_SEED, env_seeds_text
 from qipo_ray.store.files import write_bytes
+from qipo_ray.study.acting_reader import acting_keys
 from qipo_ray.study.task_file import given_task, own_task
 from qipo_ray.train.scoring import NOISE_SEED, score_state
 
+ACTING = (  # beside what is marked so: they have an effect on training, or are that of a method
+    "sampler.solver", "sampler.evaluations", "sampler.clip", "evaluation.weights",
+    "bestofn.actions", "bestofn.temperature",
+)  # fmt: skip
 TEXTS = {
     "noise": "noise times", "best_of": "one of", "temperature": "temperature",
     "guidance": "guidance",
@@ -136,17 +142,24 @@ def _score(
             "weights": acting_weights(config),
             **sampling.unusual(),
             **({} if now == 1 else {"physics": now}),
+            **_own_changes(config, changes),
         },
+    }
+
+
+def _own_changes(config: Config, changes: list[str]) -> dict[str, Any]:
+    """Return what was changed of settings that a method of the user's own has."""
+    keys = [change.partition("=")[0].split(".") for change in changes]
+    return {
+        f"{section}.{name}": getattr(config.section(section), name)
+        for section, name in keys
+        if section in own_names()
     }
 
 
 def _changed(config: Config, changes: list[str]) -> Config:
     """Return the configuration with settings that change how a policy is used, not trained."""
-    allowed = (
-        "sampler.solver", "sampler.evaluations", "sampler.clip", "sampler.noise",
-        "sampler.best_of", "evaluation.weights", "bestofn.actions", "bestofn.temperature",
-        "qgpo.guidance",
-    )  # fmt: skip
+    allowed = list(dict.fromkeys([*ACTING, *acting_keys()]))
     for change in changes:
         key = change.partition("=")[0]
         if key not in allowed:
@@ -171,7 +184,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"noise seed {protocol['noise_seed']}, {protocol['sampler']}, "
         f"{protocol['steps']} evaluations, {protocol['weights']}"
         + "".join(
-            f", {text} {protocol[name]:g}" for name, text in TEXTS.items() if name in protocol
+            f", {TEXTS.get(name, name)} {value}"
+            for name, value in protocol.items()
+            if name in TEXTS or "." in name
         )
         + (", recorded in other physics" if row["other_physics"] else ""),
     ]

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from qipo_ray.cli import output as out
 from qipo_ray.config import ExplainedSetting, Plain, config_hash, departures, load_config
 from qipo_ray.config import explain as explained
+from qipo_ray.config.loading import unless_named
+from qipo_ray.study.task_file import find_task
 
 
-def explain(preset: str, changes: list[str] | None, json: bool, **_: object) -> None:
-    """Print all settings that a run would have; nothing is read but the configuration."""
-    config, settings = load_config(preset, changes or []), explained(preset, changes or [])
+def explain(
+    preset: str, changes: list[str] | None, json: bool, task: str | None, **_: object
+) -> None:
+    """Print all settings that a run would have; no data are read, and no environment is made."""
+    wishes = unless_named(preset, find_task(task).settings) if task else []
+    given = [*wishes, *(changes or [])]
+    config, settings = load_config(preset, given), list(explained(preset, given))
+    theirs = {key.partition("=")[0] for key in wishes}
+    yours = {change.partition("=")[0] for change in changes or []}
+    for i, setting in enumerate(settings):
+        if setting.key in theirs - yours:
+            settings[i] = replace(setting, origin=f"the task, {Path(str(task)).name}")
     left = departures(config)
     if json:
         content = {

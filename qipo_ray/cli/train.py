@@ -13,7 +13,7 @@ from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, check_device, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.config import Config, load_config
-from qipo_ray.config.loading import settings_named
+from qipo_ray.config.loading import unless_named
 from qipo_ray.data.tasks import Task
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError
@@ -70,9 +70,7 @@ def train(
 
 def _config(preset: str, changes: Sequence[str], task: Task) -> Config:
     """Return the configuration; what neither the user's file nor options name, the task's does."""
-    named = settings_named(preset)
-    given = [f"{key}={value}" for key, value in task.settings.items() if key not in named]
-    return load_config(preset, [*given, *changes])
+    return load_config(preset, [*unless_named(preset, task.settings), *changes])
 
 
 def train_missing(

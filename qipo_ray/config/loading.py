@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.config.facts import later_settings, marks
-from qipo_ray.config.notes import Since
+from qipo_ray.config.notes import Plain, Since
 from qipo_ray.config.own_methods import (
     own_names,
     own_sections,
@@ -55,6 +55,12 @@ def settings_named(source: str | Path) -> frozenset[str]:
     if source in preset_names():
         return frozenset()
     return frozenset(".".join(place) for place in document_of(source).locations)
+
+
+def unless_named(source: str | Path, settings: Mapping[str, Plain]) -> list[str]:
+    """Return as overrides those settings, a task's own, that a user's file does not name."""
+    named = settings_named(source)
+    return [f"{key}={value}" for key, value in settings.items() if key not in named]
 
 
 def override(config: Config, overrides: Sequence[str]) -> Config:

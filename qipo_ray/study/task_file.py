@@ -129,6 +129,17 @@ def own_task(name: str, folder: Path = Path()) -> Task | None:
     return None
 
 
+def packaged_tasks() -> dict[str, Task | UserError]:
+    """Return the tasks of installed packages by name, or what is wrong with one."""
+    tasks: dict[str, Task | UserError] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            tasks[point.name] = read_task(_packaged(point.name, point.value))
+        except UserError as problem:
+            tasks[point.name] = problem
+    return tasks
+
+
 def _packaged(name: str, value: str) -> Path:
     """Return the file that an entry point names; a package without a dot is not imported."""
     package, _, file = value.partition(":")

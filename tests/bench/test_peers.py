@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from qipo_ray.bench.outcome import BenchOutcome, outcome
-from qipo_ray.bench.peers import BEST_TENTH, PEER_TASKS, peer_cases
+from qipo_ray.bench.peers import BEST_TENTH, PEER_TASKS, beside, peer_cases
 from qipo_ray.bench.peers_table import peer_requirements, peers_met, peers_plain, peers_table
 from qipo_ray.config import config_hash, departures, load_config, stage_keys
+from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.formats.markdown import section
 
 Record = dict[str, Any]
@@ -31,6 +32,14 @@ def test_baselines_are_the_preset_without_what_comes_after_cloning() -> None:
     assert names == [
         "auto", "auto-cloning", "auto-cloning-of-the-best-tenth", "auto-iql", "auto-td3-bc",
     ]  # fmt: skip
+
+
+def test_other_methods_stand_beside_it_where_they_are_named() -> None:
+    cases = [*peer_cases(HOPPER, (200,), beside("fql, bestofn,qgpo,fql"))]
+    assert [case.form for case in cases] == ["", "FQL", "best of N", "QGPO"]
+    assert [case.config.policy.method for case in cases[1:]] == ["fql", "bestofn", "qgpo"]
+    with pytest.raises(UserError, match="--methods 'iqll' .did you mean 'iql'.*: there are clon"):
+        beside("fql,iqll")
 
 
 @pytest.fixture

@@ -25,6 +25,17 @@ def test_list_names_every_task(
     assert all(row["path"] is None for row in rows)
 
 
+def test_list_has_tasks_of_installed_packages_marked(data_verb: DataVerb, robots: Path) -> None:
+    """One that a package names and has not is a remark, and hides no other."""
+    code, out, err = data_verb("list", "--family", "own", "--json")
+    (row,) = json.loads(out)
+    assert code == 0 and row["id"].startswith("pendulum@")
+    assert row["file"] == str(robots / "arm.yaml")
+    assert [f"task '{name}' is said to be" in err for name in ("gone", "none")] == [True, True]
+    lines = [line.split() for line in data_verb("list", "--family", "own")[1].splitlines()]
+    assert ["arm", "(installed)", "Pendulum-v1"] in [cells[:3] for cells in lines]
+
+
 def test_list_by_family(data_verb: DataVerb) -> None:
     code, out, _ = data_verb("list", "--family", "maze2d")
     assert code == 0

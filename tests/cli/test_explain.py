@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from fixtures.own_tasks import PENDULUM
 
 from qipo_ray.cli.main import main
 from qipo_ray.config import field_names, load_config
@@ -41,6 +42,22 @@ def test_what_departs_in_the_quickstart_and_by_hand(capsys: pytest.CaptureFixtur
     assert "your --set" in lines(printed)["policy.trust"]
     assert "0.0001 (paper's code)" in lines(printed)["behaviour.learning_rate"]
     assert "residual-network" in printed and "trust=16" in printed
+
+
+def test_what_a_task_file_asks_for_is_its_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Where neither the command nor a file of settings names it, as in training."""
+    (tmp_path / "pendulum.yaml").write_text(PENDULUM)
+    (tmp_path / "mine.yaml").write_text("preset: quickstart\ncritic.discount: 0.5\n")
+    for more, shown in (
+        ([], "0.9 the task, pendulum.yaml"),
+        (["--set", "critic.discount=0.8"], "0.8 your --set"),
+        (["--preset", "mine.yaml"], "0.5 mine.yaml:2"),
+    ):
+        assert main(["train", "--explain", "--task", "pendulum.yaml", *more]) == 0
+        line = " ".join(lines(capsys.readouterr().out)["critic.discount"].split())
+        assert line.startswith(f"critic.discount {shown} ")
 
 
 def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,18 +109,8 @@ def test_a_task_is_named_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         find_task("pendulum@00000000")
 
 
-def test_a_package_brings_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package as it is installed, with its list of entry points; it is not imported."""
-    for folder in ("robots", "robots-1.0.dist-info"):
-        (tmp_path / folder).mkdir()
-    written(tmp_path / "robots", PENDULUM, "arm.yaml")
-    (tmp_path / "robots" / "__init__.py").write_text("raise SystemExit('imported')")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    facts = tmp_path / "robots-1.0.dist-info"
-    written(facts, "Metadata-Version: 2.1\nName: robots\nVersion: 1.0\n", "METADATA")
-    points = "arm = robots:arm.yaml\ngone = robots:gone.yaml\nnone = norobots:a.yaml\n"
-    written(facts, f"[qipo_ray.tasks]\n{points}", "entry_points.txt")
-    assert find_task("arm").id == read_task(tmp_path / "robots" / "arm.yaml").id
+def test_a_package_brings_a_task_and_is_not_imported(robots: Path) -> None:
+    assert find_task("arm").id == read_task(robots / "arm.yaml").id
     for name in ("gone", "none"):
         with pytest.raises(UserError, match=f"task '{name}' is said to be .*no such file"):
             find_task(name)

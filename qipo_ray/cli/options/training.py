@@ -60,7 +60,7 @@ def train(
         bool,
         typer.Option(
             "--explain",
-            help="Only print every setting and where its value comes from; needs no task.",
+            help="Only print every setting and where its value comes from; --task is optional.",
         ),
     ] = False,
 ) -> str:
@@ -206,6 +206,14 @@ def peers(
     files: Annotated[
         str | None,
         typer.Option("--files", help="Some of them, as a,b without .hdf5; all if not given."),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            "--methods",
+            help="Beside QIPO: some of cloning, best-tenth, iql, td3bc (these four if not given), "
+            "fql, bestofn, qgpo.",
+        ),
     ] = None,
     seeds: Annotated[
         str, typer.Option("--seeds", help="Numbers and ranges: 0,1,2 or 0-4.")
