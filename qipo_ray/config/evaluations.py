@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 from qipo_ray.config.method import ActionSampling
-from qipo_ray.config.run_methods import acting_weights, method_of, stage_updates
+from qipo_ray.config.run_methods import (
+    acting_weights,
+    distil_updates,
+    method_of,
+    stage_updates,
+)
 from qipo_ray.config.schema import Config
 from qipo_ray.errors import UserError
 
+ONE_STEP = "one-step"  # where others name a solver
 Scored = tuple[int, int]  # after so many updates of the stage, over so many episodes
 
 
@@ -24,7 +31,8 @@ def scored_at(
     A run of a search is scored at its ``rungs``, policy updates, over few episodes. Any other is
     scored every ``evaluation.every`` updates, and at its end, as is the cloning that it builds on,
     over many; its critic is scored over few, acting by the best of the actions that the behaviour
-    proposes. One that only acts otherwise than a run that has trained is scored ``at_end`` alone.
+    proposes. One that only acts otherwise than a run that has trained is scored ``at_end`` alone,
+    and so is one that acts in one step, beside its cloning and its critic: what acts is made last.
     Stages that the method does not train are not there.
     """
     settings, lengths = config.evaluation, stage_updates(config)
@@ -38,20 +46,41 @@ def scored_at(
         scored["behaviour"] = ((lengths["behaviour"], settings.final_episodes),)
         scored["critic"] = ((lengths["critic"], settings.episodes),)
     between = range(settings.every, lengths["policy"], settings.every)
-    if not method_of(config).learns:  # all its scores are equal
+    if not method_of(config).learns or config.sampler.one_step:  # all equal; not there yet
         between = range(0)
     scored["policy"] = (*((updates, settings.episodes) for updates in between), last)
     return scored
 
 
-def action_sampling(config: Config, stage: str = "policy") -> ActionSampling:
-    """Return how the policy of a configuration makes an action; before it, how the clone does."""
+def flow_sampling(config: Config, stage: str = "policy") -> ActionSampling:
+    """Return how a configuration's policy makes one action of noise; before it, the clone."""
     s = config.sampler
     clone = ActionSampling(config.solver, s.evaluations, s.clip, s.noise)
+    return clone if stage != "policy" else method_of(config).sampling(config, clone)
+
+
+def action_sampling(config: Config, stage: str = "policy") -> ActionSampling:
+    """Return how the policy of a configuration makes an action; before it, how the clone does."""
+    made, s = flow_sampling(config, stage), config.sampler
     if stage != "policy":
-        return clone
-    made = method_of(config).sampling(config, clone)
+        return made
+    if s.one_step:
+        made = made._replace(solver=ONE_STEP, evaluations=1, clip=True)
     return made if s.best_of == 1 else made._replace(best_of=s.best_of)
+
+
+def distil_key(config: Config, policy: str, updates: int) -> str:
+    """Return the key of the one-step network of a policy, by the policy's key and length.
+
+    It holds all that distilling depends on but its length: its settings, and how the policy acts.
+    """
+    return _digest(json.dumps([policy, updates, *_taught(config)]))[:16]
+
+
+def _taught(config: Config) -> tuple[Any, ...]:
+    """Return what a one-step network of a given policy depends on, beside its length."""
+    settings = {name: value for name, value in vars(config.distil).items() if name != "updates"}
+    return settings, acting_weights(config), flow_sampling(config)
 
 
 def score_name(
@@ -61,13 +90,16 @@ def score_name(
 
     It holds all that a score depends on beside what is in the stage's key: the updates, the
     episodes, which weights, and the sampler; the scale of the noise, `sampler.best_of` and the
-    number of the simulator's physics where they are not 1. With guidance or a choice
+    number of the simulator's physics where they are not 1. With guidance, a choice or in one step
     all of them are a short hash: the name has an end.
     """
     s, kind = action_sampling(config, stage), "score" if physics == 1 else f"score{physics}"
     clip = ("clip" if s.clip else "free") + ("" if s.noise == 1 else f"-n{s.noise:g}")
     chosen = config.sampler.best_of if stage == "policy" else 1
-    if chosen != 1:
+    if stage == "policy" and config.sampler.one_step:
+        made = json.dumps([chosen, distil_updates(config), *_taught(config)])
+        clip = f"{clip[:4]}-d{_digest(made)[:6]}"
+    elif chosen != 1:
         clip = f"{clip[:4]}-b{_digest(f'{s.noise!r} {s.guidance!r} {chosen}')[:5]}"
     elif s.guidance != 1:
         clip = f"{clip[:4]}-x{_digest(f'{s.noise!r} {s.guidance!r}')[:6]}"

@@ -15,6 +15,7 @@ from qipo_ray.config.loading import to_dict
 from qipo_ray.config.notes import ActingOnly
 from qipo_ray.config.run_methods import (
     acting_weights,
+    distil_updates,
     goes_on_from_returns,
     method_of,
     stage_updates,
@@ -152,7 +153,8 @@ def _effective(config: Config) -> Settings:
 def _read(settings: Settings, config: Config) -> Settings:
     """Return the settings that the configuration's method reads."""
     method = method_of(config)
-    sections = {*method.sections(), "evaluation"}
+    distil = ("distil",) if distil_updates(config) else ()
+    sections = {*method.sections(), *distil, "evaluation"}
     used = {
         section: {k: v for k, v in values.items() if f"{section}.{k}" not in method.deaf}
         for section, values in settings.items()

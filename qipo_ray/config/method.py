@@ -103,6 +103,11 @@ class RunMethod:
         return cls.proposes and "critic" in cls.stages
 
     @classmethod
+    def distils(cls) -> bool:
+        """Return whether a network of one pass can learn its policy: what noise becomes by it."""
+        return cls.proposes and "behaviour" in cls.stages and "sampler.noise" not in cls.deaf
+
+    @classmethod
     def support(cls, config: Config) -> tuple[int, int] | None:
         """Return states (0: all) and actions of the policy stage's support set; None: it has none.
 

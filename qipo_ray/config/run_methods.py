@@ -5,6 +5,7 @@ Their networks and losses are in ``agent/``, under the same names.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from qipo_ray.config.baselines import FQL, IQL, QGPO, TD3BC, BestOfN
@@ -146,6 +147,16 @@ def method_title(config: Config) -> str:
 def acting_weights(config: Config) -> str:
     """Return which weights of a state act and are scored: ``online``, or ``ema``, the average."""
     return config.evaluation.weights if method_of(config).proposes else "online"
+
+
+def distil_updates(config: Config) -> int:
+    """Return how long the finished policy is distilled into a network of one pass; 0: not."""
+    return config.distil.updates if method_of(config).distils() else 0
+
+
+def not_distilled(config: Config) -> Config:
+    """Return the configuration without that network."""
+    return replace(config, distil=replace(config.distil, updates=0))
 
 
 def reported_stages(config: Config) -> tuple[str, ...]:

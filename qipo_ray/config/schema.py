@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Literal, get_type_hints
 
-from qipo_ray.config.baselines import FQL, IQL, QGPO, TD3BC, BestOfN
+from qipo_ray.config.baselines import FQL, IQL, QGPO, TD3BC, BestOfN, Layers
 from qipo_ray.config.method_names import METHODS
 from qipo_ray.config.notes import Code, Departure, Ours, Since, SupportSize
-from qipo_ray.config.section import Count, FieldError, Section
+from qipo_ray.config.section import Count, CountOrNone, FieldError, Rate, Section, Width
 from qipo_ray.config.stage_sections import (
     AUTO_PREDICTS,
     AUTO_SOLVER,
@@ -62,6 +62,19 @@ class Evaluation(Section):
 
 
 @dataclass(frozen=True)
+class Distil(Section):
+    """A network of one pass that learns what the finished policy makes of the same noise."""
+
+    updates: Annotated[CountOrNone, Ours(0, "after the policy stage; 0: none is made"), Since(0)]
+    width: Annotated[Width, Ours(256, "neurons of a hidden layer"), Since(256)]
+    layers: Annotated[Layers, Ours(3, "hidden layers"), Since(3)]
+    learning_rate: Annotated[
+        Rate, Ours(1e-3, "Adam, at first; it falls to 0 in a line"), Since(1e-3)
+    ]
+    batch_size: Annotated[Count, Ours(256, "states"), Since(256)]
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of a run; ``FieldError`` where sections do not fit together."""
 
@@ -77,6 +90,7 @@ class Config:
     fql: FQL
     bestofn: BestOfN
     qgpo: QGPO
+    distil: Distil
     own: tuple[tuple[str, Section], ...] = ()  # of methods that users brought, by section
 
     def __post_init__(self) -> None:
@@ -99,6 +113,7 @@ class Config:
                 f"needs critic.held_out above 0; got {self.policy.evidence:g} with 0",
             )
         self._check_choice()
+        self._check_one_step()
 
     def _check_choice(self) -> None:
         """Refuse a choice by Q among actions that are all one, or where there is no Q for it."""
@@ -114,6 +129,21 @@ class Config:
             raise FieldError(
                 ("sampler.best_of", "sampler.noise"),
                 f"needs sampler.noise above 0, or all actions are one; got {count} with 0",
+            )
+
+    def _check_one_step(self) -> None:
+        """Refuse to act by a network that is not made."""
+        name = self.policy.method
+        if self.sampler.one_step and not METHODS[name].distils():
+            able = ", ".join(sorted(key for key, method in METHODS.items() if method.distils()))
+            raise FieldError(
+                ("sampler.one_step", "policy.method"),
+                f"needs a method that acts by a flow, from noise ({able}); got true with {name}",
+            )
+        if self.sampler.one_step and not self.distil.updates:
+            raise FieldError(
+                ("sampler.one_step", "distil.updates"),
+                "needs distil.updates above 0 in training: nothing was distilled; got true with 0",
             )
 
     @property

@@ -143,6 +143,13 @@ class Sampler(Section):
         ActingOnly(),
         Departure("best-of={}"),
     ]
+    one_step: Annotated[
+        bool,
+        Ours(False, "act by the network of one pass that the policy was distilled into"),
+        Since(False),
+        ActingOnly(),
+        Departure("one-step"),
+    ]
 
 
 @dataclass(frozen=True)

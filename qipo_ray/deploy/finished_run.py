@@ -41,13 +41,13 @@ class FinishedRun:
     def state(self, config: Config | None = None) -> State:
         """Return the final policy's state, to act as recorded, or as ``config`` says.
 
-        ``UserError`` if its snapshot, or that of a critic that it needs, is gone or damaged.
+        ``UserError`` if its snapshot, or another that it needs to act, is gone or damaged.
         """
         keys, config = self.record["jobs"], config or self.config
         store, lengths = JobStore(self.root), stage_updates(self.config)
         final = CheckpointRef("policy", keys["policy"], self.record["reached"]["updates"])
-        upstream = (CheckpointRef(stage, keys[stage], n) for stage, n in lengths.items())
-        return store.acting(config, store.state(final), upstream)
+        refs = (CheckpointRef(stage, keys[stage], n) for stage, n in lengths.items())
+        return store.acting(config, store.state(final), refs)
 
 
 def finished_runs(path: Path) -> list[FinishedRun]:

@@ -285,8 +285,9 @@ def _cloning_hash(record: Record) -> str:
         used = {"ema_rate", "weights"}  # by averages and by later stages, not by cloning
         settings = {key: value for key, value in settings.items() if key not in used}
     sampler = config.get("sampler")
-    if isinstance(sampler, Mapping):  # the clone's score is of one action
-        sampler = {key: value for key, value in sampler.items() if key != "best_of"}
+    if isinstance(sampler, Mapping):  # the clone's score is of one action, of its flow
+        of_policy = ("best_of", "one_step")
+        sampler = {key: value for key, value in sampler.items() if key not in of_policy}
     parts = [settings, lookup(config, ("data", "observations")), sampler]
     parts += [] if _average(config) is None else [_average(config)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from qipo_ray.config import Config, stage_keys, stage_updates, to_dict
-from qipo_ray.config.evaluations import scored_at
+from qipo_ray.config.evaluations import distil_key, scored_at
 from qipo_ray.config.facts import pack_columns
 from qipo_ray.config.keys import trained
-from qipo_ray.config.run_methods import section_of
+from qipo_ray.config.run_methods import distil_updates, not_distilled, section_of
 from qipo_ray.data.tasks import Task, get_task
 
 
@@ -23,6 +23,14 @@ class CheckpointRef:
     stage: str
     key: str
     updates: int
+
+
+def distilled(config: Config, policy: CheckpointRef) -> CheckpointRef | None:
+    """Return the address of a finished policy's one-step network; None where none is made."""
+    updates = distil_updates(config)
+    if policy.stage != "policy" or not updates:
+        return None
+    return CheckpointRef("distil", distil_key(config, policy.key, policy.updates), updates)
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,11 @@ class Job:
     def snapshot(self) -> CheckpointRef:
         """What the job makes."""
         return CheckpointRef(self.stage, self.key, self.length)
+
+    @property
+    def distilled(self) -> CheckpointRef | None:
+        """Where the one-step network of its finished policy is; None where none is made."""
+        return distilled(self.config, self.snapshot)
 
     @property
     def shape(self) -> str:
@@ -119,8 +132,12 @@ class Run:
     def jobs(self) -> tuple[Job, ...]:
         """The run's jobs, one for each stage of its method, in order; each builds on all before.
 
-        The last one is that of the policy.
+        The last one is that of the policy. A search distils nothing: rungs choose by policies. Nor
+        does one that only acts otherwise, but to act in one step.
         """
+        config = self.config
+        if self.rungs or (self.at_end and not config.sampler.one_step):
+            config = not_distilled(config)
         keys = stage_keys(self.config, self.task, self.data_sha256, self.seed)
         lengths = stage_updates(self.config)
         refs = {stage: CheckpointRef(stage, keys[stage], lengths[stage]) for stage in keys}
@@ -132,7 +149,7 @@ class Run:
                 stage=stage,
                 key=keys[stage],
                 length=lengths[stage],
-                config=self.config,
+                config=config,
                 task=self.task,
                 data=self.data,
                 data_sha256=self.data_sha256,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args, get_origin
 
-from qipo_ray.config.facts import field_notes, marked
-from qipo_ray.config.notes import ActingOnly
+from qipo_ray.config.facts import field_notes
 from qipo_ray.config.values import Names, Range, unfold
 from qipo_ray.study.acting_reader import acting_keys
 from qipo_ray.study.parameter import setting_type
+from qipo_ray.study.parameter_reader import varies
 from qipo_ray.study.search_file_schema import SearchFile
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -37,15 +37,10 @@ def search_file_schema() -> dict[str, Any]:
         "additionalProperties": False,
     }
     properties["space"] |= {
-        "properties": {key: _line(key, value) for key, value in settings.items() if _varies(key)},
+        "properties": {key: _line(key, value) for key, value in settings.items() if varies(key)},
         "additionalProperties": False,
     }
     return {"$schema": DRAFT, **schema}
-
-
-def _varies(key: str) -> bool:
-    """Return whether a setting may differ between trials."""
-    return not key.startswith("evaluation.") and key not in marked(ActingOnly)
 
 
 def _setting(key: str) -> dict[str, Any]:

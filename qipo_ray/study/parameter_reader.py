@@ -36,13 +36,18 @@ def read_parameters(space: Mapping[str, Any], document: Document) -> tuple[Param
     return tuple(ordered.values())
 
 
+def varies(key: str) -> bool:
+    """Return whether a setting may differ between trials: it changes what they are scored by."""
+    return not key.startswith(("evaluation.", "distil.")) and key not in marked(ActingOnly)
+
+
 def check_key(key: str, location: str, title: str) -> None:
     """Raise ``UserError`` unless ``key`` is a setting that may differ between trials."""
     if key not in field_names():
         raise UserError(
             f"{location}: {title}: unknown key {show(key)}{nearest(key, field_names())}"
         )
-    if key.startswith("evaluation.") or key in marked(ActingOnly):
+    if not varies(key):
         raise UserError(
             f"{location}: {title}: {key} says how runs are measured, which is the same for every "
             "trial; give it under 'set'"

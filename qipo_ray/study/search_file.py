@@ -310,6 +310,11 @@ def _check_corners(spec: SearchSpec, document: Document) -> None:
     """Refuse values that the settings do not allow together, or that leave rungs no room."""
     if spec.paper is not None:
         _check_rungs(spec.paper, spec.shares, document.location("paper"))
+    if spec.base.sampler.one_step:
+        raise UserError(
+            f"{document.location('set', 'sampler.one_step')}: set: sampler.one_step: rungs score "
+            "policies that are not distilled yet; give it in a way under 'acting'"
+        )
     for baseline in spec.baselines:
         if baseline.name == PAPER or baseline.name.startswith(SEARCHED):
             location = document.location("baselines", baseline.name)

@@ -28,7 +28,7 @@ def score_best_by_q(
     """
     greedy = replace(
         config,
-        sampler=replace(config.sampler, best_of=1),  # of the policy, not of the clone
+        sampler=replace(config.sampler, best_of=1, one_step=False),  # of the policy, not this
         policy=replace(config.policy, method="bestofn"),
         bestofn=BestOfN(actions=ACTIONS, temperature=0.0),
     )

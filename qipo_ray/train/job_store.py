@@ -10,12 +10,13 @@ from typing import Any
 from qipo_ray.agent import State
 from qipo_ray.agent.acting import beside_critic
 from qipo_ray.config import Config, reported_stages
-from qipo_ray.config.evaluations import report_name, score_name
+from qipo_ray.config.evaluations import flow_sampling, report_name, score_name
+from qipo_ray.config.run_methods import acting_weights
 from qipo_ray.data.tasks import physics
 from qipo_ray.errors import UserError
 from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.manifest import CheckpointInfo
-from qipo_ray.study.job import CheckpointRef, EvalPoint, Job
+from qipo_ray.study.job import CheckpointRef, EvalPoint, Job, distilled
 from qipo_ray.study.job_events import Score
 from qipo_ray.train.checkpoint import Checkpoint, CheckpointError, check_job, from_bytes, identity
 
@@ -39,8 +40,10 @@ class JobStore:
 
     def divergence(self, job: Job) -> dict[str, Any] | None:
         """Return ``{updates, reason}`` if the job is known to diverge within its length."""
-        scores = (job_score_name(job, point) for point in job.evaluations)
-        for name in ("diverged", *(f"diverged-{score}" for score in scores)):
+        ways = [job_score_name(job, point) for point in job.evaluations]
+        if made := job.distilled:
+            ways.append(made.key)
+        for name in ("diverged", *(f"diverged-{way}" for way in ways)):
             note: dict[str, Any] | None = self.artefacts.sidecar(job.stage, job.key, name)
             if note is not None and note["updates"] <= job.length:
                 return note
@@ -52,7 +55,11 @@ class JobStore:
             return False
         if job.stage in reported_stages(job.config) and self.report(job) is None:
             return False
-        return self.artefacts.read(job.stage, job.key, job.length) is not None
+        refs = (job.snapshot, job.distilled)
+        return all(ref is None or self._bytes(ref) is not None for ref in refs)
+
+    def _bytes(self, ref: CheckpointRef) -> bytes | None:
+        return self.artefacts.read(ref.stage, ref.key, ref.updates)
 
     def report(self, job: Job) -> dict[str, Any] | None:
         """Return the report of a critic, with its greedy score, or of a policy, as records do.
@@ -86,7 +93,7 @@ class JobStore:
 
     def state(self, snapshot: CheckpointRef) -> State:
         """Return a snapshot's state; ``UserError`` if it is missing, damaged or foreign."""
-        data = self.artefacts.read(snapshot.stage, snapshot.key, snapshot.updates)
+        data = self._bytes(snapshot)
         if data is None:
             raise UserError(
                 f"snapshot {snapshot.updates} of {snapshot.stage} {snapshot.key} is missing or "
@@ -94,15 +101,34 @@ class JobStore:
             )
         return self._checked(data, snapshot, {"key": snapshot.key}).state
 
-    def acting(self, config: Config, state: State, upstream: Iterable[CheckpointRef]) -> State:
-        """Return a policy's state as ``config`` lets it act: with ``best_of``, beside its critic.
+    def acting(self, config: Config, state: State, run: Iterable[CheckpointRef]) -> State:
+        """Return a policy's state as ``config`` lets it act.
 
-        ``upstream`` is what it was trained on. ``UserError`` if the critic is missing or damaged.
+        With ``one_step`` that is what was distilled from it, with ``best_of`` beside its critic;
+        ``run`` is the policy's snapshot and those it was trained on. ``UserError`` if one that is
+        needed is missing or damaged.
         """
-        if config.sampler.best_of == 1 or state["stage"] != "policy":
+        if state["stage"] != "policy":
             return state
-        critic = next(ref for ref in upstream if ref.stage == "critic")
-        return beside_critic(config, state, self.state(critic))
+        refs = {ref.stage: ref for ref in run}
+        if config.sampler.one_step:
+            state = self._distilled(config, state, refs["policy"])
+        if config.sampler.best_of > 1:
+            state = beside_critic(config, state, self.state(refs["critic"]))
+        return state
+
+    def _distilled(self, config: Config, policy: State, ref: CheckpointRef) -> State:
+        """Return a policy's state with the weights of its one-step network as those that act."""
+        made = distilled(config, ref)
+        if made is None or self._bytes(made) is None:
+            way = flow_sampling(config)
+            raise UserError(
+                f"sampler.one_step: nothing was distilled of policy {ref.key} that acts so (noise "
+                f"{way.noise:g}, {acting_weights(config)} weights, {way.solver}, "
+                f"{way.evaluations} evaluations); it is where a run trains with these settings"
+            )
+        weights = {acting_weights(config): self.state(made)["weights"]["online"]}
+        return {**policy, "weights": weights}
 
     def resume_point(self, job: Job) -> tuple[Checkpoint, CheckpointInfo] | None:
         """Return from where every missing score can be reached, and what the store says of it.

@@ -140,7 +140,8 @@ def _nothing() -> dict[str, None]:
 
 def _final(run: Run, job_store: JobStore, scores: list[Score]) -> dict[str, Any]:
     policy = run.jobs[-1]
-    state = job_store.acting(run.config, job_store.state(policy.snapshot), policy.upstream)
+    run_refs = (*policy.upstream, policy.snapshot)
+    state = job_store.acting(run.config, job_store.state(policy.snapshot), run_refs)
     return {
         # Departure D32: the last checkpoint counts; the paper's code reports the best evaluation.
         "last": scores[-1],
@@ -187,14 +188,17 @@ def _cost(
     run: Run, job_store: JobStore, context: RunContext, ended: str
 ) -> dict[str, float | None]:
     seconds, updates, reused = 0.0, 0, 0.0
-    cpu_seconds: list[float | None] = []  # of all three jobs; None: not counted
-    for job in run.jobs:
-        lengths = [n for n in job_store.artefacts.lengths(job.stage, job.key) if n <= job.length]
-        artefact = job_store.artefacts.find(job.stage, job.key, max(lengths)) if lengths else None
+    cpu_seconds: list[float | None] = []  # of all that was trained; None: not counted
+    refs = [job.snapshot for job in run.jobs]
+    if made := run.jobs[-1].distilled:
+        refs.append(made)
+    for ref in refs:
+        lengths = [n for n in job_store.artefacts.lengths(ref.stage, ref.key) if n <= ref.updates]
+        artefact = job_store.artefacts.find(ref.stage, ref.key, max(lengths)) if lengths else None
         cpu_seconds.append(None if artefact is None else artefact.cpu_seconds)
         if artefact is None:
             continue
-        if job.key in context.reused:
+        if ref.key in context.reused:
             reused += artefact.seconds
         else:
             seconds, updates = seconds + artefact.seconds, updates + artefact.updates

@@ -16,6 +16,7 @@ import torch
 
 from qipo_ray.agent import Diverged, State, Tensors
 from qipo_ray.agent.critic_report import CriticReport, critic_report
+from qipo_ray.agent.distil import distil
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config import reported_stages
 from qipo_ray.errors import Failure, Lost, UserError
@@ -220,6 +221,11 @@ class JobRunner:
         )
         if event.kind == "finished" and job.stage in reported_stages(job.config):
             self._measure(job, state)
+        if event.kind == "finished" and (made := job.distilled):
+            try:
+                self._distil(job, state, made)
+            except Diverged as error:
+                return [self._diverged(job, event.updates, str(error), f"diverged-{made.key}")]
         events = self._scores(job, state)
         if event.kind == "finished" and job.key in self.active:
             events.append(self._ended("finished", job, event.updates))
@@ -238,12 +244,27 @@ class JobRunner:
             measured = policy_report(job.config, data, behaviour, critic, state, job.seed)
         self.job_store.keep_report(job, measured.plain())
 
+    def _distil(self, job: Job, state: State, made: CheckpointRef) -> None:
+        """Train and keep the one-step network of a finished policy, if it is not there."""
+        stage, key, updates = made.stage, made.key, made.updates
+        if self.artefacts.read(stage, key, updates) is not None:
+            return
+        attempt = self.artefacts.claim(stage, key)
+        start, cpu_start = time.monotonic(), cpu_seconds()
+        student = distil(job.config, self._tensors(job), state, job.seed)
+        machine = self.active[job.key].machine
+        data = to_bytes(Checkpoint(student, {**identity(job), "key": key}, machine))
+        seconds, cpu = time.monotonic() - start, cpu_seconds() - cpu_start
+        self.artefacts.write(
+            stage, key, updates, data, attempt=attempt, seconds=seconds, cpu_seconds=cpu, keep=True
+        )
+
     def _score(self, job: Job, state: State, episodes: int) -> Score:
         task = job.task_facts
         if job.stage == "critic":
             behaviour = self.job_store.state(job.upstream[0])
             return score_best_by_q(task, job.config, behaviour, state, episodes)
-        acting = self.job_store.acting(job.config, state, job.upstream)
+        acting = self.job_store.acting(job.config, state, (*job.upstream, job.snapshot))
         return score_state(task, job.config, acting, episodes)
 
     def _scores(self, job: Job, state: State) -> list[JobEvent]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from qipo_ray.config import STAGES, Config, stage_updates
 from qipo_ray.config.evaluations import score_name
+from qipo_ray.study.job import CheckpointRef, distilled
 from qipo_ray.verify.audit import Address, Audit
 from qipo_ray.verify.sweep_plan import Record
 
@@ -51,6 +52,17 @@ def _weights(record: Record, config: Config | None) -> Iterator[tuple[Address, i
         updates = record["reached"]["updates"] if stage == "policy" else lengths.get(stage)
         if needed and updates is not None and record["jobs"][stage] is not None:
             yield (stage, record["jobs"][stage]), updates
+            if made := _distilled(record, config, updates) if stage == "policy" else None:
+                yield (made.stage, made.key), made.updates
+
+
+def _distilled(record: Record, config: Config | None, updates: int) -> CheckpointRef | None:
+    """Return the one-step network that a record needs, if it needs one."""
+    if config is None or record["purpose"] == "search":
+        return None
+    if record["purpose"] == "acting" and not config.sampler.one_step:
+        return None
+    return distilled(config, CheckpointRef("policy", record["jobs"]["policy"], updates))
 
 
 def _scores(record: Record) -> Iterator[tuple[Address, dict[str, Any]]]:

@@ -79,6 +79,32 @@ def test_the_best_of_several_actions_is_scored_by_the_critic_of_the_run(
 
 
 @pytest.mark.slow
+def test_a_distilled_policy_is_scored_in_one_step_as_it_was_distilled(
+    point_run: Path,
+    train_point: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one_step = ("--set", "sampler.one_step=true")
+    assert main(["evaluate", str(point_run), *one_step]) == 2
+    assert "sampler.one_step needs distil.updates above 0" in capsys.readouterr().err
+    small = ("distil.updates=20", "distil.width=16", "distil.layers=1", "sampler.noise=0.5")
+    results = train_point(tmp_path / "R", *small)
+    (flow,), (row,) = rows(capsys, results), rows(capsys, results, *one_step)
+    assert flow["score"] == flow["recorded"] != row["score"]
+    assert (row["protocol"]["sampler"], row["protocol"]["steps"]) == ("one-step", 1)
+    for change in ("sampler.noise=0", "evaluation.weights=ema", "sampler.evaluations=2"):
+        assert main(["evaluate", str(results), *one_step, "--set", change]) == 2
+        assert "nothing was distilled of policy" in capsys.readouterr().err
+    train_point(results, *small, "sampler.one_step=true")  # of the very same network
+    assert len(list(results.glob("artefacts/distil-*/*.pt"))) == 1
+    acting = rows(capsys, results)
+    assert sorted(r["recorded"]["mean"] for r in acting) == sorted(
+        r["score"]["mean"] for r in (flow, row)
+    )
+
+
+@pytest.mark.slow
 def test_a_video_shows_the_first_episode_and_changes_no_score(
     point_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from qipo_ray.config import load_config, override
 from qipo_ray.config.evaluations import (
+    distil_key,
     protocol_settings,
     report_name,
     rung_updates,
@@ -65,8 +66,28 @@ def test_a_score_is_kept_under_all_that_it_depends_on() -> None:
     more = ["policy.method=qgpo", "qgpo.guidance=1.23456789", "sampler.solver=dpmpp_2m"]
     check_name(f"diverged-{score_name(override(longest, more), 300, 1000, physics=2)}")
     check_name(report_name(override(longest, more), "policy", 300))
-    most = override(longest, ["sampler.best_of=1024"])
+    most = override(longest, ["sampler.best_of=1024", "sampler.one_step=true", "distil.updates=9"])
     check_name(f"diverged-{score_name(most, 300, 1000, physics=2)}")
+
+
+def test_a_score_in_one_step_is_kept_under_what_was_distilled() -> None:
+    """Whatever the network is made from is in its key, and with its length in a score's name."""
+    one = override(CONFIG, ["distil.updates=9", "sampler.one_step=true"])
+    others = {
+        "evaluation.weights=ema", "sampler.solver=heun", "sampler.evaluations=8",
+        "sampler.clip=false", "sampler.noise=0", "distil.width=8", "distil.batch_size=8",
+    }  # fmt: skip
+    ways = [one, *(override(one, [other]) for other in others)]
+    assert len({distil_key(way, "k", 300) for way in ways} | {distil_key(one, "k", 9)}) == 9
+    names = {score_name(way, 300, 50) for way in [*ways, override(one, ["distil.updates=8"])]}
+    assert len(names | {score_name(override(one, ["sampler.best_of=4"]), 300, 50)}) == 10
+    flow = override(one, ["sampler.one_step=false"])
+    assert score_name(flow, 300, 50) == score_name(CONFIG, 300, 50)
+    assert distil_key(one, "k", 300) == distil_key(flow, "k", 300)
+    assert score_name(one, 300, 50, stage="behaviour") == score_name(CONFIG, 300, 50)
+    settings = protocol_settings(one, search=False)
+    assert (settings["sampler"], settings["steps"], settings["clip"]) == ("one-step", 1, True)
+    assert scored_at(one)["policy"] == ((300, 50),)
 
 
 @pytest.mark.parametrize("seed", range(3))

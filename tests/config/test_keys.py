@@ -46,6 +46,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "sampler.clip": (False, LATER),
     "sampler.noise": (0.0, NONE),
     "sampler.best_of": (4, NONE),
+    "sampler.one_step": (True, NONE),
     "critic.width": (64, LATER),
     "critic.layers": (2, LATER),
     "critic.layer_norm": (False, LATER),
@@ -134,6 +135,11 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "qgpo.batch_size": (17, LAST),
     "qgpo.updates": (6000, NONE),
     "qgpo.guidance": (3.0, NONE),
+    "distil.updates": (70, NONE),
+    "distil.width": (64, NONE),
+    "distil.layers": (2, NONE),
+    "distil.learning_rate": (0.5, NONE),
+    "distil.batch_size": (17, NONE),
 }
 BASE = load_config("quickstart")
 BASELINES = [key for key in DECISIONS if key.split(".")[0] in METHODS]
@@ -167,6 +173,8 @@ def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None
         "policy.data_learning_rate": ("policy.data_updates", 50),
         "policy.data_alone": ("policy.data_updates", 50),
     }
+    made = ("sampler.one_step", *(key for key in DECISIONS if key.startswith("distil.")))
+    needed |= dict.fromkeys(made, ("distil.updates", 50))
     needed |= {key: ("policy.method", key.split(".")[0]) for key in BASELINES}
     base = changed(BASE, *needed[dotted]) if dotted in needed else BASE
     if dotted in ("critic.judge", "critic.kappa"):
@@ -231,6 +239,10 @@ def test_settings_without_effect_change_nothing() -> None:
     assert keys(changed(value, "critic.expectile", 0.9))["critic"] != keys(value)["critic"]
     hot = changed(expectile, "critic.temperature", 9.0)
     assert (keys(hot), config_hash(hot)) == (keys(expectile), config_hash(expectile))
+    none = changed(BASE, "distil.width", 9)
+    iql = changed(changed(BASE, "policy.method", "iql"), "distil.updates", 9)
+    same = ((none, BASE), (iql, changed(BASE, "policy.method", "iql")))
+    assert all(config_hash(one) == config_hash(other) for one, other in same)
     alone = changed(changed(BASE, "critic.judge", "lower"), "critic.kappa", 2.0)
     assert (keys(alone), config_hash(alone)) == (keys(BASE), config_hash(BASE))
     assert departures(alone) == departures(BASE)
@@ -311,6 +323,9 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
         ("evaluation.weights", "ema", "ema-evaluation"),
     ):
         assert departures(changed(paper, dotted, value)) == (label,)
+    distilled = changed(paper, "distil.updates", 9)
+    assert departures(changed(distilled, "sampler.one_step", True)) == ("one-step",)
+    assert departures(distilled) == ()
     three = changed(paper, "critic.pairs", 3)
     for judge, label in (("mean", "mean-q"), ("lower", "lower-q=1")):
         assert departures(changed(three, "critic.judge", judge)) == ("critic-pairs=3", label)

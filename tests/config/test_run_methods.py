@@ -21,6 +21,7 @@ from qipo_ray.config.evaluations import (
     scored_at,
 )
 from qipo_ray.config.run_methods import reported_stages
+from qipo_ray.errors import UserError
 
 AUTO = load_config("auto")
 
@@ -147,3 +148,18 @@ def test_a_direct_method_is_one_stage_and_reads_its_own_settings(method: str) ->
     protocol = protocol_settings(config, search=False)
     assert (protocol["sampler"], protocol["steps"]) == ("none", 1)
     assert score_name(config, 700, 5) == "score-000000700-5ep-online-none-1-clip"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ([], "sampler.one_step needs distil.updates above 0 in training: nothing was distilled"),
+        (
+            ["distil.updates=9", "policy.method=iql"],
+            r"sampler.one_step needs a method that acts by a flow, from noise \(.*qipo.*with iql",
+        ),
+    ],
+)
+def test_nothing_acts_by_a_network_that_is_not_made(changes: list[str], text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        load_config("quickstart", [*changes, "sampler.one_step=true"])

@@ -18,6 +18,7 @@ from qipo_ray.deploy.finished_run import only_run
 from qipo_ray.errors import UserError
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
+ONE_STEP = "sampler.one_step=true"
 METADATA = {"task": "point", "seed": "0"}
 DRAWS = np.random.default_rng(1)
 OBSERVATIONS, NOISE = (DRAWS.standard_normal((9, 2)).astype(np.float32) for _ in range(2))
@@ -65,9 +66,10 @@ def test_every_network(
     [
         ("bestofn", "bestofn.actions=4", "bestofn.temperature=0.1"),
         ("qgpo", "qgpo.width=16", "qgpo.updates=50", "qgpo.pool=50", "behaviour.path=vp"),
-        ("qipo", "sampler.best_of=4"),
+        ("qipo", "sampler.best_of=4", "distil.updates=9", "distil.width=16"),
+        ("qipo", "sampler.best_of=4", "distil.updates=9", "distil.width=16", ONE_STEP),
     ],
-    ids=["bestofn", "qgpo", "qipo"],
+    ids=["bestofn", "qgpo", "qipo", "one step"],
 )
 def test_policies_of_two_networks_act_and_are_exported(
     train_point: Callable[..., Path], tmp_path: Path, method: tuple[str, ...]

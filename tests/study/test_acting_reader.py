@@ -34,7 +34,9 @@ def test_a_folder_keeps_the_ways_only_where_there_are_any(
 
 
 def test_ways_of_another_version_are_refused_by_the_key() -> None:
-    assert acting_keys() == ["qgpo.guidance", "sampler.best_of", "sampler.noise"]
+    assert acting_keys() == [
+        "qgpo.guidance", "sampler.best_of", "sampler.noise", "sampler.one_step",
+    ]  # fmt: skip
     with pytest.raises(UserError, match=r"sweep.acting.a: unknown key 'sampler.later'"):
         saved_acting({"a": {"sampler.later": 1}})
     with pytest.raises(ValueError, match="must be a whole number"):

@@ -130,6 +130,8 @@ FAULTS = {  # extra lines (the file's own five go before), then the line that th
     "acting: {a: {sampler.noise: 0}, b: {sampler.noise: 0.0}}": "6: acting.b: it is 'a' again; a",
     "acting: {a: {sampler.best_of: 4}, b: {sampler.noise: 1, sampler.best_of: 4}}": "6: acting.b:",
     "paper: {evaluation.episodes: 3}": "6: paper: evaluation.episodes says how runs are measured",
+    "set: {distil.updates: 9, sampler.one_step: true}": "6: set: sampler.one_step: rungs score",
+    "baselines: {a: {distil.updates: 9}}": "6: baselines.a: distil.updates says how runs are",
     "paper: {sampler.noise: 0}": "6: paper: sampler.noise says how runs are measured",
     "paper: {policy.renew_every: 1, policy.rounds: 1}": "6: a policy stage of 1 updates is too",
 }

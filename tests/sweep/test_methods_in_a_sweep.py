@@ -98,6 +98,8 @@ def test_what_was_found_is_scored_in_other_ways_to_act_and_trains_nothing(
     monkeypatch.chdir(tmp_path)
     plain = SPACE.split("baselines:")[0] + SPACE[SPACE.index("trials:") :].replace(", 101", "")
     plain += "resources: {workers: 1}\n"
+    plain = plain.replace("set:\n", "set:\n  distil.updates: 20\n  distil.width: 16\n")
+    assert "distil.width" in plain
     Path("methods.yaml").write_text(plain)
     generate("point", tmp_path / "mine.hdf5", rows=1500)
     sweep = ["sweep", "methods.yaml", "--executor", "local"]
@@ -105,12 +107,13 @@ def test_what_was_found_is_scored_in_other_ways_to_act_and_trains_nothing(
     root = tmp_path / "results" / "methods"
     before = {r["id"]: r for r in read_records(root)}
     snapshots = {path: path.read_bytes() for path in root.glob("artefacts/*/0*")}
-    ways = "acting: {mode: {sampler.noise: 0}, best of 3: {sampler.best_of: 3}}\n"
+    ways = "acting: {mode: {sampler.noise: 0}, best of 3: {sampler.best_of: 3}, "
+    ways += "one step: {sampler.one_step: true}}\n"
     Path("methods.yaml").write_text(plain + ways)
     assert main(sweep) == 2
-    assert (
-        "acting.best of 3.sampler.best_of: nothing -> 3; add --extend" in capsys.readouterr().err
-    )
+    refused = capsys.readouterr().err
+    assert "acting.best of 3.sampler.best_of: nothing -> 3; acting.one step" in refused
+    assert "sampler.one_step: nothing -> true; add --extend" in refused
     assert main([*sweep, "--extend"]) == 0
     records = {r["id"]: r for r in read_records(root)}
     assert {key: records[key] for key in before} == before
@@ -119,6 +122,7 @@ def test_what_was_found_is_scored_in_other_ways_to_act_and_trains_nothing(
     assert Counter((r["label"]["method"], r["label"]["name"]) for r in acting) == {
         ("QIPO-OT", "search, best; mode"): 1, ("QIPO-OT", "search, best; best of 3"): 1,
         ("cloning (OT)", "search, best; mode"): 1,
+        ("QIPO-OT", "search, best; one step"): 1, ("cloning (OT)", "search, best; one step"): 1,
     }  # fmt: skip
     confirmed = {r["label"]["method"]: r for r in before.values() if r["purpose"] == "confirm"}
     for record in acting:
@@ -126,7 +130,9 @@ def test_what_was_found_is_scored_in_other_ways_to_act_and_trains_nothing(
         assert record["purpose"] == "acting" and record["jobs"] == one["jobs"]
         assert record["final"]["last"]["mean"] != one["final"]["last"]["mean"]
         assert len(record["scores"]) == 1 and record["final"]["action_latency_ms"] > 0
-        assert record["cost"]["device_s"] == 0 and record["cost"]["reused_s"] > 0
+        assert record["cost"]["reused_s"] > 0
+        one_step = "one step" in record["label"]["name"]
+        assert (record["protocol"]["sampler"] == "one-step") == one_step
         best = 3 if "best of" in record["label"]["name"] else 1
         assert record["protocol"]["best_of"] == best
     board = (root / "leaderboard" / "leaderboard.md").read_text()

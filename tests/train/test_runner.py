@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -299,6 +300,39 @@ def test_a_policy_that_cannot_be_scored_condemns_its_sampler_alone(
     other = make_run("sampler.evaluations=6")
     assert other.jobs[0].key == run.jobs[0].key
     assert JobStore(tmp_path).divergence(other.jobs[0]) is None
+
+
+@pytest.mark.slow
+def test_a_finished_policy_is_distilled_once_and_the_same_again(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the process ended between policy and network; a search's trial has none."""
+    small = ("policy.rounds=1", "distil.updates=30", "distil.width=8", "evaluation.every=150")
+    plain, run = make_run(*small[:1], small[3]), make_run(*small)
+    assert [job.key for job in plain.jobs] == [job.key for job in run.jobs]
+    assert replace(run, rungs=(50, 150)).jobs[2].distilled is None
+    train(tmp_path, plain)
+    assert JobStore(tmp_path).done(plain.jobs[2]) and not JobStore(tmp_path).done(run.jobs[2])
+    with monkeypatch.context() as patch:
+        patch.setattr(runner_module, "distil", lambda *_: exec("raise KeyboardInterrupt"))
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, run)
+    before = []
+    for _ in range(2):
+        train(tmp_path, run)
+        (folder,) = tmp_path.glob("artefacts/distil-*")
+        before += [path.read_bytes() for path in folder.glob("*.pt")]
+        shutil.rmtree(folder)
+    assert len(before) == 2 and before[0] == before[1]
+
+    def unfinite(*arguments: object) -> None:
+        raise Diverged("distil weights are not finite at update 30")
+
+    monkeypatch.setattr(runner_module, "distil", unfinite)
+    (report,) = (r for r in train(tmp_path, run) if r.kind == "diverged")
+    assert report.snapshot == run.jobs[2].snapshot
+    assert JobStore(tmp_path).divergence(run.jobs[2]) is not None
+    assert JobStore(tmp_path).divergence(plain.jobs[2]) is None
 
 
 def test_weights_that_are_not_finite_are_no_result(

@@ -51,7 +51,7 @@ def evaluate(
             "--set",
             metavar="KEY=VALUE",
             help="sampler.solver, sampler.evaluations, sampler.clip, sampler.noise, "
-            "sampler.best_of or evaluation.weights.",
+            "sampler.best_of, sampler.one_step or evaluation.weights.",
         ),
     ] = None,
     video: Annotated[
