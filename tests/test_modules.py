@@ -44,6 +44,7 @@ COVERED = {
     "cli/options/results": ("cli/test_verbs.py", "names and types agree with the work"),
     "cli/options/training": ("cli/test_verbs.py", "names and types agree with the work"),
     "config/baselines": ("config/test_keys.py", "every field changes the keys of its method"),
+    "config/critic_section": ("config/test_schema.py", "every field of every section"),
     "config/method": ("config/test_run_methods.py", "what each method says of its run"),
     "config/method_names": ("config/test_own_methods.py", "which names are allowed"),
     "config/notes": ("config/test_facts.py", "markers are read through the facts"),

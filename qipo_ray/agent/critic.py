@@ -4,7 +4,8 @@ The target at s' is the softmax average of Q over support actions that the behav
 there. Switches that leave the paper: a first part that regresses on returns-to-go
 (``returns_updates``, printed as ``returns-init``), because from scratch the softmax target stays
 near its start for 1/(polyak (1 - discount)) updates; layer norm; the expectile of Q over the
-support actions in place of its softmax average; and several pairs of twins (`ensemble`).
+support actions in place of its softmax average; several pairs of twins (`ensemble`); and targets
+over several steps of the data (`steps`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from qipo_ray.agent.evidence import held_out
 from qipo_ray.agent.expectile import expectile
 from qipo_ray.agent.pack import DIVERGED_AT, Member, State, stream
 from qipo_ray.agent.sampling import cloned_weights
+from qipo_ray.agent.steps import Steps
 from qipo_ray.agent.support import SupportPack, SupportSet, support_pool
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
@@ -35,8 +37,10 @@ class CriticPack(SupportPack[SupportSet]):
     def __init__(self, config: Config, data: Tensors) -> None:
         super().__init__(config, data)
         self.batch_size = config.critic.batch_size
-        self.discount, self.target_rule = config.critic.discount, config.critic.target
-        self.far = DIVERGED_AT * data.largest_return(self.discount)
+        self.target_rule, discount = config.critic.target, config.critic.discount
+        # Departure D47: rewards of several steps before Q is asked; the paper: of one.
+        self.steps = Steps.of(data, config.critic.n_step, discount)
+        self.far = DIVERGED_AT * data.largest_return(discount)
         self.q = twin_q(config, data.state_dim, data.action_dim)
         self.online = self._stack("online", self.q.shapes, self.q.rows, trainable=True)
         self.target = self._stack("target", self.q.shapes, self.q.rows)
@@ -123,7 +127,7 @@ class CriticPack(SupportPack[SupportSet]):
         present = self.support[i]
         if present is None or present.renewal != renewal:
             self.support[i] = None  # its memory is free before the next is made
-            self.support[i] = self._drawn(i, renewal, self.prior, self.data.next_states)
+            self.support[i] = self._drawn(i, renewal, self.prior, self.steps.following)
 
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         bootstrapped = [
@@ -172,6 +176,8 @@ class CriticPack(SupportPack[SupportSet]):
     def _bootstrap(self, members: list[int], rows: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``r + discount (1 - d) V(s')``, ``(n, K, B)``, and the spread of Q ``(n,)``.
 
+        Of several steps r is their discounted sum and s' the state after them (`Steps`).
+
         ``V(s') = sum_j softmax_j(temperature Q(s', a_j)) Q(s', a_j)`` with Q the minimum of a
         pair's target twins and ``a_j`` from the behaviour (paper, phase 2; q_alpha is the
         temperature).
@@ -182,7 +188,7 @@ class CriticPack(SupportPack[SupportSet]):
         )
         at = self._at(members)
         rows = rows[at]
-        states = self.data.next_states[rows]
+        states = self.steps.following[rows]
         q = self.q.lowest(self._target_of(at), states, actions)
         if self.target_rule == "softmax":
             value = (torch.softmax(self.temperature[at] * q, -1) * q).sum(-1)
@@ -193,8 +199,8 @@ class CriticPack(SupportPack[SupportSet]):
 
     def _bellman(self, rows: Tensor, value: Tensor) -> Tensor:
         """Return ``r + discount (1 - d) value`` of each pair ``(n, K, B)`` at rows ``(n, B)``."""
-        going_on = 1 - self.data.terminals[rows].unsqueeze(1)
-        return self.data.rewards[rows].unsqueeze(1) + self.discount * going_on * value
+        rewards, carry = self.steps.rewards[rows], self.steps.carry[rows]
+        return rewards.unsqueeze(1) + carry.unsqueeze(1) * value
 
     def _at(self, members: list[int]) -> Tensor | slice:
         """Return an index of ``members``; it is copied to the device once, not in every update."""

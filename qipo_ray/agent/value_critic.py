@@ -61,7 +61,7 @@ class ValueCriticPack(CriticPack):
     def _bootstrap(self, members: list[int], rows: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
         # Departure D44: V of the data's actions, in place of an average over support actions.
         with torch.no_grad():
-            value = self._worth(self.data.next_states[rows])[self._at(members)]
+            value = self._worth(self.steps.following[rows])[self._at(members)]
         return self._bellman(rows[self._at(members)], value), value.new_zeros(len(members))
 
     def _regress(

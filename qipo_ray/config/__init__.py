@@ -2,6 +2,7 @@
 
 import copyreg
 
+from qipo_ray.config.critic_section import Critic
 from qipo_ray.config.explanation import ExplainedSetting, explain
 from qipo_ray.config.keys import config_hash, departures, stage_keys
 from qipo_ray.config.loading import (
@@ -24,7 +25,7 @@ from qipo_ray.config.run_methods import (
 )
 from qipo_ray.config.schema import PATHS, Config, field_names
 from qipo_ray.config.section import FieldError
-from qipo_ray.config.stage_sections import Behaviour, Critic, Policy
+from qipo_ray.config.stage_sections import Behaviour, Policy
 from qipo_ray.config.travel import packed
 from qipo_ray.config.yaml_source import Document, parse_yaml, read_yaml
 

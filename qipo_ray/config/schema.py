@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Literal, get_type_hints
 
 from qipo_ray.config.baselines import FQL, IQL, QGPO, TD3BC, BestOfN, Layers
+from qipo_ray.config.critic_section import Critic
 from qipo_ray.config.method_names import METHODS
 from qipo_ray.config.notes import Code, Departure, Ours, Since, SupportSize
 from qipo_ray.config.section import Count, CountOrNone, FieldError, Rate, Section, Width
@@ -18,7 +19,6 @@ from qipo_ray.config.stage_sections import (
     AUTO_PREDICTS,
     AUTO_SOLVER,
     Behaviour,
-    Critic,
     Data,
     Policy,
     Sampler,

@@ -85,7 +85,8 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
     silent = {f"{s}.{key}" for s in document for key in settings[s].keys() - document[s].keys()}
     assert silent == {
         "behaviour.best_episodes", "sampler.noise", "sampler.best_of", "sampler.one_step",
-        "critic.held_out", "critic.pairs", "critic.judge", "critic.kappa", "policy.evidence",
+        "critic.n_step", "critic.held_out", "critic.pairs", "critic.judge", "critic.kappa",
+        "policy.evidence",
         "policy.data_updates", "policy.data_weight", "policy.data_ess", "policy.data_common",
         "policy.data_learning_rate", "policy.data_alone", "policy.method",
     }  # fmt: skip
