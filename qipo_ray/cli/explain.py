@@ -12,6 +12,8 @@ from qipo_ray.config import explain as explained
 from qipo_ray.config.loading import unless_named
 from qipo_ray.study.task_file import find_task
 
+TITLES = ("setting", "value", "from", "the paper has", "meaning")
+
 
 def explain(
     preset: str, changes: list[str] | None, json: bool, task: str | None, **_: object
@@ -31,17 +33,17 @@ def explain(
             "preset": preset,
             "config_hash": config_hash(config),
             "departures": list(left),
-            "settings": [_entry(setting) for setting in settings],
+            "settings": [entry(setting) for setting in settings],
         }
         out.print_json(content)
         return
-    titles = ["setting", "value", "from", "the paper has", "meaning"]
-    out.print_rows(titles, [_cells(setting) for setting in settings], [False, True, *[False] * 3])
+    out.print_rows(TITLES, [cells(setting) for setting in settings], [False, True, *[False] * 3])
     out.write(f"departures from the paper's algorithm: {', '.join(left) or 'none'}")
     out.write("why, and what no switch changes: docs/departures.md")
 
 
-def _entry(setting: ExplainedSetting) -> dict[str, Any]:
+def entry(setting: ExplainedSetting) -> dict[str, Any]:
+    """Return a setting as JSON has it."""
     paper = {"value": setting.paper, "source": setting.note.source}
     return {
         "key": setting.key,
@@ -52,7 +54,8 @@ def _entry(setting: ExplainedSetting) -> dict[str, Any]:
     }
 
 
-def _cells(setting: ExplainedSetting) -> list[str]:
+def cells(setting: ExplainedSetting) -> list[str]:
+    """Return a setting's row of the table; the paper's value where it is another."""
     differs = setting.paper is not None and setting.paper != setting.value
     paper = f"{_text(setting.paper)} ({setting.note.source})" if differs else ""
     return [setting.key, _text(setting.value), setting.origin, paper, setting.note.text]

@@ -88,7 +88,7 @@ class Live:
 
     def update(self, share: float, seconds_left: float | None, detail: str) -> None:
         """Show the share that is done, the time left, and what is being done."""
-        left = "" if seconds_left is None else f"ETA {_minutes(seconds_left)}"
+        left = "" if seconds_left is None else f"ETA {minutes(seconds_left)}"
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, completed=share, left=left, detail=detail)
         elif time.monotonic() - self.last >= self.EVERY_S:
@@ -121,7 +121,8 @@ def live(label: str) -> Iterator[Live]:
         yield Live(label, bar)
 
 
-def _minutes(seconds: float) -> str:
+def minutes(seconds: float) -> str:
+    """Return a time as bars have it, ``12:05``."""
     rounded = round(seconds)
     return f"{rounded // 60}:{rounded % 60:02d}"
 

@@ -11,16 +11,12 @@ from typing import Literal
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
-from qipo_ray.cores import usable_cores
+from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError, nearest
-from qipo_ray.leaderboard.tables import counted
 from qipo_ray.store.records import SKIPPED
-from qipo_ray.study.job import Job
-from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_file import find_search_file, load_search_file
+from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.run import Options, run_sweep
-from qipo_ray.sweep.search_state import SearchState
-from qipo_ray.sweep.sweep_progress import SweepProgress
 from qipo_ray.tracking.loggers import parse_services
 
 # Folders in results: tables leave them out, or `train` has them there.
@@ -43,12 +39,39 @@ def sweep(
     log: str | None,
     private: bool,
     json: bool,
+    plan: bool,
 ) -> None:
     """Carry out a search file, confirm the best, and print the leaderboard."""
     if executor not in ("ray", "local"):
         hint = nearest(executor, ("ray", "local"))
         raise UserError(f"--executor {executor!r}{hint}: expected ray or local")
     _refuse_lost_results(results)
+    spec, datasets = read_sweep(file, tasks, data, changes, space, trials)
+    services = parse_services(log)
+    root = writable(results.expanduser().resolve() / spec.name, private=private)
+
+    context = run_context(spec.name, "search")
+    chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"
+    options = Options(chosen, extend, address, at_once, services, insecure)
+    with out.live(f"sweep {spec.name}") as live:
+        board = run_sweep(spec, root, datasets, context, options, live)
+    if json:
+        out.write(board.document("json"))
+        return
+    print_leaderboard(board)
+    out.remark(f"tables: {root / 'leaderboard'}")
+    out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
+
+
+def read_sweep(
+    file: str,
+    tasks: Sequence[str] | None = None,
+    data: Sequence[str] | None = None,
+    changes: Sequence[str] | None = None,
+    space: Sequence[str] | None = None,
+    trials: int | None = None,
+) -> tuple[SearchSpec, dict[str, Dataset]]:
+    """Return what a search file asks for, and the data of its tasks, both checked."""
     spec = load_search_file(
         find_search_file(file),
         tasks=tasks or None,
@@ -69,20 +92,7 @@ def sweep(
         beside = [baseline.config for baseline in spec.baselines]
         for config in (spec.base, *([spec.paper] if spec.paper else []), *beside):
             check(spec.task_facts(task), config, dataset)
-    services = parse_services(log)
-    root = writable(results.expanduser().resolve() / spec.name, private=private)
-
-    context = run_context(spec.name, "search")
-    chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"
-    options = Options(chosen, extend, address, at_once, services, insecure)
-    with out.live(f"sweep {spec.name}") as live:
-        board = run_sweep(spec, root, datasets, context, options, _Screen(live))
-    if json:
-        out.write(board.document("json"))
-        return
-    print_leaderboard(board)
-    out.remark(f"tables: {root / 'leaderboard'}")
-    out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
+    return spec, datasets
 
 
 def _refuse_lost_results(results: Path) -> None:
@@ -92,36 +102,3 @@ def _refuse_lost_results(results: Path) -> None:
             f"--results {results}: inside a Ray job a relative path lies in a folder that "
             "vanishes with the job; give an absolute path that all machines share"
         )
-
-
-class _Screen:
-    """Draws a sweep's progress: a bar with an ETA, and a line for each trial and confirmed run."""
-
-    def __init__(self, live: out.Live) -> None:
-        self.live = live
-        self.progress = SweepProgress(slots=usable_cores())
-
-    def message(self, text: str) -> None:
-        """Print a line that stays."""
-        self.live.line(text)
-
-    def slots(self, count: int) -> None:
-        """Take in how many jobs train at once."""
-        self.progress.slots = count
-
-    def take(self, search: SearchState, events: Sequence[JobEvent]) -> None:
-        """Take in news of jobs and move the bar."""
-        self.progress.take(events)
-        label = f"{counted(len(search.outcomes), 'trial')} ended"
-        if events:
-            last = events[-1]
-            label += f", {last.snapshot.stage} {last.updates:,}/{last.snapshot.updates:,}"
-        left = self.progress.seconds_left(search)
-        self.live.update(self.progress.share(search), left, label)
-
-    def confirming(self, jobs: Sequence[Job]) -> None:
-        """Say what the confirm step trains."""
-        self.progress.begin_confirm(jobs)
-        policies = sum(job.stage == "policy" for job in jobs)
-        distinct = len({job.snapshot for job in jobs})
-        self.live.line(f"confirming: {counted(policies, 'run')}, {counted(distinct, 'job')}")

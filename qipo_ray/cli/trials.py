@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,24 +31,28 @@ def trials(sweep: Path, task: str | None, json: bool) -> None:
     if json:
         out.print_json([{**asdict(trial), "score": trial.score} for trial in listed])
         return
-    out.print_rows(TITLES, [_cells(trial) for trial in sorted(listed, key=_rank)], NUMBERS)
+    out.print_rows(
+        TITLES,
+        [_cells(trial) for trial in sorted(listed, key=lambda trial: (trial.task, trial.rank))],
+        NUMBERS,
+    )
     running = sum(not trial.state.ended for trial in listed)
     out.remark(f"{counted(len(listed), 'trial')}, {running} running")
 
 
-def _rank(trial: ListedTrial) -> tuple[str, bool, int, float]:
-    score = -math.inf if trial.score is None else trial.score
-    return trial.task, trial.state.broken, -len(trial.values), -score
-
-
 def _cells(trial: ListedTrial) -> list[str]:
-    settings = ", ".join(f"{key}={value}" for key, value in trial.params.items())
     return [
         trial.task,
         trial.id,
         str(trial.state),
         f"{len(trial.values)}/{len(trial.rungs)}",
         "–" if trial.score is None else f"{trial.score:.1f}",
-        settings or ("paper form" if trial.origin == "paper" else "–"),
+        settings_text(trial),
         trial.reason or "",
     ]
+
+
+def settings_text(trial: ListedTrial) -> str:
+    """Return the searched settings of a trial on one line."""
+    settings = ", ".join(f"{key}={value}" for key, value in trial.params.items())
+    return settings or ("paper form" if trial.origin == "paper" else "–")

@@ -5,6 +5,7 @@ Nothing is written: any shell may look while the sweep runs.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from qipo_ray.store.intents import FOLDER, INTENTS
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
 from qipo_ray.study.saved_spec import FILE, read_spec
+from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.trial import TrialState
 
 Document = Mapping[str, Any]
@@ -42,19 +44,19 @@ class ListedTrial:
         """The value at the last rung that was reached."""
         return self.values[-1] if self.values else None
 
+    @property
+    def rank(self) -> tuple[bool, int, float]:
+        """What sorts the trials of a task, the best first: as the search ranks them."""
+        score = -math.inf if self.score is None else self.score
+        return self.state.broken, -len(self.values), -score
+
 
 def listed_trials(root: Path, task: str | None = None) -> list[ListedTrial]:
     """Return the trials of a sweep's folder, those of one ``task`` or all, in their order.
 
     ``UserError`` if the folder holds no sweep.
     """
-    try:
-        read_spec(root / FILE)
-    except FileNotFoundError:
-        raise UserError(f"no sweep in {root}: it has no {FILE}") from None
-    except (OSError, ValueError) as problem:
-        line = " ".join(str(problem).split())
-        raise UserError(f"{root / FILE}: not readable: {line:.200}") from None
+    sweep_spec(root)
     values: defaultdict[str, dict[int, float | None]] = defaultdict(dict)
     for entry in RungLog(root / LOG_FILE).read():
         values[entry["trial"]][entry["rung"]] = entry["value"]
@@ -67,6 +69,17 @@ def listed_trials(root: Path, task: str | None = None) -> list[ListedTrial]:
         for intent in _intents(root)
         if task in (None, intent["task"])
     ]
+
+
+def sweep_spec(root: Path) -> SearchSpec:
+    """Return the specification in force of a sweep's folder; ``UserError`` if it holds none."""
+    try:
+        return read_spec(root / FILE).spec
+    except FileNotFoundError:
+        raise UserError(f"no sweep in {root}: it has no {FILE}") from None
+    except (OSError, ValueError) as problem:
+        line = " ".join(str(problem).split())
+        raise UserError(f"{root / FILE}: not readable: {line:.200}") from None
 
 
 def _intents(root: Path) -> list[Document]:

@@ -90,13 +90,15 @@ def load_search_file(
     _use_methods(file, sets, Path(document.source).parent)
     parameters = read_parameters(file.space, document)
     searched = _tasks(file.tasks, folder, document)
-    base = _base(file, parameters, sets, document, searched)
+    base, origins = _base(file, parameters, sets, document, searched)
     spec = SearchSpec(
         name=file.name,
         tasks=tuple(task.id for task in searched),
         own_tasks={task.id: task for task in searched if task.own is not None},
         data=_data(file, data, searched, document),
         base=base,
+        preset=_preset(file.preset, document),
+        origins=origins,
         paper=None if file.paper is None else _fixed(base, file.paper, document, "paper"),
         baselines=tuple(
             Baseline(name, _fixed(base, changes, document, "baselines", name))
@@ -133,10 +135,10 @@ def _base(
     sets: Sequence[str],
     document: Document,
     tasks: Sequence[Task],
-) -> Config:
+) -> tuple[Config, dict[str, str]]:
     """Return the preset with the changes of the file, then those of the command line.
 
-    What nobody names is the discount of the tasks' own files.
+    What nobody names is the discount of the tasks' own files. With it the places of all changes.
     """
     searched = {parameter.key: parameter for parameter in parameters}
     changes: dict[str, Any] = dict(file.changes)
@@ -160,7 +162,7 @@ def _base(
     for key in sorted(asked - {*searched, *changes, *settings_named(origin)}):
         changes[key] = _asked(key, tasks, preset, document)
         locations[key] = document.location("tasks")
-    return _changed(preset, changes, locations)
+    return _changed(preset, changes, locations), locations
 
 
 def _asked(key: str, tasks: Sequence[Task], preset: Config, document: Document) -> float:

@@ -74,6 +74,9 @@ class SearchSpec:
     data: Mapping[str, Path] = field(default_factory=dict, compare=False)
     # Users' own tasks by id: what their ids, which hold their hashes, stand for.
     own_tasks: Mapping[str, Task] = field(default_factory=dict, compare=False)
+    # Where the base came from: what the file started from, and the place of every change to it.
+    preset: str | Path = field(default="", compare=False)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     saved_hash: str | None = field(default=None, compare=False)  # in the sweep's folder
 
     def task_facts(self, task_id: str) -> Task:
@@ -113,7 +116,7 @@ class SearchSpec:
             except ValueError as problem:
                 raise UserError(f"{title} {problem}") from None
         for key in rest:
-            raise UserError(f"{self.source}: {show(key)} is not searched beside {_flow(values)}")
+            raise UserError(f"{self.source}: {show(key)} is not searched beside {flow(values)}")
         try:
             return changed(self.base, values)
         except FieldError as problem:
@@ -121,7 +124,7 @@ class SearchSpec:
             location = next(
                 (locations[key] for key in problem.fields if key in values), self.source
             )
-            raise UserError(f"{location}: {problem} (with {_flow(values)})") from None
+            raise UserError(f"{location}: {problem} (with {flow(values)})") from None
 
     def params_of(self, config: Config) -> dict[str, Any] | None:
         """Return the values that give ``config``; None if it lies outside the space."""
@@ -213,15 +216,15 @@ def _leaves(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
         if isinstance(value, Mapping) and above != "space.":
             yield from _leaves(value, f"{above}{key}.")
         else:
-            yield f"{above}{key}", _flow(value)
+            yield f"{above}{key}", flow(value)
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """Return a value as YAML writes it on one line."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(flow, value)) + "]"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "nothing"}[value]
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+import time
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
 from qipo_ray.cores import usable_cores
+from qipo_ray.leaderboard.tables import counted
 from qipo_ray.store.background import background
-from qipo_ray.study.job import Job
+from qipo_ray.store.news import EVERY_S, News, RunningJob, Step, write_news
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import Resources
 from qipo_ray.sweep.confirm import confirm, confirm_runs, passes
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.memory_plan import memory_line
 from qipo_ray.sweep.search_state import SearchState
+from qipo_ray.sweep.sweep_progress import SweepProgress
 from qipo_ray.sweep.trial_runner import TrialRunner
 from qipo_ray.train.local_service import LocalTrainingService
 from qipo_ray.train.training_service import EVERYONE, ObservedService, TrainingService
@@ -25,17 +28,11 @@ from qipo_ray.train.training_service import EVERYONE, ObservedService, TrainingS
 class Screen(Protocol):
     """What a sweep tells its user; the command line draws it."""
 
-    def message(self, text: str) -> None:
+    def line(self, text: str) -> None:
         """Print a line that stays."""
 
-    def slots(self, count: int) -> None:
-        """Take in how many jobs train at once."""
-
-    def take(self, search: SearchState, events: Sequence[JobEvent]) -> None:
-        """Take in events of jobs."""
-
-    def confirming(self, jobs: Sequence[Job]) -> None:
-        """Take in what the confirm step will train."""
+    def update(self, share: float, seconds_left: float | None, detail: str) -> None:
+        """Show the share that is done, the time left, and what is being done."""
 
 
 class SweepRun:
@@ -46,7 +43,9 @@ class SweepRun:
     ) -> None:
         """Take ``at_once``, the number of trials in flight; None: enough to fill the slots."""
         self.search, self.dashboard, self.screen = search, dashboard, screen
+        self.progress = SweepProgress(slots=1)
         self._at_once = at_once
+        self._noted = -EVERY_S
 
     def on_this_machine(self) -> None:
         """Run the sweep here, without Ray: one job per process at a time."""
@@ -62,7 +61,7 @@ class SweepRun:
         from qipo_ray.distributed.ray_service import LOG, RayTrainingService
 
         log = self.search.root / LOG
-        self.screen.message(f"starting the training service; what Ray says goes to {log}")
+        self.screen.line(f"starting the training service; what Ray says goes to {log}")
         resources = self.search.spec.resources
         with RayTrainingService.start(self.search.root, resources, address, insecure) as service:
             from qipo_ray.sweep.tune import run_trials  # Ray reads its environment when imported
@@ -82,14 +81,33 @@ class SweepRun:
                 self._confirm(client)
 
     def _observe(self, events: list[JobEvent]) -> None:
+        """Pass on events of jobs: to dashboards, the screen, and who looks from elsewhere."""
         self.dashboard.take(events)
-        self.screen.take(self.search, events)
+        self.progress.take(events)
+        share, left = self.progress.share(self.search), self.progress.seconds_left(self.search)
+        label = f"{counted(len(self.search.outcomes), 'trial')} ended"
+        if events:
+            last = events[-1]
+            label += f", {last.snapshot.stage} {last.updates:,}/{last.snapshot.updates:,}"
+        self.screen.update(share, left, label)
+        if time.monotonic() - self._noted >= EVERY_S:
+            self._noted = time.monotonic()
+            with suppress(OSError):  # nothing rests on it
+                write_news(self.search.root, self._news(share, left))
+
+    def _news(self, share: float, left: float | None) -> News:
+        jobs = [
+            RunningJob(stage=ref.stage, key=ref.key, updates=updates, length=ref.updates)
+            for ref, updates in self.progress.running()
+        ]
+        step: Step = "search" if self.progress.confirming is None else "confirm"
+        return News(self.search.attempt, step, share, left, jobs)
 
     def _show_size(self, slots: int) -> None:
-        """Say how many jobs train at once, and what memory that takes."""
-        self.screen.slots(slots)
+        """Take in how many jobs train at once, and say what memory that takes."""
+        self.progress.slots = slots
         for dataset in self.search.datasets.values():
-            self.screen.message(memory_line(self.search.spec, dataset, slots))
+            self.screen.line(memory_line(self.search.spec, dataset, slots))
 
     def _trials_at_once(self, slots: int) -> int:
         return self._at_once or math.ceil(slots / len(self.search.spec.search_seeds))
@@ -114,7 +132,10 @@ class SweepRun:
         self.search.check_ended()
         runs, *others = passes(confirm_runs(self.search))
         self.dashboard.follow_confirm(runs)
-        self.screen.confirming([job for planned in runs for job in planned.run.jobs])
+        jobs = [job for planned in runs for job in planned.run.jobs]
+        self.progress.begin_confirm(jobs)
+        distinct = len({job.snapshot for job in jobs})
+        self.screen.line(f"confirming: {counted(len(runs), 'run')}, {counted(distinct, 'job')}")
         confirm(self.search, runs, service)
         for again in others:  # the same jobs, which act in one way at a time
             confirm(self.search, again, service)

@@ -57,9 +57,9 @@ def run_sweep(
     """
     with driving(root) as lease:
         if lease.before is not None:
-            screen.message(f"taking over from {lease.before}, which is gone")
+            screen.line(f"taking over from {lease.before}, which is gone")
         spec = settle_specification(spec, root, datasets, extend=options.extend)
-        search = SearchState(spec, root, lease.attempt, datasets, context, screen.message)
+        search = SearchState(spec, root, lease.attempt, datasets, context, screen.line)
         _run(search, options, screen)
     board = leaderboard([root])
     write_tables(board, root / "leaderboard")
@@ -83,7 +83,7 @@ def _report(root: Path, screen: Screen) -> None:
             write_bytes(path, data)
     except UNDRAWN as problem:
         logger.warning("no report of %s", root, exc_info=True)
-        screen.message(
+        screen.line(
             f"the tables are written, but the report failed: {problem!r:.200}; try qipo-ray report"
         )
 
@@ -91,7 +91,7 @@ def _report(root: Path, screen: Screen) -> None:
 def _run(search: SearchState, options: Options, screen: Screen) -> None:
     planned = [] if search.trials_left else confirm_runs(search)
     if planned and all(run.record_id in search.records for run in planned):
-        screen.message(f"nothing to do: the sweep at {search.root} is complete")
+        screen.line(f"nothing to do: the sweep at {search.root} is complete")
         return
     dashboard = Dashboard(search, options.services)
     run = SweepRun(search, dashboard, screen, options.at_once)

@@ -47,17 +47,17 @@ class SweepProgress:
             self._share = max(self._share, done / (done + left))
         return self._share
 
+    def running(self) -> list[tuple[CheckpointRef, int]]:
+        """Return the jobs in slots, each with its updates so far."""
+        return [(r, event.updates) for r, event in self.reached.items() if not event.leaves_slot]
+
     def _work_left(self, search: SearchState) -> float | None:
         """Return the expected seconds of training to the end; None until all stages were seen."""
         pace = self._pace()
         lengths = stage_updates(search.spec.base)
         if not pace.keys() >= set(method_of(search.spec.base).stages):
             return None
-        running = sum(
-            pace[ref.stage] * (ref.updates - event.updates)
-            for ref, event in self.reached.items()
-            if not event.leaves_slot
-        )
+        running = sum(pace[ref.stage] * (ref.updates - updates) for ref, updates in self.running())
         if self.confirming is not None:
             waiting = self.confirming - self.reached.keys()
             if not pace.keys() >= {ref.stage for ref in waiting}:  # a baseline has others

@@ -120,6 +120,11 @@ def _empty(name: str, storage: optuna.storages.BaseStorage | None) -> optuna.Stu
     return optuna.create_study(study_name=name, storage=storage, direction="maximize")
 
 
+def random_trials(spec: SearchSpec) -> int:
+    """Return how many trials of a task must have ended before a suggestion learns from them."""
+    return max(2, min(MOST_RANDOM, spec.trials // 3))
+
+
 def _sampler(spec: SearchSpec, task: str, count: int, attempt: int) -> optuna.samplers.BaseSampler:
     """Return a TPE sampler with a seed of its own for every question."""
     import optuna
@@ -132,7 +137,7 @@ def _sampler(spec: SearchSpec, task: str, count: int, attempt: int) -> optuna.sa
         )
         return optuna.samplers.TPESampler(
             seed=seed,
-            n_startup_trials=max(2, min(MOST_RANDOM, spec.trials // 3)),
+            n_startup_trials=random_trials(spec),
             multivariate=True,
             group=any(parameter.when for parameter in spec.parameters),
             constant_liar=True,

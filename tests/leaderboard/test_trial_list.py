@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -11,6 +13,9 @@ import pytest
 from qipo_ray.cli.main import main
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.trial_list import listed_trials
+from qipo_ray.leaderboard.trial_reasons import trial_reasons
+from qipo_ray.store.lease import Lease
+from qipo_ray.store.news import News, read_news, write_news
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
 from qipo_ray.study.trial import TrialState
@@ -75,6 +80,74 @@ def test_the_command(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "(did you mean 'point'?); it has point" in capsys.readouterr().err
     assert main(["trials", str(sweeps)]) == 2
     assert "no sweep in" in capsys.readouterr().err
+
+
+def test_the_status_says_who_drives_and_what_is_best(
+    sweeps: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = sweeps / "ended"
+    assert main(["status", str(root)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("tiny: nobody drives it; ")
+    assert (
+        "point: 6 of 6 trials begun: 3 finished, 3 pruned\n  best: -20.6 ± 15.9 (2 seeds)" in said
+    )
+    assert "confirmed, 6 runs: QIPO-OT (search, best) -4.2 ± 23.3 (2 seeds)" in said
+    lease = Lease.take(root)
+    assert read_news(root) is None and "news" not in said
+    news = News(lease.attempt, "confirm", 0.5, 65.0, [
+        {"stage": "policy", "key": "abc", "updates": 1200, "length": 3000}
+    ])  # fmt: skip
+    write_news(root, news)
+    assert read_news(root) == news
+    assert main(["status", str(root)]) == 0
+    said = capsys.readouterr().out
+    assert f"driven by process {os.getpid()} on" in said
+    assert "; confirm, 50 % done, ETA 1:05, 1 job running" in said
+    assert "policy abc: 1,200/3,000 updates" in said
+    assert main(["status", str(root), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["news"]["seconds_left"] == 65 and document["driver"]["pid"] == os.getpid()
+    (task,) = document["tasks"]
+    assert task["trials"] == {"finished": 3, "pruned": 3} and task["best"]["std"] > 15
+    (root / "driver" / "news.json").write_bytes(b"{")
+    assert read_news(root) is None
+    lease.release()
+
+    shutil.rmtree(root / "records")
+    (root / "rungs.jsonl").unlink()
+    assert main(["status", str(root)]) == 0
+    assert "point: 6 of 6 trials begun: 6 broken off\n" in capsys.readouterr().out
+    assert main(["status", str(sweeps)]) == 2
+    assert "no sweep in" in capsys.readouterr().err
+
+
+def test_a_trial_is_explained_by_those_that_came_before_it(
+    sweeps: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = sweeps / "ended"
+    for listed in listed_trials(root):
+        trial, reasons = trial_reasons(root, listed.id)
+        assert trial == listed and len(reasons) == len(trial.values)
+        for reason, value in zip(reasons, trial.values, strict=True):
+            assert reason.value == value and reason.updates == trial.rungs[reason.rung - 1]
+            ahead = [rival.value for rival in reason.rivals if rival.ahead]
+            assert all(v > value for v in ahead) and len(ahead) <= len(reason.rivals)
+        if trial.state is TrialState.PRUNED:  # the rule says what the records say
+            assert [r.went_on for r in reasons][-1] is False and reasons[-1].reason == trial.reason
+        else:
+            assert all(reason.went_on for reason in reasons)
+            assert reasons[-1].reason == "the last rung stops nobody"
+    last = next(t for t in listed_trials(root) if t.number == 6)
+    assert main(["explain", str(root), last.id[:5]]) == 0
+    said = capsys.readouterr().out
+    assert f"trial {last.id} of point: pruned; behaviour.path=ot" in said
+    assert f"stopped; {last.reason}" in said and said.count("ahead ") == 4
+    assert main(["explain", str(root), last.id, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["trial"]["id"] == last.id and len(document["rungs"][0]["rivals"]) == 5
+    assert main(["explain", str(root), f"{last.id}x"]) == 2
+    assert f"no trial has that id in {root} (did you mean '{last.id}'?)" in capsys.readouterr().err
 
 
 def test_a_damaged_specification_is_one_line(sweeps: Path) -> None:

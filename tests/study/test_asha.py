@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import itertools
 import math
 import random
 import sys
@@ -13,7 +14,7 @@ import pytest
 from fixtures.search_files import stopped_at
 
 from qipo_ray.study import asha as rule
-from qipo_ray.study.asha import arrivals, decide
+from qipo_ray.study.asha import arrivals, decide, expected_on
 
 
 def entry(trial: str, rung: int, value: float | None, task: str = "point") -> dict[str, Any]:
@@ -22,7 +23,7 @@ def entry(trial: str, rung: int, value: float | None, task: str = "point") -> di
 
 def test_the_example_of_the_docstring_is_true() -> None:
     failed, tried = doctest.testmod(rule)
-    assert (failed, tried) == (0, 3)
+    assert (failed, tried) == (0, 4)
 
 
 def test_the_sentence_has_the_numbers() -> None:
@@ -122,3 +123,12 @@ def test_the_rule_needs_the_standard_library_alone() -> None:
         )
     }
     assert modules <= sys.stdlib_module_names | {"collections.abc"}
+
+
+@pytest.mark.parametrize(("trials", "reduction"), [(1, 3), (4, 2), (5, 3), (6, 4)])
+def test_how_many_go_on_in_the_mean_over_all_orders(trials: int, reduction: int) -> None:
+    counts = []
+    for order in itertools.permutations(range(trials)):
+        values = [(str(value), float(value)) for value in order]
+        counts.append(sum(not decide(values[: i + 1], reduction).stop for i in range(trials)))
+    assert expected_on(trials, reduction) == pytest.approx(np.mean(counts))

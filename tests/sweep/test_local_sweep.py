@@ -49,16 +49,10 @@ class Quiet:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def message(self, words: str) -> None:
+    def line(self, words: str) -> None:
         self.said.append(words)
 
-    def slots(self, count: int) -> None:
-        self.said.append(f"{count} slots")
-
-    def take(self, search: object, events: object) -> None:
-        """Nothing."""
-
-    def confirming(self, jobs: object) -> None:
+    def update(self, share: float, left: float | None, detail: str) -> None:
         """Nothing."""
 
 

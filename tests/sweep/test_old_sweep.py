@@ -38,14 +38,10 @@ class Silent:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    def message(self, text: str) -> None:
+    def line(self, text: str) -> None:
         self.messages.append(text)
 
-    def slots(self, count: int) -> None: ...
-
-    def take(self, search: object, events: object) -> None: ...
-
-    def confirming(self, jobs: object) -> None: ...
+    def update(self, share: float, left: float | None, detail: str) -> None: ...
 
 
 @pytest.fixture(scope="module")

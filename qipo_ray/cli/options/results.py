@@ -145,6 +145,31 @@ def trials(
     return "qipo_ray.cli.trials:trials"
 
 
+def status(
+    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="Its folder, as results/NAME.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> str:
+    """Say how a sweep stands: who drives it, trials by state, its best so far, jobs, ETA.
+
+    From any shell that sees the folder, while it runs or not.
+    """
+    return "qipo_ray.cli.status:status"
+
+
+def explain(
+    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="Its folder, as results/NAME.")],
+    trial: Annotated[
+        str, typer.Argument(metavar="TRIAL", help="Its id, or how that begins; see `trials`.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> str:
+    """Explain why a trial was stopped, or went on: at each rung its score, and against whom.
+
+    What settings mean, and where their values come from: `train --explain`.
+    """
+    return "qipo_ray.cli.status:explain"
+
+
 def best(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
     task: BestTask = None,

@@ -133,12 +133,16 @@ def sweep(
     log: Log = None,
     private: Private = False,
     json: PrintJson = False,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Only say what it would do and cost; nothing is started."),
+    ] = False,
 ) -> str:
     """Search the space of FILE, confirm the best on fresh seeds, and print the leaderboard.
 
     The same command again continues where it was stopped, whatever stopped it.
     """
-    return "qipo_ray.cli.sweep:sweep"
+    return "qipo_ray.cli.sweep_plan:plan" if plan else "qipo_ray.cli.sweep:sweep"
 
 
 def schema() -> str:

@@ -1,0 +1,89 @@
+"""``qipo-ray status``, ``qipo-ray explain``: a sweep from another shell, and one trial of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from qipo_ray.cli import output as out
+from qipo_ray.cli.trials import settings_text
+from qipo_ray.leaderboard.statistics.spread import Spread
+from qipo_ray.leaderboard.sweep_status import SweepStatus, TaskStatus, sweep_status
+from qipo_ray.leaderboard.tables import counted
+from qipo_ray.leaderboard.trial_reasons import trial_reasons
+
+
+def status(sweep: Path, json: bool) -> None:
+    """Print who drives a sweep, how far it is, and its best so far."""
+    standing = sweep_status(sweep)
+    if json:
+        out.print_json(standing.document())
+        return
+    out.write(f"{standing.name}: {_driver(standing)}")
+    now = standing.news
+    for job in now.jobs if now is not None else ():
+        out.write(f"  {job['stage']} {job['key']}: {job['updates']:,}/{job['length']:,} updates")
+    for task in standing.tasks:
+        for line in _task_lines(task, running=standing.driver is not None):
+            out.write(line)
+
+
+def _driver(standing: SweepStatus) -> str:
+    if standing.driver is None:
+        return "nobody drives it; `qipo-ray sweep` with its file goes on where it stopped"
+    text = f"driven by {standing.driver}"
+    if (now := standing.news) is None:
+        return text
+    left = "no ETA yet" if now.seconds_left is None else f"ETA {out.minutes(now.seconds_left)}"
+    jobs = counted(len(now.jobs), "job")
+    return f"{text}; {now.step}, {100 * now.share:.0f} % done, {left}, {jobs} running"
+
+
+def _task_lines(task: TaskStatus, *, running: bool) -> list[str]:
+    """Return the lines of a task: trials by state, the best of them, the best confirmed row."""
+    names = {} if running else {"running": "broken off"}
+    states = ", ".join(f"{count} {names.get(s, s)}" for s, count in sorted(task.states.items()))
+    begun = sum(task.states.values())
+    lines = [f"{task.task}: {begun} of {task.planned} trials begun{states and f': {states}'}"]
+    if (best := task.best) is not None and best.trial.score is not None:
+        trial = best.trial
+        score = f"{trial.score:.1f}" if best.score is None else _score(best.score)
+        rung = f"rung {len(trial.values)} of {len(trial.rungs)}"
+        lines.append(f"  best: {score} at {rung}, trial {trial.id}: {settings_text(trial)}")
+    if (row := task.confirmed) is not None:
+        name = f"{row.method.name} ({row.method.preset})"
+        lines.append(f"  confirmed, {counted(task.runs, 'run')}: {name} {_score(row.last)}")
+    return lines
+
+
+def _score(spread: Spread) -> str:
+    deviation = "" if spread.std is None else f" ± {spread.std:.1f}"
+    return f"{spread.mean:.1f}{deviation} ({counted(spread.count, 'seed')})"
+
+
+def explain(sweep: Path, trial: str, json: bool) -> None:
+    """Print what decided on a trial at each rung that it reached."""
+    listed, reasons = trial_reasons(sweep, trial)
+    if json:
+        out.print_json({"trial": asdict(listed), "rungs": [asdict(reason) for reason in reasons]})
+        return
+    out.write(f"trial {listed.id} of {listed.task}: {listed.state}; {settings_text(listed)}")
+    for reason in reasons:
+        verb = "went on" if reason.went_on else "stopped"
+        out.write(f"rung {reason.rung}, {reason.updates:,} updates: {verb}; {reason.reason}")
+        rows = [
+            [
+                "ahead" if rival.ahead else "behind",
+                "–" if rival.value is None else f"{rival.value:.1f}",
+                rival.trial.id,
+                settings_text(rival.trial),
+            ]
+            for rival in reason.rivals
+        ]
+        if rows:
+            titles = ("", "score", "came before it", "settings")
+            out.print_rows(titles, rows, (False, True, False, False))
+    if listed.reason and not (reasons and reasons[-1].reason == listed.reason):
+        out.write(f"ended: {listed.reason}")
+    elif not reasons:
+        out.write("it has reached no rung yet")
