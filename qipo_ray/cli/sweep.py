@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from qipo_ray.cli import output as out
 from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
@@ -16,8 +18,12 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.store.records import SKIPPED
 from qipo_ray.study.search_file import find_search_file, load_search_file
 from qipo_ray.study.search_spec import SearchSpec
+from qipo_ray.sweep.budget import budget_of
+from qipo_ray.sweep.executors import count_processes
+from qipo_ray.sweep.plan import Plan, plan_sweep
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.tracking.loggers import parse_services
+from qipo_ray.train.probe import probe
 
 # Folders in results: tables leave them out, or `train` has them there.
 RESERVED = SKIPPED | {"driver", "records"}
@@ -36,6 +42,7 @@ def sweep(
     insecure: bool,
     at_once: int | None,
     extend: bool,
+    hours: float | None,
     log: str | None,
     private: bool,
     json: bool,
@@ -48,11 +55,15 @@ def sweep(
     _refuse_lost_results(results)
     spec, datasets = read_sweep(file, tasks, data, changes, space, trials)
     services = parse_services(log)
-    root = writable(results.expanduser().resolve() / spec.name, private=private)
+    root = results.expanduser().resolve() / spec.name
+    budget = None
+    if hours is not None:
+        budget = budget_of(plan_here(spec, datasets), hours, count_processes(spec.resources), root)
+    root = writable(root, private=private)
 
     context = run_context(spec.name, "search")
     chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"
-    options = Options(chosen, extend, address, at_once, services, insecure)
+    options = Options(chosen, extend, address, at_once, services, insecure, budget)
     with out.live(f"sweep {spec.name}") as live:
         board = run_sweep(spec, root, datasets, context, options, live)
     if json:
@@ -93,6 +104,16 @@ def read_sweep(
         for config in (spec.base, *([spec.paper] if spec.paper else []), *beside):
             check(spec.task_facts(task), config, dataset)
     return spec, datasets
+
+
+def plan_here(spec: SearchSpec, datasets: dict[str, Dataset]) -> Plan:
+    """Return the plan of a sweep by probes on this machine."""
+    return plan_sweep(spec, datasets, lambda run: probe(run, device_of(spec)))
+
+
+def device_of(spec: SearchSpec) -> str:
+    """Return what a sweep is probed on: a GPU if it trains on some and there is one here."""
+    return "cuda" if spec.resources.gpus and torch.cuda.is_available() else "cpu"
 
 
 def _refuse_lost_results(results: Path) -> None:

@@ -7,20 +7,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from qipo_ray.cli import output as out
 from qipo_ray.cli.explain import TITLES, cells, entry
-from qipo_ray.cli.sweep import read_sweep
+from qipo_ray.cli.sweep import device_of, plan_here, read_sweep
 from qipo_ray.config import STAGES, ExplainedSetting
 from qipo_ray.config import explain as explained
 from qipo_ray.leaderboard.tables import counted
 from qipo_ray.study.search_spec import SearchSpec, flat, flow
 from qipo_ray.sweep.executors import count_processes
 from qipo_ray.sweep.memory_plan import memory_line
-from qipo_ray.sweep.plan import Plan, TaskPlan, plan_sweep
+from qipo_ray.sweep.plan import Plan, TaskPlan
 from qipo_ray.train.memory import in_words
-from qipo_ray.train.probe import Span, probe
+from qipo_ray.train.probe import Span
 
 
 def plan(
@@ -35,8 +33,7 @@ def plan(
 ) -> None:
     """Print settings, trials, jobs, episodes, memory, disk and hours; nothing is trained."""
     spec, datasets = read_sweep(file, tasks, data, changes, space, trials)
-    device = "cuda" if spec.resources.gpus and torch.cuda.is_available() else "cpu"
-    planned = plan_sweep(spec, datasets, lambda run: probe(run, device))
+    device, planned = device_of(spec), plan_here(spec, datasets)
     settings, processes = settings_of_search(spec), count_processes(spec.resources)
     memory = [memory_line(spec, dataset, processes) for dataset in datasets.values()]
     if json:

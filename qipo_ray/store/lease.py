@@ -154,6 +154,16 @@ def driver(root: Path, clock: Clock = time.time) -> Holder | None:
     return holder if holder is not None and _drives(holder, clock()) else None
 
 
+def driven_seconds(root: Path) -> float:
+    """Return how long the sweep at ``root`` has been driven, by all its drivers together."""
+    holders = (_read(Path(root), attempt) for attempt in range(1, _newest(Path(root)) + 1))
+    return sum(
+        max(0.0, holder.heartbeat - datetime.fromisoformat(holder.started).timestamp())
+        for holder in holders
+        if holder is not None
+    )
+
+
 def _drives(holder: Holder, now: float) -> bool:
     """Return whether a driver must be taken for alive."""
     if holder.released:

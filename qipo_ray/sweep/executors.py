@@ -85,6 +85,8 @@ class SweepRun:
         self.dashboard.take(events)
         self.progress.take(events)
         share, left = self.progress.share(self.search), self.progress.seconds_left(self.search)
+        if self.search.budget is not None and left is not None:
+            left = min(left, max(0.0, self.search.budget.left))
         label = f"{counted(len(self.search.outcomes), 'trial')} ended"
         if events:
             last = events[-1]

@@ -17,6 +17,7 @@ from qipo_ray.leaderboard.sweep_report import read_report
 from qipo_ray.store.files import write_bytes
 from qipo_ray.store.lease import driving
 from qipo_ray.study.search_spec import SearchSpec
+from qipo_ray.sweep.budget import Budget
 from qipo_ray.sweep.confirm import confirm_runs
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.executors import Screen, SweepRun
@@ -41,6 +42,7 @@ class Options:
     at_once: int | None  # trials; None: enough to fill the slots
     services: tuple[str, ...] = ()  # that show the runs beside TensorBoard
     insecure: bool = False  # a head that asks for no token is joined, too
+    budget: Budget | None = None  # of wall-clock time
 
 
 def run_sweep(
@@ -58,8 +60,9 @@ def run_sweep(
     with driving(root) as lease:
         if lease.before is not None:
             screen.line(f"taking over from {lease.before}, which is gone")
-        spec = settle_specification(spec, root, datasets, extend=options.extend)
-        search = SearchState(spec, root, lease.attempt, datasets, context, screen.line)
+        budget = options.budget
+        spec = settle_specification(spec, root, datasets, extend=options.extend, budget=budget)
+        search = SearchState(spec, root, lease.attempt, datasets, context, screen.line, budget)
         _run(search, options, screen)
     board = leaderboard([root])
     write_tables(board, root / "leaderboard")

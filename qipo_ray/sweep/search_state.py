@@ -24,8 +24,10 @@ from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
 from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
+from qipo_ray.sweep.budget import Budget
 from qipo_ray.sweep.intent_repair import whole_intents
 from qipo_ray.sweep.run_recorder import PlannedRun, RunRecorder
+from qipo_ray.sweep.spec_guard import end_early
 from qipo_ray.sweep.task_study import End, Study, Suggestion
 from qipo_ray.train.run_record import RunContext, now
 
@@ -41,6 +43,7 @@ class SearchState:
         datasets: Mapping[str, Dataset],
         context: RunContext,
         message: Callable[[str], None],
+        budget: Budget | None = None,
     ) -> None:
         """Rebuild the state from the folder ``root``; ``message`` gets a line for each end."""
         self.spec, self.root, self.attempt = spec, root, attempt
@@ -52,6 +55,7 @@ class SearchState:
         self.trials = {intent["id"]: Trial.from_intent(intent) for intent in intents}
         self.recorder = RunRecorder(root, datasets, records)
         self.outcomes = self._recorded_outcomes()
+        self.budget, self._ended_before = budget, len(self.outcomes)
         self._check_log()
         self.resumed = deque(t for t in self.trials.values() if t.id not in self.outcomes)
         self.exhausted: set[str] = set()  # tasks without a further configuration
@@ -145,6 +149,8 @@ class SearchState:
         """
         if self.resumed:
             return self.resumed.popleft()
+        if self._budget_ends():
+            return None
         for task in sorted(self.spec.tasks, key=self._count):
             if task not in self.exhausted and self._count(task) < self.spec.trials:
                 suggestion = self.studies[task].ask()
@@ -153,6 +159,22 @@ class SearchState:
                 self.exhausted.add(task)
                 self.message(f"{task}: the search space holds no further configuration")
         return None
+
+    def _budget_ends(self) -> bool:
+        """Return whether there is no time for one more trial of each task: then no more begin."""
+        counts = {self._count(task) for task in self.spec.tasks if task not in self.exhausted}
+        begun = max(counts, default=0)
+        if self.budget is None or counts != {begun} or not 0 < begun < self.spec.trials:
+            return False
+        due = len(self.trials) - len(self.outcomes) + len(self.spec.tasks)
+        if self.budget.holds(due, len(self.outcomes) - self._ended_before):
+            return False
+        self.message(
+            f"the hours end here, with {begun} of {self.spec.trials} trials for each task: the "
+            "rest is for the confirm step"
+        )
+        self.spec = end_early(self.spec, self.root, begun)
+        return True
 
     def _count(self, task: str) -> int:
         return sum(trial.task == task for trial in list(self.trials.values()))

@@ -15,16 +15,23 @@ from qipo_ray.errors import UserError
 from qipo_ray.store.files import write_bytes
 from qipo_ray.study.saved_spec import EARLIER, FILE, SavedSpec, read_spec, spec_document
 from qipo_ray.study.search_spec import SearchSpec, differences
+from qipo_ray.sweep.budget import Budget
 
 
 def settle_specification(
-    spec: SearchSpec, root: Path, datasets: Mapping[str, Dataset], *, extend: bool
+    spec: SearchSpec,
+    root: Path,
+    datasets: Mapping[str, Dataset],
+    *,
+    extend: bool,
+    budget: Budget | None = None,
 ) -> SearchSpec:
     """Return the specification to go on with: ``spec``, with the hash of the sweep's folder.
 
     It is written to ``<root>/sweep.yaml``, or held to what stands there. With ``extend`` another
     one takes its place; trials and records stay, and the old one is kept in ``specifications/``.
-    Where it trains (``resources``) may always differ. ``UserError`` lists the differences.
+    Where it trains (``resources``) may always differ. ``UserError`` lists the differences. A sweep
+    whose ``budget`` ended before all trials stays so, or goes on if there is room for more.
     """
     path = root / FILE
     data = {task: dataset.sha256 for task, dataset in datasets.items()}
@@ -33,8 +40,12 @@ def settle_specification(
         saved = _read(path)
         _check_data(path, saved.data, data)
         _check_physics(path, saved, data)
-        changed = replace(saved.spec, saved_hash=None).hash != spec.hash
-        if changed and not extend:
+        shorter = replace(spec, trials=min(spec.trials, saved.spec.trials))
+        ended_early = budget is not None and shorter.hash == _plain(saved).hash
+        if ended_early and budget is not None and not budget.holds(len(spec.tasks)):
+            spec, document = shorter, spec_document(shorter, data)
+        changed = _plain(saved).hash != spec.hash
+        if changed and not (extend or ended_early):
             changes = "; ".join(differences(saved.spec.document(), spec.document()))
             raise UserError(
                 f"{path} is another specification: {changes}; add --extend to go on with the new "
@@ -47,6 +58,24 @@ def settle_specification(
             document = {**saved.document, "resources": document["resources"], "data": data}
     _write(path, document)
     return spec
+
+
+def end_early(spec: SearchSpec, root: Path, trials: int) -> SearchSpec:
+    """Return the specification that a sweep ends by: with the trials of each task that began.
+
+    It takes the place of the one in force, which is kept as ``--extend`` keeps it.
+    """
+    path = root / FILE
+    saved = _read(path)
+    write_bytes(root / EARLIER / f"{saved.spec.hash}.yaml", path.read_bytes())
+    spec = replace(spec, trials=trials, saved_hash=None)
+    _write(path, spec_document(spec, saved.data))
+    return spec
+
+
+def _plain(saved: SavedSpec) -> SearchSpec:
+    """Return a saved specification with the hash that this version gives it."""
+    return replace(saved.spec, saved_hash=None)
 
 
 def _read(path: Path) -> SavedSpec:

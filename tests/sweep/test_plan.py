@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qipo_ray.cli import sweep_plan
+from qipo_ray.cli import sweep
 from qipo_ray.cli.main import main
 from qipo_ray.config import stage_keys
 from qipo_ray.data.load import load
@@ -130,7 +130,7 @@ def test_the_command_starts_and_writes_nothing(
     assert "point: 12 trials on 1 seed; come to rungs, in the mean: 20 updates: 12; 60" in said
     assert "critic: 12 needed, 4 distinct, between " in said
     assert "from trial 5 on TPE chooses; here they are drawn at random" in said
-    monkeypatch.setattr(sweep_plan, "probe", lambda run, device: priced(run))
+    monkeypatch.setattr(sweep, "probe", lambda run, device: priced(run))
     assert main([*line, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     origins = {setting["key"]: setting["from"] for setting in document["settings"]}

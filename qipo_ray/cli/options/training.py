@@ -130,6 +130,14 @@ def sweep(
     extend: Annotated[
         bool, typer.Option("--extend", help="Go on with a changed specification.")
     ] = False,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            "--hours",
+            min=0,
+            help="Wall clock of the whole sweep; that of its confirm step is set aside.",
+        ),
+    ] = None,
     log: Log = None,
     private: Private = False,
     json: PrintJson = False,
