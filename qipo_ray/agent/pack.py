@@ -280,6 +280,10 @@ class Pack(ABC):
                 raise Diverged(text)
         return values
 
+    def told(self, i: int) -> list[tuple[int, dict[str, float]]]:
+        """Return what a program said of member ``i`` in its last training: updates, metrics."""
+        return []
+
     def check(self, i: int) -> None:
         """Raise ``Diverged`` if a weight of member ``i`` or a metric is no longer finite."""
         member = self.members[i]

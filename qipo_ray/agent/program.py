@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.pack import Member, Pack, State
-from qipo_ray.agent.program_files import last_line, packed, unpack
+from qipo_ray.agent.program_files import last_line, packed, told_metrics, unpack
 from qipo_ray.agent.program_method import end, program_of, started
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
@@ -35,6 +35,7 @@ class _Work:
     folder: Path | None
     reached: int
     files: Tensor  # bytes of a zip file, uint8
+    told: list[tuple[int, dict[str, float]]] = field(default_factory=list)  # since asked for
 
 
 class ProgramPack(Pack):
@@ -75,6 +76,15 @@ class ProgramPack(Pack):
         work = self.work[i]
         return {**super().state(i), "updates": work.reached, "files": work.files}
 
+    def metrics(self, i: int) -> dict[str, float]:
+        """Return nothing: a program's own are told when it has ended."""
+        return {}
+
+    def told(self, i: int) -> list[tuple[int, dict[str, float]]]:
+        """Return what the program said of its updates, once."""
+        said, self.work[i].told = self.work[i].told, []
+        return said
+
     def check(self, i: int) -> None:
         """Let the program of member ``i`` train to its present update: a score is due."""
         work, updates = self.work[i], self.members[i].updates
@@ -83,9 +93,12 @@ class ProgramPack(Pack):
                 raise ValueError("a program needs a folder to train in")
             work.folder.mkdir(parents=True, exist_ok=True)
             with _alone(work.folder):
-                output = _restored(work, work.folder)
+                output, log = _restored(work, work.folder), work.folder / "log.txt"
+                before = log.stat().st_size if log.is_file() else 0
                 self._train(self.members[i], work.folder, output)
                 _note(work.folder / "reached", updates)
+            said = told_metrics(log, before)
+            work.told = [row for row in said if work.reached < row[0] <= updates]
             work.files, work.reached = packed(output), updates
 
     def _train(self, member: Member, folder: Path, output: Path) -> None:

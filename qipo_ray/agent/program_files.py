@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import io
+import json
 import signal
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,32 @@ def last_line(log: Path) -> str:
     """Return the last line that a program said, or that it said nothing."""
     lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
     return f"{lines[-1]:.200}" if lines else "it said nothing"
+
+
+def told_metrics(log: Path, start: int) -> list[tuple[int, dict[str, float]]]:
+    """Return the numbers of JSON lines ``{"step": 100, "loss": 0.1}`` behind a place in a log.
+
+    They are told by update, each once, the last time that it was told.
+    """
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines()
+    rows: dict[int, dict[str, float]] = {}
+    for line in lines:
+        if not line.lstrip().startswith("{"):
+            continue
+        with suppress(ValueError, RecursionError):
+            said = json.loads(line)
+            values = {key: float(value) for key, value in said.items() if _is_number(value)}
+            step = values.pop("step", 0.0)
+            values.pop("updates", None)  # another name of the step
+            if step.is_integer() and values:
+                rows[int(step)] = values
+    return sorted(rows.items())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def die_with_parent() -> None:

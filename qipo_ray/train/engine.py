@@ -137,10 +137,12 @@ class Engine:
         events = []
         try:
             with blaming(job.config):
-                if updates % LOG_EVERY == 0:
-                    events.append(EngineEvent("metrics", job, updates, self._pack.metrics(i)))
+                if updates % LOG_EVERY == 0 and (means := self._pack.metrics(i)):
+                    events.append(EngineEvent("metrics", job, updates, means))
                 if marked or updates >= job.length:
                     self._pack.check(i)
+                    told = self._pack.told(i)
+                    events += [EngineEvent("metrics", job, at, values) for at, values in told]
         except Diverged as error:
             return [EngineEvent("diverged", job, updates, reason=str(error))]
         except (UserError, Failure) as error:

@@ -47,7 +47,7 @@ class MetricsLog:
 
     def _text(self, rows: list[Row], *, header: bool) -> str:
         buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, self.names, lineterminator="\n")
+        writer = csv.DictWriter(buffer, self.names, restval="nan", lineterminator="\n")
         if header:
             writer.writeheader()
         writer.writerows(
@@ -56,10 +56,14 @@ class MetricsLog:
         return buffer.getvalue()
 
     def append(self, updates: int, metrics: Mapping[str, float]) -> None:
-        """Add the row of one step."""
+        """Add the row of one step; one with new names makes a new table, of both."""
         row = {"updates": float(updates), **metrics}
         first = not self.names
         if first:
             self.names = list(row)
+        elif new := [name for name in row if name not in self.names]:
+            before = read_metrics(self.path.parent)
+            self.names += new
+            write_bytes(self.path, self._text(before, header=True).encode())
         with naming(self.path), self.path.open("a") as file:
             file.write(self._text([row], header=first))

@@ -96,6 +96,7 @@ def test_the_pages_program_from_training_to_acting(
     (record,) = read_records(Path("R"))
     assert [score["updates"] for score in record["scores"]] == [600, 1000]
     assert record["label"]["method"] == "ridge regression"
+    assert record["health"]["policy"].keys() == {"updates", "error"}
     weights = np.load(next(Path("R").glob("programs/*/output/weights.npy")))
     (path,) = Path("R", "records").glob("*.json")
     policy, state = load_policy(path), np.array([0.3, -0.2], np.float32)
@@ -156,6 +157,25 @@ def test_it_goes_on_from_its_own_files_here_and_elsewhere(
         assert (folder / "output" / "counts").read_text() == counts
         assert torch.equal(again.state(0)["files"], packed(folder / "output"))
     assert (here / "log.txt").read_text().count("at work") == 3
+
+
+def test_what_it_says_in_json_are_metrics(
+    configured: Callable[..., Config], data: Tensors, tmp_path: Path
+) -> None:
+    """Of the updates that it was to make; what is no such line stays in its log alone."""
+    says = """import os
+print('{"step": 1, "loss": 0.5}', 'loud', '{"step": true}', '{', '{"step": 2}', sep='\\n')
+print('{"step": 3, "loss": NaN}', '{"step": 9, "loss": 1}', sep='\\n')
+print('{"step": 3, "loss": 2, "name": "a", "updates": 7, "ok": true}')
+open(os.environ['QIPO_OUTPUT'] + '/model', 'w').close()
+"""
+    pack = trained(configured(says), data, tmp_path)
+    assert pack.told(0) == [(1, {"loss": 0.5}), (3, {"loss": 2.0})] and pack.told(0) == []
+    for _ in range(6):
+        pack.update()
+    pack.check(0)
+    assert pack.told(0) == [(9, {"loss": 1.0})]
+    assert "loud" in (tmp_path / "log.txt").read_text()
 
 
 def test_an_update_that_was_not_written_down_is_done_anew(

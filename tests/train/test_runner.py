@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ from qipo_ray.train import memory
 from qipo_ray.train import runner as runner_module
 from qipo_ray.train.job_graph import JobGraph
 from qipo_ray.train.job_store import JobStore
-from qipo_ray.train.metrics import read_metrics
+from qipo_ray.train.metrics import MetricsLog, read_metrics
 from qipo_ray.train.runner import JobRunner
 
 Contents = Callable[[Path], dict[str, bytes]]
@@ -280,6 +281,22 @@ def test_spoilt_metrics_harm_nothing(make_run: Callable[..., Run], tmp_path: Pat
     assert [row["updates"] for row in read_metrics(log.parent)] == [100, 200]
     train(tmp_path, make_run("behaviour.updates=300"))
     assert [row["updates"] for row in read_metrics(log.parent)] == [100, 200, 300]
+
+
+def test_metrics_of_other_names_are_one_table(tmp_path: Path) -> None:
+    """As programs print them: what a row lacks is not a number."""
+    log = MetricsLog(tmp_path, 0)
+    for updates, metrics in ((1, {"loss": 0.5}), (2, {"q": 3.0}), (3, {"loss": 0.25})):
+        log.append(updates, metrics)
+    assert str(read_metrics(tmp_path)) == str(
+        [
+            {"updates": 1.0, "loss": 0.5, "q": math.nan},
+            {"updates": 2.0, "loss": math.nan, "q": 3.0},
+            {"updates": 3.0, "loss": 0.25, "q": math.nan},
+        ]
+    )
+    MetricsLog(tmp_path, 2).append(3, {"q": 4.0})
+    assert [row["q"] for row in read_metrics(tmp_path)][1:] == [3.0, 4.0]
 
 
 def test_a_policy_that_cannot_be_scored_condemns_its_sampler_alone(
