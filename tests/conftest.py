@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -24,6 +26,7 @@ os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's name; beside oth
 os.environ["COLUMNS"] = "100"
 os.environ["NO_COLOR"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred processes compile the package once
+sys.dont_write_bytecode = False  # and each session the tests
 
 pytest_plugins = [
     "fixtures.own_methods", "fixtures.own_tasks", "fixtures.search_files", "fixtures.tiny_runs",
@@ -68,13 +71,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Keep garbage collection from what stays: half a million objects, looked through often."""
+    """Keep what every test costs low: garbage collection, and loggers that each is attached to.
+
+    Half a million objects stay, and would be looked through often. Of torch's fifty loggers each
+    has handlers of its own, which pytest gives and takes back six times a test.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+        for name, logger in logging.root.manager.loggerDict.items():
+            if name.startswith("torch.") and isinstance(logger, logging.Logger):
+                logger.propagate = True
 
 
 @pytest.fixture(scope="session", autouse=True)

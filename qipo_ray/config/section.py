@@ -3,7 +3,7 @@
 import functools
 from typing import Annotated, Any, get_type_hints
 
-from qipo_ray.config.values import Range, conform
+from qipo_ray.config.values import Names, Range, conform_to, unfold
 
 MOST = 999_999_999  # updates; nine digits, as in the names of snapshots
 MOST_BETA = 9  # decimal digits; networks are float32
@@ -29,6 +29,11 @@ def field_types(section: type) -> dict[str, Any]:
     return get_type_hints(section, include_extras=True)
 
 
+@functools.cache  # thousands of configurations are built for a large folder
+def _unfolded(section: type) -> tuple[tuple[str, Any, Range | Names | None], ...]:
+    return tuple((name, *unfold(hint)) for name, hint in field_types(section).items())
+
+
 class Section:
     """Checks and normalises every field when a section is built."""
 
@@ -37,9 +42,9 @@ class Section:
     def __post_init__(self) -> None:
         """Conform every field to its type; ``FieldError`` where that cannot be."""
         section: type = type(self)
-        for name, hint in field_types(section).items():
+        for name, kind, limits in _unfolded(section):
             try:
-                object.__setattr__(self, name, conform(hint, getattr(self, name)))
+                object.__setattr__(self, name, conform_to(kind, limits, getattr(self, name)))
             except ValueError as problem:
                 dotted = f"{self.called or section.__name__.lower()}.{name}"
                 raise FieldError((dotted,), str(problem)) from None

@@ -53,7 +53,11 @@ def conform(hint: Any, value: object) -> Any:
     A whole float counts as an int, an int as a float; a bool is never a number, and NaN and
     infinity are no values. ``-0.0`` becomes ``0.0``, so that equal settings have equal keys.
     """
-    kind, limits = unfold(hint)
+    return conform_to(*unfold(hint), value)
+
+
+def conform_to(kind: Any, limits: Range | Names | None, value: object) -> Any:
+    """Return ``value`` as ``conform`` does, for an annotation that was unfolded before."""
     names = Names(get_args(kind)) if get_origin(kind) is Literal else limits
     if isinstance(names, Names):
         if isinstance(value, str) and value in names.allowed:

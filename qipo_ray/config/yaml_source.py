@@ -80,6 +80,14 @@ for _tag, _pattern, _first in (
     )
 
 
+def own_yaml(text: str) -> Any:
+    """Return what a file of the program's own holds; ``yaml.YAMLError`` for any fault.
+
+    By libyaml, ten times as fast, where PyYAML has it.
+    """
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def read_yaml(path: Path) -> Document:
     """Return the contents of a YAML file; ``UserError`` with file and line for any fault."""
     try:

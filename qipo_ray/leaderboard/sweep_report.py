@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from qipo_ray.config.yaml_source import own_yaml
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.best import best_files
 from qipo_ray.leaderboard.board import Leaderboard, from_records, records_below
@@ -126,7 +127,7 @@ def read_report(root: Path, *, literature: bool = False) -> SweepReport:
 def _specification(root: Path) -> Mapping[str, Any]:
     path = root / SPECIFICATION
     try:
-        content = yaml.safe_load(path.read_text())
+        content = own_yaml(path.read_text())
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as problem:

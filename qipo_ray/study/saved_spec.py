@@ -29,6 +29,7 @@ from qipo_ray.config.json_types import (
     Sha256,
 )
 from qipo_ray.config.validation import Validator
+from qipo_ray.config.yaml_source import own_yaml
 from qipo_ray.data.tasks import physics
 from qipo_ray.errors import UserError
 from qipo_ray.study.acting_reader import saved_acting
@@ -158,7 +159,7 @@ def _document(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES:,} bytes")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = own_yaml(path.read_text(encoding="utf-8"))
         if not isinstance(document, dict):
             raise ValueError(f"expected a mapping; got a {type(document).__name__}")
         hashed = {key: value for key, value in document.items() if key not in UNHASHED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from qipo_ray.agent import Member, Pack, State, Tensors, pack_of
-from qipo_ray.config import Config, load_config
+from qipo_ray.config import Config, load_config, stage_keys
 from qipo_ray.data.transitions import Transitions
 
 SMALL = (
@@ -86,13 +87,20 @@ def upstream(data: Tensors) -> dict[str, State]:
     return upstream_of("policy", load_config("quickstart", SMALL), data)
 
 
+TRAINED: dict[tuple[int, str], State] = {}  # by data and key: many tests ask for equal ones
+
+
 def upstream_of(stage: str, config: Config, data: Tensors) -> dict[str, State]:
-    """States of the earlier stages, a few updates old."""
+    """States of the earlier stages, a few updates old; what is equal was trained once."""
     states: dict[str, State] = {}
+    keys = stage_keys(config, "small", "", 7)
     for earlier in ("behaviour", "critic")[: ("behaviour", "critic", "policy").index(stage)]:
-        pack = pack_of(earlier, config, data)
-        pack.admit(Member(config, 7), dict(states), None)
-        for _ in range(25):
-            pack.update()
-        states[earlier] = pack.state(0)
+        place = (id(data), keys.get(earlier, str(config)))
+        if place not in TRAINED:
+            pack = pack_of(earlier, config, data)
+            pack.admit(Member(config, 7), dict(states), None)
+            for _ in range(25):
+                pack.update()
+            TRAINED[place] = pack.state(0)
+        states[earlier] = copy.deepcopy(TRAINED[place])
     return states

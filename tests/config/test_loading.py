@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -146,14 +147,20 @@ def test_a_file_that_is_no_mapping(tmp_path: Path, text: str) -> None:
     assert "a configuration must be a mapping" in fault(save(tmp_path, text))
 
 
+@functools.cache
+def full_paper() -> str:
+    """Return a file with every setting of the paper, a line each."""
+    return yaml.safe_dump(to_dict(load_config("paper")), sort_keys=False)
+
+
 @pytest.mark.parametrize("dotted", field_names())
 def test_a_full_file_needs_every_key_but_those_that_came_later(
     tmp_path: Path, dotted: str
 ) -> None:
     section, key = dotted.split(".")
-    mapping: Any = to_dict(load_config("paper"))
-    del mapping[section][key]
-    path = save(tmp_path, yaml.safe_dump(mapping, sort_keys=False))
+    whole = full_paper()
+    start = whole.index(f"\n  {key}: ", whole.index(f"{section}:\n"))
+    path = save(tmp_path, whole[:start] + whole[whole.index("\n", start + 1) :])
     later = later_settings().get(section, {})
     if key in later:  # it came later: what lacks it means what was before
         assert to_dict(load_config(path))[section][key] == later[key]

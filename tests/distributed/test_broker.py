@@ -286,7 +286,7 @@ def test_jobs_that_broke_together_are_trained_alone(
     make_run: MakeRun, own_module: Callable[..., str], tmp_path: Path
 ) -> None:
     breaks = "if any(m.seed == m.updates == 1 for m in self.members): 1 / 0\n        rows = "
-    own = (f"policy.method={own_module(('rows = ', breaks))}", "awr.updates=60")
+    own = (f"policy.method={own_module(('rows = ', breaks))}", "awr.width=8", "awr.updates=9")
 
     async def test() -> None:
         broker, worker = Broker(tmp_path), Worker("a", tmp_path, 3, "cpu")

@@ -91,7 +91,7 @@ def test_a_member_that_breaks_fails_alone(
         "        return super().metrics(i)\n\n    def _after("
     )
     named = own_module(("    def _after(", own))
-    settings = (f"policy.method={named}", "awr.width=8", "awr.updates=160", *SELDOM)
+    settings = (f"policy.method={named}", "awr.width=8", "awr.updates=110", *SELDOM)
     good, bad = (make_run(*settings, seed=seed).jobs[-1] for seed in (0, 1))
     worker = Worker("a", tmp_path, 2, "cpu")
     worker.follow(Orders(admit=(good, bad)))
@@ -107,7 +107,7 @@ def test_a_new_member_that_breaks_a_pack_sends_the_others_back(
 ) -> None:
     breaks = "        if member.seed == 1: return {}\n        generator = "
     named = own_module(("        generator = ", breaks))
-    settings = (f"policy.method={named}", "awr.width=8", "awr.updates=200", *SELDOM)
+    settings = (f"policy.method={named}", "awr.width=8", "awr.updates=110", *SELDOM)
     good, bad = (make_run(*settings, seed=seed).jobs[-1] for seed in (0, 1))
     worker = Worker("a", tmp_path, 2, "cpu")
     worker.follow(Orders(admit=(good,)))

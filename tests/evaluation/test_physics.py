@@ -16,7 +16,13 @@ UNCHANGED = {"HalfCheetah-v5", "Walker2d-v4"}  # no margins, and nothing convex 
 NEW = tuple(map(int, mujoco.__version__.split(".")[:2])) >= (3, 5)
 
 
-@pytest.fixture(scope="module", params=CASES)
+# The kitchen's model alone takes half a second to read.
+CASES_BY_LENGTH = [
+    pytest.param(name, marks=[pytest.mark.slow] if "kitchen" in name else []) for name in CASES
+]
+
+
+@pytest.fixture(scope="module", params=CASES_BY_LENGTH)
 def walked(request) -> tuple[str, np.ndarray]:
     return request.param, walk(request.param, PRINTS_AT[-1])
 
@@ -33,7 +39,7 @@ def test_states_are_those_of_mujoco_3_4(walked) -> None:
 
 
 @pytest.mark.skipif(not NEW, reason="MuJoCo itself has the old contacts")
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES_BY_LENGTH)
 def test_left_alone_they_are_not(name: str, monkeypatch) -> None:
     for module in (mujoco_env, maze2d):
         monkeypatch.setattr(module, "restore_contacts", lambda model: None)

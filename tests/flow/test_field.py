@@ -213,6 +213,6 @@ def test_the_exact_gradient_guides_to_the_law_times_exp_of_beta_q(
     x = 2 * torch.randn(50, 1, generator=generator, dtype=torch.float64)
     torch.testing.assert_close(guided.network(x, t), expected.network(x, t))
     noise = torch.randn(4000, 1, generator=generator, dtype=torch.float64)
-    actions = draw(guided, noise, "heun", 80)
+    actions = draw(guided, noise, "heun", 40)
     assert actions.mean().item() == pytest.approx(mean, abs=0.05)
     assert actions.std().item() == pytest.approx(std, rel=0.05)

@@ -38,7 +38,7 @@ def whole(
 @pytest.fixture
 def root(whole: Path, tmp_path: Path) -> Path:
     """A copy of it, to be spoilt."""
-    return shutil.copytree(whole, tmp_path / "books")
+    return shutil.copytree(whole, tmp_path / "books", copy_function=shutil.copyfile)
 
 
 @pytest.fixture
