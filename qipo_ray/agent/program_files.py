@@ -63,7 +63,7 @@ def told_metrics(log: Path, start: int) -> list[tuple[int, dict[str, float]]]:
     for line in lines:
         if not line.lstrip().startswith("{"):
             continue
-        with suppress(ValueError, RecursionError):
+        with suppress(ValueError, OverflowError, RecursionError):
             said = json.loads(line)
             values = {key: float(value) for key, value in said.items() if _is_number(value)}
             step = values.pop("step", 0.0)

@@ -45,7 +45,7 @@ class Engine:
         self.slots = slots
         self.jobs: list[Job] = []
         self.pack: Pack | None = None
-        self._broken = ""  # why the pack can be used no more
+        self.broken = ""  # why the pack can be used no more
 
     def fits(self, job: Job) -> bool:
         """Return whether a slot is free for a job of this shape."""
@@ -67,14 +67,14 @@ class Engine:
         if not self.fits(job):
             raise ValueError(f"no slot for {job.stage} {job.key} beside {len(self.jobs)} jobs")
         if not self.jobs:
-            self._broken = ""
+            self.broken = ""
         try:
             with blaming(job.config):
                 if not self.jobs:
                     self.pack = pack_of(job.stage, job.config, data)
                 self._pack.admit(Member(job.config, job.seed, folder=folder), upstream, state)
         except (UserError, Failure):
-            self._broken = f"a new member broke its pack, {job.stage} {job.key}"
+            self.broken = f"a new member broke its pack, {job.stage} {job.key}"
             self.pack = self.pack if self.jobs else None
             raise
         self.jobs.append(job)
@@ -101,7 +101,7 @@ class Engine:
         del self.jobs[i]
         if not self.jobs:
             self.pack = None
-        elif not self._broken:
+        elif not self.broken:
             self._pack.drop(i)
 
     def _slot(self, key: str) -> int:
@@ -110,14 +110,14 @@ class Engine:
     def advance(self, updates: int) -> list[EngineEvent]:
         """Train all members for at most ``updates`` and return what happened, in order."""
         events: list[EngineEvent] = []
-        if self._broken:
-            return self._ended("dropped", self._broken)
+        if self.broken:
+            return self._ended("dropped", self.broken)
         for _ in range(updates):
             try:
                 with blaming(self.jobs[0].config):
                     self._pack.update()
             except (UserError, Failure) as error:
-                self._broken = str(error)
+                self.broken = str(error)
                 return events + self._ended(
                     "failed" if len(self.jobs) == 1 else "parted", str(error)
                 )

@@ -77,7 +77,8 @@ class JobRunner:
         try:
             return self.admit(job)
         except (UserError, Failure) as error:
-            return [JobEvent(_ending(error), job.snapshot, 0, 0.0, reason=str(error))]
+            end = JobEvent(_ending(error), job.snapshot, 0, 0.0, reason=str(error))
+            return [end, *(self.step() if self.active and self.engine.broken else [])]
 
     def admit(self, job: Job) -> list[JobEvent]:
         """Start or continue a job in a free slot; return what is already due.
