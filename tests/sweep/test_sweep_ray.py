@@ -1,6 +1,7 @@
 """A whole sweep on Ray, with kills in the middle, against the same sweep without Ray.
 
-What trains where is not part of a specification. So all values can be compared, trial by trial.
+It is of a task of its user's own, whose environment is a module beside the task's file. What
+trains where is not part of a specification. So all values can be compared, trial by trial.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.own_tasks import write_reach
 from fixtures.search_files import stopped_at
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -34,18 +36,26 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture(scope="module")
+def search(tiny_search: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The search file, beside the file of its task."""
+    task, path = write_reach(tmp_path_factory.mktemp("search")), [*sys.path]
+    file = task.with_name("tiny.yaml")
+    file.write_text(tiny_search.replace("[point]", f"[{task.name}]"))
+    yield file
+    sys.modules.pop("reacher_env", None)
+    sys.path[:] = path
+
+
+@pytest.fixture(scope="module")
 def start(
-    tiny_search: str,
+    search: Path,
     marked_env: dict[str, str],
     marked: object,  # ends what a failed test leaves
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Start:
     """Start a driver with one worker; its lines go to ``driver.log`` beside the sweep."""
-    file = tmp_path_factory.mktemp("search") / "tiny.yaml"
-    file.write_text(tiny_search)
 
     def run(results: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "qipo_ray.sweep", str(file), "--results", str(results)]
+        command = [sys.executable, "-m", "qipo_ray.sweep", str(search), "--results", str(results)]
         with (results / "driver.log").open("ab") as log:
             return subprocess.Popen(
                 [*command, "--at-once", "1"], env=marked_env, stdout=log, stderr=subprocess.STDOUT
@@ -55,14 +65,11 @@ def start(
 
 
 @pytest.fixture(scope="module")
-def local(
-    without_report: None, tiny_search: str, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def local(without_report: None, search: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sweep without Ray, in this process."""
     results = tmp_path_factory.mktemp("local")
-    (results / "tiny.yaml").write_text(tiny_search)
     options = ["--executor", "local", "--results", str(results)]
-    assert main(["sweep", str(results / "tiny.yaml"), *options]) == 0
+    assert main(["sweep", str(search), *options]) == 0
     return results / "tiny"
 
 
@@ -130,6 +137,7 @@ def every_step_is_shown_once(root: Path) -> None:
 
 def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     start: Start,
+    search: Path,
     local: Path,
     tmp_path: Path,
     eventually: Eventually,
@@ -140,7 +148,7 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     root = tmp_path / "tiny"
     first = start(tmp_path)
     eventually("the lease", lambda: list(root.glob("driver/*.json")))
-    line = ["sweep", str(local.with_suffix(".yaml")), "--results", str(tmp_path)]
+    line = ["sweep", str(search), "--results", str(tmp_path)]
     assert main([*line, "--executor", "local"]) == 2
     told = f"error: {root} is driven by process {first.pid} on host "
     assert capsys.readouterr().err.startswith(told)
