@@ -11,7 +11,7 @@ where the policy would leave what the critic knows; a policy that is there alrea
 round, it and its average. ``evidence`` leaves the policy as it is, in all rounds, where Q does
 not foresee the returns of episodes that it was not trained on. ``data_updates`` come before the
 rounds: there the policy learns from the data's own actions alone, weighted by what their episode
-returned, or by their advantage.
+returned, or by their advantage. ``refit_updates`` train Q on between rounds, toward the policy.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from qipo_ray.agent.data_energy import (
 from qipo_ray.agent.ensemble import twin_q, value_of
 from qipo_ray.agent.evidence import evidence
 from qipo_ray.agent.pack import FAR, Member, State, stream
+from qipo_ray.agent.refit import Refit
 from qipo_ray.agent.sampling import cloned_weights
 from qipo_ray.agent.support import (
     FINITE,
@@ -84,7 +85,9 @@ class PolicyPack(SupportPack[WeightedSet]):
         self.online = self._stack("online", self.network.shapes, trainable=True)
         self.ema = self._stack("ema", self.network.shapes)
         self.source = self._stack("sampler", self.network.shapes)  # as the round began
-        self.critic = self._stack("critic", self.q.shapes, self.q.rows, saved=False)
+        self.refit: Refit | None = None  # a Q that is trained on belongs to the policy's state
+        refitted = p.refit_updates > 0
+        self.critic = self._stack("critic", self.q.shapes, self.q.rows, saved=refitted)
         self.prior = self._stack("behaviour", self.network.shapes, saved=False)
         self.follows: list[bool] = []  # Q; a member that does not has no rounds
         self.tilts: list[bool] = []  # the data's actions by weight; else there is no need to
@@ -183,9 +186,20 @@ class PolicyPack(SupportPack[WeightedSet]):
                 # Departure D19: the online network draws; the paper's code: its average.
                 chosen = self.ema if p.sampler == "ema" else self.online
                 self.source.flat[i] = chosen.flat[i]
+                self._refit(i, now)
             self.support[i] = None  # its memory is free before the next is made
             self.support[i] = self._data_set(i) if since < 0 else self._renew(i, now)
             self._rest()
+
+    def _refit(self, i: int, now: int) -> None:
+        """Train Q of member ``i`` on before a round, but the first: that is the critic's."""
+        # Departure D48: between rounds Q may follow the policy; the paper's stays as it was.
+        member = self.members[i]
+        if now == 0 or not member.config.policy.refit_updates or not self.follows[i]:
+            return
+        self.refit = self.refit or Refit(member, self.data)
+        rows, policy = slice(*self._span("critic", i)), self.source.slice(i, i + 1)
+        self.critic.flat[rows] = self.refit(member, self.critic.flat[rows].clone(), policy, now)
 
     @torch.no_grad()
     def _data_set(self, i: int) -> WeightedSet:

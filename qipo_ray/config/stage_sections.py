@@ -269,6 +269,12 @@ class Policy(Section):
         Since(False),
         PerMember(),
     ]
+    refit_updates: Annotated[
+        CountOrNone,
+        Ours(0, "of Q after each round, toward the actions of the policy; 0: Q stays"),
+        Since(0),
+        Departure("refit={}"),
+    ]
     method: Annotated[
         str,
         MethodNames(METHODS),

@@ -68,7 +68,8 @@ SWITCHES = (
     ("stage", "changes"),
     [
         *((stage, changes) for stage in STAGES for changes in ((), SWITCHES)),
-        ("critic", ("critic.target=value",)),
+        ("critic", ("critic.target=value", "critic.n_step=3")),
+        ("policy", ("policy.refit_updates=3", "critic.pairs=2", "critic.held_out=0.2")),
     ],
 )
 def test_a_state_goes_on_bit_for_bit(

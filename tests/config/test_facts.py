@@ -47,7 +47,7 @@ def test_values_of_old_records_are_of_the_settings_type() -> None:
     assert later_settings()["policy"] == {
         "beta_growth": 1.0, "target_ess": 0.0, "trust": 0, "evidence": 0.0, "data_updates": 0,
         "data_weight": "return", "data_ess": 0.3, "data_common": 1.0, "data_learning_rate": 0.0,
-        "data_alone": False, "method": "qipo",
+        "data_alone": False, "refit_updates": 0, "method": "qipo",
     }  # fmt: skip
     assert later_settings()["behaviour"] == {
         "ema_rate": 1.0, "weights": "online", "best_episodes": 1.0,
@@ -88,7 +88,8 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
         "critic.n_step", "critic.held_out", "critic.pairs", "critic.judge", "critic.kappa",
         "policy.evidence",
         "policy.data_updates", "policy.data_weight", "policy.data_ess", "policy.data_common",
-        "policy.data_learning_rate", "policy.data_alone", "policy.method",
+        "policy.data_learning_rate", "policy.data_alone", "policy.refit_updates",
+        "policy.method",
     }  # fmt: skip
     assert from_dict(to_document(paper), "file") == paper
     later = (

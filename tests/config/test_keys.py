@@ -88,6 +88,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "policy.data_common": (0.9, LAST),
     "policy.data_learning_rate": (0.5, LAST),
     "policy.data_alone": (True, LAST),
+    "policy.refit_updates": (9, LAST),
     "policy.method": ("cloning", LATER),
     "compute.precision": ("bfloat16", ALL),
     "compute.support": ("float16", LATER),
@@ -322,6 +323,7 @@ def test_departures_name_each_switch_that_leaves_the_paper() -> None:
         ("policy.loss_actions", 2, "loss-actions=2"),
         ("policy.sampler", "online", "online-sampler"),
         ("policy.pool", 7, "policy-pool=7"),
+        ("policy.refit_updates", 9, "refit=9"),
         ("evaluation.weights", "ema", "ema-evaluation"),
     ):
         assert departures(changed(paper, dotted, value)) == (label,)

@@ -33,6 +33,7 @@ SETTINGS = (
     "critic.refresh_every=25",
     "policy.rounds=3",
     "policy.renew_every=45",
+    "policy.refit_updates=4",
 )
 SAVED_AT = 75  # updates
 
