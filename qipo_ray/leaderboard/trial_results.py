@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from qipo_ray.leaderboard.rows import Record, lookup, origin_of
+from qipo_ray.study.parameter import condition
 from qipo_ray.study.selection import PAPER_ORIGIN
 from qipo_ray.study.trial import BROKEN, TrialState
 
@@ -48,7 +49,10 @@ def active_params(config: Mapping[str, Any], space: Mapping[str, Any]) -> dict[s
     for key, parameter in space.items():
         value = lookup(config, key.split("."))
         conditions: Mapping[str, Any] = parameter.get("when", {})
-        met = all(lookup(config, k.split(".")) in values for k, values in conditions.items())
+        met = all(
+            (above := lookup(config, k.split("."))) is not None and above in condition(asked)
+            for k, asked in conditions.items()
+        )
         if value is not None and met:
             params[key] = value
     return params

@@ -69,6 +69,9 @@ def _line(key: str, setting: dict[str, Any]) -> dict[str, Any]:
         setting.get("type", ""), []
     )
     value = _ref(f"setting {key}")
+    scales: dict[str, Any] = {"step": {"type": "number", "exclusiveMinimum": 0}} if kinds else {}
+    if kinds == ["int"]:
+        scales["log"] = {"type": "boolean"}
     lists: dict[str, Any] = {
         **{name: {"type": "array", "items": value, "minItems": 1} for name in ("choice", "grid")},
         **{
@@ -78,7 +81,7 @@ def _line(key: str, setting: dict[str, Any]) -> dict[str, Any]:
     return {
         "description": setting["description"],
         "type": "object",
-        "properties": {**lists, "when": {"type": "object"}},
+        "properties": {**lists, **scales, "when": {"type": "object"}},
         "additionalProperties": False,
         "oneOf": [{"required": [name]} for name in lists],
     }

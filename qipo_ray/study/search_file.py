@@ -22,7 +22,7 @@ from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.config.loading import settings_named
 from qipo_ray.config.own_methods import use_named
 from qipo_ray.config.validation import read_document
-from qipo_ray.config.values import show
+from qipo_ray.config.values import Range, show
 from qipo_ray.data.tasks import MINARI, Task
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.acting_reader import check_acting, read_acting
@@ -339,7 +339,10 @@ def _check_rungs(config: Config, shares: Sequence[float], location: str) -> None
 
 def _corners(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
     """Yield each option and bound beside the first ones of all others, then combinations."""
-    extremes = [replace(parameter, kind="choice") for parameter in parameters]
+    extremes = [
+        replace(parameter, kind="choice", values=_ends(parameter, parameters), step=None)
+        for parameter in parameters
+    ]
 
     def lines() -> Iterator[dict[str, Any]]:
         for chosen in extremes:
@@ -357,3 +360,14 @@ def _corners(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
             )
 
     return chain(lines(), islice(points(extremes), MOST_CORNERS))
+
+
+def _ends(parameter: Parameter, parameters: Sequence[Parameter]) -> tuple[Any, ...]:
+    """Return the extreme values of a parameter, also within the ranges that others wait for."""
+    ends = list(parameter.values)
+    asked = [values for other in parameters for key, values in other.when if key == parameter.key]
+    for span in (values for values in asked if isinstance(values, Range)):
+        options = parameter.options or (max(span.low, ends[0]), min(span.high, ends[1]))
+        inside = [option for option in options if option in span]
+        ends += [inside[0], inside[-1]]
+    return tuple(dict.fromkeys(ends))

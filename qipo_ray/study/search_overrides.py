@@ -8,7 +8,7 @@ from typing import Any
 
 from qipo_ray.config import Document, parse_yaml
 from qipo_ray.errors import UserError, nearest
-from qipo_ray.study.parameter import KINDS
+from qipo_ray.study.parameter import KINDS, SCALES
 
 OPTION = "--space"
 _LINE = re.compile(r"\s*(?P<key>[^\s=]+)\s*=\s*(?P<kind>\w+)\s*\((?P<values>.*)\)\s*", re.DOTALL)
@@ -22,8 +22,8 @@ def replaced(document: Document, key: str, value: Any, source: str) -> Document:
 def with_space_lines(document: Document, texts: Sequence[str]) -> Document:
     """Return the document with the lines of ``space`` that texts such as these give or change.
 
-    ``policy.beta=loguniform(0.1, 30)``, ``policy.rounds=choice(2, 5)``. A key keeps its ``when``.
-    ``UserError`` for a text that is none.
+    ``policy.beta=loguniform(0.1, 30)``, ``policy.rounds=int(1, 9, step=2)``. A key keeps its
+    ``when``. ``UserError`` for a text that is none.
     """
     for text in texts:
         key, line = _read(text)
@@ -37,7 +37,7 @@ def with_space_lines(document: Document, texts: Sequence[str]) -> Document:
     return document
 
 
-def _read(text: str) -> tuple[str, dict[str, list[Any]]]:
+def _read(text: str) -> tuple[str, dict[str, Any]]:
     """Return key and line of a text; ``UserError`` says what it should be."""
     match = _LINE.fullmatch(text)
     kinds = f"KEY=KIND(VALUES) with KIND one of {', '.join(KINDS)}, as policy.beta=uniform(1,30)"
@@ -47,7 +47,15 @@ def _read(text: str) -> tuple[str, dict[str, list[Any]]]:
         hint = nearest(match["kind"], KINDS)
         raise UserError(f"{OPTION} {text}: unknown kind {match['kind']!r}{hint}; expected {kinds}")
     values: list[Any] = parse_yaml(f"[{match['values']}]", f"{OPTION} {text}").value
-    return match["key"], {match["kind"]: values}
+    line: dict[str, Any] = {match["kind"]: values}
+    while values and _is_scale(values[-1]):
+        word, _, value = values.pop().partition("=")
+        line[word.strip()] = parse_yaml(value, f"{OPTION} {text}").value
+    return match["key"], line
+
+
+def _is_scale(value: object) -> bool:
+    return isinstance(value, str) and value.partition("=")[0].strip() in SCALES
 
 
 def _with(

@@ -151,12 +151,15 @@ def _distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution
         return distributions.CategoricalDistribution(parameter.values)
     low, high = parameter.values
     if parameter.kind == "int":
-        return distributions.IntDistribution(low, high)
-    return distributions.FloatDistribution(low, high, log=parameter.kind == "loguniform")
+        return distributions.IntDistribution(
+            low, high, log=parameter.log, step=int(parameter.step or 1)
+        )
+    log = parameter.kind == "loguniform"
+    return distributions.FloatDistribution(low, high, log=log, step=parameter.step)
 
 
 def _draw(trial: optuna.Trial, parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """Return a value for every active parameter; floats with four digits, to be read and typed."""
+    """Return a value for every active parameter; floats are short, to be read and typed."""
     params: dict[str, Any] = {}
     for parameter in parameters:
         if not parameter.active(params):
@@ -166,11 +169,13 @@ def _draw(trial: optuna.Trial, parameters: Sequence[Parameter]) -> dict[str, Any
             continue
         low, high = parameter.values
         if parameter.kind == "int":
-            params[parameter.key] = trial.suggest_int(parameter.key, low, high)
+            params[parameter.key] = trial.suggest_int(
+                parameter.key, low, high, log=parameter.log, step=int(parameter.step or 1)
+            )
         else:
             log = parameter.kind == "loguniform"
-            value = trial.suggest_float(parameter.key, low, high, log=log)
-            params[parameter.key] = min(high, max(low, float(f"{value:.4g}")))
+            value = trial.suggest_float(parameter.key, low, high, log=log, step=parameter.step)
+            params[parameter.key] = parameter.at(value)
     return params
 
 

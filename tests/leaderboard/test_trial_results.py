@@ -30,6 +30,11 @@ def test_a_broken_seed_breaks_its_trial(make_record: Build) -> None:
 
 
 def test_a_parameter_whose_condition_is_not_met_is_absent() -> None:
-    space = {"a.x": {"choice": [1, 2]}, "a.y": {"uniform": [0, 1], "when": {"a.x": [2]}}}
+    when: dict[str, Any] = {"a.x": [2]}
+    space = {"a.x": {"choice": [1, 2]}, "a.y": {"uniform": [0, 1], "when": when}}
     assert active_params({"a": {"x": 1, "y": 0.5}}, space) == {"a.x": 1}
     assert active_params({"a": {"x": 2, "y": 0.5}}, space) == {"a.x": 2, "a.y": 0.5}
+    when["a.x"] = {"min": 2}
+    assert active_params({"a": {"x": 1, "y": 0.5}}, space) == {"a.x": 1}
+    assert active_params({"a": {"x": 3, "y": 0.5}}, space) == {"a.x": 3, "a.y": 0.5}
+    assert active_params({"a": {"y": 0.5}}, space) == {}

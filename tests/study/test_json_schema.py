@@ -49,6 +49,9 @@ def test_what_ships_fits(path: Path, validator: Draft202012Validator) -> None:
         (("space", "policy.beta"), {"int": [1, 3]}),
         (("space", "policy.beta"), {"uniform": [1, 3], "choice": [2]}),
         (("space", "policy.beta"), {"uniform": [1]}),
+        (("space", "policy.beta"), {"uniform": [1, 3], "log": True}),
+        (("space", "policy.beta"), {"uniform": [1, 3], "step": 0}),
+        (("space", "policy.method"), {"choice": ["qipo", "iql"], "step": 1}),
         (("space", "sampler.noise"), {"choice": [0, 1]}),
         (("space", "evaluation.episodes"), {"choice": [5, 10]}),
     ],
@@ -69,4 +72,8 @@ def test_a_method_of_ones_own_and_a_range_of_seeds_fit(validator: Draft202012Val
     document["set"]["policy.method"] = "my_awr:AWR"
     document["seeds"]["report"] = "100-104"
     document["space"]["policy.rounds"]["when"] = {"behaviour.path": "ot"}
+    document["space"]["policy.renew_every"] = {"int": [100, 900], "log": True}
+    document["space"]["policy.loss_actions"] = {
+        "int": [1, 9], "step": 2, "when": {"policy.renew_every": {"min": 300}}
+    }  # fmt: skip
     assert not list(validator.iter_errors(document))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fixtures.own_tasks import PENDULUM
-from fixtures.search_files import SPACE
+from fixtures.search_files import BODY, SPACE
 
 import qipo_ray
 from qipo_ray.config import load_config
@@ -175,7 +175,38 @@ SPACE_FAULTS = {
         "6: space.policy.rounds.when: behaviour.path is never 'x'; it is one of ot, vp"
     ),
     "{policy.beta: {uniform: [1, 2]}, policy.rounds: {int: [1, 2], when: {policy.beta: 1}}}": (
-        "policy.beta must be a choice or a grid"
+        "policy.beta must be a choice or a grid, or the condition a range such as {min: 3}"
+    ),
+    "{policy.beta: {uniform: [1, 2], stp: 0.5}}": "unknown key 'stp' (did you mean 'step'?)",
+    "{policy.beta: {loguniform: [1, 2], step: 0.5}}": (
+        "6: space.policy.beta.step: goes with int and uniform alone: Optuna has no steps"
+    ),
+    "{policy.rounds: {int: [1, 9], step: 2, log: true}}": "step: goes with int and uniform",
+    "{policy.rounds: {choice: [1, 9], step: 2}}": "step: goes with int and uniform",
+    "{policy.rounds: {int: [1, 9], step: 3}}": "1 and steps of 3 come to 7, not to 9",
+    "{policy.rounds: {int: [1, 9], step: 0.5}}": "step: must be a number above 0, for int a whole",
+    "{policy.beta: {uniform: [1, 2], step: 0}}": "step: must be a number above 0, for int a whole",
+    "{policy.beta: {uniform: [1, 2], log: true}}": "log: goes with int alone; uniform may be log",
+    "{policy.rounds: {int: [1, 9], log: 3}}": "log: must be true or false; got 3",
+    "{policy.data_updates: {int: [0, 9], log: true}}": "log: the lowest value must be at least 1",
+    "{behaviour.width: {choice: [[16, 32], 64]}}": "must be a whole number at least 1",
+    "{policy.beta: {uniform: [1, 2]}, "
+    "policy.rounds: {int: [1, 2], when: {policy.beta: {mn: 1}}}}": (
+        "6: space.policy.rounds.when: unknown key 'mn' (did you mean 'min'?); a range is {min: 3}"
+    ),
+    "{policy.beta: {uniform: [1, 2]}, "
+    "policy.rounds: {int: [1, 2], when: {policy.beta: {min: 2, max: 1}}}}": (
+        "when: a range is {min: 3}, {max: 9} or both, rising; got {min: 2, max: 1}"
+    ),
+    "{policy.beta: {uniform: [1, 2]}, "
+    "policy.rounds: {int: [1, 2], when: {policy.beta: {min: 3}}}}": (
+        "6: space.policy.rounds.when: policy.beta never comes there; it goes from 1 to 2"
+    ),
+    "{policy.beta: {choice: [1, 5]}, "
+    "policy.rounds: {int: [1, 2], when: {policy.beta: {min: 2, max: 4}}}}": "never comes there",
+    "{behaviour.path: {choice: [ot, vp]}, "
+    "policy.rounds: {int: [1, 2], when: {behaviour.path: {min: 1}}}}": (
+        "6: space.policy.rounds.when: behaviour.path is no number; name its values"
     ),
     "{behaviour.path: {choice: [ot, vp]}, "
     "policy.rounds: {grid: [1, 2], when: {behaviour.path: ot}}}": (
@@ -204,6 +235,27 @@ def test_a_fault_of_the_space_is_one_line(make_spec: Callable, space: str) -> No
         make_spec(f"space: {space}\n")
     assert "search.yaml:" in str(caught.value) and "\n" not in str(caught.value)
     assert SPACE_FAULTS[space] in str(caught.value)
+
+
+def test_what_only_a_range_within_the_bounds_switches_on_is_tried_at_loading(
+    make_spec: Callable[..., SearchSpec],
+) -> None:
+    """At neither end of beta; there 18 of 17 support actions would be drawn."""
+    lines = """
+        space:
+          policy.beta: {uniform: [0, 10], step: 1}
+          policy.method: {choice: [qipo, fql, cloning]}
+          policy.loss_actions: {int: [0, 17], when: {policy.beta: {min: 4.5, max: 5.5}}}
+          behaviour.best_episodes: {uniform: [0.1, 0.9], when: {policy.method: [qipo, fql]}}
+        """
+    spec = make_spec(lines)
+    loss = next(p for p in spec.parameters if p.key == "policy.loss_actions")
+    assert loss.active({"policy.beta": 5.0}) and not loss.active({"policy.beta": 4.0})
+    assert spec.hash == make_spec(lines).hash != make_spec(lines.replace("5.5", "5.6")).hash
+    with pytest.raises(UserError, match="policy.loss_actions must be at most 17"):
+        make_spec(lines.replace("[0, 17]", "[0, 18]"))
+    with pytest.raises(UserError, match="policy.loss_actions must be at most 17"):
+        make_spec(lines.replace(", step: 1", "").replace("[0, 17]", "[0, 18]"))
 
 
 def test_seeds_may_be_a_range(write_file: Callable[..., Path]) -> None:
@@ -312,6 +364,10 @@ def test_the_search_file_of_the_page_loads(tmp_path: Path) -> None:
     file.write_text(block.removeprefix("yaml\n"))
     spec = load_search_file(file)
     assert spec.trials == 40 and len(spec.report_seeds) == 5
+    (kinds,) = [part for part in page.split("```") if part.startswith("yaml\nspace:")]
+    file.write_text(BODY + kinds.removeprefix("yaml\n"))
+    kinds_of = {p.kind for p in load_search_file(file).parameters}
+    assert kinds_of == {"choice", "int", "uniform", "loguniform"}
 
 
 # ---- users' own tasks

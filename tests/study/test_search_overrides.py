@@ -23,6 +23,8 @@ def test_lines_replace_and_add() -> None:
         " policy.rounds = choice( 1,2 )",
         "policy.trust=choice(0, 16)",
         "behaviour.network=grid(unet, residual)",
+        "policy.loss_actions=int(1, 9, step=4)",
+        "behaviour.width=int(16, 64, log = true)",
     )
     lines = {parameter.key: parameter.document() for parameter in spec.parameters}
     assert lines == {
@@ -31,6 +33,8 @@ def test_lines_replace_and_add() -> None:
         "policy.rounds": {"choice": [1, 2]},
         "policy.trust": {"choice": [0, 16]},
         "behaviour.network": {"grid": ["unet", "residual"]},
+        "policy.loss_actions": {"int": [1, 9], "step": 4},
+        "behaviour.width": {"int": [16, 64], "log": True},
     }
 
 
@@ -53,6 +57,10 @@ def test_a_line_keeps_its_when(tmp_path: Path) -> None:
         ("policy.bta=uniform(1,2)", r"--space .*: unknown key 'policy\.bta' \(did you mean"),
         ("policy.beta=uniform(2,1)", r"--space .*must be its lowest and its highest value"),
         ("policy.beta=uniform(1,{)", r"--space policy\.beta=uniform\(1,\{\):1: "),
+        (
+            "policy.beta=loguniform(1,2,step=1)",
+            r"--space .*: space\.policy\.beta\.step: goes with",
+        ),
         ("policy.beta=uniform()", r"--space .*must be a list of values; got a list"),
         ("evaluation.every=int(1,2)", r"--space .*says how runs are measured"),
     ],

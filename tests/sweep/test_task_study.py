@@ -168,6 +168,34 @@ def test_floats_are_short_and_inside(make_spec: Callable[..., SearchSpec]) -> No
 
 
 @pytest.mark.slow
+def test_steps_scales_and_ranges_are_drawn_as_they_are_asked_for(
+    make_spec: Callable[..., SearchSpec],
+) -> None:
+    """With ends told, so that TPE chooses; each suggestion is within the space of the file."""
+    spec = make_spec("""
+        space:
+          policy.method: {choice: [qipo, fql, cloning]}
+          policy.rounds: {int: [3, 15], step: 4, when: {policy.method: [qipo, fql]}}
+          policy.beta: {uniform: [1, 3], step: 0.25}
+          policy.renew_every: {int: [10, 10000], log: true, when: {policy.beta: {min: 2}}}
+        """)
+    study, drawn = Study(spec, "point"), []
+    for number in range(12):
+        suggestion = study.ask()
+        assert suggestion is not None
+        params = suggestion.params
+        drawn.append(params)
+        assert spec.configuration(params) == suggestion.config
+        assert ("policy.rounds" in params) == (params["policy.method"] != "cloning")
+        assert params.get("policy.rounds", 3) in (3, 7, 11, 15)
+        assert (params["policy.beta"] * 4).is_integer() and 1 <= params["policy.beta"] <= 3
+        assert ("policy.renew_every" in params) == (params["policy.beta"] >= 2)
+        study.tell(identity(study, suggestion), TrialState.FINISHED, float(number % 5), 1)
+    renewals = sorted(p["policy.renew_every"] for p in drawn if "policy.renew_every" in p)
+    assert len(renewals) > 3 and renewals[0] < 1000  # on a log scale, not 5,000 in the mean
+    assert {type(value) for value in renewals} == {int}
+
+
 def test_it_learns(make_spec: Callable[..., SearchSpec]) -> None:
     study = Study(make_spec(trials=40), "point")
     seen = []
