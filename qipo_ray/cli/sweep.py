@@ -18,8 +18,8 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.store.records import SKIPPED
 from qipo_ray.study.search_file import find_search_file, load_search_file
 from qipo_ray.study.search_spec import SearchSpec
-from qipo_ray.sweep.budget import budget_of
 from qipo_ray.sweep.executors import count_processes
+from qipo_ray.sweep.hours import budget_of
 from qipo_ray.sweep.plan import Plan, plan_sweep
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.tracking.loggers import parse_services

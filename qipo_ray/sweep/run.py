@@ -17,10 +17,10 @@ from qipo_ray.leaderboard.sweep_report import read_report
 from qipo_ray.store.files import write_bytes
 from qipo_ray.store.lease import driving
 from qipo_ray.study.search_spec import SearchSpec
-from qipo_ray.sweep.budget import Budget
 from qipo_ray.sweep.confirm import confirm_runs
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.executors import Screen, SweepRun
+from qipo_ray.sweep.hours import Budget
 from qipo_ray.sweep.search_state import SearchState
 from qipo_ray.sweep.spec_guard import settle_specification
 from qipo_ray.train.run_record import RunContext

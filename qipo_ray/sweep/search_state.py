@@ -24,7 +24,7 @@ from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
 from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
-from qipo_ray.sweep.budget import Budget
+from qipo_ray.sweep.hours import Budget
 from qipo_ray.sweep.intent_repair import whole_intents
 from qipo_ray.sweep.run_recorder import PlannedRun, RunRecorder
 from qipo_ray.sweep.spec_guard import end_early

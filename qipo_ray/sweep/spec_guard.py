@@ -15,7 +15,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.store.files import write_bytes
 from qipo_ray.study.saved_spec import EARLIER, FILE, SavedSpec, read_spec, spec_document
 from qipo_ray.study.search_spec import SearchSpec, differences
-from qipo_ray.sweep.budget import Budget
+from qipo_ray.sweep.hours import Budget
 
 
 def settle_specification(

@@ -18,7 +18,7 @@ from qipo_ray.store.intents import read_intents
 from qipo_ray.store.lease import Lease, driven_seconds
 from qipo_ray.store.records import read_records
 from qipo_ray.study.search_file import load_search_file
-from qipo_ray.sweep.budget import Budget
+from qipo_ray.sweep.hours import Budget
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.train.probe import RunCost, Span, StageCost
 from qipo_ray.train.run_record import RunContext
