@@ -171,7 +171,7 @@ def test_without_an_environment_nothing_is_rolled_out(
     assert main(["evaluate", str(results), "--task", str(pendulum)]) == 2
     assert NO_ENVIRONMENT in capsys.readouterr().err
     assert main(["sweep", "small", "--task", str(pendulum), "--results", str(results)]) == 2
-    assert "has no environment, and a search goes by the scores" in capsys.readouterr().err
+    assert "has no environment, and this search goes by the scores" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

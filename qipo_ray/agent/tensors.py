@@ -61,6 +61,7 @@ class Tensors:
     with_returns: Tensor  # (R,), rows whose return-to-go is known
     episodes: Tensor  # (D,), the number of each row's episode, int32
     normaliser: Normaliser
+    reward_scale: float = 1.0  # what the reward rule multiplied the data's rewards by
 
     @classmethod
     def from_transitions(
@@ -87,17 +88,21 @@ class Tensors:
             with_returns=valid.to(device),
             episodes=torch.from_numpy(transitions.episodes).to(device),
             normaliser=normaliser,
+            reward_scale=transitions.reward_scale,
         )
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], device: torch.device) -> Tensors:
         """Return what ``arrays()`` was called on; on the CPU its memory is that of ``arrays``."""
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        scale = tensors.pop("reward_scale").item()
         normaliser = Normaliser(
             tensors.pop("mean"), tensors.pop("scale"), bool(tensors.pop("standard"))
         )
         return cls(
-            **{name: tensor.to(device) for name, tensor in tensors.items()}, normaliser=normaliser
+            **{name: tensor.to(device) for name, tensor in tensors.items()},
+            normaliser=normaliser,
+            reward_scale=scale,
         )
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

@@ -36,6 +36,7 @@ def sweep(
     changes: list[str] | None,
     space: list[str] | None,
     trials: int | None,
+    objective: str | None,
     results: Path,
     executor: str,
     address: str | None,
@@ -53,7 +54,7 @@ def sweep(
         hint = nearest(executor, ("ray", "local"))
         raise UserError(f"--executor {executor!r}{hint}: expected ray or local")
     _refuse_lost_results(results)
-    spec, datasets = read_sweep(file, tasks, data, changes, space, trials)
+    spec, datasets = read_sweep(file, tasks, data, changes, space, trials, objective)
     services = parse_services(log)
     root = results.expanduser().resolve() / spec.name
     budget = None
@@ -81,6 +82,7 @@ def read_sweep(
     changes: Sequence[str] | None = None,
     space: Sequence[str] | None = None,
     trials: int | None = None,
+    objective: str | None = None,
 ) -> tuple[SearchSpec, dict[str, Dataset]]:
     """Return what a search file asks for, and the data of its tasks, both checked."""
     spec = load_search_file(
@@ -90,6 +92,7 @@ def read_sweep(
         sets=changes or [],
         space=space or [],
         trials=trials,
+        objective=objective,
     )
     if spec.name in RESERVED:
         raise UserError(

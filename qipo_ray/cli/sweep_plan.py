@@ -28,11 +28,12 @@ def plan(
     changes: list[str] | None,
     space: list[str] | None,
     trials: int | None,
+    objective: str | None,
     json: bool,
     **_: object,
 ) -> None:
     """Print settings, trials, jobs, episodes, memory, disk and hours; nothing is trained."""
-    spec, datasets = read_sweep(file, tasks, data, changes, space, trials)
+    spec, datasets = read_sweep(file, tasks, data, changes, space, trials, objective)
     device, planned = device_of(spec), plan_here(spec, datasets)
     settings, processes = settings_of_search(spec), count_processes(spec.resources)
     memory = [memory_line(spec, dataset, processes) for dataset in datasets.values()]

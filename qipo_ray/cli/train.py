@@ -20,6 +20,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import leaderboard
 from qipo_ray.leaderboard.tables import counted
 from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.objective import signals_text
 from qipo_ray.study.seeds import read_seeds
 from qipo_ray.study.task_file import find_task
 from qipo_ray.sweep.train_runs import TrainPlan, plan_runs, train_runs
@@ -131,6 +132,8 @@ def _screen(todo: TrainPlan, workers: int) -> Iterator[Callable[[JobEvent], None
                 live.update(progress.share, progress.seconds_left, label)
             elif report.kind == "score" and report.score is not None and stage != "critic":
                 live.line(f"{label}: score {report.score['normalised']:.1f}")
+            elif report.kind == "signals" and report.score is not None:
+                live.line(f"{label}: {signals_text(report.score)}")
             elif report.kind == "diverged":
                 live.line(f"{label}: diverged: {report.reason}")
             elif report.kind == "finished":

@@ -52,6 +52,19 @@ def scored_at(
     return scored
 
 
+def signals_at(config: Config, rungs: Sequence[int] = ()) -> tuple[int, ...]:
+    """Return at which policy updates a run's signals are measured: its rungs, or its end."""
+    if config.evaluation.signals == "none":
+        return ()
+    return tuple(rungs) or (stage_updates(config)["policy"],)
+
+
+def fitted_q_updates(config: Config) -> int:
+    """Return how long fitted Q evaluation learns; 0 where it is not asked for."""
+    evaluation = config.evaluation
+    return evaluation.fqe_updates if evaluation.signals == "fqe" else 0
+
+
 def flow_sampling(config: Config, stage: str = "policy") -> ActionSampling:
     """Return how a configuration's policy makes one action of noise; before it, the clone."""
     s = config.sampler
@@ -105,6 +118,21 @@ def score_name(
         clip = f"{clip[:4]}-x{_digest(f'{s.noise!r} {s.guidance!r}')[:6]}"
     parts = (kind, f"{updates:09d}", f"{episodes}ep", acting_weights(config), s.solver)
     return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
+
+
+def signals_name(config: Config, updates: int) -> str:
+    """Return the name under which a policy's signals are kept beside its snapshot.
+
+    They are of how it acts, as a score is; the discount is in no key of a run without a critic.
+    """
+    length, name = fitted_q_updates(config), score_name(config, updates, 0)
+    if not length:
+        return name.replace("score-", "errors-", 1)
+    c = config.critic
+    network = (c.width, c.layers, c.layer_norm, c.pairs)
+    rates = (c.discount, c.learning_rate, c.batch_size, c.polyak)
+    learned = _digest(repr((length, *network, *rates)))[:8]
+    return name.replace("score-", f"signals{learned}-", 1)
 
 
 def _digest(text: str) -> str:

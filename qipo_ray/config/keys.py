@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import Any
 
+from qipo_ray.config.evaluations import fitted_q_updates
 from qipo_ray.config.facts import departure_marks, field_notes, later_settings, marked
 from qipo_ray.config.loading import to_dict
 from qipo_ray.config.notes import ActingOnly
@@ -139,6 +140,7 @@ def _effective(config: Config) -> Settings:
             *(["beta", "beta_growth"] if config.policy.target_ess else []),
             *([] if config.policy.data_updates else OF_DATA_UPDATES),
         ],
+        "evaluation": [] if fitted_q_updates(config) else ["fqe_updates"],
     }
     for section, names in idle.items():
         for name in names:

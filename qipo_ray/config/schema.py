@@ -59,6 +59,18 @@ class Evaluation(Section):
         Code("online", "weights that are scored, of cloning and of the policy; ema: averages"),
         Departure("ema-evaluation"),
     ]
+    signals: Annotated[
+        Literal["none", "errors", "fqe"],
+        Ours(
+            "none",
+            "what is measured without a simulator, at every rung and at the end: TD error and "
+            "behaviour loss, or fitted Q evaluation, too",
+        ),
+        Since("none"),
+    ]
+    fqe_updates: Annotated[
+        Count, Ours(3000, "updates of fitted Q evaluation, each time"), Since(3000)
+    ]
 
 
 @dataclass(frozen=True)

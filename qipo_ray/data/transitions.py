@@ -65,7 +65,8 @@ class Transitions:
     ``observations (N, S)``, ``actions (N, A)``, ``rewards (N,)`` after the reward rule,
     ``next_observations (N, S)``, ``terminals (N,)`` 0 or 1, ``returns (N,)`` the discounted
     returns-to-go of those rewards, ``returns_valid (N,)`` where a return is (nearly) whole,
-    ``episodes (N,)`` the rows' episodes in the file, counted from 0, int32.
+    ``episodes (N,)`` the rows' episodes in the file, counted from 0, int32; ``reward_scale`` what
+    the rule multiplies rewards by.
     """
 
     observations: Floats
@@ -76,6 +77,7 @@ class Transitions:
     returns: Floats
     returns_valid: Flags
     episodes: npt.NDArray[np.int32]
+    reward_scale: float = 1.0
 
 
 def qlearning_dataset(dataset: Dataset) -> dict[str, npt.NDArray]:
@@ -120,7 +122,8 @@ def transitions(
         UserError: no row is left, or the reward rule cannot be applied.
     """
     # Departure D27: raw rewards by switch, and on families that the paper does not use.
-    rewards = adjusted_rewards(dataset, task) if reward == "paper" else dataset.rewards
+    adjusted = reward == "paper"
+    rewards = adjusted_rewards(dataset, task) if adjusted else dataset.rewards
     returns, valid = returns_to_go(dataset, task, rewards, discount)
     kept = _kept(dataset)
     if not kept.any():
@@ -136,6 +139,7 @@ def transitions(
         returns=_floats(returns[kept]),
         returns_valid=valid[kept],
         episodes=episodes[kept],
+        reward_scale=reward_scale(dataset, task) if adjusted else 1.0,
     )
 
 
@@ -152,10 +156,16 @@ def adjusted_rewards(dataset: Dataset, task: Task) -> Floats:
     Raises:
         UserError: ``return-range`` without two complete trajectories of different return.
     """
-    if task.reward_rule == "raw":
-        return dataset.rewards
     if task.reward_rule == "minus-one":
         return dataset.rewards - np.float32(1)
+    scale = reward_scale(dataset, task)
+    return dataset.rewards if scale == 1 else dataset.rewards * np.float32(scale)
+
+
+def reward_scale(dataset: Dataset, task: Task) -> float:
+    """Return what the task's rule multiplies rewards by; ``UserError`` as ``adjusted_rewards``."""
+    if task.reward_rule != "return-range":
+        return 1.0
     returns = _complete_returns(dataset)
     # Departure D26: trajectories end at timeouts; the paper's code counts 1000 rows.
     if len(returns) < 2 or returns.max() == returns.min():
@@ -164,7 +174,7 @@ def adjusted_rewards(dataset: Dataset, task: Task) -> Floats:
             "of returns and needs two complete trajectories with different returns; "
             "set data.reward to raw"
         )
-    return dataset.rewards * np.float32(1000 / (returns.max() - returns.min()))
+    return float(1000 / (returns.max() - returns.min()))
 
 
 def returns_to_go(

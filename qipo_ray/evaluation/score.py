@@ -25,10 +25,11 @@ class EvalProtocol:
     selection_episodes: int  # online episodes that chose the configuration; 0: chosen without
     physics: int = 1  # of the simulator, see `data.tasks.physics`
     scores: str | None = None  # what they are, where they are not D4RL's
+    objective: str = "score"  # what chose the configuration
 
     def document(self) -> dict[str, Any]:
         """Return what stands in every record; what came later is left out where it is usual."""
-        usual = {"physics": 1, "scores": None}
+        usual = {"physics": 1, "scores": None, "objective": "score"}
         return {key: v for key, v in asdict(self).items() if key not in usual or v != usual[key]}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from qipo_ray.config.json_types import (
     Count,
@@ -46,6 +46,7 @@ class IntentFields(TypedDict):
     seeds: list[Count]
     rungs: list[Positive]  # policy updates, rising
     origin: Literal["paper", "search", "grid"]
+    objective: NotRequired[Name]  # what its rungs are compared by; the score where not there
     written: Utc
 
 

@@ -45,6 +45,23 @@ class ScoreFields(TypedDict):
     success: NonNegative | None  # share from 0 to 1
 
 
+class FittedQFields(TypedDict):
+    """What fitted Q evaluation says of a policy, in the unit of the data's rewards."""
+
+    mean: Number  # discounted, from the starts of episodes
+    std: NonNegative  # over episodes
+    episodes: Positive
+
+
+class SignalFields(TypedDict):
+    """What was measured of a policy without a simulator."""
+
+    updates: Count
+    fqe: FittedQFields | None  # not asked for, or diverged
+    td_error: NonNegative | None  # of runs with a critic
+    behaviour_loss: NonNegative
+
+
 class EvidenceFields(TypedDict):
     """Q against the returns of episodes that it was not trained on."""
 
@@ -144,6 +161,7 @@ class ProtocolFields(TypedDict):
     selection_episodes: Count
     physics: NotRequired[Positive]  # of the simulator; 1 where it is not there
     scores: NotRequired[Name]  # what they are; normalised where it is not there
+    objective: NotRequired[Name]  # what chose the configuration; the score where it is not there
 
 
 class DataScoreFields(TypedDict):
@@ -218,6 +236,7 @@ class RecordFields(TypedDict):
     jobs: JobFields
     reached: ReachedFields
     scores: list[ScoreFields]
+    signals: NotRequired[list[SignalFields]]
     final: FinalFields
     behaviour_cloning: ScoreFields | None
     protocol: ProtocolFields

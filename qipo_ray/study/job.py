@@ -6,14 +6,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from qipo_ray.config import Config, stage_keys, stage_updates, to_dict
-from qipo_ray.config.evaluations import distil_key, scored_at
+from qipo_ray.config.evaluations import distil_key, scored_at, signals_at
 from qipo_ray.config.facts import pack_columns
 from qipo_ray.config.keys import trained
 from qipo_ray.config.run_methods import distil_updates, not_distilled, section_of
 from qipo_ray.data.tasks import Task, get_task
+from qipo_ray.study.objective import SCORE, Objective
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,18 @@ def distilled(config: Config, policy: CheckpointRef) -> CheckpointRef | None:
 
 @dataclass(frozen=True)
 class EvalPoint:
-    """A score that somebody waits for: after ``updates`` of the job, over ``episodes``."""
+    """A score that somebody waits for: after ``updates`` of the job, over ``episodes``.
+
+    Over none it is the signals: what is measured without a simulator.
+    """
 
     updates: int
     episodes: int
+
+    @property
+    def kind(self) -> Literal["score", "signals"]:
+        """What is measured."""
+        return "score" if self.episodes else "signals"
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,8 @@ def fits_pack(job: Job, members: Sequence[Job]) -> bool:
 class Run:
     """One (task, configuration, seed) from data to policy; one of a search has ``rungs``.
 
-    One ``at_end`` is of jobs that others have trained: it is scored in its own way to act.
+    One ``at_end`` is of jobs that others have trained: it is scored in its own way to act. At the
+    rungs of a search by another ``objective`` than the score nothing is rolled out.
     """
 
     task: str
@@ -122,11 +132,18 @@ class Run:
     rungs: tuple[int, ...] = ()
     own_task: Task | None = None
     at_end: bool = False
+    objective: Objective = SCORE
 
     @property
     def task_facts(self) -> Task:
         """The task: what its id stands for."""
         return self.own_task or get_task(self.task)
+
+    @property
+    def rolled_out(self) -> bool:
+        """Whether its policy is scored in a simulator."""
+        wanted = self.objective == SCORE or not self.rungs
+        return wanted and (self.own_task is None or self.own_task.scored)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -142,8 +159,10 @@ class Run:
         lengths = stage_updates(self.config)
         refs = {stage: CheckpointRef(stage, keys[stage], lengths[stage]) for stage in keys}
         scored = scored_at(self.config, self.rungs, at_end=self.at_end)
-        if self.own_task is not None and not self.own_task.scored:
+        if not self.rolled_out:
             scored = dict.fromkeys(keys, ())
+        signals = tuple((updates, 0) for updates in signals_at(self.config, self.rungs))
+        scored["policy"] = (*scored["policy"], *signals)
         return tuple(
             Job(
                 stage=stage,

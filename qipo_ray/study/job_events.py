@@ -8,7 +8,15 @@ from typing import Any, Literal
 from qipo_ray.study.job import CheckpointRef
 
 EventKind = Literal[
-    "progress", "score", "finished", "diverged", "dropped", "parted", "failed", "lost"
+    "progress",
+    "score",
+    "signals",
+    "finished",
+    "diverged",
+    "dropped",
+    "parted",
+    "failed",
+    "lost",
 ]
 Score = dict[str, Any]
 Topic = tuple[Any, ...]
@@ -16,7 +24,7 @@ Topic = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class JobEvent:
-    """What happened to a job: how far it is, a score, or its end, after so many seconds.
+    """What happened to a job: how far it is, a score or signals, or its end, after some seconds.
 
     ``dropped``: it left its slot and can go on from its checkpoint; ``parted``: as long as it is
     alone, for it broke together with others. ``failed``: it cannot be trained here, for a reason
@@ -49,11 +57,11 @@ class JobEvent:
     @property
     def lasting(self) -> bool:
         """Whether it stays true: a score or an end, not where the job is just now."""
-        return self.ended or self.kind == "score"
+        return self.ended or self.kind in ("score", "signals")
 
     @property
     def topic(self) -> Topic:
         """What it is about: of two lasting events on one topic, the second adds nothing."""
         if self.score is not None:
-            return ("score", self.snapshot, self.updates, self.score["episodes"])
+            return (self.kind, self.snapshot, self.updates, self.score.get("episodes"))
         return ("end" if self.lasting else "place", self.snapshot)

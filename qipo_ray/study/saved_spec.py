@@ -33,6 +33,7 @@ from qipo_ray.config.yaml_source import own_yaml
 from qipo_ray.data.tasks import physics
 from qipo_ray.errors import UserError
 from qipo_ray.study.acting_reader import saved_acting
+from qipo_ray.study.objective import SCORE, Objective
 from qipo_ray.study.parameter import Parameter
 from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec
 
@@ -78,6 +79,7 @@ class SavedDocument(TypedDict):
     baselines: NotRequired[PlainMapping]
     acting: NotRequired[dict[str, PlainMapping]]
     space: PlainMapping
+    objective: NotRequired[Objective]
     trials: Positive
     seeds: SavedSeeds
     rungs: SavedRungs
@@ -140,6 +142,7 @@ def read_spec(path: Path) -> SavedSpec:
         source=FILE,
         baselines=baselines,
         acting=acting,
+        objective=document.get("objective", SCORE),
         saved_hash=document["hash"],
     )
     return SavedSpec(spec, document["data"], document)

@@ -26,6 +26,8 @@ from qipo_ray.config.values import Range, show
 from qipo_ray.data.tasks import MINARI, Task
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.acting_reader import check_acting, read_acting
+from qipo_ray.study.objective import SCORE, SIGNALS, Objective
+from qipo_ray.study.objective_reader import check_objective, measuring
 from qipo_ray.study.parameter import Parameter, points
 from qipo_ray.study.parameter_reader import check_key, read_parameters
 from qipo_ray.study.search_file_schema import SearchFile
@@ -71,13 +73,14 @@ def load_search_file(
     sets: Sequence[str] = (),
     space: Sequence[str] = (),
     trials: int | None = None,
+    objective: str | None = None,
 ) -> SearchSpec:
     """Return the specification in a search file; ``UserError`` with file and line of any fault.
 
-    ``tasks`` and ``trials`` replace those of the file; ``data``, ``task=file``, come before its
-    own; ``sets``, ``section.key=value``, change its base, and ``space`` lines of its space (see
-    ``with_space_lines``). A task may be a file: those of the
-    search file lie as seen from its folder.
+    ``tasks``, ``trials`` and ``objective`` replace those of the file; ``data``, ``task=file``,
+    come before its own; ``sets``, ``section.key=value``, change its base, and ``space`` lines of
+    its space (see ``with_space_lines``). A task may be a file: those of the search file lie as
+    seen from its folder.
     """
     folder = Path(path).parent if tasks is None else Path()
     document = read_yaml(Path(path))
@@ -85,12 +88,15 @@ def load_search_file(
         document = replaced(document, "tasks", list(tasks), "--task")
     if trials is not None:
         document = replaced(document, "trials", trials, "--trials")
+    if objective is not None:
+        document = replaced(document, "objective", objective, "--objective")
     document = with_space_lines(document, space)
     file = read_document(SearchFile, document, "a search file")
     _use_methods(file, sets, Path(document.source).parent)
     parameters = read_parameters(file.space, document)
-    searched = _tasks(file.tasks, folder, document)
+    searched = _tasks(file.tasks, folder, document, file.objective)
     base, origins = _base(file, parameters, sets, document, searched)
+    base = measuring(base, file.objective)
     spec = SearchSpec(
         name=file.name,
         tasks=tuple(task.id for task in searched),
@@ -105,6 +111,7 @@ def load_search_file(
             for name, changes in file.baselines.items()
         ),
         acting=read_acting(file.acting, document),
+        objective=file.objective,
         parameters=parameters,
         trials=file.trials,
         search_seeds=tuple(file.seeds.search),
@@ -210,8 +217,10 @@ def _changed(config: Config, changes: Mapping[str, Any], locations: Mapping[str,
         raise UserError(f"{locations[first]}: {problem}") from None
 
 
-def _tasks(names: Sequence[str], folder: Path, document: Document) -> list[Task]:
-    """Return the tasks, each known, given once, and with an environment to score policies in."""
+def _tasks(
+    names: Sequence[str], folder: Path, document: Document, objective: Objective
+) -> list[Task]:
+    """Return the tasks, each known, given once, and with an environment if it takes one."""
     tasks: list[Task] = []
     for i, name in enumerate(names):
         location = document.location("tasks", str(i))
@@ -221,10 +230,10 @@ def _tasks(names: Sequence[str], folder: Path, document: Document) -> list[Task]
             raise UserError(f"{location}: {problem}") from None
         if any(task.id == other.id for other in tasks):
             raise UserError(f"{location}: task {show(name)} is given twice")
-        if not task.scored:
+        if not task.scored and objective == SCORE:
             raise UserError(
-                f"{location}: task {show(name)} has no environment, and a search goes by the "
-                "scores of rollouts; `qipo-ray train` takes it"
+                f"{location}: task {show(name)} has no environment, and this search goes by the "
+                f"scores of rollouts; give it an objective, one of {', '.join(SIGNALS)}"
             )
         tasks.append(task)
     return tasks
@@ -328,6 +337,7 @@ def _check_corners(spec: SearchSpec, document: Document) -> None:
     for config in configs:
         _check_rungs(config, spec.shares, document.location("space"))
     check_acting(spec.acting, spec.base, configs, document)
+    check_objective(spec, configs, document)
 
 
 def _check_rungs(config: Config, shares: Sequence[float], location: str) -> None:

@@ -14,6 +14,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from qipo_ray.study.objective import SCORE, Objective
 from qipo_ray.study.seeds import read_seeds
 
 
@@ -145,6 +146,9 @@ class SearchFile(_Schema):
         dict[_Label, dict[str, Any]],
         Field(description="By name, ways to act in which what is found is scored, too."),
     ] = {}
+    objective: Annotated[
+        Objective, Field(description="What trials are compared and chosen by.")
+    ] = SCORE
     trials: Annotated[_Whole, Field(description="Configurations to try for each task.")]
     seeds: _Seeds
     rungs: _Rungs = _Rungs()

@@ -14,6 +14,7 @@ from qipo_ray.config import Config, FieldError, config_hash, to_dict, to_documen
 from qipo_ray.config.values import show
 from qipo_ray.data.tasks import Task, get_task
 from qipo_ray.errors import UserError
+from qipo_ray.study.objective import SCORE, Objective
 from qipo_ray.study.parameter import Parameter, points
 
 
@@ -70,6 +71,7 @@ class SearchSpec:
     source: str  # the file's name, for messages
     baselines: tuple[Baseline, ...] = ()  # confirmed beside, never searched
     acting: tuple[Acting, ...] = ()  # in which what was found is scored, too
+    objective: Objective = SCORE  # what trials are compared and chosen by
     # Of some tasks, the file of their data: where it lies, so no part of what is searched.
     data: Mapping[str, Path] = field(default_factory=dict, compare=False)
     # Users' own tasks by id: what their ids, which hold their hashes, stand for.
@@ -150,6 +152,7 @@ class SearchSpec:
             **({"baselines": beside} if beside else {}),
             **({"acting": ways} if ways else {}),
             "space": {parameter.key: parameter.document() for parameter in self.parameters},
+            **({"objective": self.objective} if self.objective != SCORE else {}),
             "trials": self.trials,
             "seeds": {"search": list(self.search_seeds), "report": list(self.report_seeds)},
             "rungs": {"shares": list(self.shares), "reduction": self.reduction},

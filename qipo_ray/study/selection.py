@@ -9,6 +9,7 @@ from typing import Any
 from qipo_ray.config import METHODS, PATHS, Config, config_hash, stage_keys
 from qipo_ray.config.evaluations import score_name, scored_at
 from qipo_ray.data.tasks import physics
+from qipo_ray.study.objective import SCORE
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.trial import Trial
 
@@ -78,7 +79,11 @@ def select_configs(
     for baseline in spec.baselines:
         yield SelectedConfig(task, baseline.config, baseline.name, None, 0)
     at_rungs = (trials_by_id[entry["trial"]] for entry in task_entries)
-    episodes = sum(len(trial.seeds) * trial.config.evaluation.episodes for trial in at_rungs)
+    episodes = sum(
+        len(trial.seeds) * trial.config.evaluation.episodes
+        for trial in at_rungs
+        if trial.objective == SCORE
+    )
     ranking = [
         trials_by_id[standing.trial]
         for standing in standings(task_entries, trials_by_id.keys() - broken)
@@ -119,12 +124,13 @@ def spent_episodes(
 ) -> int:
     """Return the online evaluation episodes that the search of a task has spent.
 
-    Beside those that decided these are the episodes of seeds that ran ahead of a trial that was
-    stopped, and of trials that broke. ``has_sidecar(key, name)`` says whether a policy job has it.
+    A search by a signal spends none. Beside those that decided these are the episodes of seeds
+    that ran ahead of a trial that was stopped, and of trials that broke. ``has_sidecar(key,
+    name)`` says whether a policy job has it.
     """
     logged = {(entry["trial"], entry["rung"]) for entry in entries}
     spent = 0
-    for trial in trials:
+    for trial in (trial for trial in trials if trial.objective == SCORE):
         points = scored_at(trial.config, trial.rungs)["policy"]
         for seed in trial.seeds:
             key = stage_keys(trial.config, task, sha256, seed)["policy"]

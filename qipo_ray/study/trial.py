@@ -10,6 +10,7 @@ from typing import Any
 from qipo_ray.config import Config, from_dict
 from qipo_ray.data.tasks import Task
 from qipo_ray.study.job import Run
+from qipo_ray.study.objective import SCORE, Objective
 
 
 class TrialState(str, Enum):
@@ -64,6 +65,7 @@ class Trial:
     seeds: tuple[int, ...]
     rungs: tuple[int, ...]  # policy updates
     written: str  # UTC ISO 8601
+    objective: Objective = SCORE
 
     @classmethod
     def from_intent(cls, intent: Mapping[str, Any]) -> Trial:
@@ -79,6 +81,7 @@ class Trial:
             seeds=tuple(intent["seeds"]),
             rungs=tuple(intent["rungs"]),
             written=intent["written"],
+            objective=intent.get("objective", SCORE),
         )
 
     def runs(self, dataset: DatasetRef) -> tuple[Run, ...]:
@@ -92,6 +95,7 @@ class Trial:
                 dataset.sha256,
                 self.rungs,
                 dataset.own_task,
+                objective=self.objective,
             )
             for seed in self.seeds
         )

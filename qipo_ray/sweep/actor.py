@@ -31,7 +31,7 @@ def trial_actor(
         use_method(named, *folders)
     trial = Trial.from_intent(read_intent(Path(root), config["trial"]))
 
-    def report(rung: int, updates: int, value: float) -> Decision:
+    def report(rung: int, updates: int, value: float | None) -> Decision:
         tune.report({"rung": rung, "updates": updates, "value": value})
         return Decision(False, "the scheduler decides, and ends this trial from outside")
 

@@ -245,4 +245,5 @@ def _trials(spec: SearchSpec, task: str) -> Iterator[Trial]:
             seeds=spec.search_seeds,
             rungs=rung_updates(suggestion.config, spec.shares),
             written="",
+            objective=spec.objective,
         )

@@ -21,6 +21,7 @@ from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
 from qipo_ray.study.asha import Decision, arrivals, decide
 from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.objective import SCORE, merit_text, signals_text
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
 from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
@@ -47,7 +48,8 @@ class SearchState:
     ) -> None:
         """Rebuild the state from the folder ``root``; ``message`` gets a line for each end."""
         self.spec, self.root, self.attempt = spec, root, attempt
-        self.datasets, self.context, self.message = datasets, context, message
+        self.datasets, self.message = datasets, message
+        self.context = replace(context, objective=spec.objective)
         self.log = RungLog(root / LOG_FILE)
         self.entries = self.log.fence(attempt)
         records = {record["id"]: record for record in read_records(root)}
@@ -194,6 +196,7 @@ class SearchState:
             "seeds": list(self.spec.search_seeds),
             "rungs": list(rung_updates(suggestion.config, self.spec.shares)),
             "origin": suggestion.origin,
+            **({} if self.spec.objective == SCORE else {"objective": self.spec.objective}),
             "written": now(),
         }
         write_intent(self.root, intent)
@@ -201,7 +204,7 @@ class SearchState:
         self.trials[trial.id] = trial
         return trial
 
-    def at_rung(self, trial: Trial, rung: int, updates: int, value: float) -> Decision:
+    def at_rung(self, trial: Trial, rung: int, updates: int, value: float | None) -> Decision:
         """Log a trial's value at a rung and return what becomes of it.
 
         A rung that stands in the log already is judged as it was then: by the entries before it.
@@ -220,7 +223,7 @@ class SearchState:
             self.entries.append(entry)
             self.studies[trial.task].report(trial.id, rung, value)
         if rung == len(trial.rungs) - 1:
-            return Decision(False, f"{value:.1f} at the last rung")
+            return Decision(False, f"{self._text(value)} at the last rung")
         values = arrivals(self.entries, trial.task, rung)
         arrival = [name for name, _ in values].index(trial.id)
         label = f"rung {rung + 1} of {len(trial.rungs)}"
@@ -248,7 +251,7 @@ class SearchState:
 
     def _summary(self, trial: Trial, outcome: TrialOutcome, value: float | None) -> str:
         ended = sum(self.trials[name].task == trial.task for name in self.outcomes)
-        score = "no score" if value is None else f"score {value:.1f}"
+        score = self._text(value)
         settings = ", ".join(
             f"{key.split('.')[-1]}={_short(setting)}" for key, setting in trial.params.items()
         )
@@ -257,6 +260,11 @@ class SearchState:
             f"{trial.task} {ended}/{self.spec.trials} {outcome.state.upper()} {score}: "
             f"{trial.origin} {settings}{reason}"
         )
+
+    def _text(self, value: float | None) -> str:
+        """Return the value of a rung as people read it."""
+        objective = self.spec.objective
+        return f"no {objective}" if value is None else merit_text(objective, value)
 
     # ---- the confirm step
 
@@ -298,8 +306,10 @@ class SearchState:
         """Write the record of a confirmed run that ended."""
         state, reason = TrialState(event.kind), event.reason or None
         record = self.recorder.write(planned, state, reason, event.updates)
-        last = record["final"]["last"]
+        last, signals = record["final"]["last"], record.get("signals")
         score = f"score {last['normalised']:.1f}" if last else event.reason
+        if signals and state is TrialState.FINISHED:
+            score = ", ".join(filter(None, (score, signals_text(signals[-1]))))
         self.message(
             f"{planned.run.task} confirmed {record['label']['method']} ({planned.context.name}), "
             f"seed {planned.run.seed}: {score}"

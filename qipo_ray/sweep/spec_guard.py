@@ -40,6 +40,7 @@ def settle_specification(
         saved = _read(path)
         _check_data(path, saved.data, data)
         _check_physics(path, saved, data)
+        _check_objective(path, saved.spec, spec)
         shorter = replace(spec, trials=min(spec.trials, saved.spec.trials))
         ended_early = budget is not None and shorter.hash == _plain(saved).hash
         if ended_early and budget is not None and not budget.holds(len(spec.tasks)):
@@ -100,6 +101,15 @@ def _check_physics(path: Path, saved: SavedSpec, tasks: Iterable[str]) -> None:
                 f"{path}: {task} was scored in physics {then} of its simulator, which now has "
                 f"physics {now}; choose another name"
             )
+
+
+def _check_objective(path: Path, saved: SearchSpec, spec: SearchSpec) -> None:
+    """Refuse another objective: what the trials were compared by until now says nothing of it."""
+    if saved.objective != spec.objective:
+        raise UserError(
+            f"{path}: the search went by the objective {saved.objective}, not {spec.objective}; "
+            "choose another name"
+        )
 
 
 def _check_data(path: Path, old: Mapping[str, str], new: Mapping[str, str]) -> None:

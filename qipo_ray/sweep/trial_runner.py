@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qipo_ray.study.asha import Decision
 from qipo_ray.study.job import CheckpointRef, Run
 from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.objective import SCORE, measured, merit
 from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
 
 if TYPE_CHECKING:
     from qipo_ray.train.training_service import TrainingService
 
-Decide = Callable[[int, int, float], Decision]  # (rung, updates, value)
+Decide = Callable[[int, int, float | None], Decision]  # (rung, updates, value)
 
 
 class RungScores:
-    """Collects the scores of a trial's runs until a rung has one from every seed."""
+    """Collects what a trial's runs are compared by until a rung has it from every seed."""
 
     def __init__(self, trial: Trial, runs: tuple[Run, ...]) -> None:
         self.trial = trial
         self.policies = {run.jobs[-1].snapshot for run in runs}
-        self.scores: dict[int, dict[CheckpointRef, float]] = {u: {} for u in trial.rungs}
+        self.kind = "score" if trial.objective == SCORE else "signals"
+        self.values: dict[int, dict[CheckpointRef, float | None]] = {u: {} for u in trial.rungs}
         self.reached = -1
 
-    def take(self, event: JobEvent) -> list[tuple[int, int, float]]:
-        """Return the rungs that an event completes, as (rung, updates, mean score).
+    def take(self, event: JobEvent) -> list[tuple[int, int, float | None]]:
+        """Return the rungs that an event completes, as (rung, updates, value).
 
-        The value of a rung is the mean normalised score over the search seeds.
+        The value of a rung is the mean of the objective over the search seeds, turned round where
+        less of it is better; None where a seed has none.
         """
-        if event.score is None or event.snapshot not in self.policies:
+        score, objective = event.score, self.trial.objective
+        if score is None or event.kind != self.kind or event.snapshot not in self.policies:
             return []
-        if event.updates in self.scores:
-            self.scores[event.updates][event.snapshot] = float(event.score["normalised"])
+        if event.updates in self.values:
+            self.values[event.updates][event.snapshot] = measured(objective, score)
         complete = []
         for rung, updates in enumerate(self.trial.rungs):
-            scores = self.scores[updates]
-            if rung == self.reached + 1 and len(scores) == len(self.policies):
+            values = self.values[updates]
+            if rung == self.reached + 1 and len(values) == len(self.policies):
                 self.reached = rung
-                complete.append((rung, updates, statistics.fmean(scores.values())))
+                complete.append((rung, updates, merit(objective, values.values())))
         return complete
 
 

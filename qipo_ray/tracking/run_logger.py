@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from qipo_ray.evaluation.score import normalised
 from qipo_ray.study.job import Job, Run
 from qipo_ray.study.job_events import Score
+from qipo_ray.study.objective import SIGNALS, measured
 from qipo_ray.tracking.loggers import Logger, LogRow
 from qipo_ray.train.engine import LOG_EVERY
 from qipo_ray.train.job_store import JobStore
@@ -91,14 +92,15 @@ class RunLogger:
             yield LogRow(job.length, start + job.length, scalars_of(job.stage, report))
 
     def _scores(self, job: Job, start: int) -> Iterator[LogRow]:
-        """Yield the new scores; cloning's is at 0, where the policy stage begins."""
+        """Yield new scores and signals; cloning's is at 0, where the policy stage begins."""
         for point in job.evaluations:
             name = (job.stage, point.updates, point.episodes)
             score = None if name in self.scored else self.results.score(job, point)
             if score is not None:
                 self.scored.add(name)
                 updates = point.updates if job.stage == "policy" else 0
-                yield LogRow(updates, start + point.updates, self._values(score))
+                values = self._values if point.kind == "score" else _signal_values
+                yield LogRow(updates, start + point.updates, values(score))
 
     def _values(self, score: Score) -> dict[str, float]:
         """Return a score's values by tag, with the 95 % interval over episodes."""
@@ -117,3 +119,9 @@ class RunLogger:
                 low, high = normalised(task, mean - error), normalised(task, mean + error)
             values |= {"score/low": low, "score/high": high}
         return values
+
+
+def _signal_values(signals: Score) -> dict[str, float]:
+    """Return the signals that are known, by tag."""
+    values = {name: measured(name, signals) for name in SIGNALS}
+    return {f"signals/{name}": value for name, value in values.items() if value is not None}

@@ -46,7 +46,10 @@ class CheckpointPolicy(torch.nn.Module):
         The noise is N(0, I) and is scaled here. Observations are normalised, and actions clipped,
         as the configuration says.
         """
+        return self.at_normalised(self.normaliser(observations), noise)
+
+    def at_normalised(self, states: Tensor, noise: Tensor) -> Tensor:
+        """Return the same for observations that are normalised already."""
         # Departure D36: acting from less noise, or from none.
         scaled = noise if self.noise_scale == 1 else self.noise_scale * noise
-        states = self.normaliser(observations).unsqueeze(0)
-        return self.network(self.weights, states, scaled.unsqueeze(0)).squeeze(0)
+        return self.network(self.weights, states.unsqueeze(0), scaled.unsqueeze(0)).squeeze(0)

@@ -110,8 +110,8 @@ class JobQueue:
         for evaluation in job.evaluations:
             score = job_store.score(job, evaluation)
             if score is not None:
-                at = evaluation.updates
-                self._notify(JobEvent("score", snapshot, at, self._seconds(job, at), score=score))
+                kind, at = evaluation.kind, evaluation.updates
+                self._notify(JobEvent(kind, snapshot, at, self._seconds(job, at), score=score))
         if snapshot in self.graph.done:
             self._notify(
                 JobEvent("finished", snapshot, job.length, self._seconds(job, job.length))

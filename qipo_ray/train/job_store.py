@@ -10,7 +10,12 @@ from typing import Any
 from qipo_ray.agent import State
 from qipo_ray.agent.acting import beside_critic
 from qipo_ray.config import Config, reported_stages
-from qipo_ray.config.evaluations import flow_sampling, report_name, score_name
+from qipo_ray.config.evaluations import (
+    flow_sampling,
+    report_name,
+    score_name,
+    signals_name,
+)
 from qipo_ray.config.run_methods import acting_weights
 from qipo_ray.data.tasks import physics
 from qipo_ray.errors import UserError
@@ -24,7 +29,9 @@ TRAINED_ON = "trained-on"
 
 
 def job_score_name(job: Job, point: EvalPoint) -> str:
-    """Return the name of a score of the job, in today's simulator."""
+    """Return the name of a score of the job, in today's simulator, or of its signals."""
+    if point.kind == "signals":
+        return signals_name(job.config, point.updates)
     return score_name(job.config, point.updates, point.episodes, physics(job.task), job.stage)
 
 

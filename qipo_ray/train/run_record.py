@@ -26,6 +26,7 @@ from qipo_ray.store.record_schema import SCHEMA
 from qipo_ray.store.records import new_id
 from qipo_ray.study.job import Job, Run
 from qipo_ray.study.job_events import Score
+from qipo_ray.study.objective import SCORE, Objective
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.machine import load_per_core, software
 from qipo_ray.train.metrics import read_metrics
@@ -44,6 +45,7 @@ class RunContext:
     started: str  # UTC ISO 8601
     reused: frozenset[str] = frozenset()  # keys of jobs that were finished before
     selection_episodes: int = 0
+    objective: Objective = SCORE  # what the search that chose it went by
 
 
 def now() -> str:
@@ -73,8 +75,16 @@ def build_record(
     """
     behaviour, critic, policy = run.job("behaviour"), run.job("critic"), run.jobs[-1]
     reached = policy.length if reached is None else reached
-    scores = [s for e in policy.evaluations if (s := job_store.score(policy, e)) is not None]
-    scores = [score for score in scores if score["updates"] <= reached]
+    scores, signals = (
+        [
+            found
+            for point in policy.evaluations
+            if point.kind == kind
+            and point.updates <= reached
+            and (found := job_store.score(policy, point)) is not None
+        ]
+        for kind in ("score", "signals")
+    )
     finished = state == "finished"
     if finished and not run.task_facts.scored:
         reason = NO_ENVIRONMENT
@@ -101,6 +111,7 @@ def build_record(
         "jobs": dict.fromkeys(STAGES) | {job.stage: job.key for job in run.jobs},
         "reached": {"updates": reached, "rung": rung},
         "scores": scores,
+        **({"signals": signals} if signals else {}),
         "final": _final(run, job_store, scores) if finished and scores else _nothing(),
         "behaviour_cloning": _cloned(behaviour, job_store),
         "protocol": protocol(run, context).document(),
@@ -160,6 +171,7 @@ def protocol(run: Run, context: RunContext) -> EvalProtocol:
         selection_episodes=context.selection_episodes,
         physics=physics(run.task),
         scores=run.task_facts.scores,
+        objective=context.objective,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qipo_ray.config import STAGES, Config, stage_updates
-from qipo_ray.config.evaluations import score_name
+from qipo_ray.config.evaluations import score_name, signals_name
 from qipo_ray.study.job import CheckpointRef, distilled
 from qipo_ray.verify.audit import Address, Audit
 from qipo_ray.verify.sweep_plan import Record
@@ -32,7 +32,13 @@ def check_artefacts(audit: Audit, configs: Mapping[str, Config]) -> None:
                 missing[job, updates].append(record["id"])
         if config is not None:
             for job, score in _scores(record):
-                _check_score_note(audit, record, config, job, score)
+                physics = record["protocol"].get("physics", 1)
+                at, episodes = score["updates"], score["episodes"]
+                name = score_name(config, at, episodes, physics, job[0])
+                _check_note(audit, record, job, name, score)
+            for signals in record.get("signals", ()):
+                name = signals_name(config, signals["updates"])
+                _check_note(audit, record, ("policy", record["jobs"]["policy"]), name, signals)
     for ((stage, key), updates), ids in missing.items():
         path = audit.root / "artefacts" / f"{stage}-{key}"
         more = f" and {len(ids) - 1} others" if len(ids) > 1 else ""
@@ -76,11 +82,10 @@ def _scores(record: Record) -> Iterator[tuple[Address, dict[str, Any]]]:
         yield ("critic", record["jobs"]["critic"]), report["best_of"]
 
 
-def _check_score_note(
-    audit: Audit, record: Record, config: Config, job: Address, score: Mapping[str, Any]
+def _check_note(
+    audit: Audit, record: Record, job: Address, name: str, score: Mapping[str, Any]
 ) -> None:
-    physics = record["protocol"].get("physics", 1)
-    name = score_name(config, score["updates"], score["episodes"], physics, job[0])
+    """Note a score, or signals, that are not those beside the weights."""
     sidecars = audit.sidecars.get(job, {})
     if name in sidecars and sidecars[name] == score:
         return

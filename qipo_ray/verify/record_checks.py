@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from qipo_ray.config import STAGES, Config, method_title, stage_keys, stage_updates
-from qipo_ray.config.evaluations import protocol_settings, scored_at
+from qipo_ray.config.evaluations import protocol_settings, scored_at, signals_at
 from qipo_ray.data.tasks import NO_ENVIRONMENT, get_task, is_own, task_ids
 from qipo_ray.errors import UserError
 from qipo_ray.study.task_file import kept_task
@@ -105,6 +105,9 @@ def _scores(record: Record, config: Config) -> Iterator[str]:
         yield "scores: not where a whole run is scored, or not over its episodes"
     elif not finished and not set(scored) <= set(ahead):
         yield "scores: beyond what the run reached, or not over its episodes"
+    signals = [signals["updates"] for signals in record.get("signals", ())]
+    if finished and signals != list(signals_at(config)):
+        yield "signals: not those of the end of a run, as its settings ask for"
     cloning = record["behaviour_cloning"]
     if cloning is None:
         if finished and due.get("behaviour"):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
-from qipo_ray.config.evaluations import rung_updates, scored_at
+from qipo_ray.config.evaluations import rung_updates, scored_at, signals_at
 from qipo_ray.errors import UserError
 from qipo_ray.store.rung_log import LOG_FILE
 from qipo_ray.study import asha
 from qipo_ray.study.asha import Decision
+from qipo_ray.study.objective import SCORE, measured, merit
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import PAPER_ORIGIN
 from qipo_ray.study.trial import BROKEN, Trial, TrialState
@@ -55,6 +55,8 @@ def _unplanned(trial: Trial, spec: SearchSpec) -> str | None:
     """Return why a specification would not make a trial, or None."""
     if trial.task not in spec.tasks:
         return f"{trial.task} is none of its tasks"
+    if trial.objective != spec.objective:
+        return f"objective {trial.objective}, not {spec.objective}"
     if trial.seeds != spec.search_seeds:
         return f"seeds {_listed(trial.seeds)}, not {_listed(spec.search_seeds)}"
     try:
@@ -127,16 +129,20 @@ def _problems(record: Record, trial: Trial, logged: Logged) -> Iterator[str]:
     if record["reached"]["updates"] != updates:
         yield f"reached.updates: {record['reached']['updates']}, its rung is at {updates}"
     scored = [(score["updates"], score["episodes"]) for score in record["scores"]]
-    points = scored_at(trial.config, trial.rungs)["policy"]
+    points = scored_at(trial.config, trial.rungs)["policy"] if trial.objective == SCORE else ()
     reached = [point for point in points if point[0] <= updates]
     if scored != reached and not (state in BROKEN and set(scored) <= set(reached)):
         yield "scores: not at each rung that it reached, over the episodes of a search"
+    signals = [signals["updates"] for signals in record.get("signals", ())]
+    due = [at for at in signals_at(trial.config, trial.rungs) if at <= updates]
+    if signals != due and not (state in BROKEN and set(signals) <= set(due)):
+        yield "signals: not at each rung that it reached"
 
 
 def _check_trial(
     trial: Trial, records: Sequence[Record], logged: Mapping[int, float | None], audit: Audit
 ) -> None:
-    """Check that the runs of a trial ended alike, and that the log has their mean scores."""
+    """Check that the runs of a trial ended alike, and that the log has their mean values."""
     log = audit.root / LOG_FILE
     ends = {(record["state"], record["reached"]["rung"]) for record in records}
     if len(ends) > 1:
@@ -147,16 +153,18 @@ def _check_trial(
         if rung not in logged:
             audit.fault(log, f"rung {rung + 1} of trial {trial.id} is missing")
             continue
-        scores = {
-            record["seed"]: score["normalised"]
+        kind = "scores" if trial.objective == SCORE else "signals"
+        values = {
+            record["seed"]: measured(trial.objective, numbers)
             for record in records
-            for score in record["scores"]
-            if score["updates"] == trial.rungs[rung]
+            for numbers in record.get(kind, ())
+            if numbers["updates"] == trial.rungs[rung]
         }
-        value, values = logged[rung], list(scores.values())
-        if scores.keys() != set(trial.seeds) or None in values or value is None:
+        if values.keys() != set(trial.seeds):
             continue
-        mean = fmean(values)
+        value, mean = logged[rung], merit(trial.objective, values.values())
+        if mean is None or value is None:
+            continue
         if not math.isclose(mean, value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
             message = f"rung {rung + 1} of trial {trial.id}: {value}, records say {mean}"
             audit.fault(log, message)

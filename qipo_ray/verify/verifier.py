@@ -10,6 +10,7 @@ from typing import Any
 
 from qipo_ray.errors import UserError
 from qipo_ray.store.records import gc_paused
+from qipo_ray.study.objective import SCORE
 from qipo_ray.study.saved_spec import FILE
 from qipo_ray.verify.artefact_checks import check_artefacts
 from qipo_ray.verify.audit import Audit, Finding, audit_files
@@ -96,3 +97,5 @@ def _check_belonging(plan: SweepPlan, audit: Audit) -> None:
             audit.fault(path, f"of another sweep, {record['sweep']!r}")
         elif data and record["data"]["sha256"] not in data:
             audit.fault(path, f"made with other data than {FILE} names")
+        elif (chose := record["protocol"].get("objective", SCORE)) != plan.spec.objective:
+            audit.fault(path, f"objective: {chose!r}, the sweep's is {plan.spec.objective!r}")

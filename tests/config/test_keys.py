@@ -96,6 +96,8 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "evaluation.every": (7, NONE),
     "evaluation.final_episodes": (7, NONE),
     "evaluation.weights": ("ema", NONE),
+    "evaluation.signals": ("fqe", NONE),
+    "evaluation.fqe_updates": (7, NONE),
     "iql.width": (64, LAST),
     "iql.layers": (3, LAST),
     "iql.learning_rate": (0.5, LAST),
@@ -177,6 +179,7 @@ def test_a_field_changes_exactly_the_keys_that_depend_on_it(dotted: str) -> None
     }
     made = ("sampler.one_step", *(key for key in DECISIONS if key.startswith("distil.")))
     needed |= dict.fromkeys(made, ("distil.updates", 50))
+    needed["evaluation.fqe_updates"] = ("evaluation.signals", "fqe")
     needed |= {key: ("policy.method", key.split(".")[0]) for key in BASELINES}
     base = changed(BASE, *needed[dotted]) if dotted in needed else BASE
     if dotted in ("critic.judge", "critic.kappa"):

@@ -166,6 +166,8 @@ def test_locomotion_rule_scales_the_range_of_complete_trajectories() -> None:
     np.testing.assert_allclose(adjusted_rewards(data, task), np.array(rewards) * 1000 / 6)
     built = transitions(data, task, "paper", 0.99)
     np.testing.assert_allclose(built.rewards, np.array([1, 1, 2, 5]) * 1000 / 6, rtol=1e-6)
+    assert built.reward_scale == pytest.approx(1000 / 6)
+    assert transitions(data, task, "raw", 0.99).reward_scale == 1
     np.testing.assert_allclose(built.returns[:2], [1.99e3 / 6, 1e3 / 6], rtol=1e-6)
 
 
@@ -201,6 +203,9 @@ def test_transitions_are_contiguous_and_of_one_length(following: bool) -> None:
     rows = qlearning_dataset(data)
     assert len(built.rewards) == 96 and built.returns_valid.all()
     for name, values in vars(built).items():
+        if name == "reward_scale":
+            assert values == 1
+            continue
         assert len(values) == 96 and values.flags.c_contiguous
         expected = {"returns_valid": np.bool_, "episodes": np.int32}.get(name, np.float32)
         assert values.dtype == expected

@@ -13,6 +13,7 @@ REF = CheckpointRef("policy", "a" * 16, 300)
     [
         ("progress", False, False, False),
         ("score", False, False, True),
+        ("signals", False, False, True),
         ("dropped", False, True, False),
         ("finished", True, True, True),
         ("diverged", True, True, True),

@@ -60,6 +60,14 @@ def test_another_specification_is_refused_with_its_differences(
     assert (tmp_path / "sweep.yaml").read_bytes() == before
 
 
+def test_another_objective_is_refused_also_when_extended(
+    make_spec: Callable[..., SearchSpec], tmp_path: Path
+) -> None:
+    settle_specification(make_spec(), tmp_path, DATA, extend=False)
+    with pytest.raises(UserError, match="went by the objective score, not fqe; choose another"):
+        settle_specification(make_spec(objective="fqe"), tmp_path, DATA, extend=True)
+
+
 def test_an_extension_keeps_what_it_replaces(
     make_spec: Callable[..., SearchSpec], tmp_path: Path
 ) -> None:

@@ -62,6 +62,20 @@ def test_a_rung_is_complete_when_every_seed_has_a_score(trial: Trial) -> None:
     assert rungs.take(score(second, 300, 70.0)) == [(1, 300, 60.0)]
 
 
+def test_a_signal_is_compared_as_what_more_is_better_of(trial: Trial) -> None:
+    runs = replace(trial, objective="td_error").runs(DATA)
+    assert not any(run.rolled_out for run in runs)
+    rungs = RungScores(replace(trial, objective="td_error"), runs)
+    for run, error in zip(runs, (2.0, 4.0), strict=True):
+        assert rungs.take(score(run, 100, 10.0)) == []
+        signals = {"updates": 100, "td_error": error}
+        reached = rungs.take(JobEvent("signals", run.jobs[-1].snapshot, 100, 1.0, score=signals))
+    assert reached == [(0, 100, -3.0)]
+    unknown = RungScores(replace(trial, objective="fqe"), runs[:1])
+    event = JobEvent("signals", runs[0].jobs[-1].snapshot, 100, 1.0, score={"fqe": None})
+    assert unknown.take(event) == [(0, 100, None)]
+
+
 def test_scores_that_complete_two_rungs_at_once_come_in_order(trial: Trial) -> None:
     first, second = trial.runs(DATA)
     rungs = RungScores(trial, (first, second))

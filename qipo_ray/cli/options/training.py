@@ -106,6 +106,12 @@ def sweep(
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="For each task, in place of the file's.")
     ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            "--objective", help="score, or without a simulator: fqe, td_error, behaviour_loss."
+        ),
+    ] = None,
     results: Annotated[
         Path,
         typer.Option("--results", envvar="QIPO_RESULTS", help="The sweep goes to RESULTS/NAME."),
