@@ -22,6 +22,7 @@ import qipo_ray
 from qipo_ray.cli.main import main
 from qipo_ray.data.tasks import NO_ENVIRONMENT
 from qipo_ray.errors import UserError
+from qipo_ray.store.files import sealed
 from qipo_ray.store.records import read_records
 from qipo_ray.study.task_file import read_task
 from qipo_ray.sweep import run
@@ -172,6 +173,45 @@ def test_without_an_environment_nothing_is_rolled_out(
     assert NO_ENVIRONMENT in capsys.readouterr().err
     assert main(["sweep", "small", "--task", str(pendulum), "--results", str(results)]) == 2
     assert "has no environment, and this search goes by the scores" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_search_without_a_simulator_ends_in_a_ranking(pendulum: Path, tmp_path: Path) -> None:
+    pendulum.write_text(PENDULUM.replace("Pendulum-v1", "none"))
+    tiny = ", ".join(text.replace("=", ": ") for text in TINY if "evaluation.ep" not in text)
+    search = tmp_path / "search.yaml"
+    search.write_text(SEARCH.format(tiny).replace("[100]", "[100, 101]"))
+    words = ["sweep", str(search), "--task", str(pendulum), "--executor", "local"]
+    words += ["--objective", "fqe", "--set", "evaluation.fqe_updates=10"]
+    said(*words, "--results", str(tmp_path))
+    root = tmp_path / "small"
+    records = read_records(root)
+    purposes = [record["purpose"] for record in records]
+    assert sorted(purposes) == ["confirm"] * 2 + ["search"] * 2
+    for record in records:
+        assert record["scores"] == [] and record["final"]["last"] is None
+        assert record["reason"] == NO_ENVIRONMENT or record["state"] == "pruned"
+        assert record["protocol"]["objective"] == "fqe"
+        assert record["protocol"]["selection_episodes"] == 0
+        assert record["signals"][-1]["fqe"]["mean"] < 0
+    (table,) = json.loads(said("leaderboard", str(root), "--json"))["tables"]
+    (row,) = table["rows"]
+    assert row["rolled_out"] == "nothing" and row["rank"] == 1 and row["fqe"]["seeds"] == 2
+    assert row["fqe"]["low"] <= row["fqe"]["mean"] <= row["fqe"]["high"]
+    assert "last" not in row
+    trials = json.loads(said("trials", str(root), "--json"))
+    best = max(trials, key=lambda trial: (len(trial["values"]), trial["score"]))
+    assert {record["trial"] for record in records if record["purpose"] == "confirm"} == {
+        best["id"]
+    }
+    assert "nothing was rolled out" in said("best", str(root)).splitlines()[0]
+    said("report", str(root))
+    assert not verify(root).faults
+    forged = next(record for record in records if record["purpose"] == "search")
+    forged["signals"][0]["fqe"]["mean"] += 1
+    (root / "records" / f"{forged['id']}.json").write_bytes(sealed(forged))
+    faults = " ".join(fault.what for fault in verify(root).faults)
+    assert "not the score in record" in faults and f"rung 1 of trial {forged['trial']}" in faults
 
 
 @pytest.mark.parametrize(

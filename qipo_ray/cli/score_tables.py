@@ -17,7 +17,7 @@ def print_leaderboard(board: Leaderboard) -> None:
     """Print every table of a leaderboard with its caption and notes, for a terminal."""
     for table in board.tables:
         print_table(table)
-    if not board.rows:
+    if not board.tables:
         out.write("No finished run to report.")
     for note in (*board.notes, *board.open_searches):
         out.write(note)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.trials import settings_text
+from qipo_ray.cli.trials import settings_text, value_text
 from qipo_ray.leaderboard.statistics.spread import Spread
 from qipo_ray.leaderboard.sweep_status import SweepStatus, TaskStatus, sweep_status
 from qipo_ray.leaderboard.tables import counted
@@ -47,7 +47,7 @@ def _task_lines(task: TaskStatus, *, running: bool) -> list[str]:
     lines = [f"{task.task}: {begun} of {task.planned} trials begun{states and f': {states}'}"]
     if (best := task.best) is not None and best.trial.score is not None:
         trial = best.trial
-        score = f"{trial.score:.1f}" if best.score is None else _score(best.score)
+        score = value_text(trial, trial.score) if best.score is None else _score(best.score)
         rung = f"rung {len(trial.values)} of {len(trial.rungs)}"
         lines.append(f"  best: {score} at {rung}, trial {trial.id}: {settings_text(trial)}")
     if (row := task.confirmed) is not None:
@@ -74,7 +74,7 @@ def explain(sweep: Path, trial: str, json: bool) -> None:
         rows = [
             [
                 "ahead" if rival.ahead else "behind",
-                "–" if rival.value is None else f"{rival.value:.1f}",
+                value_text(rival.trial, rival.value),
                 rival.trial.id,
                 settings_text(rival.trial),
             ]

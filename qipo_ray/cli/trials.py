@@ -9,6 +9,7 @@ from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.tables import counted
 from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials
+from qipo_ray.study.objective import merit_text
 from qipo_ray.study.task_file import task_id_of
 
 TITLES = ("task", "trial", "state", "rung", "score", "settings", "why")
@@ -46,7 +47,7 @@ def _cells(trial: ListedTrial) -> list[str]:
         trial.id,
         str(trial.state),
         f"{len(trial.values)}/{len(trial.rungs)}",
-        "–" if trial.score is None else f"{trial.score:.1f}",
+        value_text(trial, trial.score),
         settings_text(trial),
         trial.reason or "",
     ]
@@ -56,3 +57,8 @@ def settings_text(trial: ListedTrial) -> str:
     """Return the searched settings of a trial on one line."""
     settings = ", ".join(f"{key}={value}" for key, value in trial.params.items())
     return settings or ("paper form" if trial.origin == "paper" else "–")
+
+
+def value_text(trial: ListedTrial, value: float | None) -> str:
+    """Return a value of a trial's search as people read it: a score, or its objective's number."""
+    return "–" if value is None else merit_text(trial.objective, value).removeprefix("score ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,9 +12,16 @@ from statistics import fmean
 from qipo_ray.config import from_dict
 from qipo_ray.config.preset_file import preset_file
 from qipo_ray.errors import UserError, nearest
-from qipo_ray.leaderboard.rows import Record, exclusion_reason, origin_of
+from qipo_ray.leaderboard.offline import (
+    NOTHING_ROLLED_OUT,
+    is_offline,
+    objective_of,
+    worth_of,
+)
+from qipo_ray.leaderboard.rows import APART, Record, exclusion_reason, origin_of
 from qipo_ray.leaderboard.tables import clean
 from qipo_ray.store.records import unique
+from qipo_ray.study.objective import SCORE, merit_text
 from qipo_ray.study.task_file import task_id_of
 
 
@@ -22,17 +30,24 @@ def best_records(
 ) -> list[Record]:
     """Return the runs of the best configuration of those that tables report, the best run first.
 
-    It is the one of the highest mean score over training seeds. ``method`` is a row's, such as
+    It is the one of the highest mean score over training seeds; of a task without a simulator, the
+    best by what its search went by. ``method`` is a row's, such as
     ``QIPO-OT``; ``task`` may be the file of a user's own. ``UserError``, which names ``source``,
     if there is none, or if the runs are of several tasks and none is named.
     """
-    reported = [record for record in unique(records).kept if exclusion_reason(record) is None]
+    reported = [record for record in unique(records).kept if _known(record)]
     reported = _of(reported, "task", task_id_of(task) if task else None, _task, source)
     reported = _of(reported, "method", method, _method, source)
     tasks = sorted(set(map(_task, reported)))
     if len(tasks) != 1:
         several = f"runs of {', '.join(tasks)}; name a task" if tasks else "no reported run"
         raise UserError(f"{source} holds {several}")
+    chose = sorted({objective_of(record) for record in reported if is_offline(record)})
+    if len(chose) > 1:
+        raise UserError(
+            f"{source} holds runs chosen by {' and '.join(chose)}, which do not compare; name a "
+            "folder of one search"
+        )
     configurations: defaultdict[tuple[str, ...], list[Record]] = defaultdict(list)
     for record in reported:  # no mean is over two data sets or simulators
         key = record["config_hash"], origin_of(record), record["data"]["sha256"]
@@ -48,7 +63,13 @@ def best_file(runs: Sequence[Record]) -> str:
     """
     first = runs[0]
     seeds = ", ".join(str(seed) for seed in sorted(run["seed"] for run in runs))
-    score = f"{fmean(map(_score, runs)):.1f} on {first['data']['source']} data, seeds {seeds}"
+    value, objective = (
+        fmean(map(_score, runs)),
+        objective_of(first) if is_offline(first) else SCORE,
+    )
+    said = merit_text(objective, value).removeprefix("score ")
+    nothing = f", {NOTHING_ROLLED_OUT}" if is_offline(first) else ""
+    score = f"{said}{nothing} on {first['data']['source']} data, seeds {seeds}"
     comment = f"# {_method(first)} on {_task(first)}: {score}; record {first['id']}"
     settings = preset_file(from_dict(first["config"], f"record {first['id']}"))
     return f"{clean(comment)}\n{settings}"
@@ -59,7 +80,7 @@ def best_files(records: Sequence[Record]) -> Iterator[tuple[str, str]]:
 
     What this version cannot read is left out.
     """
-    reported = [record for record in records if exclusion_reason(record) is None]
+    reported = [record for record in records if _known(record)]
     for task, method in sorted({(_task(record), _method(record)) for record in reported}):
         name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{task}-{method}").strip("-.")
         with suppress(UserError):
@@ -77,8 +98,16 @@ def _method(record: Record) -> str:
 
 
 def _score(record: Record) -> float:
+    if is_offline(record):
+        worth = worth_of(record)
+        return -math.inf if worth is None else worth
     score: float = record["final"]["last"]["normalised"]
     return score
+
+
+def _known(record: Record) -> bool:
+    """Return whether a run is in a table, by its score or by what the data say of it."""
+    return exclusion_reason(record) in (None, APART)
 
 
 def _of(

@@ -14,12 +14,21 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.formats import WRITERS, BoardDocument
 from qipo_ray.leaderboard.formats.csv import notes_text
 from qipo_ray.leaderboard.formats.document import SCHEMA, WRITTEN
+from qipo_ray.leaderboard.offline import NOTHING_ROLLED_OUT, is_offline, offline_tables
 from qipo_ray.leaderboard.open_searches import open_searches
-from qipo_ray.leaderboard.rows import NOT_ROLLED_OUT, Record, Row, by_setting, collect
+from qipo_ray.leaderboard.rows import (
+    APART,
+    NOT_ROLLED_OUT,
+    REPORTED,
+    Record,
+    Row,
+    by_setting,
+    collect,
+)
 from qipo_ray.leaderboard.tables import Table, counted
 from qipo_ray.leaderboard.views import By, views
 from qipo_ray.leaderboard.views.common import METRIC, metric
-from qipo_ray.store.records import all_records, gc_paused
+from qipo_ray.store.records import all_records, gc_paused, unique
 
 Format = Literal["md", "csv", "html", "latex", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -30,7 +39,7 @@ SUFFIXES = {"latex": "tex"}  # of files, where it is not the format's name
 class Leaderboard:
     """All rows of some results: tables of one data source and one protocol each."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Row, ...]  # of what was rolled out
     left_out: Mapping[str, int]  # records that did not enter, by reason
     by: By | None = None  # how tables are cut; None: by task, then what spans several tasks
     literature: bool = False  # published scores in a table of their own
@@ -38,6 +47,7 @@ class Leaderboard:
     open_searches: tuple[str, ...] = ()  # that have not ended; on the screen alone
     columns: tuple[str, ...] = ()  # the ones to show, by key or title; none: those of the view
     schema: int = SCHEMA  # of the files
+    offline: tuple[Table, ...] = ()  # of runs whose task has no simulator
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -47,6 +57,7 @@ class Leaderboard:
             for setting, rows in by_setting(self.rows)
             for table in views(setting, rows, self.by)
         ]
+        tables += self.offline
         if self.literature:
             from qipo_ray.leaderboard.views.published import published_table
 
@@ -66,6 +77,8 @@ class Leaderboard:
     @property
     def _metric(self) -> str:
         metrics = [metric(setting) for setting, _ in by_setting(self.rows)]
+        if self.offline:
+            metrics.append(NOTHING_ROLLED_OUT)
         return "; ".join(dict.fromkeys(metrics)) or METRIC
 
     @property
@@ -112,7 +125,16 @@ def from_records(
     records = list(records)
     rows, left_out = collect(records)
     ids = tuple(sorted({record["id"] for record in records}))
-    return Leaderboard(tuple(rows), dict(left_out), by, literature, ids, schema=schema)
+    apart = [r for r in unique(records).kept if r["purpose"] in REPORTED and is_offline(r)]
+    return Leaderboard(
+        tuple(rows),
+        dict(left_out),
+        by,
+        literature,
+        ids,
+        schema=schema,
+        offline=tuple(offline_tables(apart)),
+    )
 
 
 def leaderboard(
@@ -160,7 +182,7 @@ def records_below(roots: Sequence[Path | str]) -> list[Record]:
 
 
 def _left_out_notes(left_out: Mapping[str, int]) -> tuple[str, ...]:
-    states = dict(left_out)
+    states = {reason: count for reason, count in left_out.items() if reason != APART}
     copies, differing, searched, unscored, unplayed = (
         states.pop(reason, 0)
         for reason in ("copy", "differing copy", "search", "unscored", NOT_ROLLED_OUT)

@@ -26,6 +26,7 @@ Kind = Literal["data", "cloning", "run"]
 
 REPORTED = ("confirm", "acting", "single")  # purposes; search runs choose, they are not reported
 NOT_ROLLED_OUT = "not rolled out"
+APART = "in a table without scores"  # not rolled out, but measured by the data alone
 KINDS: tuple[Kind, ...] = ("data", "cloning", "run")  # in the order of a table
 
 
@@ -104,7 +105,7 @@ def exclusion_reason(record: Record) -> str | None:
     if record["state"] != "finished":
         return str(record["state"])
     if record["reason"] == NO_ENVIRONMENT:
-        return NOT_ROLLED_OUT
+        return APART if record.get("signals") else NOT_ROLLED_OUT
     return "unscored" if _normalised(record["final"]["last"]) is None else None
 
 

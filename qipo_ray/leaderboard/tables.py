@@ -11,7 +11,7 @@ from qipo_ray.leaderboard.statistics.bootstrap import Interval
 from qipo_ray.leaderboard.statistics.spread import Spread
 
 Visibility = Literal["everywhere", "document", "file"]
-Kind = Literal["task", "family", "config", "paper", "comparison", "literature"]
+Kind = Literal["task", "family", "config", "paper", "comparison", "literature", "offline"]
 
 NOTHING = "–"
 MEAN = ("mean", "std", "low", "high", "seeds")  # parts of a score in CSV and JSON
@@ -73,6 +73,7 @@ class Column:
     muted: bool = False  # greyed where the format can: not to be compared
     lettered: bool = False  # a long list: on a terminal a letter, explained below the table
     halved: bool = False  # what stands behind ± is half of the interval
+    significant: bool = False  # four digits that count, of numbers of any size
 
     @property
     def scores(self) -> bool:
@@ -135,11 +136,12 @@ def cell_text(column: Column, cell: Cell, *, narrow: bool = False) -> str:
     if cell is None:
         return NOTHING
     if isinstance(cell, Score):
-        number = f"{cell.value:+.1f}" if column.signed else f"{cell.value:.1f}"
+        digits, error = (".4g", ".2g") if column.significant else (".1f", ".1f")
+        number = f"{cell.value:+{digits}}" if column.signed else f"{cell.value:{digits}}"
         if column.halved:
-            return number + (f" ± {cell.interval.half:.1f}" if cell.interval else "")
-        spread = "" if cell.std is None else f" ± {cell.std:.1f}"
-        return number + spread + ("" if narrow and spread else _brackets(cell.interval))
+            return number + (f" ± {cell.interval.half:{error}}" if cell.interval else "")
+        spread = "" if cell.std is None else f" ± {cell.std:{error}}"
+        return number + spread + ("" if narrow and spread else _brackets(cell.interval, digits))
     if isinstance(cell, Footnoted):
         return f"{clean(cell.text)} [{cell.note}]"
     if isinstance(cell, bool):
@@ -168,5 +170,5 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}{ending}"
 
 
-def _brackets(interval: Interval | None) -> str:
-    return f" [{interval.low:.1f}, {interval.high:.1f}]" if interval else ""
+def _brackets(interval: Interval | None, digits: str) -> str:
+    return f" [{interval.low:{digits}}, {interval.high:{digits}}]" if interval else ""

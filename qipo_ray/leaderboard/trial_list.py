@@ -16,6 +16,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.store.intents import FOLDER, INTENTS
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
+from qipo_ray.study.objective import SCORE
 from qipo_ray.study.saved_spec import FILE, read_spec
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.trial import TrialState
@@ -35,9 +36,10 @@ class ListedTrial:
     seeds: tuple[int, ...]
     state: TrialState
     rungs: tuple[int, ...]  # policy updates at each
-    values: tuple[float | None, ...]  # mean score at the rungs that were reached
+    values: tuple[float | None, ...]  # at the rungs that were reached: more is better
     reason: str | None  # why it was stopped, or broke
     records: tuple[str, ...]  # ids, in the order of the seeds
+    objective: str = SCORE  # what the values are of
 
     @property
     def score(self) -> float | None:
@@ -114,6 +116,7 @@ def _listed(
         values=tuple(values[rung] for rung in sorted(values)),
         reason=reason,
         records=tuple(record["id"] for record in records),
+        objective=intent.get("objective", SCORE),
     )
 
 

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from qipo_ray.leaderboard.rows import Record, lookup, origin_of
+from qipo_ray.study.objective import SCORE, measured, sign
 from qipo_ray.study.parameter import condition
 from qipo_ray.study.selection import PAPER_ORIGIN
 from qipo_ray.study.trial import BROKEN, TrialState
@@ -23,7 +24,7 @@ class TrialResult:
     task: str
     source: str
     params: Mapping[str, Value]  # those that were searched, by dotted name; inactive ones absent
-    value: float | None  # mean normalised score at the last evaluation that it reached
+    value: float | None  # mean score, or what the search went by, at the last rung reached
     rung: float  # the last one that it reached; -1 for none
     state: TrialState
     episodes: int  # of online evaluation, spent on it
@@ -63,8 +64,10 @@ def _trial_result(records: Sequence[Record], space: Mapping[str, Any]) -> TrialR
     states = {record["state"] for record in records}
     worst_first = (*BROKEN, TrialState.PRUNED)
     state = next((state for state in worst_first if state in states), TrialState.FINISHED)
-    last = [record["scores"][-1]["normalised"] for record in records if record["scores"]]
-    values = [value for value in last if value is not None]
+    objective = first["protocol"].get("objective", SCORE)
+    kind = "scores" if objective == SCORE else "signals"
+    last = [measured(objective, record[kind][-1]) for record in records if record.get(kind)]
+    values = [sign(objective) * value for value in last if value is not None]
     rungs = [record["reached"]["rung"] for record in records]
     return TrialResult(
         task=first["task"],
