@@ -79,9 +79,9 @@ class FittedQPack(Pack):
         else:
             generator = stream(member.seed, self.stage, "weights")
             twins = [self.q.fresh(generator) for _ in range(self.q.rows)]
-            known = self.data.returns[self.data.with_returns]
+            returns = self.data.returns[self.data.with_returns]
             for twin in twins:  # no nearer to any policy than the data's own returns
-                twin["out.bias"].fill_(known.mean().item() if len(known) else 0.0)
+                twin["out.bias"].fill_(returns.mean().item() if len(returns) else 0.0)
             rows = torch.cat([self.online.pack_row(twin) for twin in twins])
         return {"online": rows, "target": rows.clone()}
 
@@ -102,8 +102,8 @@ class FittedQPack(Pack):
             for pool, m in zip(self.pools, self.members, strict=True)
         ]
         rows = torch.stack([pool[spot] for pool, spot in zip(self.pools, spots, strict=True)])
-        own = zip(self.following, spots, strict=True)
-        following = torch.stack([actions[spot] for actions, spot in own]).unsqueeze(2)
+        drawn = zip(self.following, spots, strict=True)
+        following = torch.stack([actions[spot] for actions, spot in drawn]).unsqueeze(2)
         with torch.no_grad():
             q = self.q(self.target.params, self.data.next_states[rows], following).squeeze(-1)
             going_on = settings.discount * (1 - self.data.terminals[rows]).unsqueeze(1)
@@ -131,8 +131,8 @@ class FittedQPack(Pack):
         with torch.no_grad():
             q = self.q(params, states.unsqueeze(0), proposed.unsqueeze(0))[0]
         values = q.double().mean((0, 2))  # of a start
-        most = BEYOND * self.data.largest_return(policy.config.critic.discount)
-        if not values.abs().max() < most:
+        limit = BEYOND * self.data.largest_return(policy.config.critic.discount)
+        if not values.abs().max() < limit:
             return None
         values = values / self.data.reward_scale
         return Worth(values.mean().item(), values.std(correction=0).item(), len(values))

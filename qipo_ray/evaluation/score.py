@@ -65,3 +65,10 @@ def score(task: Task, rollouts: Rollouts, updates: int) -> dict[str, int | float
         "normalised": 100.0 * (success or 0) if task.by_success else normalised(task, mean),
         "success": success,
     }
+
+
+def each_score(task: Task, rollouts: Rollouts) -> list[float]:
+    """Return the score of every episode, whose mean is that of the policy."""
+    if task.by_success and rollouts.success is not None:
+        return [100.0 * bool(reached) for reached in rollouts.success]
+    return [normalised(task, float(value)) for value in rollouts.returns]

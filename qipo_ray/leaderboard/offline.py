@@ -76,8 +76,8 @@ def objective_of(record: Record) -> str:
     chosen: str = record["protocol"].get("objective", SCORE)
     if chosen != SCORE:
         return chosen
-    known = (name for name in SIGNALS if measured(name, record["signals"][-1]) is not None)
-    return next(known, "behaviour_loss")
+    signals = record["signals"][-1]
+    return next(name for name in SIGNALS if measured(name, signals) is not None)
 
 
 def worth_of(record: Record) -> float | None:
@@ -137,9 +137,9 @@ def _by_seed(runs: Iterable[Record], name: str) -> dict[int, float]:
 
 def _order(line: _Line) -> tuple[object, ...]:
     record, value = line.record, merit(line.objective, line.values[line.objective] or [None])
-    place = record["data"]["source"], record["task"], record["data"]["sha256"], line.objective
+    board = record["data"]["source"], record["task"], record["data"]["sha256"], line.objective
     missing = len(line.values[line.objective]) < len(line.seeds)  # no mean over other seeds
-    return *place, missing, -(value or 0), record["config_hash"], str(record["label"]["name"])
+    return *board, missing, -(value or 0), record["config_hash"], str(record["label"]["name"])
 
 
 def _rows(lines: Sequence[_Line]) -> Iterator[tuple[Cell, ...]]:
@@ -168,13 +168,13 @@ def _rows(lines: Sequence[_Line]) -> Iterator[tuple[Cell, ...]]:
 def _scores(lines: Sequence[_Line], name: str) -> list[Score | None]:
     """Return a signal of each configuration; of what they are ranked by, the leading in bold."""
     estimates = [line.estimate(name) for line in lines]
-    whole = [len(line.values[name]) == len(line.seeds) for line in lines]
+    complete = [len(line.values[name]) == len(line.seeds) for line in lines]
     bold = [False] * len(lines)
     if name == lines[0].objective:
-        filled = [known or Estimate(0.0, None) for known in estimates]
-        competing = [w and known is not None for w, known in zip(whole, estimates, strict=True)]
+        filled = [mean or Estimate(0.0, None) for mean in estimates]
+        competing = [c and e is not None for c, e in zip(complete, estimates, strict=True)]
         bold = leading(filled, competing, less=name in LESS_IS_BETTER)
     return [
-        Score.from_spread(spread(line.values[name]), known.interval, bold=leads) if known else None
-        for line, known, leads in zip(lines, estimates, bold, strict=True)
+        Score.from_spread(spread(line.values[name]), mean.interval, bold=leads) if mean else None
+        for line, mean, leads in zip(lines, estimates, bold, strict=True)
     ]

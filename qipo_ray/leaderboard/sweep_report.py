@@ -26,10 +26,12 @@ from qipo_ray.leaderboard.labels import row_labels
 from qipo_ray.leaderboard.open_searches import open_searches
 from qipo_ray.leaderboard.provenance import hardware_text
 from qipo_ray.leaderboard.rows import Record, Row, by_setting
+from qipo_ray.leaderboard.signal_table import signal_tables
 from qipo_ray.leaderboard.tables import Table
 from qipo_ray.leaderboard.trial_results import active_params
 from qipo_ray.leaderboard.views.against_best import against_best
 from qipo_ray.store.records import unique
+from qipo_ray.study.objective import SCORE
 
 SPECIFICATION = "sweep.yaml"
 MAX_BEST = 60  # configurations that are shown in full
@@ -62,9 +64,9 @@ class SweepReport:
 
     @property
     def comparisons(self) -> list[Table]:
-        """The best of each data source and protocol against the others."""
+        """The best of each data source and protocol against the others; signals against scores."""
         tables = (against_best(setting, rows) for setting, rows in by_setting(self.board.rows))
-        return [table for table in tables if table is not None]
+        return [*(table for table in tables if table is not None), *signal_tables(self.records)]
 
     @cached_property
     def figure_groups(self) -> list[FigureGroup]:
@@ -200,6 +202,7 @@ def _plan(specification: Mapping[str, Any]) -> list[tuple[str, str]]:
     shares = ", ".join(f"{share:.3g}" for share in rungs.get("shares", []))
     return [
         ("trials per task", str(specification.get("trials"))),
+        ("compared and chosen by", str(specification.get("objective", SCORE))),
         ("search seeds", ", ".join(map(str, seeds.get("search", [])))),
         ("report seeds, disjoint from them", ", ".join(map(str, seeds.get("report", [])))),
         ("compared at these shares of the policy stage", shares),

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from qipo_ray.leaderboard.rows import Record, lookup, origin_of
-from qipo_ray.study.objective import SCORE, measured, sign
+from qipo_ray.study.objective import SCORE, SIGNALS, measured, sign
 from qipo_ray.study.parameter import condition
 from qipo_ray.study.selection import PAPER_ORIGIN
 from qipo_ray.study.trial import BROKEN, TrialState
@@ -28,6 +28,14 @@ class TrialResult:
     rung: float  # the last one that it reached; -1 for none
     state: TrialState
     episodes: int  # of online evaluation, spent on it
+    objective: str = SCORE  # what the value is of: more is better
+
+    @property
+    def axis(self) -> str:
+        """What an axis of values is called."""
+        if self.objective == SCORE:
+            return "score"
+        return ("-" if sign(self.objective) < 0 else "") + SIGNALS[self.objective]
 
 
 def trial_results(records: Iterable[Record], space: Mapping[str, Any]) -> list[TrialResult]:
@@ -77,6 +85,7 @@ def _trial_result(records: Sequence[Record], space: Mapping[str, Any]) -> TrialR
         rung=min(-1.0 if rung is None else float(rung) for rung in rungs),
         state=state,
         episodes=sum(score["episodes"] for record in records for score in record["scores"]),
+        objective=objective,
     )
 
 

@@ -43,6 +43,7 @@ class ScoreFields(TypedDict):
     std: NonNegative | None
     normalised: Number | None  # percent
     success: NonNegative | None  # share from 0 to 1
+    each: NotRequired[list[Number]]  # the score of every episode, of runs with signals
 
 
 class FittedQFields(TypedDict):

@@ -26,13 +26,13 @@ def measuring(base: Config, objective: Objective) -> Config:
 
 def check_objective(spec: SearchSpec, configs: Iterable[Config], document: Document) -> None:
     """Refuse an objective by which the searched ``configs`` cannot be compared."""
-    place = f"{document.location('objective')}: objective: {spec.objective}"
+    title = f"{document.location('objective')}: objective: {spec.objective}"
     if spec.objective not in IN_UNITS:
         return
     for parameter in spec.parameters:
         if parameter.key in UNITS:
             raise UserError(
-                f"{place} is in the unit of rewards and discount, so it cannot choose "
+                f"{title} is in the unit of rewards and discount, so it cannot choose "
                 f"{parameter.key} ({parameter.location}); give that under 'set'"
             )
     if spec.objective != "td_error":
@@ -40,6 +40,6 @@ def check_objective(spec: SearchSpec, configs: Iterable[Config], document: Docum
     for config in (*configs, *([spec.paper] if spec.paper else [])):
         if "critic" not in method_of(config).stages:
             raise UserError(
-                f"{place} is that of the run's critic, and policy.method {config.policy.method} "
+                f"{title} is that of the run's critic, and policy.method {config.policy.method} "
                 "trains none; fqe and behaviour_loss compare all methods"
             )

@@ -19,7 +19,7 @@ CONFIRMED, LAST_RUNG = "hparam/confirmed", "hparam/last_rung"
 TASK, ORIGIN, STATE = "task", "trial.origin", "trial.state"
 METRICS = {
     CONFIRMED: ("confirmed", "mean score over the report seeds"),
-    LAST_RUNG: ("last rung", "mean score over the search seeds, where the trial ended"),
+    LAST_RUNG: ("last rung", "mean of the objective over the search seeds, where it ended"),
 }
 
 

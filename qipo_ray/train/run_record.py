@@ -77,11 +77,11 @@ def build_record(
     reached = policy.length if reached is None else reached
     scores, signals = (
         [
-            found
+            measured
             for point in policy.evaluations
             if point.kind == kind
             and point.updates <= reached
-            and (found := job_store.score(policy, point)) is not None
+            and (measured := job_store.score(policy, point)) is not None
         ]
         for kind in ("score", "signals")
     )

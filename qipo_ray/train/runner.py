@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ import torch
 from qipo_ray.agent import Diverged, State, Tensors
 from qipo_ray.agent.critic_report import CriticReport, critic_report
 from qipo_ray.agent.distil import distil
-from qipo_ray.agent.fitted_q import FixedPolicy
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config import reported_stages
 from qipo_ray.errors import Failure, Lost, UserError
@@ -35,7 +33,7 @@ from qipo_ray.train.machine import cpu_seconds, hardware, moved
 from qipo_ray.train.memory import shortage, support_needs
 from qipo_ray.train.metrics import MetricsLog
 from qipo_ray.train.scoring import score_state
-from qipo_ray.train.signals import acting_of, signals_of
+from qipo_ray.train.signals import SignalMeter
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +72,7 @@ class JobRunner:
         self.active: dict[str, _Active] = {}
         self.at_hand = open_data
         self._data: tuple[str, Tensors] | None = None
-        self._signals: dict[str, Score] = {}  # of jobs that came to a rung side by side, by key
+        self.meter = SignalMeter(self.job_store)
 
     def start(self, job: Job) -> list[JobEvent]:
         """Admit a job; one that cannot be trained here has ``failed``, with the reason."""
@@ -156,7 +154,7 @@ class JobRunner:
             active.seconds += share
             if active.cpu_seconds is not None:
                 active.cpu_seconds += cpu_share
-        self._judge_together(engine_events)
+        self._meter_together(engine_events)
         events = [event for engine_event in engine_events for event in self._handle(engine_event)]
         for active in list(self.active.values()):
             if time.monotonic() - active.saved > SAVE_EVERY_S:
@@ -265,46 +263,22 @@ class JobRunner:
             stage, key, updates, data, attempt=attempt, seconds=seconds, cpu_seconds=cpu, keep=True
         )
 
-    def _judge_together(self, events: Iterable[EngineEvent]) -> None:
-        """Measure the signals that several jobs are due for in one pack."""
-        self._signals = {}
+    def _meter_together(self, events: Iterable[EngineEvent]) -> None:
+        """Measure the signals that several jobs are due for side by side."""
         due = [
-            event.job
+            (event.job, self.engine.state(event.job.key))
             for event in events
-            if EvalPoint(event.updates, 0) in event.job.evaluations
-            and event.kind in ("mark", "finished")
-            and event.job.distilled is None  # what may act is made later
-            and self.job_store.score(event.job, EvalPoint(event.updates, 0)) is None
+            if event.kind in ("mark", "finished")
+            and EvalPoint(event.updates, 0) in event.job.evaluations
         ]
-        alike = [job for job in due if _measured_alike(job, due[0])]
-        if len(alike) > 1:
-            states = [self.engine.state(job.key) for job in alike]
-            with suppress(
-                Diverged, UserError, Failure
-            ):  # which of them it is shows when each is measured alone
-                policies = [self._fixed(*pair) for pair in zip(alike, states, strict=True)]
-                found = signals_of(policies, self._tensors(alike[0]), states[0]["updates"])
-                self._signals = dict(zip((job.key for job in alike), found, strict=True))
-
-    def _fixed(self, job: Job, state: State) -> FixedPolicy:
-        """Return a job's policy as it acts in this state, with its run's critic."""
-        acting = self.job_store.acting(job.config, state, (*job.upstream, job.snapshot))
-        critic = next((ref for ref in job.upstream if ref.stage == "critic"), None)
-        return FixedPolicy(
-            job.config,
-            job.seed,
-            acting_of(job.config, acting),
-            None if critic is None else self.job_store.state(critic),
-        )
+        if len(due) > 1:
+            self.meter.together(due, self._tensors(due[0][0]))
 
     def _measured(self, job: Job, state: State, point: EvalPoint) -> Score:
         """Return the score or the signals that somebody waits for."""
-        if point.kind == "score":
-            return self._score(job, state, point.episodes)
-        known = self._signals.pop(job.key, None)
-        if known is not None and known["updates"] == point.updates:
-            return known
-        return signals_of([self._fixed(job, state)], self._tensors(job), point.updates)[0]
+        if point.kind == "signals":
+            return self.meter.signals(job, state, self._tensors(job))
+        return self._score(job, state, point.episodes)
 
     def _score(self, job: Job, state: State, episodes: int) -> Score:
         task = job.task_facts
@@ -354,13 +328,6 @@ def _ending(error: Exception) -> EventKind:
     if isinstance(error, StaleToken):
         return "dropped"
     return "lost" if isinstance(error, Lost) else "failed"
-
-
-def _measured_alike(job: Job, other: Job) -> bool:
-    """Return whether fitted Q evaluation can take two jobs of one pack side by side."""
-    first, second = job.config, other.config
-    same = first.critic.batch_size == second.critic.batch_size
-    return same and first.evaluation == second.evaluation
 
 
 def _warn_if_moved(job: Job, checkpoint: Checkpoint, machine: Mapping[str, Any]) -> None:

@@ -12,10 +12,11 @@ from qipo_ray.agent import Diverged, State
 from qipo_ray.agent.blaming import blaming
 from qipo_ray.agent.pack import stream
 from qipo_ray.config import Config
+from qipo_ray.config.evaluations import signals_at
 from qipo_ray.data.tasks import Task
 from qipo_ray.evaluation.episode_recorder import EpisodeRecorder
 from qipo_ray.evaluation.rollout import Policy, rollout
-from qipo_ray.evaluation.score import FIRST_SEED, env_seeds, score
+from qipo_ray.evaluation.score import FIRST_SEED, each_score, env_seeds, score
 from qipo_ray.study.job_events import Score
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
@@ -43,7 +44,9 @@ def score_state(
             rollouts = rollout(task, policy, env_seeds(episodes, first), recorder)
         except ValueError as error:
             raise Diverged(str(error)) from error
-    return score(task, rollouts, state["updates"])
+    result = score(task, rollouts, state["updates"])
+    # Signals are held against single episodes, see `leaderboard.signal_table`.
+    return {**result, "each": each_score(task, rollouts)} if signals_at(config) else result
 
 
 def _with_noise(policy: CheckpointPolicy, episodes: int, seed: int) -> Policy:

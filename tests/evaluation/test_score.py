@@ -9,7 +9,14 @@ import pytest
 
 from qipo_ray.data.tasks import get_task
 from qipo_ray.evaluation.rollout import Rollouts
-from qipo_ray.evaluation.score import EvalProtocol, env_seeds, env_seeds_text, normalised, score
+from qipo_ray.evaluation.score import (
+    EvalProtocol,
+    each_score,
+    env_seeds,
+    env_seeds_text,
+    normalised,
+    score,
+)
 
 HOPPER = get_task("hopper-medium-v2")
 
@@ -32,6 +39,16 @@ def test_score_of_known_episodes() -> None:
         "success": None,
     }
     assert {type(value) for value in got.values()} == {int, float, type(None)}  # plain JSON
+
+
+def test_the_scores_of_episodes_have_the_score_as_their_mean() -> None:
+    success = np.array([True, False, False, True])
+    rollouts = Rollouts(np.array([1.0, 2.0, 3.0, 10.0]), np.ones(4, int), success)
+    cube = get_task("cube-single-play-singletask-v0")
+    for task in (HOPPER, cube):
+        each = each_score(task, rollouts)
+        assert np.mean(each) == pytest.approx(score(task, rollouts, 0)["normalised"])
+    assert each == [100.0, 0.0, 0.0, 100.0]
 
 
 def test_success_is_a_share() -> None:

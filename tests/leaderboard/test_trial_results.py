@@ -22,6 +22,16 @@ def test_trials_are_means_over_search_seeds(make_record: Build) -> None:
     })  # fmt: skip
 
 
+def test_a_trial_is_worth_what_its_search_went_by(make_record: Build) -> None:
+    record = make_record(50.0, purpose="search", name="search")
+    record["protocol"]["objective"] = "td_error"
+    record["signals"] = [{"updates": 9, "fqe": None, "td_error": 0.25, "behaviour_loss": 1.0}]
+    record["scores"] = []
+    (result,) = trial_results([record], {})
+    assert (result.value, result.objective, result.episodes) == (-0.25, "td_error", 0)
+    assert result.axis == "-TD error"
+
+
 def test_a_broken_seed_breaks_its_trial(make_record: Build) -> None:
     fine = make_record(50.0, purpose="search", name="search")
     broken = make_record(None, purpose="search", name="search", seed=1, state="diverged")

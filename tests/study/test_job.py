@@ -31,6 +31,20 @@ def test_a_search_scores_its_policy_at_the_rungs_alone(make_run: MakeRun) -> Non
     assert run.jobs[2].evaluations == (EvalPoint(100, 3), EvalPoint(300, 3))
 
 
+def test_a_search_by_a_signal_rolls_nothing_out_and_its_confirmed_runs_are_scored(
+    make_run: MakeRun,
+) -> None:
+    confirmed = replace(make_run("evaluation.signals=fqe"), objective="fqe")
+    searched = replace(confirmed, rungs=(100, 300))
+    assert [job.evaluations for job in searched.jobs[:2]] == [(), ()]
+    assert searched.jobs[2].evaluations == (EvalPoint(100, 0), EvalPoint(300, 0))
+    assert not searched.rolled_out and confirmed.rolled_out
+    plain = make_run().jobs[2].evaluations
+    assert confirmed.jobs[2].evaluations == (*plain, EvalPoint(300, 0))
+    both = replace(searched, objective="score").jobs[2].evaluations
+    assert {point.kind for point in both} == {"score", "signals"} and len(both) == 4
+
+
 def test_a_run_of_other_length_has_the_same_keys(make_run: MakeRun) -> None:
     short, long = make_run().jobs[2], make_run("policy.rounds=3").jobs[2]
     assert short.key == long.key and short.length < long.length

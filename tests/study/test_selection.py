@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -114,6 +115,14 @@ def test_what_is_found_is_followed_by_its_other_ways_to_act() -> None:
     ]  # fmt: skip
     assert selected[3].config == override(trials[0].config, ["sampler.noise=0"])
     assert selected[3].selection_episodes == selected[2].selection_episodes
+
+
+def test_a_search_by_a_signal_spends_no_episode() -> None:
+    trials = [replace(make_trial(name), objective="fqe") for name in "ab"]
+    entries = [entry("a", 2, -90.0), entry("b", 2, -80.0)]
+    (chosen,) = select_configs("point", spec(None, 1), trials, entries, set())
+    assert (chosen.trial, chosen.selection_episodes) == ("b", 0)
+    assert spent_episodes("point", "d" * 64, trials, entries, lambda key, name: True) == 0
 
 
 def test_the_paper_form_of_an_extension_is_its_own_trial() -> None:

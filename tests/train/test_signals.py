@@ -13,9 +13,10 @@ from fixtures.tiny_runs import train_jobs
 from qipo_ray.config.evaluations import signals_name
 from qipo_ray.study.job import EvalPoint, Run
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.train import runner as runner_module
+from qipo_ray.train import signals as signals_module
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.runner import JobRunner
+from qipo_ray.train.scoring import score_state
 
 SIGNALS = ("evaluation.signals=fqe", "evaluation.fqe_updates=20")
 
@@ -46,15 +47,20 @@ def test_a_run_trains_the_same_and_jobs_side_by_side_have_the_signals_of_each(
     ]
     before, after = (state["weights"]["online"] for state in states)
     assert before.equal(after) and states[0]["generator"].equal(states[1]["generator"])
+    without, beside = (
+        score_state(run.task_facts, run.config, states[0], 2) for run in (plain, other)
+    )
+    assert sum(beside.pop("each")) / 2 == pytest.approx(without["normalised"])
+    assert beside == without  # single episodes are kept where signals are held against them
 
     sizes = []
-    measure = runner_module.signals_of
+    measure = signals_module.fitted_q
 
     def counted(policies: list, *rest: object) -> list:
         sizes.append(len(policies))
         return measure(policies, *rest)
 
-    monkeypatch.setattr(runner_module, "signals_of", counted)
+    monkeypatch.setattr(signals_module, "fitted_q", counted)
     root = tmp_path / "together"
     runner = JobRunner(root, slots=2)
     events: list[JobEvent] = [e for run in (other, second) for e in runner.admit(run.jobs[-1])]

@@ -18,6 +18,7 @@ from qipo_ray.leaderboard.figures.series import series_of
 from qipo_ray.leaderboard.figures.slices import importance, slices
 from qipo_ray.leaderboard.rows import Record, Row, by_setting
 from qipo_ray.leaderboard.trial_results import TrialResult, trial_results
+from qipo_ray.study.objective import SCORE
 
 MAX_SEARCHES = 6  # tasks whose search gets figures
 
@@ -54,7 +55,8 @@ def _source_groups(
     for setting, setting_rows in by_setting(rows):
         series = [config for config in all_series if config.setting == setting]
         styles = line_styles([config.name for config in series])
-        searched = [trial for trial in trials if trial.source == setting.origin]
+        scored = (trial for trial in trials if trial.objective == SCORE)
+        searched = [trial for trial in scored if trial.source == setting.origin]
         figures = (
             intervals(setting_rows, styles),
             profile(series, styles, generator()),

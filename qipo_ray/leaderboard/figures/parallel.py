@@ -11,6 +11,7 @@ from qipo_ray.leaderboard.figures.drawing import INK, ReportFigure, omitted, pan
 from qipo_ray.leaderboard.figures.scale import Scale
 from qipo_ray.leaderboard.importance import trial_ranks
 from qipo_ray.leaderboard.trial_results import TrialResult
+from qipo_ray.study.objective import SCORE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,9 +37,11 @@ def parallel(trials: Sequence[TrialResult]) -> ReportFigure | None:
             _draw_line(panel, trial, axes, (float(trial.value or 0) - low) / (high - low))
         for x, scale in enumerate(axes):
             _draw_axis(panel, x, *scale.ticks())
-        ends = [0.0, 0.5, 1.0]
-        _draw_axis(panel, len(axes), ends, [f"{low + end * (high - low):.1f}" for end in ends])
-        panel.set_xticks(range(len(axes) + 1), [*map(_title, axes), "score"])
+        ends, digits = [0.0, 0.5, 1.0], ".1f" if scored[0].objective == SCORE else ".3g"
+        _draw_axis(
+            panel, len(axes), ends, [f"{low + end * (high - low):{digits}}" for end in ends]
+        )
+        panel.set_xticks(range(len(axes) + 1), [*map(_title, axes), scored[0].axis])
         panel.set_yticks([])
         panel.set_xlim(-0.25, len(axes) + 0.45)
         panel.grid(visible=False)

@@ -103,4 +103,4 @@ def _draw(panel: Axes, trials: Sequence[TrialResult], scale: Scale) -> None:
     panel.set_xlim(-0.08, 1.08)
     panel.axhline(0, color=GREY, linewidth=0.6)
     panel.set_xlabel(short_label(scale.key) + (" (log)" if scale.log else ""))
-    panel.set_ylabel("score")
+    panel.set_ylabel(trials[0].axis)
