@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qipo_ray.version import __version__
 
 if TYPE_CHECKING:
+    from qipo_ray.api import Leaderboard, Sweep, train_policy
     from qipo_ray.deploy.inference import LoadedPolicy
 
-__all__ = ["__version__", "load_policy"]
+__all__ = ["Leaderboard", "Sweep", "__version__", "load_policy", "train_policy"]
+
+
+def __getattr__(name: str) -> object:
+    """Return what the package offers to Python; torch comes with it."""
+    if name in ("Leaderboard", "Sweep", "train_policy"):
+        return getattr(import_module("qipo_ray.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load_policy(

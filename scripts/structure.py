@@ -62,7 +62,8 @@ HOUSE: dict[str, set[str]] = {
         "config", "study", "store", "data", "evaluation", "train", "tracking", "deploy",
         "leaderboard", "verify", "sweep", "validation", "bench",
     },
-    "__init__": {"deploy"},
+    "api": {"cli", "config", "data", "leaderboard", "study", "sweep"},
+    "__init__": {"deploy", "api"},
     "__main__": {"cli"},
 }  # fmt: skip
 

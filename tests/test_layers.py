@@ -36,6 +36,7 @@ PACKAGES: dict[str, set[str]] = {
     "verify": set(),
     "leaderboard": {"numpy", "pydantic", "yaml", "jinja2", "matplotlib"},
     "cli": {"rich", "torch", "typer"},
+    "api": set(),
 }
 
 OPEN = {"errors", "version", "cores", "user_modules"}  # outside of the rooms

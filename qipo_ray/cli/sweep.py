@@ -19,7 +19,7 @@ from qipo_ray.store.records import SKIPPED
 from qipo_ray.study.search_file import find_search_file, load_search_file
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.executors import count_processes
-from qipo_ray.sweep.hours import budget_of
+from qipo_ray.sweep.hours import Budget, budget_of
 from qipo_ray.sweep.plan import Plan, plan_sweep
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.tracking.loggers import parse_services
@@ -59,7 +59,7 @@ def sweep(
     root = results.expanduser().resolve() / spec.name
     budget = None
     if hours is not None:
-        budget = budget_of(plan_here(spec, datasets), hours, count_processes(spec.resources), root)
+        budget = budget_here(plan_here(spec, datasets), hours, root)
     root = writable(root, private=private)
 
     context = run_context(spec.name, "search")
@@ -112,6 +112,11 @@ def read_sweep(
 def plan_here(spec: SearchSpec, datasets: dict[str, Dataset]) -> Plan:
     """Return the plan of a sweep by probes on this machine."""
     return plan_sweep(spec, datasets, lambda run: probe(run, device_of(spec)))
+
+
+def budget_here(plan: Plan, hours: float, root: Path) -> Budget:
+    """Return the budget of a planned sweep with as many processes as this machine has for it."""
+    return budget_of(plan, hours, count_processes(plan.spec.resources), root)
 
 
 def device_of(spec: SearchSpec) -> str:

@@ -12,6 +12,7 @@ from qipo_ray.cli.explain import TITLES, cells, entry
 from qipo_ray.cli.sweep import device_of, plan_here, read_sweep
 from qipo_ray.config import STAGES, ExplainedSetting
 from qipo_ray.config import explain as explained
+from qipo_ray.data.transitions import Dataset
 from qipo_ray.leaderboard.tables import counted
 from qipo_ray.study.search_spec import SearchSpec, flat, flow
 from qipo_ray.sweep.executors import count_processes
@@ -34,19 +35,35 @@ def plan(
 ) -> None:
     """Print settings, trials, jobs, episodes, memory, disk and hours; nothing is trained."""
     spec, datasets = read_sweep(file, tasks, data, changes, space, trials, objective)
-    device, planned = device_of(spec), plan_here(spec, datasets)
-    settings, processes = settings_of_search(spec), count_processes(spec.resources)
-    memory = [memory_line(spec, dataset, processes) for dataset in datasets.values()]
     if json:
-        content = {**_document(planned, device, processes), "memory": memory}
-        out.print_json({**content, "settings": [entry(setting) for setting in settings]})
+        out.print_json(plan_document(spec, datasets))
         return
+    device, planned, processes = _planned(spec, datasets)
+    settings = settings_of_search(spec)
     out.print_rows(TITLES, [cells(setting) for setting in settings], [False, True, *[False] * 3])
     for task in planned.tasks:
         for line in _task_lines(task, spec):
             out.write(line)
-    for line in (*memory, *_cost_lines(planned, device, processes)):
+    for line in (*_memory(spec, datasets, processes), *_cost_lines(planned, device, processes)):
         out.write(line)
+
+
+def plan_document(spec: SearchSpec, datasets: dict[str, Dataset]) -> dict[str, Any]:
+    """Return the plan as JSON has it."""
+    device, planned, processes = _planned(spec, datasets)
+    return {
+        **_document(planned, device, processes),
+        "memory": _memory(spec, datasets, processes),
+        "settings": [entry(setting) for setting in settings_of_search(spec)],
+    }
+
+
+def _planned(spec: SearchSpec, datasets: dict[str, Dataset]) -> tuple[str, Plan, int]:
+    return device_of(spec), plan_here(spec, datasets), count_processes(spec.resources)
+
+
+def _memory(spec: SearchSpec, datasets: dict[str, Dataset], processes: int) -> list[str]:
+    return [memory_line(spec, dataset, processes) for dataset in datasets.values()]
 
 
 def settings_of_search(spec: SearchSpec) -> list[ExplainedSetting]:

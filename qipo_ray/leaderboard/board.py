@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from qipo_ray.data.tasks import NO_ENVIRONMENT
 from qipo_ray.errors import UserError, nearest
@@ -48,6 +50,23 @@ class Leaderboard:
     columns: tuple[str, ...] = ()  # the ones to show, by key or title; none: those of the view
     schema: int = SCHEMA  # of the files
     offline: tuple[Table, ...] = ()  # of runs whose task has no simulator
+
+    @classmethod
+    def load(cls, *results: Path | str) -> Leaderboard:
+        """Return the leaderboard of all records below some results folders."""
+        return leaderboard(results)
+
+    def to_markdown(self) -> str:
+        """Return its tables as Markdown."""
+        return self.document("md")
+
+    def to_pandas(self) -> Any:
+        """Return its rows as a ``pandas.DataFrame``, with the columns of the CSV."""
+        try:
+            pandas = import_module("pandas")
+        except ImportError:
+            raise UserError("to_pandas needs pandas: pip install pandas") from None
+        return pandas.read_csv(StringIO(self.document("csv")))
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:

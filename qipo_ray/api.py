@@ -1,0 +1,124 @@
+"""The package from Python: searches, single configurations and leaderboards, without a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
+from qipo_ray.cli.sweep import budget_here, plan_here, read_sweep
+from qipo_ray.cli.sweep_plan import plan_document
+from qipo_ray.config import Config, load_config
+from qipo_ray.data.transitions import Dataset
+from qipo_ray.leaderboard import Leaderboard, leaderboard
+from qipo_ray.study.job_events import JobEvent
+from qipo_ray.study.search_spec import SearchSpec
+from qipo_ray.study.task_file import find_task
+from qipo_ray.sweep.run import Options, run_sweep
+from qipo_ray.sweep.train_runs import plan_runs, train_runs
+
+__all__ = ["Leaderboard", "Sweep", "train_policy"]
+
+Results = str | PathLike[str]
+
+
+class Sweep:
+    """A search over a space: ``Sweep.from_yaml("first.yaml").run("results")``."""
+
+    def __init__(self, spec: SearchSpec, datasets: dict[str, Dataset]) -> None:
+        """Take what is searched, and the data of its tasks; both as ``from_yaml`` reads them."""
+        self.spec, self.datasets = spec, datasets
+
+    @classmethod
+    def from_yaml(
+        cls,
+        file: Results,
+        *,
+        tasks: Sequence[str] | None = None,
+        data: Sequence[str] | None = None,
+        changes: Sequence[str] | None = None,
+        space: Sequence[str] | None = None,
+        trials: int | None = None,
+    ) -> Sweep:
+        """Return the sweep of a search file, or of the name of one that ships.
+
+        The others are the options ``--task``, ``--data``, ``--set``, ``--space`` and ``--trials``.
+        ``UserError`` says in one line what is wrong.
+        """
+        return cls(*read_sweep(str(file), tasks, data, changes, space, trials))
+
+    def plan(self) -> dict[str, Any]:
+        """Return what ``qipo-ray sweep --plan --json`` prints; nothing is started."""
+        return plan_document(self.spec, self.datasets)
+
+    def run(
+        self,
+        results: Results = "results",
+        *,
+        executor: Literal["local", "ray"] = "local",
+        address: str | None = None,
+        at_once: int | None = None,
+        extend: bool = False,
+        hours: float | None = None,
+        report: Callable[[str], object] | None = None,
+    ) -> Leaderboard:
+        """Return the leaderboard of the sweep at ``results/NAME``, after what is missing of it.
+
+        ``report`` gets a line for each trial and confirmed run. The same call continues.
+        """
+        root = Path(results).expanduser().resolve() / self.spec.name
+        budget = None
+        if hours is not None:
+            budget = budget_here(plan_here(self.spec, self.datasets), hours, root)
+        options = Options(executor, extend, address, at_once, budget=budget)
+        context = replace(run_context(self.spec.name, "search"), command="qipo_ray.Sweep.run")
+        screen = _Lines(report or (lambda line: None))
+        return run_sweep(self.spec, writable(root), self.datasets, context, options, screen)
+
+
+class _Lines:
+    """A screen that passes on the lines alone."""
+
+    def __init__(self, report: Callable[[str], object]) -> None:
+        self._report = report
+
+    def line(self, text: str) -> None:
+        """Pass on a line."""
+        self._report(text)
+
+    def update(self, share: float, seconds_left: float | None, detail: str) -> None:
+        """Nothing: a bar has no place here."""
+
+
+def train_policy(
+    config: Config | Results,
+    task: str,
+    *,
+    changes: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+    data: Results | None = None,
+    results: Results = "results",
+    jobs: int = 1,
+    device: str = "cpu",
+    report: Callable[[JobEvent], None] | None = None,
+) -> Leaderboard:
+    """Return the leaderboard of ``results`` after training a configuration over seeds.
+
+    ``config`` is a preset's name, a file of settings, or a ``Config`` of ``load_config``.
+    ``report`` gets every event of a job: progress, scores, ends. What is there is not trained
+    again. ``load_policy(results)`` then acts.
+    """
+    name, known = "config", find_task(task)
+    if not isinstance(config, Config):
+        name, config = Path(config).stem, load_config(str(config), changes)
+    dataset = dataset_of(known, None if data is None else Path(data))
+    check(known, config, dataset)
+    root = writable(Path(results))
+    context = replace(run_context("train", "single", name), command="qipo_ray.train_policy")
+    todo = plan_runs(dataset, config, seeds, root, context)
+    if todo.missing:
+        train_runs(todo, min(jobs, len(todo.missing)), report or (lambda event: None), device)
+    return leaderboard([root])
