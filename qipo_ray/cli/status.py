@@ -1,4 +1,4 @@
-"""``qipo-ray status``, ``qipo-ray explain``: a sweep from another shell, and one trial of it."""
+"""``qipo-ray status``, ``stop`` and ``explain``: a sweep from another shell, a trial of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from qipo_ray.cli.trials import settings_text, value_text
 from qipo_ray.leaderboard.statistics.spread import Spread
 from qipo_ray.leaderboard.sweep_status import SweepStatus, TaskStatus, sweep_status
 from qipo_ray.leaderboard.tables import counted
+from qipo_ray.leaderboard.trial_list import sweep_spec
 from qipo_ray.leaderboard.trial_reasons import trial_reasons
+from qipo_ray.store.lease import BEAT_EVERY_S, ask_to_stop
 
 
 def status(sweep: Path, json: bool) -> None:
@@ -26,6 +28,16 @@ def status(sweep: Path, json: bool) -> None:
     for task in standing.tasks:
         for line in _task_lines(task, running=standing.driver is not None):
             out.write(line)
+
+
+def stop(sweep: Path) -> None:
+    """Ask the driver of a sweep to stop in order; its command goes on later."""
+    sweep_spec(sweep)
+    asked = ask_to_stop(sweep)
+    out.write(
+        f"asked {asked} to stop: it saves its jobs and ends within {BEAT_EVERY_S:.0f} seconds or "
+        "so; its command goes on where it stopped"
+    )
 
 
 def _driver(standing: SweepStatus) -> str:

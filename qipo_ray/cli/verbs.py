@@ -20,6 +20,7 @@ class Verbs(LazyGroup):
         "export": "qipo_ray.cli.options.results:export",
         "toy": "qipo_ray.cli.options.training:toy",
         "status": "qipo_ray.cli.options.results:status",
+        "stop": "qipo_ray.cli.options.results:stop",
         "trials": "qipo_ray.cli.options.results:trials",
         "explain": "qipo_ray.cli.options.results:explain",
         "best": "qipo_ray.cli.options.results:best",

@@ -27,7 +27,7 @@ from pydantic import Field
 
 from qipo_ray.config.json_types import Expected, Flag, NonNegative, Positive
 from qipo_ray.config.validation import Validator, schema_of
-from qipo_ray.errors import UserError
+from qipo_ray.errors import Failure, UserError
 from qipo_ray.store.background import background
 from qipo_ray.store.files import process_exists, sealed, unsealed, write_bytes, write_new
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
@@ -47,6 +47,10 @@ class LeaseHeld(UserError):
 
 class LeaseLost(UserError):
     """Another driver has taken this sweep over; this one must stop."""
+
+
+class StopAsked(Failure):
+    """Somebody asked the driver to stop, from wherever the folder can be seen."""
 
 
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{0,200}$"), Expected("one line of text")]
@@ -113,10 +117,15 @@ class Lease:
                 return cls(root, mine, holder, taken_over, clock)
 
     def beat(self) -> None:
-        """Renew the heartbeat; ``LeaseLost`` if another driver has taken over meanwhile."""
+        """Renew the heartbeat; ``LeaseLost`` if another driver has taken over meanwhile.
+
+        ``StopAsked`` if somebody has left the sign for this driver.
+        """
         newest = _newest(self.root)
         if newest > self.attempt:
             raise LeaseLost(f"{self.root} was taken over by {_read(self.root, newest)}")
+        if _stop_sign(self.root, self.attempt).exists():
+            raise StopAsked("stopped from another shell; the same command goes on")
         self._write(replace(self.holder, heartbeat=self._clock()))
 
     def release(self) -> None:
@@ -133,7 +142,7 @@ def driving(root: Path) -> Iterator[Lease]:
     """Hold the lease of ``root`` for the length of the block.
 
     ``LeaseHeld`` at once, naming the holder, if another process has it; ``LeaseLost`` interrupts
-    the block if another has taken it over.
+    the block if another has taken it over, ``StopAsked`` if somebody wants it to stop.
     """
     lease = Lease.take(root)
 
@@ -152,6 +161,18 @@ def driver(root: Path, clock: Clock = time.time) -> Holder | None:
     """Return who drives the sweep at ``root`` just now, as far as can be told from here."""
     holder = _read(Path(root), _newest(Path(root)))
     return holder if holder is not None and _drives(holder, clock()) else None
+
+
+def ask_to_stop(root: Path) -> Holder:
+    """Return the driver of the sweep at ``root``, which ends at its next heartbeat.
+
+    ``UserError`` if nobody drives it.
+    """
+    holder, attempt = driver(root), _newest(Path(root))
+    if holder is None:
+        raise UserError(f"nobody drives {root}; there is nothing to stop")
+    write_bytes(_stop_sign(Path(root), attempt), b"")
+    return holder
 
 
 def driven_seconds(root: Path) -> float:
@@ -225,6 +246,10 @@ def _birth(pid: int) -> str:
 
 def _path(root: Path, attempt: int) -> Path:
     return root / FOLDER / f"{attempt:06d}.json"
+
+
+def _stop_sign(root: Path, attempt: int) -> Path:
+    return root / FOLDER / f"{attempt:06d}.stop"
 
 
 def _newest(root: Path) -> int:

@@ -28,6 +28,7 @@ WITHOUT_TABLE = {
     "report",
     "reproduce",
     "schema",
+    "stop",
     "data get",
     "data import",
     "data make",

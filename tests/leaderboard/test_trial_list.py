@@ -14,7 +14,7 @@ from qipo_ray.cli.main import main
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.trial_list import listed_trials
 from qipo_ray.leaderboard.trial_reasons import trial_reasons
-from qipo_ray.store.lease import Lease
+from qipo_ray.store.lease import Lease, StopAsked
 from qipo_ray.store.news import News, read_news, write_news
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
@@ -112,7 +112,12 @@ def test_the_status_says_who_drives_and_what_is_best(
     assert task["trials"] == {"finished": 3, "pruned": 3} and task["best"]["std"] > 15
     (root / "driver" / "news.json").write_bytes(b"{")
     assert read_news(root) is None
+    assert main(["stop", str(root)]) == 0
+    assert f"asked process {os.getpid()} on host" in capsys.readouterr().out
+    with pytest.raises(StopAsked):
+        lease.beat()
     lease.release()
+    assert main(["stop", str(root)]) == 2
 
     shutil.rmtree(root / "records")
     (root / "rungs.jsonl").unlink()

@@ -17,7 +17,15 @@ import pytest
 from qipo_ray.errors import UserError
 from qipo_ray.store import lease as module
 from qipo_ray.store.files import sealed, write_new
-from qipo_ray.store.lease import Lease, LeaseHeld, LeaseLost, driver, driving
+from qipo_ray.store.lease import (
+    Lease,
+    LeaseHeld,
+    LeaseLost,
+    StopAsked,
+    ask_to_stop,
+    driver,
+    driving,
+)
 
 LIMIT_S = 240.0
 
@@ -258,3 +266,18 @@ def test_a_driver_that_was_overtaken_is_interrupted(
         write_new(tmp_path / "driver" / "000002.json", sealed(asdict(newer)))
         threading.Event().wait(LIMIT_S)
         pytest.fail("the block went on")
+
+
+def test_a_driver_that_is_asked_to_stop_is_interrupted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BEAT_EVERY_S", 0.01)
+    with pytest.raises(UserError, match="nobody drives .*; there is nothing to stop"):
+        ask_to_stop(tmp_path)
+    with pytest.raises(StopAsked, match="the same command goes on"), driving(tmp_path) as lease:
+        assert ask_to_stop(tmp_path).pid == lease.holder.pid
+        threading.Event().wait(LIMIT_S)
+        pytest.fail("the block went on")
+    assert driver(tmp_path) is None
+    with driving(tmp_path) as lease:  # the sign was for the other one
+        lease.beat()

@@ -156,6 +156,16 @@ def status(
     return "qipo_ray.cli.status:status"
 
 
+def stop(
+    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="Its folder, as results/NAME.")],
+) -> str:
+    """Stop a sweep that runs, from any shell that sees its folder.
+
+    It saves its jobs first. The same `sweep` command goes on where it stopped.
+    """
+    return "qipo_ray.cli.status:stop"
+
+
 def explain(
     sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="Its folder, as results/NAME.")],
     trial: Annotated[
