@@ -111,11 +111,11 @@ def train_policy(
     ``report`` gets every event of a job: progress, scores, ends. What is there is not trained
     again. ``load_policy(results)`` then acts.
     """
-    name, known = "config", find_task(task)
+    name, trained = "config", find_task(task)
     if not isinstance(config, Config):
         name, config = Path(config).stem, load_config(str(config), changes)
-    dataset = dataset_of(known, None if data is None else Path(data))
-    check(known, config, dataset)
+    dataset = dataset_of(trained, None if data is None else Path(data))
+    check(trained, config, dataset)
     root = writable(Path(results))
     context = replace(run_context("train", "single", name), command="qipo_ray.train_policy")
     todo = plan_runs(dataset, config, seeds, root, context)

@@ -83,20 +83,20 @@ def settings_of_search(spec: SearchSpec) -> list[ExplainedSetting]:
 def _task_lines(task: TaskPlan, spec: SearchSpec) -> list[str]:
     """Return the lines on one task: trials, rungs, and jobs by stage."""
     rungs = [trial.rungs for trial in task.trials]
-    places = (
+    at_rungs = (
         f"{_between([updates[i] for updates in rungs])} updates: {count:.3g}"
         for i, count in enumerate(task.at_rungs)
     )
     lines = [
         f"{task.task}: {counted(len(task.trials), 'trial')} on "
         f"{counted(len(spec.search_seeds), 'seed')}; come to rungs, in the mean: "
-        f"{'; '.join(places)}",
+        f"{'; '.join(at_rungs)}",
     ]
     for stage in STAGES:
         jobs = task.jobs(stage)
         if jobs.needed:
-            known = jobs.least == jobs.most
-            span = "" if known else f", between {jobs.least:,} and {jobs.most:,}"
+            certain = jobs.smallest == jobs.largest
+            span = "" if certain else f", between {jobs.smallest:,} and {jobs.largest:,}"
             lines.append(f"  {stage}: {jobs.needed:,} needed, {jobs.distinct:,} distinct{span}")
     if task.certain < len(task.trials):
         lines.append(
@@ -111,16 +111,16 @@ def _task_lines(task: TaskPlan, spec: SearchSpec) -> list[str]:
 
 
 def _cost_lines(plan: Plan, device: str, processes: int) -> list[str]:
-    whole, search, confirm, acting = _costs(plan)
+    total, search, confirm, acting = _costs(plan)
     kind = "GPU" if device == "cuda" else "CPU"
     episodes = sum(work.episodes for work in (*plan.search, *plan.confirm))
-    share = acting.low / whole.low if whole.low else 0.0
+    share = acting.low / total.low if total.low else 0.0
     lines = [
         f"disk: {in_words(plan.disk)} of snapshots",
         f"evaluation: {episodes:,.0f} episodes, about {100 * share:.0f} % of the cost",
-        f"cost: {_hours(whole)} {kind} hours, by a few updates of each stage here: search "
+        f"cost: {_hours(total)} {kind} hours, by a few updates of each stage here: search "
         f"{_hours(search)}, confirm {_hours(confirm)}",
-        f"time: {_hours(whole * (1 / processes))} hours with {counted(processes, 'process')}",
+        f"time: {_hours(total * (1 / processes))} hours with {counted(processes, 'process')}",
     ]
     if plan.unknown:
         lines.append(f"not counted: {', '.join(plan.unknown)}, whose cost no update tells")
@@ -134,7 +134,7 @@ def _costs(plan: Plan) -> tuple[Span, Span, Span, Span]:
 
 
 def _document(plan: Plan, device: str, processes: int) -> dict[str, Any]:
-    whole, search, confirm, acting = _costs(plan)
+    total, search, confirm, acting = _costs(plan)
     return {
         "sweep": plan.spec.name,
         "tasks": [
@@ -155,7 +155,7 @@ def _document(plan: Plan, device: str, processes: int) -> dict[str, Any]:
         "seconds": {
             name: [span.low, span.high]
             for name, span in (
-                ("all", whole), ("search", search), ("confirm", confirm), ("episodes", acting)
+                ("all", total), ("search", search), ("confirm", confirm), ("episodes", acting)
             )
         },
         "not_counted": plan.unknown,

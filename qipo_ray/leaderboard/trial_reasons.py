@@ -41,27 +41,27 @@ def trial_reasons(root: Path, name: str) -> tuple[ListedTrial, list[RungReason]]
     spec, listed = sweep_spec(root), listed_trials(root)
     trial = _named(name, listed, root)
     entries = RungLog(root / LOG_FILE).read()
-    by_id = {other.id: other for other in listed}
+    by_id = {entry.id: entry for entry in listed}
     reasons = []
     for rung, value in enumerate(trial.values):
         values = arrivals(entries, trial.task, rung)
-        values = values[: [one for one, _ in values].index(trial.id) + 1]
+        values = values[: [arrived for arrived, _ in values].index(trial.id) + 1]
         last = rung == len(trial.rungs) - 1
         decision = decide(values, spec.reduction, f"rung {rung + 1} of {len(trial.rungs)}")
         rivals = [
-            Rival(by_id[other], theirs, _above(theirs, value))
-            for other, theirs in values[:-1]
-            if other in by_id
+            Rival(by_id[rival], score, _above(score, value))
+            for rival, score in values[:-1]
+            if rival in by_id
         ]
         rivals.sort(key=lambda rival: (rival.value is None, -(rival.value or 0.0)))
-        words = "the last rung stops nobody" if last else decision.reason
+        reason = "the last rung stops nobody" if last else decision.reason
         reasons.append(
             RungReason(
                 rung + 1,
                 trial.rungs[rung],
                 value,
                 last or not decision.stop,
-                words,
+                reason,
                 tuple(rivals),
             )
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qipo_ray.errors import UserError
 from qipo_ray.store.lease import driven_seconds
+from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.plan import Plan
 
 FASTEST = 0.5  # that trials can make the expected times, however few have ended
@@ -45,10 +46,15 @@ class Budget:
         return self.left >= pace * (self.confirm + trials * self.trial)
 
 
+def least_trials(spec: SearchSpec) -> int:
+    """Return how many trials a task has whatever the hours: one is searched beside the paper's."""
+    return min(spec.trials, 1 + (spec.paper is not None))
+
+
 def budget_of(plan: Plan, hours: float, processes: int, root: Path) -> Budget:
     """Return the budget of a sweep at ``root``.
 
-    ``UserError`` if it cannot hold the confirm step and a trial of each task, or cannot be told.
+    ``UserError`` if it cannot hold the confirm step and the first trials, or cannot be told.
     """
     if plan.unknown:
         raise UserError(f"--hours: nothing tells what {', '.join(plan.unknown)} takes here")
@@ -56,12 +62,12 @@ def budget_of(plan: Plan, hours: float, processes: int, root: Path) -> Budget:
         plan.seconds(works)[0].high / processes for works in (plan.confirm, plan.search)
     )
     trial = search / max(1, sum(len(task.trials) for task in plan.tasks))
-    spent, first = driven_seconds(root), len(plan.tasks) * trial
+    spent, first = driven_seconds(root), least_trials(plan.spec) * len(plan.tasks) * trial
     if not spent and 3600 * hours < confirm + first:
         runs = sum(len(task.confirm) for task in plan.tasks)
         raise UserError(
             f"--hours {hours:g}: the confirm step, {runs} runs, takes up to {confirm / 3600:.3g} "
-            f"hours here, and the first trial of each task {first / 3600:.3g}: give at least "
+            f"hours here, and the first trials of each task {first / 3600:.3g}: give at least "
             f"{(confirm + first) / 3600 + 0.001:.3f}, or fewer report seeds"
         )
     return Budget(3600 * hours, spent, confirm, trial)

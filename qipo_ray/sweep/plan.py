@@ -39,6 +39,7 @@ class Work:
     updates: float
     episodes: float
     steps: Span  # of an episode
+    way: str = ""  # to act, of a job that is trained for another run
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class StageJobs:
 
     needed: int
     distinct: int  # with later trials drawn at random
-    least: int  # if later trials share all, or none
-    most: int
+    smallest: int  # if later trials share all, or none
+    largest: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,12 @@ class TaskPlan:
             for run in self.confirm:
                 for job in run.jobs:
                     episodes = sum(point.episodes for point in job.evaluations)
-                    yield Work(job, 0 if run.at_end else job.length, episodes, self.steps)
+                    # Distilling takes about what as many updates of a policy do.
+                    more = 0 if job.distilled is None else job.distilled.updates
+                    updates, way = job.length + more, ""
+                    if run.at_end:
+                        updates, way = more, config_hash(job.config)
+                    yield Work(job, updates, episodes, self.steps, way)
 
         return _merged(searched()), _merged(confirmed())
 
@@ -100,7 +106,7 @@ def _merged(works: Iterable[Work]) -> list[Work]:
     """Return the work with equal jobs once, as long as the longest, with the most episodes."""
     merged: dict[tuple[str, str], Work] = {}
     for work in works:
-        key = work.job.key, "" if work.updates else config_hash(work.job.config)
+        key = work.job.key, work.way
         before = merged.setdefault(key, work)
         merged[key] = replace(
             before,
@@ -139,9 +145,9 @@ class Plan:
     @cached_property
     def unknown(self) -> list[str]:
         """Methods of which nothing tells the cost."""
-        known = {method for stage, method, _ in self.costs if stage == "policy"}
+        priced = {method for stage, method, _ in self.costs if stage == "policy"}
         runs = (run for plan in self.tasks for run in (*plan.search, *plan.confirm))
-        return sorted({run.config.policy.method for run in runs} - known)
+        return sorted({run.config.policy.method for run in runs} - priced)
 
     def seconds(self, works: Sequence[Work]) -> tuple[Span, Span]:
         """Return what some jobs take: all in all, and the evaluation episodes in it."""
@@ -152,8 +158,8 @@ class Plan:
             step = self.step.get(work.job.config.policy.method, Span())
             steps = work.steps
             acting += Span(step.low * steps.low, step.high * steps.high) * work.episodes
-        whole = training + acting
-        return Span(whole.low * OVERHEAD.low, whole.high * OVERHEAD.high), acting
+        total = training + acting
+        return Span(total.low * OVERHEAD.low, total.high * OVERHEAD.high), acting
 
     @cached_property
     def search(self) -> list[Work]:
@@ -190,17 +196,17 @@ def plan_sweep(spec: SearchSpec, datasets: Mapping[str, Dataset], probe: Probe) 
 def _kinds(runs: Iterable[Run]) -> list[Run]:
     """Return a run of each kind, the commonest of every method first, ``PROBED`` of them."""
     kinds: Counter[tuple[str, ...]] = Counter()
-    one: dict[tuple[str, ...], Run] = {}
+    example: dict[tuple[str, ...], Run] = {}
     for run in runs:
         kind = (run.config.policy.method, *(job.shape for job in run.jobs))
         kinds[kind] += 1
-        one[kind] = run
+        example[kind] = run
     ranked: list[tuple[int, int, tuple[str, ...]]] = []
-    seen: Counter[str] = Counter()
+    ranks: Counter[str] = Counter()
     for number, (kind, _) in enumerate(kinds.most_common()):
-        ranked.append((seen[kind[0]], number, kind))
-        seen[kind[0]] += 1
-    return [one[kind] for _, _, kind in sorted(ranked)[: max(PROBED, len(seen))]]
+        ranked.append((ranks[kind[0]], number, kind))
+        ranks[kind[0]] += 1
+    return [example[kind] for _, _, kind in sorted(ranked)[: max(PROBED, len(ranks))]]
 
 
 def _task_plan(spec: SearchSpec, task: str, dataset: Dataset) -> TaskPlan:

@@ -25,7 +25,7 @@ from qipo_ray.study.objective import SCORE, merit_text, signals_text
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
 from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
-from qipo_ray.sweep.hours import Budget
+from qipo_ray.sweep.hours import Budget, least_trials
 from qipo_ray.sweep.intent_repair import whole_intents
 from qipo_ray.sweep.run_recorder import PlannedRun, RunRecorder
 from qipo_ray.sweep.spec_guard import end_early
@@ -166,7 +166,8 @@ class SearchState:
         """Return whether there is no time for one more trial of each task: then no more begin."""
         counts = {self._count(task) for task in self.spec.tasks if task not in self.exhausted}
         begun = max(counts, default=0)
-        if self.budget is None or counts != {begun} or not 0 < begun < self.spec.trials:
+        least = least_trials(self.spec)
+        if self.budget is None or counts != {begun} or not least <= begun < self.spec.trials:
             return False
         due = len(self.trials) - len(self.outcomes) + len(self.spec.tasks)
         if self.budget.holds(due, len(self.outcomes) - self._ended_before):

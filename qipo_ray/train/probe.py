@@ -53,9 +53,9 @@ class Span:
         """Return the span of so many."""
         return Span(self.low * count, self.high * count)
 
-    def __or__(self, other: Span) -> Span:
+    def __or__(self, second: Span) -> Span:
         """Return the span of one or the other."""
-        return Span(min(self.low, other.low), max(self.high, other.high))
+        return Span(min(self.low, second.low), max(self.high, second.high))
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def _stage(
         pack = _pack(job, data, upstream, few)
         pack.members[0].updates = int(COURSE[1] * job.length)
         small = max(0.0, _seconds(pack.update, device) - course.plain.low)
-        each = max(0.0, course.first - course.plain.low - small) / max(1, more - few)
-        whole = small + each * max(0, need.states - few)
-        cost += Span(0.8 * whole, 1.2 * whole) * course.sets
+        per_state = max(0.0, course.first - course.plain.low - small) / max(1, more - few)
+        full = small + per_state * max(0, need.states - few)
+        cost += Span(0.8 * full, 1.2 * full) * course.sets
     snapshot = len(to_bytes(Checkpoint(state, identity(job), {})))
     return StageCost(cost * (1 / job.length), snapshot), state
 
@@ -132,10 +132,10 @@ class _Course:
 def _course(pack: Pack, length: int, device: str) -> _Course:
     """Return what updates of the one member take along the course of its job."""
     firsts, spans, sets, begun = [], [], 0, time.monotonic()
-    for number, place in enumerate(COURSE):
+    for number, share in enumerate(COURSE):
         if number >= LEAST and time.monotonic() - begun > LIMIT_S:
             break
-        pack.members[0].updates = min(int(place * length), length - 1)
+        pack.members[0].updates = min(int(share * length), length - 1)
         before = _present(pack)
         first = _seconds(pack.update, device)
         updates, batches = (1, 1) if first > LIMIT_S / 10 else (UPDATES, 2)
@@ -181,8 +181,8 @@ def _step(run: Run, state: State) -> Span:
 
     act(1)
     short, long = act(STEPS[0]), act(STEPS[1])
-    each = max(0.0, long - short) / (STEPS[1] - STEPS[0]) / EPISODES
-    return Span(0.8 * each, 1.2 * each)
+    per_step = max(0.0, long - short) / (STEPS[1] - STEPS[0]) / EPISODES
+    return Span(0.8 * per_step, 1.2 * per_step)
 
 
 def _seconds(act: Callable[[], object], device: str) -> float:

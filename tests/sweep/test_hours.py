@@ -77,7 +77,7 @@ def test_hours_that_cannot_hold_the_confirm_step_are_one_line(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.startswith("error: --hours 1.5: the confirm step, 4 runs, takes up to ")
-    assert "and the first trial of each task " in error and "give at least " in error
+    assert "and the first trials of each task " in error and "give at least " in error
     least = float(error.split("give at least ")[1].split(",")[0])
     assert 4 * 3000 * 3 * 1.5 / 3600 / 2 < least < 60  # the lengths of the preset
     monkeypatch.setattr(command, "probe", lambda run, device: RunCost({}, Span()))
@@ -128,6 +128,8 @@ def test_a_sweep_ends_early_in_confirmed_rows_and_goes_on_with_more_hours(
     assert len(read_intents(root)) == 3
     first = {record["id"] for record in read_records(root) if record["purpose"] == "confirm"}
     assert first and verify(root).faults == ()
+    configs = {record["label"]["name"] for record in read_records(root)}
+    assert "search, best" in configs
     assert run(Budget(60, 55, 25, 10, clock))[-1].startswith("nothing to do: the sweep at")
     with pytest.raises(UserError, match="another specification: trials: 3 -> 6; add --extend"):
         run(None)

@@ -74,8 +74,8 @@ def test_jobs_are_counted_by_their_keys(spec: SearchSpec, point: Dataset) -> Non
         keys = [stage_keys(t.config, "point", point.sha256, 0)[stage] for t in task.trials]
         jobs = task.jobs(stage)
         assert (jobs.needed, jobs.distinct) == (12, len(set(keys)))
-        assert jobs.least == (12 if stage == "policy" else len(set(keys[:4])))
-        assert jobs.most == (12 if stage == "policy" else jobs.least + 8)
+        assert jobs.smallest == (12 if stage == "policy" else len(set(keys[:4])))
+        assert jobs.largest == (12 if stage == "policy" else jobs.smallest + 8)
     assert task.jobs("behaviour").distinct == 2 and task.jobs("critic").distinct == 4
     # On 2 report seeds: OT and Diff, each once more in another way to act, and IQL.
     assert [run.at_end for run in task.confirm] == 2 * [False, False, True, False, True]
