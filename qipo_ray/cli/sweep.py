@@ -37,6 +37,7 @@ def sweep(
     space: list[str] | None,
     trials: int | None,
     objective: str | None,
+    report_seeds: str | None,
     results: Path,
     executor: str,
     address: str | None,
@@ -54,7 +55,7 @@ def sweep(
         hint = nearest(executor, ("ray", "local"))
         raise UserError(f"--executor {executor!r}{hint}: expected ray or local")
     _refuse_lost_results(results)
-    spec, datasets = read_sweep(file, tasks, data, changes, space, trials, objective)
+    spec, datasets = read_sweep(file, tasks, data, changes, space, trials, objective, report_seeds)
     services = parse_services(log)
     root = results.expanduser().resolve() / spec.name
     budget = None
@@ -83,6 +84,7 @@ def read_sweep(
     space: Sequence[str] | None = None,
     trials: int | None = None,
     objective: str | None = None,
+    report_seeds: str | None = None,
 ) -> tuple[SearchSpec, dict[str, Dataset]]:
     """Return what a search file asks for, and the data of its tasks, both checked."""
     spec = load_search_file(
@@ -93,6 +95,7 @@ def read_sweep(
         space=space or [],
         trials=trials,
         objective=objective,
+        report_seeds=report_seeds,
     )
     if spec.name in RESERVED:
         raise UserError(

@@ -30,11 +30,12 @@ def plan(
     space: list[str] | None,
     trials: int | None,
     objective: str | None,
+    report_seeds: str | None,
     json: bool,
     **_: object,
 ) -> None:
     """Print settings, trials, jobs, episodes, memory, disk and hours; nothing is trained."""
-    spec, datasets = read_sweep(file, tasks, data, changes, space, trials, objective)
+    spec, datasets = read_sweep(file, tasks, data, changes, space, trials, objective, report_seeds)
     if json:
         out.print_json(plan_document(spec, datasets))
         return

@@ -31,7 +31,7 @@ from qipo_ray.study.objective_reader import check_objective, measuring
 from qipo_ray.study.parameter import Parameter, points
 from qipo_ray.study.parameter_reader import check_key, read_parameters
 from qipo_ray.study.search_file_schema import SearchFile
-from qipo_ray.study.search_overrides import replaced, with_space_lines
+from qipo_ray.study.search_overrides import replaced, with_report_seeds, with_space_lines
 from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec, changed
 from qipo_ray.study.selection import PAPER, SEARCHED
 from qipo_ray.study.task_file import find_task
@@ -74,12 +74,13 @@ def load_search_file(
     space: Sequence[str] = (),
     trials: int | None = None,
     objective: str | None = None,
+    report_seeds: str | None = None,
 ) -> SearchSpec:
     """Return the specification in a search file; ``UserError`` with file and line of any fault.
 
-    ``tasks``, ``trials`` and ``objective`` replace those of the file; ``data``, ``task=file``,
-    come before its own; ``sets``, ``section.key=value``, change its base, and ``space`` lines of
-    its space (see ``with_space_lines``). A task may be a file: those of the search file lie as
+    ``tasks``, ``trials``, ``objective`` and ``report_seeds`` replace those of the file; ``data``,
+    ``task=file``, come before its own; ``sets``, ``section.key=value``, change its base, and
+    ``space`` lines of its space (see ``with_space_lines``). A task may be a file: those of the search file lie as
     seen from its folder.
     """
     folder = Path(path).parent if tasks is None else Path()
@@ -90,6 +91,8 @@ def load_search_file(
         document = replaced(document, "trials", trials, "--trials")
     if objective is not None:
         document = replaced(document, "objective", objective, "--objective")
+    if report_seeds is not None:
+        document = with_report_seeds(document, report_seeds)
     document = with_space_lines(document, space)
     file = read_document(SearchFile, document, "a search file")
     _use_methods(file, sets, Path(document.source).parent)

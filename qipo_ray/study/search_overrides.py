@@ -19,6 +19,15 @@ def replaced(document: Document, key: str, value: Any, source: str) -> Document:
     return _with(document, (key,), {key: value}, source)
 
 
+def with_report_seeds(document: Document, seeds: str) -> Document:
+    """Return the document with other seeds of the confirm step, such as ``100-104``."""
+    before = document.value.get("seeds") if isinstance(document.value, dict) else None
+    if not isinstance(before, dict):
+        return document  # which is refused for that
+    values = {"seeds": {**before, "report": seeds}}
+    return _with(document, ("seeds", "report"), values, f"--report-seeds {seeds:.80}")
+
+
 def with_space_lines(document: Document, texts: Sequence[str]) -> Document:
     """Return the document with the lines of ``space`` that texts such as these give or change.
 

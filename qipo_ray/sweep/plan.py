@@ -92,12 +92,12 @@ class TaskPlan:
             for run in self.confirm:
                 for job in run.jobs:
                     episodes = sum(point.episodes for point in job.evaluations)
+                    if run.at_end:  # all is trained, and distilled, by another run
+                        yield Work(job, 0, episodes, self.steps, config_hash(job.config))
+                        continue
                     # Distilling takes about what as many updates of a policy do.
                     more = 0 if job.distilled is None else job.distilled.updates
-                    updates, way = job.length + more, ""
-                    if run.at_end:
-                        updates, way = more, config_hash(job.config)
-                    yield Work(job, updates, episodes, self.steps, way)
+                    yield Work(job, job.length + more, episodes, self.steps)
 
         return _merged(searched()), _merged(confirmed())
 

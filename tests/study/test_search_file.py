@@ -150,6 +150,7 @@ def test_seeds_may_be_a_range(write_file: Callable[..., Path]) -> None:
     path = write_file()
     path.write_text(path.read_text().replace("report: [100, 101]", "report: 100-104"))
     assert load_search_file(path).report_seeds == (100, 101, 102, 103, 104)
+    assert load_search_file(path, report_seeds="7,9-11").report_seeds == (7, 9, 10, 11)
 
 
 SEEDS = {
@@ -178,6 +179,8 @@ def test_seeds_are_checked(write_file: Callable[..., Path], seeds: str) -> None:
         ({"sets": ["policy.betta=3"]}, "--set policy.betta=3: unknown key 'policy.betta'"),
         ({"sets": ["critic.width=x"]}, "--set critic.width=x: critic.width must be a whole"),
         ({"sets": ["policy.beta=3"]}, "--set policy.beta=3: policy.beta is searched ("),
+        ({"report_seeds": "9-7"}, "--report-seeds 9-7: seeds.report the range 9-7 must rise"),
+        ({"report_seeds": "0,1"}, "--report-seeds 0,1: seeds.report shares 0 with seeds.search"),
         ({"sets": ["policy"]}, "--set policy: expected section.key=value"),
         ({"data": ["piont=a.hdf5"]}, "--data piont=a.hdf5: 'piont' is none of the tasks (did you"),
         (

@@ -101,6 +101,19 @@ def test_what_it_costs(spec: SearchSpec, point: Dataset) -> None:
     assert plan.disk == 2 * 1000 * (2 + 4 + 12 + 14) and plan.unknown == []
 
 
+def test_a_way_to_act_that_is_distilled_costs_its_updates(
+    make_spec: Callable[..., SearchSpec], point: Dataset
+) -> None:
+    costs = []
+    for updates in (20, 50):
+        lines = FILE.replace("mode: {sampler.noise: 0}", "fast: {sampler.one_step: true}")
+        spec = make_spec(lines.replace("set: {", f"set: {{distil.updates: {updates}, "))
+        plan = plan_sweep(spec, {"point": point}, priced)
+        whole, acted = plan.seconds(plan.confirm)
+        costs.append(whole.low - acted.low)
+    assert costs[1] - costs[0] == pytest.approx(2 * 2 * 30)  # on 2 seeds OT and Diff
+
+
 def test_kinds_that_were_not_tried_cost_what_their_like_do(
     spec: SearchSpec, point: Dataset
 ) -> None:

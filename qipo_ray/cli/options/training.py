@@ -112,6 +112,12 @@ def sweep(
             "--objective", help="score, or without a simulator: fqe, td_error, behaviour_loss."
         ),
     ] = None,
+    report_seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--report-seeds", help="Of the confirm step, in place of the file's: 100-104."
+        ),
+    ] = None,
     results: Annotated[
         Path,
         typer.Option("--results", envvar="QIPO_RESULTS", help="The sweep goes to RESULTS/NAME."),
