@@ -16,16 +16,16 @@ def import_from(name: str, folders: Iterable[Path | str], where: str) -> ModuleT
 
     ``UserError``, which begins with ``where``, if another of its name came before the one there.
     """
-    places = [str(folder) for folder in folders]
-    sys.path += [place for place in places if place not in sys.path]  # none of ours is hidden
+    sought = [str(folder) for folder in folders]
+    sys.path += [folder for folder in sought if folder not in sys.path]  # none of ours is hidden
     module = import_module(name)
     loaded = getattr(module, "__file__", None)
-    paths = [Path(place).joinpath(*name.split(".")) for place in places]
-    files = (file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py"))
-    here = next((file for file in files if file.is_file()), None)
-    if here is not None and loaded is not None and not here.samefile(loaded):
+    paths = [Path(folder).joinpath(*name.split(".")) for folder in sought]
+    files = (end for path in paths for end in (path.with_suffix(".py"), path / "__init__.py"))
+    file = next((path for path in files if path.is_file()), None)
+    if file is not None and loaded is not None and not file.samefile(loaded):
         raise UserError(
-            f"{where}: {name} is {here} there, and {loaded} was imported before under that name; "
+            f"{where}: {name} is {file} there, and {loaded} was imported before under that name; "
             "give one of the modules another name"
         )
     return module

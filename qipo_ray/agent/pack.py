@@ -280,7 +280,7 @@ class Pack(ABC):
                 raise Diverged(text)
         return values
 
-    def told(self, i: int) -> list[tuple[int, dict[str, float]]]:
+    def reports(self, i: int) -> list[tuple[int, dict[str, float]]]:
         """Return what a program said of member ``i`` in its last training: updates, metrics."""
         return []
 

@@ -35,7 +35,7 @@ class _Work:
     folder: Path | None
     reached: int
     files: Tensor  # bytes of a zip file, uint8
-    told: list[tuple[int, dict[str, float]]] = field(default_factory=list)  # since asked for
+    reported: list[tuple[int, dict[str, float]]] = field(default_factory=list)  # since asked for
 
 
 class ProgramPack(Pack):
@@ -80,10 +80,10 @@ class ProgramPack(Pack):
         """Return nothing: a program's own are told when it has ended."""
         return {}
 
-    def told(self, i: int) -> list[tuple[int, dict[str, float]]]:
+    def reports(self, i: int) -> list[tuple[int, dict[str, float]]]:
         """Return what the program said of its updates, once."""
-        said, self.work[i].told = self.work[i].told, []
-        return said
+        rows, self.work[i].reported = self.work[i].reported, []
+        return rows
 
     def check(self, i: int) -> None:
         """Let the program of member ``i`` train to its present update: a score is due."""
@@ -97,8 +97,8 @@ class ProgramPack(Pack):
                 before = log.stat().st_size if log.is_file() else 0
                 self._train(self.members[i], work.folder, output)
                 _note(work.folder / "reached", updates)
-            said = told_metrics(log, before)
-            work.told = [row for row in said if work.reached < row[0] <= updates]
+            rows = told_metrics(log, before)
+            work.reported = [row for row in rows if work.reached < row[0] <= updates]
             work.files, work.reached = packed(output), updates
 
     def _train(self, member: Member, folder: Path, output: Path) -> None:

@@ -64,8 +64,8 @@ def told_metrics(log: Path, start: int) -> list[tuple[int, dict[str, float]]]:
         if not line.lstrip().startswith("{"):
             continue
         with suppress(ValueError, OverflowError, RecursionError):
-            said = json.loads(line)
-            values = {key: float(value) for key, value in said.items() if _is_number(value)}
+            content = json.loads(line)
+            values = {key: float(value) for key, value in content.items() if _is_number(value)}
             step = values.pop("step", 0.0)
             values.pop("updates", None)  # another name of the step
             if step.is_integer() and values:

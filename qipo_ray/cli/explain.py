@@ -20,12 +20,12 @@ def explain(
 ) -> None:
     """Print all settings that a run would have; no data are read, and no environment is made."""
     wishes = unless_named(preset, find_task(task).settings) if task else []
-    given = [*wishes, *(changes or [])]
-    config, settings = load_config(preset, given), list(explained(preset, given))
-    theirs = {key.partition("=")[0] for key in wishes}
+    overrides = [*wishes, *(changes or [])]
+    config, settings = load_config(preset, overrides), list(explained(preset, overrides))
+    wished = {key.partition("=")[0] for key in wishes}
     yours = {change.partition("=")[0] for change in changes or []}
     for i, setting in enumerate(settings):
-        if setting.key in theirs - yours:
+        if setting.key in wished - yours:
             settings[i] = replace(setting, origin=f"the task, {Path(str(task)).name}")
     left = departures(config)
     if json:

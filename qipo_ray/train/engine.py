@@ -128,8 +128,8 @@ class Engine:
         return events
 
     def _ended(self, kind: Kind, reason: str) -> list[EngineEvent]:
-        places = zip(self.jobs, self._pack.members, strict=False)  # a half new member is last
-        return [EngineEvent(kind, job, member.updates, {}, reason) for job, member in places]
+        pairs = zip(self.jobs, self._pack.members, strict=False)  # a half new member is last
+        return [EngineEvent(kind, job, member.updates, {}, reason) for job, member in pairs]
 
     def _events(self, i: int, job: Job) -> list[EngineEvent]:
         updates = self._pack.members[i].updates
@@ -141,8 +141,8 @@ class Engine:
                     events.append(EngineEvent("metrics", job, updates, means))
                 if marked or updates >= job.length:
                     self._pack.check(i)
-                    told = self._pack.told(i)
-                    events += [EngineEvent("metrics", job, at, values) for at, values in told]
+                    rows = self._pack.reports(i)
+                    events += [EngineEvent("metrics", job, at, values) for at, values in rows]
         except Diverged as error:
             return [EngineEvent("diverged", job, updates, reason=str(error))]
         except (UserError, Failure) as error:

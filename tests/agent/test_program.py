@@ -170,11 +170,11 @@ print('{"step": 3, "loss": 2, "name": "a", "updates": 7, "ok": true}')
 open(os.environ['QIPO_OUTPUT'] + '/model', 'w').close()
 """
     pack = trained(configured(says), data, tmp_path)
-    assert pack.told(0) == [(1, {"loss": 0.5}), (3, {"loss": 2.0})] and pack.told(0) == []
+    assert pack.reports(0) == [(1, {"loss": 0.5}), (3, {"loss": 2.0})] and pack.reports(0) == []
     for _ in range(6):
         pack.update()
     pack.check(0)
-    assert pack.told(0) == [(9, {"loss": 1.0})]
+    assert pack.reports(0) == [(9, {"loss": 1.0})]
     assert "loud" in (tmp_path / "log.txt").read_text()
 
 
