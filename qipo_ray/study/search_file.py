@@ -80,8 +80,8 @@ def load_search_file(
 
     ``tasks``, ``trials``, ``objective`` and ``report_seeds`` replace those of the file; ``data``,
     ``task=file``, come before its own; ``sets``, ``section.key=value``, change its base, and
-    ``space`` lines of its space (see ``with_space_lines``). A task may be a file: those of the search file lie as
-    seen from its folder.
+    ``space`` lines of its space (see ``with_space_lines``). A task may be a file: those of the
+    search file lie as seen from its folder.
     """
     folder = Path(path).parent if tasks is None else Path()
     document = read_yaml(Path(path))
