@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -116,3 +117,18 @@ def test_a_new_member_that_breaks_a_pack_sends_the_others_back(
     worker.follow(Orders(admit=(good,)))
     worker.follow(Orders())
     assert ends(worker) == [("finished", good.snapshot)]
+
+
+def test_a_job_in_whose_folder_another_process_trains_is_lost_alone(
+    make_run: Callable[..., Run], own_module: Callable[..., str], tmp_path: Path
+) -> None:
+    named = own_module(name="my_program", block=1)
+    run = make_run(f"policy.method={named}", "ridge.updates=20", *SELDOM)
+    job, worker = run.jobs[-1], Worker("a", tmp_path, 1, "cpu")
+    folder = tmp_path / "programs" / job.key
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        worker.follow(Orders(admit=(job,)))
+    assert ends(worker) == [("lost", job.snapshot)]
+    assert worker.events[-1].reason == f"another process trains in {folder}"
