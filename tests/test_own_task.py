@@ -183,6 +183,7 @@ def test_a_search_without_a_simulator_ends_in_a_ranking(pendulum: Path, tmp_path
     search.write_text(SEARCH.format(tiny).replace("[100]", "[100, 101]"))
     words = ["sweep", str(search), "--task", str(pendulum), "--executor", "local"]
     words += ["--objective", "fqe", "--set", "evaluation.fqe_updates=10"]
+    assert "evaluation: 0 episodes" in said(*words, "--plan")
     said(*words, "--results", str(tmp_path))
     root = tmp_path / "small"
     records = read_records(root)

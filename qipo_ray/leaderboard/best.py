@@ -67,9 +67,9 @@ def best_file(runs: Sequence[Record]) -> str:
         fmean(map(_score, runs)),
         objective_of(first) if is_offline(first) else SCORE,
     )
-    said = merit_text(objective, value).removeprefix("score ")
+    number = merit_text(objective, value).removeprefix("score ")
     nothing = f", {NOTHING_ROLLED_OUT}" if is_offline(first) else ""
-    score = f"{said}{nothing} on {first['data']['source']} data, seeds {seeds}"
+    score = f"{number}{nothing} on {first['data']['source']} data, seeds {seeds}"
     comment = f"# {_method(first)} on {_task(first)}: {score}; record {first['id']}"
     settings = preset_file(from_dict(first["config"], f"record {first['id']}"))
     return f"{clean(comment)}\n{settings}"

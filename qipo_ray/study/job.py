@@ -142,8 +142,8 @@ class Run:
     @property
     def rolled_out(self) -> bool:
         """Whether its policy is scored in a simulator."""
-        wanted = self.objective == SCORE or not self.rungs
-        return wanted and (self.own_task is None or self.own_task.scored)
+        scored = self.objective == SCORE or not self.rungs
+        return scored and (self.own_task is None or self.own_task.scored)
 
     @property
     def jobs(self) -> tuple[Job, ...]:

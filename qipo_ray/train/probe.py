@@ -85,7 +85,7 @@ def probe(run: Run, device: str) -> RunCost:
         data = tensors_of(job, torch.device(device))
         costs[job.stage], states[job.stage] = _stage(job, data, states, device)
     acting = states["policy"] if run.config.sampler.best_of == 1 else states[run.jobs[0].stage]
-    return RunCost(costs, _step(run, acting))
+    return RunCost(costs, _step(run, acting) if run.task_facts.scored else Span())
 
 
 def _stage(
