@@ -77,10 +77,9 @@ def signal_tables(records: Sequence[Record]) -> list[Table]:
 
 def _rows(task: str, records: Sequence[Record]) -> Iterator[tuple[Cell, ...]]:
     searched = [record for record in records if record["purpose"] == "search"]
-    rungs = sorted({signals["updates"] for record in searched for signals in record["signals"]})
-    for updates in rungs:
-        pairs = list(_at(searched, updates))
-        compared = f"after {updates:,} updates, {counted(len(pairs), 'configuration')}"
+    for rung in range(max((len(record["signals"]) for record in searched), default=0)):
+        pairs = list(_at(searched, rung))
+        compared = f"rung {rung + 1}, {counted(len(pairs), 'configuration')}"
         yield from _lines(task, compared, pairs)
     confirmed = [record for record in records if exclusion_reason(record) is None]
     pairs = [_confirmed(record) for record in confirmed]
@@ -94,13 +93,14 @@ def _rows(task: str, records: Sequence[Record]) -> Iterator[tuple[Cell, ...]]:
             yield task, compared, f"UCB, {budget} episodes", None, f"{regret:.1f}", _chance(pairs)
 
 
-def _at(records: Iterable[Record], updates: int) -> Iterator[_Pair]:
-    """Yield each configuration's means over seeds after some updates, where it came so far."""
+def _at(records: Iterable[Record], rung: int) -> Iterator[_Pair]:
+    """Yield each configuration's means over seeds at a rung, where it came so far."""
     groups: defaultdict[str, list[tuple[float, Record]]] = defaultdict(list)
-    for record in records:
-        score = next((s for s in record["scores"] if s["updates"] == updates), None)
-        signals = next((s for s in record["signals"] if s["updates"] == updates), None)
-        if score is not None and signals is not None:
+    for record in (record for record in records if len(record["signals"]) > rung):
+        signals = record["signals"][rung]
+        at = signals["updates"]
+        score = next((s for s in record["scores"] if s["updates"] == at), None)
+        if score is not None:
             groups[record["config_hash"]].append((score["normalised"], signals))
     for group in groups.values():
         worths = {

@@ -44,7 +44,7 @@ def test_each_signal_is_held_against_the_score_and_a_bandit(
     (table,) = signal_tables(records)
     lines = {(row[1], row[2]): row[3:] for row in table.rows}
     places = sorted({place for place, _ in lines})
-    assert places[1] == "confirmed, 4 policies" and places[0].endswith("4 configurations")
+    assert places == ["confirmed, 4 policies", "rung 1, 4 configurations"]
     for place in places:
         assert lines[place, "FQE"] == ("+0.80", "10.0", "20.0")
         assert lines[place, "TD error"] == ("+1.00", "0.0", "20.0")
