@@ -52,8 +52,8 @@ class DistilPack(Pack):
         noise = self.scale * self.noise(self.settings.batch_size, self.teacher.noise_dim)
         with torch.no_grad():
             taught = self.teacher(self.policy.params, states, noise).clamp(-1, 1)
-        made = self.student.network(self.online.params, torch.cat([states, noise], -1))
-        loss = (made - taught).square().mean((1, 2))
+        acted = self.student.network(self.online.params, torch.cat([states, noise], -1))
+        loss = (acted - taught).square().mean((1, 2))
         return loss, [loss.detach()]
 
 

@@ -49,10 +49,10 @@ class Refit:
                 len(rows), (settings.batch_size,), generator=generator, device=device
             )
             batch = rows[spots].unsqueeze(0)
-            wanted = self._wanted(target.params, policy, batch, generator).unsqueeze(2)
+            follow = self._wanted(target.params, policy, batch, generator).unsqueeze(2)
             states, actions = self.data.states[batch], self.data.actions[batch].unsqueeze(2)
             q = self.q(online.params, states, actions).squeeze(-1).unflatten(1, (-1, 2))
-            backward((q - wanted).square().mean(3).mean(2).sum(1), [online])
+            backward((q - follow).square().mean(3).mean(2).sum(1), [online])
             adam.step()
             target.flat.lerp_(online.flat, settings.polyak)
         return online.flat.detach()

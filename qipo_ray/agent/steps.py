@@ -32,8 +32,8 @@ class Steps:
         for step in range(count):
             later = torch.minimum(row + step, last)
             total += discount**step * torch.where(row + step <= last, data.rewards[later], 0.0)
-        known = 1 - data.terminals[last].double()
-        carry = known * discount ** (last - row + 1).double()
+        going_on = 1 - data.terminals[last].double()
+        carry = going_on * discount ** (last - row + 1).double()
         following = data.next_states if count == 1 else data.next_states[last]
         return cls(total.float(), carry.float(), following)
 

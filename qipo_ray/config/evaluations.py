@@ -74,12 +74,12 @@ def flow_sampling(config: Config, stage: str = "policy") -> ActionSampling:
 
 def action_sampling(config: Config, stage: str = "policy") -> ActionSampling:
     """Return how the policy of a configuration makes an action; before it, how the clone does."""
-    made, s = flow_sampling(config, stage), config.sampler
+    sampling, s = flow_sampling(config, stage), config.sampler
     if stage != "policy":
-        return made
+        return sampling
     if s.one_step:
-        made = made._replace(solver=ONE_STEP, evaluations=1, clip=True)
-    return made if s.best_of == 1 else made._replace(best_of=s.best_of)
+        sampling = sampling._replace(solver=ONE_STEP, evaluations=1, clip=True)
+    return sampling if s.best_of == 1 else sampling._replace(best_of=s.best_of)
 
 
 def distil_key(config: Config, policy: str, updates: int) -> str:
@@ -110,8 +110,8 @@ def score_name(
     clip = ("clip" if s.clip else "free") + ("" if s.noise == 1 else f"-n{s.noise:g}")
     chosen = config.sampler.best_of if stage == "policy" else 1
     if stage == "policy" and config.sampler.one_step:
-        made = json.dumps([chosen, distil_updates(config), *_taught(config)])
-        clip = f"{clip[:4]}-d{_digest(made)[:6]}"
+        form = json.dumps([chosen, distil_updates(config), *_taught(config)])
+        clip = f"{clip[:4]}-d{_digest(form)[:6]}"
     elif chosen != 1:
         clip = f"{clip[:4]}-b{_digest(f'{s.noise!r} {s.guidance!r} {chosen}')[:5]}"
     elif s.guidance != 1:

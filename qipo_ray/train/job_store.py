@@ -48,8 +48,8 @@ class JobStore:
     def divergence(self, job: Job) -> dict[str, Any] | None:
         """Return ``{updates, reason}`` if the job is known to diverge within its length."""
         ways = [job_score_name(job, point) for point in job.evaluations]
-        if made := job.distilled:
-            ways.append(made.key)
+        if student := job.distilled:
+            ways.append(student.key)
         for name in ("diverged", *(f"diverged-{way}" for way in ways)):
             note: dict[str, Any] | None = self.artefacts.sidecar(job.stage, job.key, name)
             if note is not None and note["updates"] <= job.length:
@@ -126,15 +126,15 @@ class JobStore:
 
     def _distilled(self, config: Config, policy: State, ref: CheckpointRef) -> State:
         """Return a policy's state with the weights of its one-step network as those that act."""
-        made = distilled(config, ref)
-        if made is None or self._bytes(made) is None:
+        student = distilled(config, ref)
+        if student is None or self._bytes(student) is None:
             way = flow_sampling(config)
             raise UserError(
                 f"sampler.one_step: nothing was distilled of policy {ref.key} that acts so (noise "
                 f"{way.noise:g}, {acting_weights(config)} weights, {way.solver}, "
                 f"{way.evaluations} evaluations); it is where a run trains with these settings"
             )
-        weights = {acting_weights(config): self.state(made)["weights"]["online"]}
+        weights = {acting_weights(config): self.state(student)["weights"]["online"]}
         return {**policy, "weights": weights}
 
     def resume_point(self, job: Job) -> tuple[Checkpoint, CheckpointInfo] | None:

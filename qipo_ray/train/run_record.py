@@ -202,8 +202,8 @@ def _cost(
     seconds, updates, reused = 0.0, 0, 0.0
     cpu_seconds: list[float | None] = []  # of all that was trained; None: not counted
     refs = [job.snapshot for job in run.jobs]
-    if made := run.jobs[-1].distilled:
-        refs.append(made)
+    if student := run.jobs[-1].distilled:
+        refs.append(student)
     for ref in refs:
         lengths = [n for n in job_store.artefacts.lengths(ref.stage, ref.key) if n <= ref.updates]
         artefact = job_store.artefacts.find(ref.stage, ref.key, max(lengths)) if lengths else None

@@ -225,11 +225,11 @@ class JobRunner:
         )
         if event.kind == "finished" and job.stage in reported_stages(job.config):
             self._measure(job, state)
-        if event.kind == "finished" and (made := job.distilled):
+        if event.kind == "finished" and (ref := job.distilled):
             try:
-                self._distil(job, state, made)
+                self._distil(job, state, ref)
             except Diverged as error:
-                return [self._diverged(job, event.updates, str(error), f"diverged-{made.key}")]
+                return [self._diverged(job, event.updates, str(error), f"diverged-{ref.key}")]
         events = self._scores(job, state)
         if event.kind == "finished" and job.key in self.active:
             events.append(self._ended("finished", job, event.updates))
@@ -248,9 +248,9 @@ class JobRunner:
             measured = policy_report(job.config, data, behaviour, critic, state, job.seed)
         self.job_store.keep_report(job, measured.plain())
 
-    def _distil(self, job: Job, state: State, made: CheckpointRef) -> None:
+    def _distil(self, job: Job, state: State, ref: CheckpointRef) -> None:
         """Train and keep the one-step network of a finished policy, if it is not there."""
-        stage, key, updates = made.stage, made.key, made.updates
+        stage, key, updates = ref.stage, ref.key, ref.updates
         if self.artefacts.read(stage, key, updates) is not None:
             return
         attempt = self.artefacts.claim(stage, key)

@@ -58,8 +58,8 @@ def _weights(record: Record, config: Config | None) -> Iterator[tuple[Address, i
         updates = record["reached"]["updates"] if stage == "policy" else lengths.get(stage)
         if needed and updates is not None and record["jobs"][stage] is not None:
             yield (stage, record["jobs"][stage]), updates
-            if made := _distilled(record, config, updates) if stage == "policy" else None:
-                yield (made.stage, made.key), made.updates
+            if student := _distilled(record, config, updates) if stage == "policy" else None:
+                yield (student.stage, student.key), student.updates
 
 
 def _distilled(record: Record, config: Config | None, updates: int) -> CheckpointRef | None:
