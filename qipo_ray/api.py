@@ -42,15 +42,26 @@ class Sweep:
         changes: Sequence[str] | None = None,
         space: Sequence[str] | None = None,
         trials: int | None = None,
+        objective: str | None = None,
         report_seeds: str | None = None,
     ) -> Sweep:
         """Return the sweep of a search file, or of the name of one that ships.
 
-        The others are the options ``--task``, ``--data``, ``--set``, ``--space``, ``--trials`` and
-        ``--report-seeds`` of the command.
+        The others are the options ``--task``, ``--data``, ``--set``, ``--space``, ``--trials``,
+        ``--objective`` and ``--report-seeds`` of the command.
         ``UserError`` says in one line what is wrong.
         """
-        return cls(*read_sweep(str(file), tasks, data, changes, space, trials, report_seeds))
+        read = read_sweep(
+            str(file),
+            tasks,
+            data,
+            changes,
+            space,
+            trials,
+            objective=objective,
+            report_seeds=report_seeds,
+        )
+        return cls(*read)
 
     def plan(self) -> dict[str, Any]:
         """Return what ``qipo-ray sweep --plan --json`` prints; nothing is started."""

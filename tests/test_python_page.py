@@ -73,3 +73,17 @@ def test_the_package_alone_imports_nothing_of_it() -> None:
     code = "import sys, qipo_ray; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "qipo_ray.api", "qipo_ray.cli"} & set(done.stdout.split())
+
+
+def test_a_sweep_from_python_has_the_options_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QIPO_DATA", str(tmp_path / "data"))
+    generate("point", generated_path(get_task("point")), rows=300)
+    (search,) = blocks("yaml")
+    (tmp_path / "small_search.yaml").write_text(search)
+    sweep = qipo_ray.Sweep.from_yaml(
+        tmp_path / "small_search.yaml", trials=5, objective="td_error", report_seeds="7-9"
+    )
+    spec = sweep.spec
+    assert (spec.trials, spec.objective, spec.report_seeds) == (5, "td_error", (7, 8, 9))

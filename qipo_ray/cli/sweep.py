@@ -55,7 +55,9 @@ def sweep(
         hint = nearest(executor, ("ray", "local"))
         raise UserError(f"--executor {executor!r}{hint}: expected ray or local")
     _refuse_lost_results(results)
-    spec, datasets = read_sweep(file, tasks, data, changes, space, trials, objective, report_seeds)
+    spec, datasets = read_sweep(
+        file, tasks, data, changes, space, trials, objective=objective, report_seeds=report_seeds
+    )
     services = parse_services(log)
     root = results.expanduser().resolve() / spec.name
     budget = None
@@ -83,6 +85,7 @@ def read_sweep(
     changes: Sequence[str] | None = None,
     space: Sequence[str] | None = None,
     trials: int | None = None,
+    *,
     objective: str | None = None,
     report_seeds: str | None = None,
 ) -> tuple[SearchSpec, dict[str, Dataset]]:

@@ -35,7 +35,9 @@ def plan(
     **_: object,
 ) -> None:
     """Print settings, trials, jobs, episodes, memory, disk and hours; nothing is trained."""
-    spec, datasets = read_sweep(file, tasks, data, changes, space, trials, objective, report_seeds)
+    spec, datasets = read_sweep(
+        file, tasks, data, changes, space, trials, objective=objective, report_seeds=report_seeds
+    )
     if json:
         out.print_json(plan_document(spec, datasets))
         return
