@@ -200,6 +200,7 @@ def test_a_search_without_a_simulator_ends_in_a_ranking(pendulum: Path, tmp_path
     assert row["rolled_out"] == "nothing" and row["rank"] == 1 and row["fqe"]["seeds"] == 2
     assert row["fqe"]["low"] <= row["fqe"]["mean"] <= row["fqe"]["high"]
     assert "last" not in row
+    assert "  confirmed, 2 runs: none has a score" in said("status", str(root))
     trials = json.loads(said("trials", str(root), "--json"))
     best = max(trials, key=lambda trial: (len(trial["values"]), trial["score"]))
     assert {record["trial"] for record in records if record["purpose"] == "confirm"} == {

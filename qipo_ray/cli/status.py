@@ -65,6 +65,8 @@ def _task_lines(task: TaskStatus, *, running: bool) -> list[str]:
     if (row := task.confirmed) is not None:
         name = f"{row.method.name} ({row.method.preset})"
         lines.append(f"  confirmed, {counted(task.runs, 'run')}: {name} {_score(row.last)}")
+    elif task.runs:
+        lines.append(f"  confirmed, {counted(task.runs, 'run')}: none has a score")
     return lines
 
 

@@ -10,6 +10,7 @@ from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials, sweep_spec
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
 from qipo_ray.study.asha import arrivals, decide
+from qipo_ray.study.objective import sign
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def trial_reasons(root: Path, name: str) -> tuple[ListedTrial, list[RungReason]]
         values = arrivals(entries, trial.task, rung)
         values = values[: [arrived for arrived, _ in values].index(trial.id) + 1]
         last = rung == len(trial.rungs) - 1
-        decision = decide(values, spec.reduction, f"rung {rung + 1} of {len(trial.rungs)}")
+        label = f"rung {rung + 1} of {len(trial.rungs)}"
+        decision = decide(values, spec.reduction, label, sign=sign(trial.objective))
         rivals = [
             Rival(by_id[rival], score, _above(score, value))
             for rival, score in values[:-1]

@@ -21,13 +21,18 @@ class Decision:
 
 
 def decide(
-    values: Sequence[tuple[str, float | None]], reduction: int, rung: str = "this rung"
+    values: Sequence[tuple[str, float | None]],
+    reduction: int,
+    rung: str = "this rung",
+    *,
+    sign: int = 1,
 ) -> Decision:
     """Return what becomes of the trial that is last in ``values``, the order of arrival at a rung.
 
     It stops if its value is below the ``1 - 1/reduction`` quantile (linear) of all, itself among
     them. The first with a finite value goes on; one without stops (NaN, infinite or None), and
-    counts for the others like the worst finite one.
+    counts for the others like the worst finite one. ``sign`` is what turned the values, which the
+    reason turns back.
 
     >>> values = [("a", 10.0), ("b", 30.0), ("c", 20.1), ("d", 12.3)]
     >>> decide(values[:2], reduction=2).stop
@@ -45,11 +50,9 @@ def decide(
     count = f"{len(ranked)} trial{'s' if len(ranked) > 1 else ''}"
     share = {2: "half", 3: "third", 4: "quarter"}.get(reduction, f"1/{reduction}")
     stop = value < threshold
-    relation = "is below" if stop else "reaches"
-    return Decision(
-        stop,
-        f"{value:.4g} at {rung} {relation} {threshold:.4g}, the best {share} of {count}",
-    )
+    relation = ("is below" if sign > 0 else "is above") if stop else "reaches"
+    numbers = f"{sign * value:.4g} at {rung} {relation} {sign * threshold:.4g}"
+    return Decision(stop, f"{numbers}, the best {share} of {count}")
 
 
 def expected_on(trials: int, reduction: int) -> float:

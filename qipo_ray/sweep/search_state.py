@@ -21,7 +21,7 @@ from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
 from qipo_ray.study.asha import Decision, arrivals, decide
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.study.objective import SCORE, merit_text, signals_text
+from qipo_ray.study.objective import SCORE, merit_text, sign, signals_text
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
 from qipo_ray.study.trial import DatasetRef, Trial, TrialOutcome, TrialState
@@ -228,7 +228,8 @@ class SearchState:
         values = arrivals(self.entries, trial.task, rung)
         arrival = [name for name, _ in values].index(trial.id)
         label = f"rung {rung + 1} of {len(trial.rungs)}"
-        return decide(values[: arrival + 1], self.spec.reduction, label)
+        turned = sign(self.spec.objective)
+        return decide(values[: arrival + 1], self.spec.reduction, label, sign=turned)
 
     def end_trial(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Write the records of a trial that ended and tell its study; once is enough.

@@ -33,6 +33,11 @@ def test_the_sentence_has_the_numbers() -> None:
     assert decision.reason == "12.3 at rung 1/9 is below 16.2, the best half of 4 trials"
     on = decide([("a", 4.0)], 3, "rung 1/3")
     assert not on.stop and on.reason == "4 at rung 1/3 reaches 4, the best third of 1 trial"
+    errors = [(name, -number) for name, number in values]  # less is better
+    turned = decide([*errors, ("e", -14.0)], 2, "rung 1/9", sign=-1)
+    assert turned.reason == "14 at rung 1/9 reaches 14, the best half of 5 trials"
+    turned = decide(errors[:2], 2, "rung 1/9", sign=-1)
+    assert turned.reason == "30 at rung 1/9 is above 20, the best half of 2 trials"
 
 
 @pytest.mark.parametrize("reduction", [2, 3, 4, 7])
