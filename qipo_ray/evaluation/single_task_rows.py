@@ -1,8 +1,7 @@
 """Small stand-ins for OGBench's data sets, in its layout, from its package's own environments.
 
-Its arm follows the package's plans, as the published data do. A point goes from goal to goal by
-its mazes' way out. The package has no walking ant: smoothed random torques move one, from starts
-all over the maze.
+Its arm follows the package's plans, as the published data do. A point and an ant go from goal to
+goal by its mazes' way out; the package has no walking ant, so ours trots.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from numpy.typing import NDArray
 
 from qipo_ray.data.ogbench_file import MARK
 from qipo_ray.data.tasks import Task, get_task
+from qipo_ray.evaluation.ant_gait import torques
 from qipo_ray.evaluation.single_tasks import SeededEnv, make
 
 STEPS = 200  # of a trajectory
 _NOISE = 0.3  # of an action, in all but the arm's
-_SMOOTHING = 0.9  # of the ant's torques, from one step to the next
 
 Arrays = dict[str, NDArray[np.generic]]
 Policy = Callable[[Any, dict[str, Any]], NDArray[np.floating]]  # of an observation and its infos
@@ -97,31 +96,42 @@ def _cell(env: SeededEnv, rng: np.random.Generator) -> NDArray[np.floating]:
     return np.array(env.unwrapped.ij_to_xy(rng.choice(np.argwhere(env.unwrapped.maze_map == 0))))
 
 
-def _point(env: SeededEnv, seed: int) -> Begun:
-    rng, core = np.random.default_rng(seed), env.unwrapped
-    state, infos = _in_maze(env, seed, rng)
+def _to_goals(env: SeededEnv, rng: np.random.Generator) -> Callable[[], NDArray[np.floating]]:
+    """Return what gives the way to go from here, ``(2,)``: a new goal follows one that is met."""
+    core = env.unwrapped
     goal = _cell(env, rng)
 
-    def act(state: Any, infos: dict[str, Any]) -> NDArray[np.floating]:
+    def way() -> NDArray[np.floating]:
         nonlocal goal
         if np.linalg.norm(core.get_xy() - goal) < core._goal_tol:
             goal = _cell(env, rng)
-        way = core.get_oracle_subgoal(core.get_xy(), goal)[0] - core.get_xy()
-        return way / max(np.linalg.norm(way), 1.0) + _NOISE * rng.standard_normal(2)
+        ahead: NDArray[np.floating] = core.get_oracle_subgoal(core.get_xy(), goal)[0]
+        return ahead - core.get_xy()
+
+    return way
+
+
+def _point(env: SeededEnv, seed: int) -> Begun:
+    rng = np.random.default_rng(seed)
+    state, infos = _in_maze(env, seed, rng)
+    way = _to_goals(env, rng)
+
+    def act(state: Any, infos: dict[str, Any]) -> NDArray[np.floating]:
+        step = way()
+        return step / max(float(np.linalg.norm(step)), 1.0) + _NOISE * rng.standard_normal(2)
 
     return state, infos, act
 
 
 def _ant(env: SeededEnv, seed: int) -> Begun:
-    rng = np.random.default_rng(seed)
+    rng, data = np.random.default_rng(seed), env.unwrapped.data
     state, infos = _in_maze(env, seed, rng)
-    torques = np.zeros(env.action_space.shape)
+    way, start = _to_goals(env, rng), data.time
 
     def act(state: Any, infos: dict[str, Any]) -> NDArray[np.floating]:
-        nonlocal torques
-        fresh = rng.standard_normal(len(torques))
-        torques = _SMOOTHING * torques + np.sqrt(1 - _SMOOTHING**2) * fresh
-        return torques
+        x, y = way()
+        walk = torques(data.qpos, data.qvel, data.time - start, np.arctan2(y, x))
+        return walk + _NOISE * rng.standard_normal(len(walk))
 
     return state, infos, act
 
