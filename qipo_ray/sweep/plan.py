@@ -33,11 +33,12 @@ Probe = Callable[[Run], RunCost]
 
 @dataclass(frozen=True)
 class Work:
-    """A job as far as it is expected to be trained, and the episodes that score it."""
+    """A job as far as it is expected to be trained, the episodes that score it, and signals."""
 
     job: Job
     updates: float
     episodes: float
+    signals: float  # how often they are measured
     steps: Span  # of an episode
     way: str = ""  # to act, of a job that is trained for another run
 
@@ -78,32 +79,35 @@ class TaskPlan:
         arrive = [count / max(1, len(self.trials)) for count in self.at_rungs]
 
         def searched() -> Iterator[Work]:
-            for job in (job for run in self.search for job in run.jobs):
-                points = list(zip(job.evaluations, arrive, strict=False))
-                ends = [0, *(point.updates for point, _ in points)]
-                updates = sum(
-                    (e.updates - before) * share
-                    for (e, share), before in zip(points, ends, strict=False)
-                )
-                episodes = sum(e.episodes * share for e, share in points)
-                yield Work(job, updates if points else job.length, episodes, self.steps)
+            for rungs, job in ((run.rungs, job) for run in self.search for job in run.jobs):
+                if job.stage != "policy":
+                    yield Work(job, job.length, 0, 0, self.steps)
+                    continue
+                shares = dict(zip(rungs, arrive, strict=True))
+                lengths = zip(rungs, (0, *rungs), strict=False)
+                updates = sum((end - begin) * shares[end] for end, begin in lengths)
+                episodes = sum(e.episodes * shares[e.updates] for e in job.evaluations)
+                signals = sum(shares[e.updates] for e in job.evaluations if e.kind == "signals")
+                yield Work(job, updates, episodes, signals, self.steps)
 
         def confirmed() -> Iterator[Work]:
             for run in self.confirm:
                 for job in run.jobs:
                     episodes = sum(point.episodes for point in job.evaluations)
+                    signals = sum(point.kind == "signals" for point in job.evaluations)
                     if run.at_end:  # all is trained, and distilled, by another run
-                        yield Work(job, 0, episodes, self.steps, config_hash(job.config))
+                        way = config_hash(job.config)
+                        yield Work(job, 0, episodes, signals, self.steps, way)
                         continue
                     # Distilling takes about what as many updates of a policy do.
                     more = 0 if job.distilled is None else job.distilled.updates
-                    yield Work(job, job.length + more, episodes, self.steps)
+                    yield Work(job, job.length + more, episodes, signals, self.steps)
 
         return _merged(searched()), _merged(confirmed())
 
 
 def _merged(works: Iterable[Work]) -> list[Work]:
-    """Return the work with equal jobs once, as long as the longest, with the most episodes."""
+    """Return the work with equal jobs once, as long as the longest, with the most scores."""
     merged: dict[tuple[str, str], Work] = {}
     for work in works:
         key = work.job.key, work.way
@@ -112,6 +116,7 @@ def _merged(works: Iterable[Work]) -> list[Work]:
             before,
             updates=max(before.updates, work.updates),
             episodes=max(before.episodes, work.episodes),
+            signals=max(before.signals, work.signals),
         )
     return list(merged.values())
 
@@ -124,6 +129,7 @@ class Plan:
     tasks: tuple[TaskPlan, ...]
     costs: Mapping[tuple[str, str, str], StageCost]  # by stage, method and shape
     step: Mapping[str, Span]  # of an episode, by method
+    signals: Mapping[str, Span]  # measured once, by method
 
     def _cost(self, job: Job) -> StageCost | None:
         """Return the cost of an update; of a kind that was not tried the span of those that were.
@@ -153,9 +159,11 @@ class Plan:
         """Return what some jobs take: all in all, and the evaluation episodes in it."""
         training, acting = Span(), Span()
         for work in works:
+            method = work.job.config.policy.method
             if (cost := self._cost(work.job)) is not None:
                 training += cost.update * work.updates
-            step = self.step.get(work.job.config.policy.method, Span())
+            training += self.signals.get(method, Span()) * work.signals
+            step = self.step.get(method, Span())
             steps = work.steps
             acting += Span(step.low * steps.low, step.high * steps.high) * work.episodes
         total = training + acting
@@ -184,13 +192,15 @@ def plan_sweep(spec: SearchSpec, datasets: Mapping[str, Dataset], probe: Probe) 
     runs = [run for plan in tasks for run in (*plan.confirm, *plan.search) if not run.at_end]
     costs: dict[tuple[str, str, str], StageCost] = {}
     step: dict[str, Span] = {}
+    signals: dict[str, Span] = {}
     for run in _kinds(runs):
         tried, method = probe(run), run.config.policy.method
         step[method] = tried.step | step.get(method, tried.step)
+        signals[method] = tried.signals | signals.get(method, tried.signals)
         for job in run.jobs:
             if job.stage in tried.stages:
                 costs[job.stage, method, job.shape] = tried.stages[job.stage]
-    return Plan(spec, tasks, costs, step)
+    return Plan(spec, tasks, costs, step, signals)
 
 
 def _kinds(runs: Iterable[Run]) -> list[Run]:

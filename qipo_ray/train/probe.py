@@ -14,12 +14,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
+from torch import Generator, Tensor
 
 from qipo_ray.agent import Member, Pack, State, Tensors, pack_of
 from qipo_ray.agent.blaming import blaming
+from qipo_ray.agent.fitted_q import FixedPolicy, fitted_q
+from qipo_ray.agent.offline_errors import behaviour_loss, td_error
 from qipo_ray.agent.program_method import ProgramMethod
 from qipo_ray.agent.support import SupportPack, SupportSet
 from qipo_ray.config import Config, FieldError, method_of
+from qipo_ray.config.evaluations import fitted_q_updates
 from qipo_ray.config.facts import marked
 from qipo_ray.config.notes import SupportSize
 from qipo_ray.study.job import Job, Run
@@ -29,6 +33,7 @@ from qipo_ray.train.dataset import tensors_of
 from qipo_ray.train.machine import cpu_seconds
 from qipo_ray.train.memory import support_needs
 from qipo_ray.train.scoring import score_state
+from qipo_ray.train.signals import acting_of
 
 COURSE = (0.0, 0.99, 0.5, 0.25, 0.75)  # of a job's length: where updates are timed, in this order
 LEAST, LIMIT_S = 2, 2.0  # of those places that are visited, the others within this time
@@ -72,6 +77,7 @@ class RunCost:
 
     stages: dict[str, StageCost]
     step: Span  # seconds, for one episode
+    signals: Span = Span()  # seconds, measured once
 
 
 def probe(run: Run, device: str) -> RunCost:
@@ -85,7 +91,8 @@ def probe(run: Run, device: str) -> RunCost:
         data = tensors_of(job, torch.device(device))
         costs[job.stage], states[job.stage] = _stage(job, data, states, device)
     acting = states["policy"] if run.config.sampler.best_of == 1 else states[run.jobs[0].stage]
-    return RunCost(costs, _step(run, acting) if run.task_facts.scored else Span())
+    step = _step(run, acting) if run.task_facts.scored else Span()
+    return RunCost(costs, step, _signals(run, acting, states.get("critic"), data, device))
 
 
 def _stage(
@@ -183,6 +190,33 @@ def _step(run: Run, state: State) -> Span:
     short, long = act(STEPS[0]), act(STEPS[1])
     per_step = max(0.0, long - short) / (STEPS[1] - STEPS[0]) / EPISODES
     return Span(0.8 * per_step, 1.2 * per_step)
+
+
+def _signals(run: Run, acting: State, critic: State | None, data: Tensors, device: str) -> Span:
+    """Return the seconds of measuring a run's signals once, as the policy acts in ``acting``."""
+    if run.config.evaluation.signals == "none":
+        return Span()
+    counts: list[int] = []  # of states at which the policy is asked
+
+    def counted(states: Tensor, generator: Generator) -> Tensor:
+        counts.append(len(states))
+        return torch.zeros(len(states), data.action_dim)
+
+    policy = FixedPolicy(run.config, run.seed, counted, critic)
+    seconds = _seconds(lambda: (td_error(policy, data), behaviour_loss(policy, data)), device)
+    measured = len(counts)
+    if length := fitted_q_updates(run.config):
+        few, more = UPDATES, 5 * UPDATES
+        longer = _seconds(lambda: fitted_q([policy], data, more), device)
+        del counts[measured:]  # the same states again
+        shorter = _seconds(lambda: fitted_q([policy], data, few), device)
+        per_update = max(0.0, longer - shorter) / (more - few)
+        seconds += max(0.0, shorter + per_update * (length - few))
+    act, states = acting_of(run.config, acting), data.states[: STATES[1]].cpu()
+    ask = partial(act, states, Generator().manual_seed(0))
+    ask()
+    seconds += _seconds(ask, device) / len(states) * sum(counts)
+    return Span(0.8 * seconds, 1.2 * seconds)
 
 
 def _seconds(act: Callable[[], object], device: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,15 +115,30 @@ def test_a_way_to_act_that_is_distilled_costs_its_updates(
     assert costs[1] - costs[0] == pytest.approx(2 * 2 * 30)  # on 2 seeds OT and Diff
 
 
+@pytest.mark.parametrize("objective", ["score", "fqe"])
+def test_signals_cost_their_time_at_every_rung_and_at_the_end(
+    make_spec: Callable[..., SearchSpec], point: Dataset, objective: str
+) -> None:
+    """Also beside scores, which the same rungs have; without scores no episode is counted."""
+    spec = make_spec(f"{FILE}objective: {objective}\n", sets=["evaluation.signals=fqe"])
+    free = plan_sweep(spec, {"point": point}, priced)
+    plan = replace(free, signals={"qipo": Span(7.0, 7.0), "iql": Span(7.0, 7.0)})
+    arrivals = sum(plan.tasks[0].at_rungs)
+    for name, measured in (("search", arrivals), ("confirm", 2 * (2 + 2 + 1))):
+        (without, acted), (whole, _) = (p.seconds(getattr(p, name)) for p in (free, plan))
+        assert whole.low - without.low == pytest.approx(7 * measured)
+        assert (acted == Span()) == (name == "search" and objective == "fqe")
+
+
 def test_kinds_that_were_not_tried_cost_what_their_like_do(
     spec: SearchSpec, point: Dataset
 ) -> None:
     plan = plan_sweep(spec, {"point": point}, priced)
     some = dict(list(plan.costs.items())[:-3])
     (gone,) = {key[1] for key in plan.costs.keys() - some.keys()}
-    part = Plan(plan.spec, plan.tasks, some, plan.step)
+    part = Plan(plan.spec, plan.tasks, some, plan.step, plan.signals)
     assert part.seconds(part.search) == plan.seconds(plan.search)
-    nothing = Plan(plan.spec, plan.tasks, {}, {})
+    nothing = Plan(plan.spec, plan.tasks, {}, {}, {})
     assert nothing.unknown == ["iql", "qipo"] and gone in nothing.unknown
     assert nothing.seconds(nothing.search)[0] == Span() and nothing.disk == 0
 

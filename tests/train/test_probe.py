@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from qipo_ray.config import load_config
 from qipo_ray.data.load import load
@@ -12,8 +13,11 @@ from qipo_ray.data.transitions import Dataset
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.study.job import Run
+from qipo_ray.train.dataset import tensors_of
+from qipo_ray.train.machine import cpu_seconds
 from qipo_ray.train.probe import Span, probe
 from qipo_ray.train.runner import JobRunner
+from qipo_ray.train.signals import SignalMeter
 
 pytestmark = pytest.mark.slow
 SMALL = [
@@ -35,7 +39,7 @@ def run_of(point: Dataset, *changes: str) -> Run:
 
 
 def test_a_probe_foresees_what_training_takes(point: Dataset, tmp_path: Path) -> None:
-    run = run_of(point)
+    run = run_of(point, "evaluation.signals=fqe", "evaluation.fqe_updates=100")
     cost = probe(run, "cpu")
     assert cost.stages.keys() == {"behaviour", "critic", "policy"}
     runner, store = JobRunner(tmp_path), ArtefactStore(tmp_path)
@@ -50,6 +54,11 @@ def test_a_probe_foresees_what_training_takes(point: Dataset, tmp_path: Path) ->
         expected = stage.update * job.length
         assert expected.low / 3 < info.cpu_seconds < 3 * expected.high
     assert 0 < cost.step.low < cost.step.high < 0.01
+    (policy,) = run.jobs[-1:]
+    state, data = runner.job_store.state(policy.snapshot), tensors_of(policy, torch.device("cpu"))
+    begun = cpu_seconds()
+    SignalMeter(runner.job_store).signals(policy, state, data)
+    assert cost.signals.low / 3 < cpu_seconds() - begun < 3 * cost.signals.high
 
 
 def test_sets_of_support_actions_are_counted_along_the_course(point: Dataset) -> None:
