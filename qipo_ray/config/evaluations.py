@@ -20,6 +20,7 @@ from qipo_ray.config.schema import Config
 from qipo_ray.errors import UserError
 
 ONE_STEP = "one-step"  # where others name a solver
+LONGEST = 55  # of a name: the store takes 64, and `diverged-` may stand before it
 Scored = tuple[int, int]  # after so many updates of the stage, over so many episodes
 
 
@@ -117,7 +118,7 @@ def score_name(
     elif s.guidance != 1:
         clip = f"{clip[:4]}-x{_digest(f'{s.noise!r} {s.guidance!r}')[:6]}"
     parts = (kind, f"{updates:09d}", f"{episodes}ep", acting_weights(config), s.solver)
-    return "-".join([*parts, f"{s.evaluations}", clip]).replace("_", "")
+    return _ended("-".join([*parts, f"{s.evaluations}", clip]).replace("_", ""))
 
 
 def signals_name(config: Config, updates: int) -> str:
@@ -132,7 +133,12 @@ def signals_name(config: Config, updates: int) -> str:
     network = (c.width, c.layers, c.layer_norm, c.pairs)
     rates = (c.discount, c.learning_rate, c.batch_size, c.polyak)
     learned = _digest(repr((length, *network, *rates)))[:8]
-    return name.replace("score-", f"signals{learned}-", 1)
+    return _ended(name.replace("score-", f"signals{learned}-", 1))
+
+
+def _ended(name: str) -> str:
+    """Return a name, or of one that is too long its beginning and a short hash of all."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 13]}-{_digest(name)[:12]}"
 
 
 def _digest(text: str) -> str:

@@ -14,6 +14,7 @@ from qipo_ray.config.evaluations import (
     rung_updates,
     score_name,
     scored_at,
+    signals_name,
 )
 from qipo_ray.errors import UserError
 from qipo_ray.store.files import check_name
@@ -68,6 +69,17 @@ def test_a_score_is_kept_under_all_that_it_depends_on() -> None:
     check_name(report_name(override(longest, more), "policy", 300))
     most = override(longest, ["sampler.best_of=1024", "sampler.one_step=true", "distil.updates=9"])
     check_name(f"diverged-{score_name(most, 300, 1000, physics=2)}")
+    odd = override(longest, ["sampler.noise=0.123457"])
+    check_name(f"diverged-{score_name(odd, 300, 1000, physics=2)}")
+    for way in (silent, longest, override(longest, more), most, odd):
+        for signals in ("errors", "fqe"):
+            measured = override(way, [f"evaluation.signals={signals}"])
+            check_name(f"diverged-{signals_name(measured, 300)}")
+    named = {
+        signals_name(override(way, ["evaluation.signals=fqe"]), 300)
+        for way in (CONFIG, silent, longest, most, odd)
+    }
+    assert len(named) == 5
 
 
 def test_a_score_in_one_step_is_kept_under_what_was_distilled() -> None:
