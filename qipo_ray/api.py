@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
-from qipo_ray.cli.sweep import budget_here, plan_here, read_sweep
+from qipo_ray.cli.sweep import budget_here, executor_named, plan_here, read_sweep
 from qipo_ray.cli.sweep_plan import plan_document
 from qipo_ray.config import Config, load_config
 from qipo_ray.data.transitions import Dataset
@@ -82,11 +82,12 @@ class Sweep:
 
         ``report`` gets a line for each trial and confirmed run. The same call continues.
         """
+        chosen = executor_named(executor)
         root = Path(results).expanduser().resolve() / self.spec.name
         budget = None
         if hours is not None:
             budget = budget_here(plan_here(self.spec, self.datasets), hours, root)
-        options = Options(executor, extend, address, at_once, budget=budget)
+        options = Options(chosen, extend, address, at_once, budget=budget)
         context = replace(run_context(self.spec.name, "search"), command="qipo_ray.Sweep.run")
         screen = _Lines(report or (lambda line: None))
         return run_sweep(self.spec, writable(root), self.datasets, context, options, screen)

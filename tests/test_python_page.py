@@ -87,3 +87,5 @@ def test_a_sweep_from_python_has_the_options_of_the_command(
     )
     spec = sweep.spec
     assert (spec.trials, spec.objective, spec.report_seeds) == (5, "td_error", (7, 8, 9))
+    with pytest.raises(UserError, match="--executor 'lokal' .*expected ray or local"):
+        sweep.run(tmp_path, executor="lokal")  # type: ignore[arg-type]

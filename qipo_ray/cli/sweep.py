@@ -51,9 +51,7 @@ def sweep(
     plan: bool,
 ) -> None:
     """Carry out a search file, confirm the best, and print the leaderboard."""
-    if executor not in ("ray", "local"):
-        hint = nearest(executor, ("ray", "local"))
-        raise UserError(f"--executor {executor!r}{hint}: expected ray or local")
+    chosen = executor_named(executor)
     _refuse_lost_results(results)
     spec, datasets = read_sweep(
         file, tasks, data, changes, space, trials, objective=objective, report_seeds=report_seeds
@@ -66,7 +64,6 @@ def sweep(
     root = writable(root, private=private)
 
     context = run_context(spec.name, "search")
-    chosen: Literal["local", "ray"] = "local" if executor == "local" else "ray"
     options = Options(chosen, extend, address, at_once, services, insecure, budget)
     with out.live(f"sweep {spec.name}") as live:
         board = run_sweep(spec, root, datasets, context, options, live)
@@ -123,6 +120,14 @@ def plan_here(spec: SearchSpec, datasets: dict[str, Dataset]) -> Plan:
 def budget_here(plan: Plan, hours: float, root: Path) -> Budget:
     """Return the budget of a planned sweep with as many processes as this machine has for it."""
     return budget_of(plan, hours, count_processes(plan.spec.resources), root)
+
+
+def executor_named(executor: str) -> Literal["local", "ray"]:
+    """Return what carries a sweep out; ``UserError`` with the nearest if there is no such."""
+    if executor not in ("ray", "local"):
+        hint = nearest(executor, ("ray", "local"))
+        raise UserError(f"--executor {executor!r}{hint}: expected ray or local")
+    return "local" if executor == "local" else "ray"
 
 
 def device_of(spec: SearchSpec) -> str:
