@@ -13,6 +13,7 @@ from qipo_ray.cli.sweep import budget_here, executor_named, plan_here, read_swee
 from qipo_ray.cli.sweep_plan import plan_document
 from qipo_ray.config import Config, load_config
 from qipo_ray.data.transitions import Dataset
+from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import Leaderboard, leaderboard
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import SearchSpec
@@ -23,6 +24,7 @@ from qipo_ray.sweep.train_runs import plan_runs, train_runs
 __all__ = ["Leaderboard", "Sweep", "train_policy"]
 
 Results = str | PathLike[str]
+Texts = str | Sequence[str]  # one, or several
 
 
 class Sweep:
@@ -37,13 +39,13 @@ class Sweep:
         cls,
         file: Results,
         *,
-        tasks: Sequence[str] | None = None,
-        data: Sequence[str] | None = None,
-        changes: Sequence[str] | None = None,
-        space: Sequence[str] | None = None,
+        tasks: Texts | None = None,
+        data: Texts | None = None,
+        changes: Texts | None = None,
+        space: Texts | None = None,
         trials: int | None = None,
         objective: str | None = None,
-        report_seeds: str | None = None,
+        report_seeds: str | Sequence[int] | None = None,
     ) -> Sweep:
         """Return the sweep of a search file, or of the name of one that ships.
 
@@ -51,12 +53,14 @@ class Sweep:
         ``--objective`` and ``--report-seeds`` of the command.
         ``UserError`` says in one line what is wrong.
         """
+        if report_seeds is not None and not isinstance(report_seeds, str):
+            report_seeds = ",".join(map(str, report_seeds))
         read = read_sweep(
             str(file),
-            tasks,
-            data,
-            changes,
-            space,
+            _several(tasks),
+            _several(data),
+            _several(changes),
+            _several(space),
             trials,
             objective=objective,
             report_seeds=report_seeds,
@@ -93,6 +97,10 @@ class Sweep:
         return run_sweep(self.spec, writable(root), self.datasets, context, options, screen)
 
 
+def _several(text: Texts | None) -> list[str]:
+    return [text] if isinstance(text, str) else list(text or ())
+
+
 class _Lines:
     """A screen that passes on the lines alone."""
 
@@ -111,7 +119,7 @@ def train_policy(
     config: Config | Results,
     task: str,
     *,
-    changes: Sequence[str] = (),
+    changes: Texts = (),
     seeds: Sequence[int] = (0,),
     data: Results | None = None,
     results: Results = "results",
@@ -123,11 +131,15 @@ def train_policy(
 
     ``config`` is a preset's name, a file of settings, or a ``Config`` of ``load_config``.
     ``report`` gets every event of a job: progress, scores, ends. What is there is not trained
-    again. ``load_policy(results)`` then acts.
+    again. ``load_policy(results)`` then acts. ``UserError`` says in one line what is wrong.
     """
     name, trained = "config", find_task(task)
+    if not seeds or any(seed < 0 for seed in seeds):
+        raise UserError(f"seeds: expected at least one, from 0; got {list(seeds)}")
     if not isinstance(config, Config):
-        name, config = Path(config).stem, load_config(str(config), changes)
+        name, config = Path(config).stem, load_config(str(config), _several(changes))
+    elif changes:
+        raise UserError("changes: they change a preset or a file; this Config is whole")
     dataset = dataset_of(trained, None if data is None else Path(data))
     check(trained, config, dataset)
     root = writable(Path(results))

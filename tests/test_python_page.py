@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -86,6 +87,18 @@ def test_a_sweep_from_python_has_the_options_of_the_command(
         tmp_path / "small_search.yaml", trials=5, objective="td_error", report_seeds="7-9"
     )
     spec = sweep.spec
+    listed = qipo_ray.Sweep.from_yaml(
+        tmp_path / "small_search.yaml", tasks="point", changes="policy.rounds=1",
+        report_seeds=[7, 8],
+    ).spec  # fmt: skip
+    assert (listed.tasks, listed.base.policy.rounds) == (("point",), 1)
+    assert listed.report_seeds == (7, 8)
+    with pytest.raises(UserError, match="--hours: expected a number above 0; got nan"):
+        sweep.run(tmp_path, hours=math.nan)
+    with pytest.raises(UserError, match="seeds: expected at least one, from 0; got "):
+        qipo_ray.train_policy("quickstart", "point", seeds=[-1], results=tmp_path)
+    with pytest.raises(UserError, match="this Config is whole"):
+        qipo_ray.train_policy(spec.base, "point", changes="policy.rounds=1", results=tmp_path)
     assert (spec.trials, spec.objective, spec.report_seeds) == (5, "td_error", (7, 8, 9))
     with pytest.raises(UserError, match="--executor 'lokal' .*expected ray or local"):
         sweep.run(tmp_path, executor="lokal")  # type: ignore[arg-type]

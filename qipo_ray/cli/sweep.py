@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Sequence
@@ -119,6 +120,8 @@ def plan_here(spec: SearchSpec, datasets: dict[str, Dataset]) -> Plan:
 
 def budget_here(plan: Plan, hours: float, root: Path) -> Budget:
     """Return the budget of a planned sweep with as many processes as this machine has for it."""
+    if not 0 < hours < math.inf:
+        raise UserError(f"--hours: expected a number above 0; got {hours:g}")
     return budget_of(plan, hours, count_processes(plan.spec.resources), root)
 
 
