@@ -31,7 +31,7 @@ def fault(path: Path | str, *overrides: str) -> str:
     with pytest.raises(UserError) as caught:
         load_config(path, overrides)
     text = str(caught.value)
-    assert "\n" not in text and len(text) < 400
+    assert "\n" not in text and len(text) < 500
     return text
 
 

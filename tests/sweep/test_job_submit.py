@@ -181,7 +181,7 @@ def test_a_stopped_sweep_goes_on_from_a_new_working_directory(
     eventually("a rung", lambda: RungLog(root / "rungs.jsonl").read())
     assert head.ray("job", "stop", "first").returncode == 0
     assert head.get("jobs/first")["status"] == "STOPPED"
-    (lease,) = root.glob("driver/*.json")
+    (lease,) = root.glob("driver/[0-9]*.json")
     assert json.loads(lease.read_text())["released"], "the driver was not given the time to let go"
     log, tried = RungLog(root / "rungs.jsonl").read(), read_intents(root)
     assert all(r["purpose"] == "search" for r in read_records(root)), "stopped too late"

@@ -172,15 +172,18 @@ def test_steps_scales_and_ranges_are_drawn_as_they_are_asked_for(
     make_spec: Callable[..., SearchSpec],
 ) -> None:
     """With ends told, so that TPE chooses; each suggestion is within the space of the file."""
-    spec = make_spec("""
+    spec = make_spec(
+        """
         space:
           policy.method: {choice: [qipo, fql, cloning]}
           policy.rounds: {int: [3, 15], step: 4, when: {policy.method: [qipo, fql]}}
           policy.beta: {uniform: [1, 3], step: 0.25}
           policy.renew_every: {int: [10, 10000], log: true, when: {policy.beta: {min: 2}}}
-        """)
+        """,
+        trials=24,
+    )
     study, drawn = Study(spec, "point"), []
-    for number in range(12):
+    for number in range(24):
         suggestion = study.ask()
         assert suggestion is not None
         params = suggestion.params
