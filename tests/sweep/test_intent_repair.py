@@ -32,7 +32,7 @@ def sweep(point: Dataset, without_report: None) -> Sweep:
         spec, screen = load_search_file(Path(__file__).with_name("tiny.yaml")), Mock()
         options = Options("local", False, None, None)
         run_sweep(spec, root, {"point": point}, CONTEXT, options, screen)
-        return [call.args[0] for call in screen.message.call_args_list]
+        return [call.args[0] for call in screen.line.call_args_list]
 
     return run
 
