@@ -9,9 +9,11 @@ refuses values that are hidden or repeated.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,11 @@ def own_yaml(text: str) -> Any:
 
     Not by libyaml, which is quicker: the file may be a stranger's, and deep nests crash it.
     """
+    return copy.deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=8)  # one command reads a specification several times
+def _parsed(text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except RecursionError:
