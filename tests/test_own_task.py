@@ -216,6 +216,17 @@ def test_a_search_without_a_simulator_ends_in_a_ranking(pendulum: Path, tmp_path
     assert "not the score in record" in faults and f"rung 1 of trial {forged['trial']}" in faults
 
 
+def test_a_factory_that_ends_the_program_is_one_line(
+    pendulum: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pendulum.parent / "quitting.py").write_text("def make():\n    raise SystemExit(0)\n")
+    pendulum.write_text(PENDULUM.replace("Pendulum-v1", "quitting:make"))
+    for verb in (["data", "check"], ["train", "--task"]):
+        assert main([*verb, str(pendulum)]) == 1
+        *_, line = capsys.readouterr().err.splitlines()
+        assert line.endswith("quitting.py:2 ended the program: SystemExit(0)")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [

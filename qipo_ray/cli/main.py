@@ -7,6 +7,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
+from traceback import walk_tb
 from typing import TextIO
 
 import typer
@@ -72,6 +73,10 @@ def _explained(error: BaseException) -> int | None:
         if isinstance(error.__cause__, EOFError):  # typer takes it for the user's
             return _fail(f"a file ends too early: {error.__cause__}", FAILED)
         return INTERRUPTED
+    if isinstance(error, SystemExit):  # no verb of ours raises it: the code of a user did
+        *_, (frame, number) = walk_tb(error.__traceback__)
+        place = f"{frame.f_code.co_filename}:{number}"
+        return _fail(f"{place} ended the program: SystemExit({error.code!r})", FAILED)
     if isinstance(error, BrokenPipeError):
         # The reader, such as `head`, has gone: nothing more to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from qipo_ray.cli import output as out
@@ -42,7 +41,7 @@ def stop(sweep: Path) -> None:
 
 def _driver(standing: SweepStatus) -> str:
     if standing.driver is None:
-        return "nobody drives it; `qipo-ray sweep` with its file goes on where it stopped"
+        return "nobody drives it; `qipo-ray sweep` with its file does what is missing"
     text = f"driven by {standing.driver}"
     if (now := standing.news) is None:
         return text
@@ -79,7 +78,8 @@ def explain(sweep: Path, trial: str, json: bool) -> None:
     """Print what decided on a trial at each rung that it reached."""
     listed, reasons = trial_reasons(sweep, trial)
     if json:
-        out.print_json({"trial": asdict(listed), "rungs": [asdict(reason) for reason in reasons]})
+        rungs = [reason.document(listed.objective) for reason in reasons]
+        out.print_json({"trial": listed.document(), "rungs": rungs})
         return
     out.write(f"trial {listed.id} of {listed.task}: {listed.state}; {settings_text(listed)}")
     for reason in reasons:

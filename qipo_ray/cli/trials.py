@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from qipo_ray.cli import output as out
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.tables import counted
 from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials
-from qipo_ray.study.objective import merit_text
+from qipo_ray.study.objective import SCORE, merit_text
 from qipo_ray.study.task_file import task_id_of
 
-TITLES = ("task", "trial", "state", "rung", "score", "settings", "why")
 NUMBERS = (False, False, False, True, True, False, False)
 
 
@@ -30,10 +28,11 @@ def trials(sweep: Path, task: str | None, json: bool) -> None:
             )
         listed = [trial for trial in listed if trial.task in asked]
     if json:
-        out.print_json([{**asdict(trial), "score": trial.score} for trial in listed])
+        out.print_json([trial.document() for trial in listed])
         return
+    compared = "score" if all(trial.objective == SCORE for trial in listed) else "value"
     out.print_rows(
-        TITLES,
+        ("task", "trial", "state", "rung", compared, "settings", "why"),
         [_cells(trial) for trial in sorted(listed, key=lambda trial: (trial.task, trial.rank))],
         NUMBERS,
     )

@@ -68,8 +68,8 @@ def best_file(runs: Sequence[Record]) -> str:
         objective_of(first) if is_offline(first) else SCORE,
     )
     number = merit_text(objective, value).removeprefix("score ")
-    nothing = f", {NOTHING_ROLLED_OUT}" if is_offline(first) else ""
-    score = f"{number}{nothing} on {first['data']['source']} data, seeds {seeds}"
+    nothing = f"; {NOTHING_ROLLED_OUT}" if is_offline(first) else ""
+    score = f"{number} on {first['data']['source']} data, seeds {seeds}{nothing}"
     comment = f"# {_method(first)} on {_task(first)}: {score}; record {first['id']}"
     settings = preset_file(from_dict(first["config"], f"record {first['id']}"))
     return f"{clean(comment)}\n{settings}"

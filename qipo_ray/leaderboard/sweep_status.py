@@ -15,6 +15,7 @@ from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials, sweep_sp
 from qipo_ray.store.lease import Holder, driver
 from qipo_ray.store.news import News, read_news
 from qipo_ray.store.records import read_records
+from qipo_ray.study.objective import plain
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ def _plain(task: TaskStatus) -> dict[str, Any]:
         and {
             "trial": best.trial.id,
             "settings": dict(best.trial.params),
-            "score": best.trial.score,
+            "objective": best.trial.objective,
+            "score": plain(best.trial.objective, best.trial.score),
             "rung": len(best.trial.values),
             "rungs": len(best.trial.rungs),
             "std": best.score and best.score.std,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.store.intents import FOLDER, INTENTS
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
-from qipo_ray.study.objective import SCORE
+from qipo_ray.study.objective import SCORE, plain
 from qipo_ray.study.saved_spec import FILE, read_spec
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.trial import TrialState
@@ -37,7 +37,7 @@ class ListedTrial:
     state: TrialState
     rungs: tuple[int, ...]  # policy updates at each
     values: tuple[float | None, ...]  # at the rungs that were reached: more is better
-    reason: str | None  # why it was stopped, or broke
+    reason: str | None  # why it was stopped, or broke; None while it runs, and at its end
     records: tuple[str, ...]  # ids, in the order of the seeds
     objective: str = SCORE  # what the values are of
 
@@ -51,6 +51,11 @@ class ListedTrial:
         """What sorts the trials of a task, the best first: as the search ranks them."""
         score = -math.inf if self.score is None else self.score
         return self.state.broken, -len(self.values), -score
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data, its values as they were measured."""
+        values = [plain(self.objective, value) for value in self.values]
+        return {**asdict(self), "values": values, "score": plain(self.objective, self.score)}
 
 
 def listed_trials(root: Path, task: str | None = None) -> list[ListedTrial]:
@@ -103,7 +108,8 @@ def _listed(
     records = [runs[seed] for seed in intent["seeds"] if seed in runs]
     ended = len(records) == len(intent["seeds"])
     state = _state(records) if ended else TrialState.RUNNING
-    reason = next((record["reason"] for record in records if ended and record["reason"]), None)
+    told = ended and state is not TrialState.FINISHED
+    reason = next((record["reason"] for record in records if told and record["reason"]), None)
     return ListedTrial(
         id=intent["id"],
         task=intent["task"],

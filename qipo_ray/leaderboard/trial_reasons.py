@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials, sweep_spec
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
 from qipo_ray.study.asha import arrivals, decide
-from qipo_ray.study.objective import sign
+from qipo_ray.study.objective import plain, sign
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,18 @@ class RungReason:
     went_on: bool
     reason: str
     rivals: tuple[Rival, ...]  # the best first
+
+    def document(self, objective: str) -> dict[str, Any]:
+        """Return it as plain data, values of the ``objective`` as they were measured."""
+        rivals = [
+            {
+                "trial": rival.trial.document(),
+                "value": plain(objective, rival.value),
+                "ahead": rival.ahead,
+            }
+            for rival in self.rivals
+        ]
+        return {**vars(self), "value": plain(objective, self.value), "rivals": rivals}
 
 
 def trial_reasons(root: Path, name: str) -> tuple[ListedTrial, list[RungReason]]:

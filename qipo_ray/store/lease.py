@@ -101,7 +101,7 @@ class Lease:
         root = Path(root)
         logged = RungLog(root / LOG_FILE).newest_attempt()  # where `driver/` was lost
         while True:
-            attempt = _newest(root)
+            attempt = newest_attempt(root)
             before = _read(root, attempt)
             held = before is not None and _drives(before, clock())
             if held and not _stands_still(root, attempt, clock(), sleep):
@@ -121,7 +121,7 @@ class Lease:
 
         ``StopAsked`` if somebody has left the sign for this driver.
         """
-        newest = _newest(self.root)
+        newest = newest_attempt(self.root)
         if newest > self.attempt:
             raise LeaseLost(f"{self.root} was taken over by {_read(self.root, newest)}")
         if _stop_sign(self.root, self.attempt).exists():
@@ -159,7 +159,7 @@ def driving(root: Path) -> Iterator[Lease]:
 
 def driver(root: Path, clock: Clock = time.time) -> Holder | None:
     """Return who drives the sweep at ``root`` just now, as far as can be told from here."""
-    holder = _read(Path(root), _newest(Path(root)))
+    holder = _read(Path(root), newest_attempt(Path(root)))
     return holder if holder is not None and _drives(holder, clock()) else None
 
 
@@ -168,7 +168,7 @@ def ask_to_stop(root: Path) -> Holder:
 
     ``UserError`` if nobody drives it.
     """
-    holder, attempt = driver(root), _newest(Path(root))
+    holder, attempt = driver(root), newest_attempt(Path(root))
     if holder is None:
         raise UserError(f"nobody drives {root}; there is nothing to stop")
     write_bytes(_stop_sign(Path(root), attempt), b"")
@@ -177,7 +177,7 @@ def ask_to_stop(root: Path) -> Holder:
 
 def driven_seconds(root: Path) -> float:
     """Return how long the sweep at ``root`` has been driven, by all its drivers together."""
-    holders = (_read(Path(root), attempt) for attempt in range(1, _newest(Path(root)) + 1))
+    holders = (_read(Path(root), attempt) for attempt in range(1, newest_attempt(Path(root)) + 1))
     return sum(
         max(0.0, holder.heartbeat - datetime.fromisoformat(holder.started).timestamp())
         for holder in holders
@@ -252,7 +252,7 @@ def _stop_sign(root: Path, attempt: int) -> Path:
     return root / FOLDER / f"{attempt:06d}.stop"
 
 
-def _newest(root: Path) -> int:
+def newest_attempt(root: Path) -> int:
     """Return the highest attempt that has a file, 0 if none has."""
     names = (path.stem for path in (root / FOLDER).glob("[0-9]*.json"))
     return max((int(name) for name in names if name.isdecimal()), default=0)

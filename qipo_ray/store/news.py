@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from qipo_ray.config.json_types import Count, NonNegative, Positive
 from qipo_ray.config.validation import Validator, schema_of
 from qipo_ray.store.files import sealed, unsealed, write_bytes
-from qipo_ray.store.lease import FOLDER
+from qipo_ray.store.lease import FOLDER, newest_attempt
 
 Step = Literal["search", "confirm"]
 EVERY_S = 5.0  # between two of them
@@ -50,13 +50,14 @@ def write_news(root: Path, news: News) -> None:
 
 
 def read_news(root: Path) -> News | None:
-    """Return what the last driver said; None for nothing, or nothing that can be read."""
+    """Return what the newest driver said; None for nothing, or nothing that can be read."""
     try:
         content: dict[str, Any] = unsealed(_path(root).read_bytes())
         NEWS.check(content, "news")
-        return News(**content)
     except (OSError, ValueError):
         return None
+    news = News(**content)
+    return news if news.attempt == newest_attempt(Path(root)) else None  # else of one before
 
 
 def _path(root: Path) -> Path:

@@ -31,6 +31,11 @@ def sign(objective: str) -> int:
     return -1 if objective in LESS_IS_BETTER else 1
 
 
+def plain(objective: str, value: float | None) -> float | None:
+    """Return what a search compares as it was measured."""
+    return None if value is None else sign(objective) * value
+
+
 def merit(objective: str, values: Iterable[float | None]) -> float | None:
     """Return the mean over seeds as a search compares it; None where a seed has no number."""
     numbers = list(values)
@@ -44,7 +49,7 @@ def merit_text(objective: str, value: float) -> str:
     """Return what a search compares as people read it: ``score 12.3``, ``TD error 0.0421``."""
     if objective == SCORE:
         return f"score {value:.1f}"
-    return f"{SIGNALS[objective]} {sign(objective) * value:.4g}"
+    return f"{SIGNALS[objective]} {plain(objective, value):.4g}"
 
 
 def signals_text(signals: Mapping[str, Any]) -> str:

@@ -73,7 +73,8 @@ def test_less_of_an_error_is_better_and_objectives_do_not_mix(measured: Build) -
     assert best_records([bad, good], "R") == [good]
     good["config"] = to_document(load_config("quickstart"))
     text = best_file([good])
-    assert "behaviour loss 0.1, nothing was rolled out on" in text.splitlines()[0]
+    assert "behaviour loss 0.1 on" in text.splitlines()[0]
+    assert "; nothing was rolled out; record" in text.splitlines()[0]
     chosen = measured(5.0, 0.5, beta=3.0)
     with pytest.raises(
         UserError, match="runs chosen by behaviour_loss and fqe, which do not comp"

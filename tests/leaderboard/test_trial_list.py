@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from qipo_ray.cli.main import main
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.trial_list import listed_trials
-from qipo_ray.leaderboard.trial_reasons import trial_reasons
+from qipo_ray.leaderboard.trial_reasons import Rival, RungReason, trial_reasons
 from qipo_ray.store.lease import Lease, StopAsked
 from qipo_ray.store.news import News, read_news, write_news
 from qipo_ray.store.records import read_records
@@ -82,6 +83,16 @@ def test_the_command(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no sweep in" in capsys.readouterr().err
 
 
+def test_plain_data_have_an_objective_as_it_was_measured(sweeps: Path) -> None:
+    first, *_ = listed_trials(sweeps / "ended")
+    assert first.document()["values"] == list(first.values)
+    error = replace(first, objective="td_error", values=(-1.5, None))
+    assert (error.document()["values"], error.document()["score"]) == ([1.5, None], None)
+    reason = RungReason(1, 60, -1.5, True, "", (Rival(error, -0.5, True),))
+    document = reason.document("td_error")
+    assert document["value"] == 1.5 and document["rivals"][0]["value"] == 0.5
+
+
 def test_the_status_says_who_drives_and_what_is_best(
     sweeps: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +129,10 @@ def test_the_status_says_who_drives_and_what_is_best(
         lease.beat()
     lease.release()
     assert main(["stop", str(root)]) == 2
+    write_news(root, news)
+    after = Lease.take(root)  # has said nothing yet
+    assert read_news(root) is None
+    after.release()
 
     shutil.rmtree(root / "records")
     (root / "rungs.jsonl").unlink()
