@@ -61,7 +61,7 @@ def _bounds(value: object) -> object:
         raise ValueError(wanted)
     for number in (*lists[0], *lists[1]):
         if not _finite(number):
-            raise ValueError(f"{wanted}; got {number}")
+            raise ValueError(f"{wanted}, and {number} is none")
     low, high = ([float(number) for number in end] for end in lists)
     if any(a >= b for a, b in zip(low, high, strict=True)):
         raise ValueError("must rise; a low end is not below its high end")

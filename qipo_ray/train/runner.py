@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -265,14 +266,16 @@ class JobRunner:
 
     def _meter_together(self, events: Iterable[EngineEvent]) -> None:
         """Measure the signals that several jobs are due for side by side."""
-        due = [
-            (event.job, self.engine.state(event.job.key))
+        jobs = [
+            event.job
             for event in events
             if event.kind in ("mark", "finished")
             and EvalPoint(event.updates, 0) in event.job.evaluations
         ]
-        if len(due) > 1:
-            self.meter.together(due, self._tensors(due[0][0]))
+        if len(jobs) > 1:
+            with suppress(UserError, Failure):  # whose it is shows when each is asked for its own
+                due = [(job, self.engine.state(job.key)) for job in jobs]
+                self.meter.together(due, self._tensors(jobs[0]))
 
     def _measured(self, job: Job, state: State, point: EvalPoint) -> Score:
         """Return the score or the signals that somebody waits for."""

@@ -10,7 +10,9 @@ from shutil import copytree, ignore_patterns
 import pytest
 from fixtures.tiny_runs import train_jobs
 
+from qipo_ray.agent import State
 from qipo_ray.config.evaluations import signals_name
+from qipo_ray.errors import Failure
 from qipo_ray.study.job import EvalPoint, Run
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train import signals as signals_module
@@ -39,7 +41,7 @@ def test_a_run_trains_the_same_and_jobs_side_by_side_have_the_signals_of_each(
     (at,) = (point for job in other.jobs for point in job.evaluations)  # nothing is rolled out
     assert at == EvalPoint(150, 0)
     train_jobs(tmp_path / "alone", [*other.jobs, *second.jobs])
-    for name in ("plain", "together"):  # their clones and critics
+    for name in ("plain", "together", "broken"):  # their clones and critics
         copytree(tmp_path / "alone", tmp_path / name, ignore=ignore_patterns("policy-*"))
     train_jobs(tmp_path / "plain", plain.jobs)
     states = [
@@ -76,6 +78,22 @@ def test_a_run_trains_the_same_and_jobs_side_by_side_have_the_signals_of_each(
         assert told["fqe"]["mean"] == pytest.approx(alone["fqe"]["mean"], rel=1e-4)
         assert told["td_error"] == pytest.approx(alone["td_error"], rel=1e-4)
         assert told["behaviour_loss"] == pytest.approx(alone["behaviour_loss"], rel=1e-4)
+
+    runner = JobRunner(tmp_path / "broken", slots=2)
+    first, last = (run.jobs[-1] for run in (other, second))
+    state_of = runner.engine.state
+
+    def breaking(key: str) -> State:
+        if key == first.key:
+            raise Failure("its state broke")
+        return state_of(key)
+
+    monkeypatch.setattr(runner.engine, "state", breaking)
+    events = [event for job in (first, last) for event in runner.admit(job)]
+    while runner.active:
+        events += runner.step()
+    ends = {event.snapshot: (event.kind, event.reason) for event in events if event.ended}
+    assert ends == {first.snapshot: ("failed", "its state broke"), last.snapshot: ("finished", "")}
 
 
 def test_a_name_says_what_was_measured_and_how_long(make_run: Callable[..., Run]) -> None:
