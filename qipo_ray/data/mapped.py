@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 MANIFEST = "sha256.json"  # of each array's file, by name; written last
 PIECE = 1 << 20  # bytes
+TELL_S = 10.0
+WAIT_S = 600.0  # for another process that prepares the same data; a stopped one never ends
 KEEP_S = 7 * 24 * 3600.0  # since the last use; then the next process that writes removes them
 
 Arrays = Mapping[str, npt.NDArray]
@@ -91,7 +93,7 @@ def _is_sound(target: Path) -> bool:
         try:
             if json.loads((target / MANIFEST).read_bytes()) != _hashes(target):
                 return False
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):  # of files that are gone, unreadable, or folders
             return False
         _sound[target] = stamp
     return True
@@ -126,6 +128,21 @@ def _remove_old(folder: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock; ``TimeoutError`` if another process does not let go of it."""
+    start, told = time.monotonic(), False
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waited = time.monotonic() - start
+                if waited > WAIT_S:
+                    raise TimeoutError(f"{path} is held by a process that does not end") from None
+            if waited > TELL_S and not told:
+                logger.warning(
+                    "waiting for another process that prepares data: it holds %s", path
+                )
+                told = True
+            time.sleep(0.1)
         yield

@@ -49,6 +49,9 @@ def claim(folder: Path) -> int:
         except FileExistsError:
             token += 1
     os.mkdir(_staging(folder, token))
+    if newest_token(folder) > token:  # a claim that may not have seen this folder
+        with suppress(OSError):  # or that has closed it
+            os.rmdir(_staging(folder, token))
     for lower in _tokens(folder, STAGING):
         if lower < token:
             with suppress(FileNotFoundError):  # another claim was faster

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import fcntl
 import os
+import random
 import subprocess
 import sys
 import time
@@ -9,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.damage import spoilt
+from fixtures.fault_counts import CountFaults, scaled
 
 from qipo_ray.data import mapped as module
 from qipo_ray.data.mapped import mapped
@@ -96,6 +100,40 @@ def test_damaged_arrays_are_made_anew_with_one_line(
         np.testing.assert_array_equal(found[name], expected)
     monkeypatch.setattr(module, "_sound", {})
     mapped("a", never)
+
+
+@pytest.mark.faults
+def test_no_damaged_array_is_mapped(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, count_faults: CountFaults
+) -> None:
+    dice = random.Random(3)
+    rows, sibling = cache / "a" / "rows.npy", cache / "b" / "rows.npy"
+    mapped("b", lambda: {"rows": np.ones((4, 3), np.float32)})
+    for _ in range(scaled(1000)):
+        mapped("a", make)
+        rows.write_bytes(spoilt(rows.read_bytes(), sibling.read_bytes(), dice))
+        monkeypatch.setattr(module, "_sound", {})  # as another process
+        np.testing.assert_array_equal(mapped("a", make)["rows"], make()["rows"])
+    count_faults("damaged prepared array", scaled(1000))
+    monkeypatch.setattr(module, "_is_sound", lambda target: True)  # without the check sums
+    rows.write_bytes(sibling.read_bytes())
+    assert (mapped("a", never)["rows"] == 1).all()
+
+
+@pytest.mark.slow
+def test_who_prepares_for_too_long_is_not_waited_for(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as a process that was stopped: the lock is its own until it goes on."""
+    monkeypatch.setattr(module, "TELL_S", 0.0)
+    monkeypatch.setattr(module, "WAIT_S", 0.3)
+    mapped("a", make)
+    with (cache / "b.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        np.testing.assert_array_equal(mapped("b", make)["rows"], make()["rows"])
+    waits, own = caplog.messages
+    assert waits == f"waiting for another process that prepares data: it holds {cache}/b.lock"
+    assert "its own copy" in own and not (cache / "b").exists()
 
 
 def test_half_a_write_is_not_taken(cache: Path, monkeypatch, caplog) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from fixtures.fault_counts import CountFaults
 
 CALLS = ("open", "write", "fsync", "replace", "link", "unlink", "rename", "mkdir")
 
@@ -78,7 +79,9 @@ def _crashes(n: int, disk: Disk, act: Callable[[], object]) -> bool:
 
 
 @pytest.fixture
-def crash_points(disk: Disk) -> Callable[[Callable[[], object]], Iterator[int]]:
+def crash_points(
+    disk: Disk, count_faults: CountFaults
+) -> Callable[[Callable[[], object]], Iterator[int]]:
     """Yield after each crash of ``act``, at every point where it touches the disk."""
 
     def points(act: Callable[[], object]) -> Iterator[int]:
@@ -86,6 +89,7 @@ def crash_points(disk: Disk) -> Callable[[Callable[[], object]], Iterator[int]]:
         while _crashes(n, disk, act):
             yield n
             n += 1
+        count_faults("crash point of a durable write", n - 1)
 
     return points
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.damage import spoilt
+from fixtures.fault_counts import CountFaults, scaled
 
+from qipo_ray.store import artefacts
 from qipo_ray.store.artefacts import ArtefactStore
 
 JOB = ("critic", "0123456789abcdef")
@@ -89,9 +92,10 @@ def test_after_any_crash_the_next_attempt_cleans_up(
     assert count > 30
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.faults
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def test_an_error_at_any_point_leaves_old_or_new(
-    store: ArtefactStore, disk: Any, code: int
+    store: ArtefactStore, disk: Any, code: int, count_faults: CountFaults
 ) -> None:
     failed: list[str] = []
 
@@ -121,6 +125,7 @@ def test_an_error_at_any_point_leaves_old_or_new(
         store.write(*JOB, newest, data(newest), attempt=attempt)  # space again: goes on
         assert store.lengths(*JOB)[-2:] == [newest - 100, newest]
     assert n > 15 and len(store.lengths(*JOB)) == 2
+    count_faults("full disk, I/O error or quota", n - 1)
 
 
 def test_a_reader_at_any_point_of_a_write_sees_old_or_new(store: ArtefactStore, disk: Any) -> None:
@@ -163,6 +168,26 @@ def test_a_reader_goes_on_when_the_writer_prunes_under_it(store: ArtefactStore) 
         Path.read_bytes = real  # type: ignore[method-assign]
     assert found is not None and found[0].updates == 350
     assert not list(store.folder(*JOB).glob("*.corrupt"))
+
+
+@pytest.mark.faults
+def test_no_damaged_checkpoint_is_read(
+    store: ArtefactStore, count_faults: CountFaults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest one is damaged each time: it is set aside, and the one before it is used."""
+    dice = random.Random(5)
+    attempt = fill(store, 100, 200)
+    path = data_file(store, 200)
+    for _ in range(scaled(1000)):
+        path.write_bytes(spoilt(data(200), data(100), dice))
+        newest = store.newest(*JOB)
+        assert newest is not None and newest[0].updates == 100 and newest[1] == data(100)
+        assert store.read(*JOB, 200) is None and not path.exists()
+        store.write(*JOB, 200, data(200), attempt=attempt)
+    count_faults("damaged checkpoint", scaled(1000))
+    monkeypatch.setattr(artefacts, "matches", lambda info, data: True)  # without the check sum
+    path.write_bytes(spoilt(data(200), data(100), dice))
+    assert store.read(*JOB, 200) not in (None, data(200))
 
 
 @pytest.mark.faults

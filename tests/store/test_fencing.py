@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.fault_counts import CountFaults, scaled
 
 from qipo_ray.store.artefacts import ArtefactStore
 from qipo_ray.store.fencing import StaleToken
@@ -38,7 +39,9 @@ def test_another_job_has_its_own_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.faults
-def test_racing_claims_are_distinct_and_one_publishes(tmp_path: Path, race: Any) -> None:
+def test_racing_claims_are_distinct_and_one_publishes(
+    tmp_path: Path, race: Any, count_faults: CountFaults
+) -> None:
     store = ArtefactStore(tmp_path)
 
     def act(i: int) -> int:
@@ -49,7 +52,8 @@ def test_racing_claims_are_distinct_and_one_publishes(tmp_path: Path, race: Any)
             return attempt + 100
         return attempt
 
-    for turn in range(5):
+    turns = scaled(12)
+    for turn in range(turns):
         codes = race(8, act)
         first = 8 * turn + 1
         assert sorted(code % 100 for code in codes) == list(range(first, first + 8))
@@ -57,6 +61,7 @@ def test_racing_claims_are_distinct_and_one_publishes(tmp_path: Path, race: Any)
         assert newest in codes  # the highest claim is never refused
         assert store.read(*JOB, 100) == b"%d" % newest
         assert folders(store) == [f"staging-{newest:06d}"]
+    count_faults("race of writers", turns)
 
 
 @pytest.mark.faults
@@ -115,6 +120,7 @@ def test_a_claim_overtaken_at_any_point_never_publishes(tmp_path: Path, disk: An
             break
         newest = max(mine, later[0])
         assert mine != later[0]
+        assert folders(store) == [f"staging-{newest:06d}"]
         for attempt in (mine, later[0]):
             if attempt == newest:
                 store.write(*JOB, 20, b"%d" % attempt, attempt=attempt)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.fault_counts import CountFaults
 
 from qipo_ray.store.files import (
     HOST,
@@ -70,9 +71,10 @@ def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
     assert outside.read_bytes() == OLD and (tmp_path / "x").read_bytes() == NEW
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def test_an_error_at_any_point_leaves_old_or_new_and_no_litter(
-    tmp_path: Path, disk: Any, code: int
+    tmp_path: Path, disk: Any, code: int, count_faults: CountFaults
 ) -> None:
     path = tmp_path / "x"
 
@@ -95,6 +97,7 @@ def test_an_error_at_any_point_leaves_old_or_new_and_no_litter(
         outcomes.append(path.read_bytes())
         assert names(tmp_path) == ["x"]
     assert set(outcomes) == {OLD, NEW} and len(outcomes) >= 6
+    count_faults("full disk, I/O error or quota", len(outcomes))
 
 
 def test_failing_replace_removes_the_temporary_file(
@@ -111,7 +114,7 @@ def test_failing_replace_removes_the_temporary_file(
     assert (tmp_path / "x").read_bytes() == OLD and names(tmp_path) == ["x"]
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("write", [write_bytes, write_new])
 def test_every_crash_point_leaves_old_or_new(
     tmp_path: Path, crash_points: Any, write: Any

@@ -107,7 +107,7 @@ def test_a_file_of_another_kind_is_set_aside(
     assert "notes.json" in caplog.text
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_crash_leaves_no_intent_or_a_whole_one(
     tmp_path: Path, crash_points: Callable[[Callable[[], object]], Iterator[int]]
 ) -> None:

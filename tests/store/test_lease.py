@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from fixtures.fault_counts import CountFaults, scaled
 
 from qipo_ray.errors import UserError
 from qipo_ray.store import lease as module
@@ -168,10 +169,12 @@ def test_a_damaged_file_names_no_driver(tmp_path: Path) -> None:
         Lease.take(tmp_path), Lease.take(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("before", ["nobody", "released", "dead"])
-def test_of_simultaneous_takers_exactly_one_wins(tmp_path: Path, before: str) -> None:
-    for round_ in range(4):
+def test_of_simultaneous_takers_exactly_one_wins(
+    tmp_path: Path, before: str, count_faults: CountFaults
+) -> None:
+    for round_ in range(scaled(17)):
         root = tmp_path / str(round_)
         if before != "nobody":
             lease = Lease.take(root)
@@ -190,6 +193,7 @@ def test_of_simultaneous_takers_exactly_one_wins(tmp_path: Path, before: str) ->
         codes = _race(act, opened)
         os.close(gate)
         assert sorted(codes) == [1 if before == "nobody" else 2] + [100] * 7
+    count_faults("race of drivers", scaled(17))
 
 
 def _race(act: Callable[[int], int], opened: int) -> list[int]:

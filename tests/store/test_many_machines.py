@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.fault_counts import CountFaults
 
 from qipo_ray.store.records import read_records, write_record
 
@@ -41,7 +42,7 @@ def read(root: Path, known: dict[str, dict[str, Any]], done: Synchronized[int], 
 
 
 def test_eight_writers_and_four_readers(
-    tmp_path: Path, make_records: Callable[..., Records]
+    tmp_path: Path, make_records: Callable[..., Records], count_faults: CountFaults
 ) -> None:
     records = make_records(["hopper-medium-v2", "walker2d-medium-v2"], 10, 10)
     known = {record["id"]: record for record in records}
@@ -69,4 +70,5 @@ def test_eight_writers_and_four_readers(
     assert {record["id"]: record for record in read_records(tmp_path)} == known
     left = {path.name for path in (tmp_path / "records").iterdir()}
     assert left == {f"{identity}.json" for identity in known}
+    count_faults("writer or reader at once", WRITERS + READERS)
     print(f"{len(known)} records, {reads} reads in {time.monotonic() - start:.1f} s")

@@ -168,7 +168,7 @@ def test_a_damaged_record_is_written_anew(tmp_path: Path) -> None:
     assert path.with_name(path.name + ".corrupt").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_every_crash_point_of_a_record(tmp_path: Path, crash_points: Any) -> None:
     states = set()
     for n in crash_points(lambda: write_record(tmp_path, record())):

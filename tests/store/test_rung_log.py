@@ -119,7 +119,7 @@ def test_a_damaged_line_is_left_out_alone(log: RungLog, caplog: pytest.LogCaptur
     assert log.read() == [entry(0), entry(1), entry(2)]
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_crash_at_any_call_keeps_what_was_there(
     log: RungLog, crash_points: Callable[[Callable[[], object]], Iterator[int]]
 ) -> None:
