@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fixtures.fault_counts import CountFaults, scaled
 
 from qipo_ray.data import http
 from qipo_ray.data.catalogue import Entry
@@ -356,6 +357,34 @@ def test_a_part_that_is_a_link_is_not_followed(
     assert not (tmp_path / "precious").exists()
 
 
+@pytest.mark.faults
+def test_faults_in_any_order_end_with_the_file_or_one_line(
+    server, published: Entry, get, count_faults: CountFaults
+) -> None:
+    """Whatever stands under the file's name is the published content."""
+    kinds: list[Fault] = [
+        cut(0), cut(100_000), cut(599_999), answer(500), answer(503), answer(429), answer(404),
+        answer(200, b"<html>"), answer(206, b"x"), redirect("//example.invalid/x"), no_ranges,
+        answer(200, CONTENT[::-1]), answer(200, b"x", Content_Length=len(CONTENT)),
+        lambda handler: handler.wfile.write(b"\0" * 100),
+    ]  # fmt: skip
+    dice, total = random.Random(2), scaled(150)
+    while (caused := len(server.asked)) < total:
+        server.faults = dice.choices(kinds, k=dice.randint(1, 4))
+        try:
+            get(published)
+        except UserError as error:
+            assert str(error).isprintable() and len(str(error)) < 500
+            assert not published.target.exists()
+        else:
+            assert published.target.read_bytes() == CONTENT
+            published.target.unlink()
+        assert len(server.asked) > caused
+    server.faults = []
+    good(get, published)
+    count_faults("download that fails", total)
+
+
 CALL = """
 import sys
 from pathlib import Path
@@ -368,7 +397,9 @@ fetch(entry, limits=DownloadLimits(pause_s=0), origins=[origin])
 
 
 @pytest.mark.faults
-def test_fifty_kills_in_the_middle_end_with_one_file(server, published: Entry, get) -> None:
+def test_kills_in_the_middle_end_with_one_file(
+    server, published: Entry, get, count_faults: CountFaults
+) -> None:
     """Each process is killed while the server is sending; no byte is trusted, none is lost."""
     reached = threading.Event()
 
@@ -385,7 +416,7 @@ def test_fifty_kills_in_the_middle_end_with_one_file(server, published: Entry, g
     server.always = slowly
     command = [sys.executable, "-c", CALL, server.origin, str(published.target)]
     command += [str(published.bytes), str(published.sha256)]
-    for _ in range(50):
+    for _ in range(scaled(50)):
         reached.clear()
         process = subprocess.Popen(command)
         assert reached.wait(30)
@@ -396,3 +427,4 @@ def test_fifty_kills_in_the_middle_end_with_one_file(server, published: Entry, g
     server.always = None
     assert subprocess.run(command, check=False).returncode == 0
     good(get, published)
+    count_faults("download that fails", scaled(50))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 import yaml
+from fixtures.fault_counts import CountFaults, scaled
 from optuna.trial import FrozenTrial
 
 from qipo_ray.cli.main import main
@@ -24,16 +25,17 @@ SHARES = ["1/50", "1/3", 1]
 
 
 @pytest.fixture
-def sweep(without_report: None, tiny_search: str, tmp_path: Path) -> Callable[[], Path]:
-    """Run the command; return the sweep's folder. The second of three trials diverges."""
+def sweep(without_report: None, tiny_search: str, tmp_path: Path) -> Callable[..., Path]:
+    """Run the command; return the sweep's folder. All but the first and last trials diverge."""
     file = yaml.safe_load(tiny_search)
     del file["paper"]
     file["set"] |= CHANGES
-    file["space"] = {RATE: {"grid": [1e-3, 1.0, 2e-3]}}
-    file |= {"trials": 3, "rungs": {"shares": SHARES, "reduction": 3}}
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(file))
 
-    def run() -> Path:
+    def run(poisoned: int = 1, shares: Sequence[str | int] = SHARES) -> Path:
+        rates = [1e-3, *(1.0 - number / 1000 for number in range(poisoned)), 2e-3]
+        file["space"] = {RATE: {"grid": rates}}
+        file.update(trials=len(rates), rungs={"shares": list(shares), "reduction": 3})
+        (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(file))
         options = ["--executor", "local", "--results", str(tmp_path)]
         assert main(["sweep", str(tmp_path / "tiny.yaml"), *options]) == 0
         return tmp_path / "tiny"
@@ -59,7 +61,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_a_diverged_trial_fails_once_and_harms_no_other(
-    sweep: Callable[[], Path], capsys: pytest.CaptureFixture[str]
+    sweep: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = sweep()
     records = [record for record in read_records(root) if record["purpose"] == "search"]
@@ -98,3 +100,20 @@ def test_a_diverged_trial_fails_once_and_harms_no_other(
     assert list(map(end, again)) == list(map(end, records))
     assert [trial.state for trial in told(root)] == [trial.state for trial in first]
     assert verify(root).faults == ()
+
+
+@pytest.mark.faults
+def test_poisoned_trials_are_marked_and_never_ranked(
+    sweep: Callable[..., Path], count_faults: CountFaults
+) -> None:
+    poisoned = scaled(20)
+    root = sweep(poisoned, [1])  # none is stopped before it diverges
+    records = read_records(root)
+    diverged = [record for record in records if record["state"] == "diverged"]
+    assert len(diverged) == poisoned
+    assert all(record["config"]["policy"]["learning_rate"] > 0.9 for record in diverged)
+    assert all(record["reason"].startswith("policy ") for record in diverged)
+    best = [record for record in records if record["label"]["name"] == "search, best"]
+    assert best and all(record["config"]["policy"]["learning_rate"] < 0.9 for record in best)
+    assert verify(root).faults == ()
+    count_faults("poisoned run", poisoned)

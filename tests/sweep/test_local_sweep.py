@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fixtures.fault_counts import CountFaults, scaled
 from fixtures.search_files import stopped_at
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -298,29 +300,48 @@ def test_the_books_of_a_sweep_balance_also_when_it_was_broken_off(
         assert verdict.faults == ()
 
 
+@pytest.mark.faults
 def test_killed_sweeps_end_like_an_unbroken_one(
-    spec: SearchSpec, sweep: Sweep, ended: tuple[Path, Leaderboard, Quiet], tmp_path: Path
+    sweep: Sweep, tmp_path: Path, count_faults: CountFaults
 ) -> None:
-    """SIGKILL at random moments, six times; the same call again; equal facts at the end."""
-    rng = random.Random(1)
-    root = tmp_path / "broken"
-    for _ in range(6):
-        _killed_after(rng.uniform(0.3, 2.5), lambda: sweep(spec, root))
+    """SIGKILL at random moments of 20 trials; the same call again; equal facts at the end.
+
+    What was written down once is never written again.
+    """
+    (tmp_path / "long.yaml").write_text(TINY.read_text().replace("trials: 6", "trials: 20"))
+    spec = load_search_file(tmp_path / "long.yaml")
+    sweep(spec, tmp_path / "unbroken")
+    expected, rng, kills, times = facts(tmp_path / "unbroken"), random.Random(1), 0, {}
+    root = tmp_path / "0"
+    while kills < scaled(100):
+        if _killed_after(rng.uniform(0.1, 1.2), lambda: sweep(spec, root)):
+            kills += 1
+            for path in (*root.glob("records/*.json"), *root.glob("trials/*.json")):
+                written = path.stat().st_mtime_ns
+                assert times.setdefault(path, written) == written
+        else:
+            assert facts(root) == expected
+            root = tmp_path / str(kills)
     sweep(spec, root)
-    assert facts(root) == facts(ended[0])
+    assert facts(root) == expected and verify(root).faults == ()
+    count_faults("kill of a sweep", kills)
 
 
-def _killed_after(seconds: float, work: Callable[[], object]) -> None:
-    """Run ``work`` in a forked child that a timer kills with SIGKILL."""
+def _killed_after(seconds: float, work: Callable[[], object]) -> bool:
+    """Run ``work`` in a forked child that a timer kills with SIGKILL; False if it came through."""
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGALRM, lambda number, frame: os.kill(os.getpid(), signal.SIGKILL))
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             work()
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            os._exit(1)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
 
 
 def test_a_second_driver_is_refused_at_once(
