@@ -14,7 +14,7 @@ import typer
 
 from qipo_ray.cli import invocation
 from qipo_ray.cli.machine_errors import in_words
-from qipo_ray.cli.plain_signs import write_plainly
+from qipo_ray.cli.plain_signs import printable, write_plainly
 from qipo_ray.cli.stopping import leave, stoppable
 from qipo_ray.cli.verbs import app
 from qipo_ray.errors import Failure, UserError
@@ -97,7 +97,7 @@ def _usage_message(error: BaseException) -> str:
 
 def _fail(message: str, code: int = USER_MISTAKE) -> int:
     if message:
-        sys.stderr.write(f"error: {' '.join(message.splitlines())}\n")
+        sys.stderr.write(f"error: {printable(' '.join(message.splitlines()))}\n")
     return code
 
 
@@ -110,4 +110,4 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Show a warning as one line without the source code around it."""
-    sys.stderr.write(f"warning: {' '.join(str(message).splitlines())}\n")
+    sys.stderr.write(f"warning: {printable(' '.join(str(message).splitlines()))}\n")

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from qipo_ray.cli.plain_signs import printable
 from qipo_ray.cli.text_table import laid_out
 from qipo_ray.errors import UserError
 from qipo_ray.store.files import write_bytes
@@ -22,11 +23,12 @@ PIPE_WIDTH = 140  # columns, where stdout is no terminal and COLUMNS is not set
 
 def remark(text: str) -> None:
     """Print a line for people on stderr, so that stdout holds the result alone."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
 
 
 def write(text: str) -> None:
-    """Print a document on stdout as it is."""
+    """Print a document on stdout."""
+    text = printable(text)
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
@@ -98,7 +100,7 @@ class Live:
     def line(self, text: str) -> None:
         """Print a line that stays."""
         if self.bar is not None:
-            self.bar.console.print(text, highlight=False, markup=False)
+            self.bar.console.print(printable(text), highlight=False, markup=False)
         else:
             remark(text)
 

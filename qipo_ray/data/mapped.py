@@ -140,9 +140,7 @@ def _locked(path: Path) -> Iterator[None]:
                 if waited > WAIT_S:
                     raise TimeoutError(f"{path} is held by a process that does not end") from None
             if waited > TELL_S and not told:
-                logger.warning(
-                    "waiting for another process that prepares data: it holds %s", path
-                )
+                logger.warning("waiting for another process that prepares data: it holds %s", path)
                 told = True
             time.sleep(0.1)
         yield

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 
 import pytest
 
+from qipo_ray.cli import output
+from qipo_ray.cli.main import main
 from qipo_ray.cli.plain_signs import NAME, write_plainly
 
 
@@ -28,6 +31,21 @@ def test_what_an_encoding_lacks_is_written_plainly(encoding: str) -> None:
     assert run.returncode == 0, run.stderr
     text = run.stdout.decode(encoding)
     assert "point - >= 1" in text.replace("\u2013", "-") and "?" in text and "----" in text
+
+
+def test_signs_that_steer_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    """In results, remarks, errors and lines of the log; line breaks and accents stay."""
+    steering = "\x1b[2J\x1b]0;owned\x07\u202e\x9b\r"
+    write_plainly()
+    output.write(f"é\t{steering}\nβ")
+    output.remark(steering)
+    assert main(["best", f"nowhere{steering}"]) == 2
+    assert logging.lastResort is not None
+    logging.lastResort.emit(logging.LogRecord("x", 30, "", 0, "%s", (steering,), None))
+    out, err = capsys.readouterr()
+    shown = r"\x1b[2J\x1b]0;owned\x07\u202e\x9b\r"
+    assert out == f"é\t{shown}\nβ\n"
+    assert err.count(r"\x1b[2J") == 3 and not set(steering) & set(err) - set("[2J]0;owned")
 
 
 def test_a_stream_that_was_told_otherwise_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
