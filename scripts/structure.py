@@ -60,7 +60,7 @@ HOUSE: dict[str, set[str]] = {
     "bench": {"config", "data", "evaluation", "leaderboard"},
     "cli": {
         "config", "study", "store", "data", "evaluation", "train", "tracking", "deploy",
-        "leaderboard", "verify", "sweep", "validation", "bench",
+        "leaderboard", "verify", "sweep", "validation", "bench", "distributed",
     },
     "api": {"cli", "config", "data", "leaderboard", "study", "sweep"},
     "__init__": {"deploy", "api"},

@@ -31,7 +31,7 @@ PACKAGES: dict[str, set[str]] = {
     "deploy": {"numpy", "torch", "onnxruntime"},
     "validation": {"torch", "matplotlib"},
     "bench": {"numpy"},
-    "distributed": {"torch", "ray"},
+    "distributed": {"torch", "ray", "requests"},
     "sweep": {"ray", "optuna", "tensorboard", "yaml"},
     "verify": set(),
     "leaderboard": {"numpy", "pydantic", "yaml", "jinja2", "matplotlib"},

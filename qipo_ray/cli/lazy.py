@@ -15,6 +15,7 @@ class LazyGroup(TyperGroup):
     """A group that knows its verbs by name; their options are imported when they are shown."""
 
     verbs: ClassVar[dict[str, str]] = {}  # name -> package.module:function
+    passing_on: ClassVar[frozenset[str]] = frozenset()  # verbs that take options of others, too
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -26,7 +27,8 @@ class LazyGroup(TyperGroup):
         if cmd_name not in self.verbs:
             return super().get_command(ctx, cmd_name)
         app = typer.Typer(add_completion=False)
-        app.command(cmd_name)(deferred(load(self.verbs[cmd_name])))
+        settings = {"ignore_unknown_options": cmd_name in self.passing_on}
+        app.command(cmd_name, context_settings=settings)(deferred(load(self.verbs[cmd_name])))
         return typer.main.get_command(app)
 
 

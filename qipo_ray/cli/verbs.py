@@ -29,7 +29,10 @@ class Verbs(LazyGroup):
         "verify": "qipo_ray.cli.options.results:verify",
         "reproduce": "qipo_ray.cli.options.results:reproduce",
         "schema": "qipo_ray.cli.options.training:schema",
+        "submit": "qipo_ray.cli.options.cluster:submit",
+        "doctor": "qipo_ray.cli.options.cluster:doctor",
     }
+    passing_on = frozenset({"submit"})
 
 
 class DataVerbs(LazyGroup):
@@ -45,6 +48,16 @@ class DataVerbs(LazyGroup):
         "import": "qipo_ray.cli.options.data:import_",
         "check": "qipo_ray.cli.options.data:check",
         "references": "qipo_ray.cli.options.data:references",
+    }
+
+
+class JobVerbs(LazyGroup):
+    """The verbs of ``qipo-ray job``."""
+
+    verbs = {
+        "status": "qipo_ray.cli.options.cluster:status",
+        "logs": "qipo_ray.cli.options.cluster:logs",
+        "stop": "qipo_ray.cli.options.cluster:stop",
     }
 
 
@@ -78,7 +91,11 @@ bench = typer.Typer(cls=BenchVerbs, help="Benchmarks with numbers to reach.", no
 method = typer.Typer(
     cls=MethodVerbs, help="Methods of your own (docs/extend.md).", no_args_is_help=True
 )
+job = typer.Typer(
+    cls=JobVerbs, help="Jobs that `submit` started on a Ray cluster.", no_args_is_help=True
+)
 app.add_typer(data, name="data")
+app.add_typer(job, name="job")
 app.add_typer(method, name="method")
 app.add_typer(bench, name="bench")
 

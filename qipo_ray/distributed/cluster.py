@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from qipo_ray.cores import usable_cores
 from qipo_ray.distributed.ray_log import log_ray_to
@@ -247,11 +247,16 @@ def check_token(address: str) -> None:
     """Raise ``UserError`` if the head answers without a token, and so takes jobs from anybody."""
     unknown = {key: value for key, value in os.environ.items() if key != "RAY_AUTH_TOKEN"}
     if _ask_head(address, {**unknown, "RAY_AUTH_MODE": "disabled"}).returncode == 0:
-        raise UserError(
-            f"the Ray head at {address} asks for no token: whoever reaches it may run any code as "
-            "you; start it with RAY_AUTH_MODE=token (cluster/README.md), or give "
-            "--insecure-cluster"
-        )
+        refuse_open(address)
+
+
+def refuse_open(address: str) -> NoReturn:
+    """Raise the ``UserError`` of a head that answers without a token."""
+    raise UserError(
+        f"the Ray head at {address} asks for no token: whoever reaches it may run any code as "
+        "you; start it with RAY_AUTH_MODE=token (cluster/README.md), or give "
+        "--insecure-cluster"
+    )
 
 
 def _ask_head(address: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

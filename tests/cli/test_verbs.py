@@ -13,11 +13,12 @@ import pytest
 
 from qipo_ray.cli.lazy import load
 from qipo_ray.cli.main import main
-from qipo_ray.cli.verbs import BenchVerbs, DataVerbs, MethodVerbs, Verbs
+from qipo_ray.cli.verbs import BenchVerbs, DataVerbs, JobVerbs, MethodVerbs, Verbs
 
 TABLE = [
     *((name, path) for name, path in Verbs.verbs.items()),
     *((f"data {name}", path) for name, path in DataVerbs.verbs.items()),
+    *((f"job {name}", path) for name, path in JobVerbs.verbs.items()),
     *((f"method {name}", path) for name, path in MethodVerbs.verbs.items()),
     *((f"bench {name}", path) for name, path in BenchVerbs.verbs.items()),
 ]
@@ -29,9 +30,12 @@ WITHOUT_TABLE = {
     "reproduce",
     "schema",
     "stop",
+    "submit",
     "data get",
     "data import",
     "data make",
+    "job logs",
+    "job stop",
 }
 OF_A_RECORD = {"evaluate", "export", "reproduce"}
 HEAVY = {"gymnasium", "h5py", "matplotlib", "mujoco", "numpy", "optuna", "ray", "torch", "yaml"}
@@ -64,7 +68,7 @@ def test_every_table_is_also_json_and_every_record_may_be_the_best() -> None:
 
 @pytest.mark.slow
 def test_no_help_imports_what_does_the_work() -> None:
-    lines = [[], ["data"], ["method"], ["bench"], *(verb.split() for verb, _ in TABLE)]
+    lines = [[], ["data"], ["job"], ["method"], ["bench"], *(verb.split() for verb, _ in TABLE)]
     code = f"""
 import sys
 from qipo_ray.cli.main import main

@@ -1,0 +1,84 @@
+"""The words after ``qipo-ray sweep``, read as that verb reads them, for a sweep elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from qipo_ray.cli.verbs import app
+from qipo_ray.errors import UserError
+from qipo_ray.study.search_file import find_search_file, load_search_file
+from qipo_ray.study.search_spec import SearchSpec
+
+ONLY_HERE = {"plan": "--plan", "address": "--address"}  # of no use in a job
+
+
+@dataclass(frozen=True)
+class SweepLine:
+    """A sweep to be carried out by another process: its words, and what they ask for."""
+
+    arguments: tuple[str, ...]  # with the absolute folder of results
+    results: Path
+    spec: SearchSpec
+
+
+def read_line(arguments: Sequence[str], folder: Path) -> SweepLine:
+    """Return the sweep that words ask for, where ``folder`` is the working directory.
+
+    ``UserError`` for what the verb would refuse, and for what a job cannot do.
+    """
+    options, by_user = _parsed(arguments)
+    for name, option in ONLY_HERE.items():
+        if options[name]:
+            raise UserError(f"{option}: not for a job; use it with `qipo-ray sweep` itself")
+    if options["executor"] != "ray":
+        raise UserError("--executor: a job runs on its cluster; expected ray")
+    results = options["results"]
+    if not results.is_absolute():
+        raise UserError(
+            f"--results {results}: a job runs in a folder that vanishes with it; give an absolute "
+            "path that all machines of the cluster share"
+        )
+    sent = _as_sent(options["file"], folder)
+    changed = [sent if word == options["file"] else word for word in arguments]
+    if "results" not in by_user:  # from QIPO_RESULTS
+        changed += ["--results", str(results)]
+    spec = load_search_file(
+        find_search_file(options["file"]),
+        tasks=options["tasks"] or None,
+        data=options["data"] or [],
+        sets=options["changes"] or [],
+        space=options["space"] or [],
+        trials=options["trials"],
+        objective=options["objective"],
+        report_seeds=options["report_seeds"],
+    )
+    return SweepLine(tuple(changed), results, spec)
+
+
+def _parsed(arguments: Sequence[str]) -> tuple[dict[str, Any], set[str]]:
+    """Return the values of the verb's options, and the names of those that the words give."""
+    group: Any = typer.main.get_command(app)
+    command = group.get_command(None, "sweep")
+    with command.make_context("qipo-ray sweep", list(arguments)) as context:
+        sources = {name: context.get_parameter_source(name) for name in context.params}
+        by_user = {name for name, source in sources.items() if source.name == "COMMANDLINE"}
+        return dict(context.params), by_user
+
+
+def _as_sent(file: str, folder: Path) -> str:
+    """Return how a job names a search file: as seen from the folder, or by its bare name."""
+    path = Path(file)
+    if not path.is_file():
+        return file
+    root = folder.resolve()
+    if not path.resolve().is_relative_to(root):
+        raise UserError(
+            f"{file} does not lie in {root}, so it is not sent; give a folder that holds it: "
+            f"--working-dir {path.resolve().parent}"
+        )
+    return str(path.resolve().relative_to(root))
