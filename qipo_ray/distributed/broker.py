@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from qipo_ray.distributed.machines import Machines
 from qipo_ray.study.job import CheckpointRef, Job
 from qipo_ray.study.job_events import JobEvent
-from qipo_ray.train.job_queue import JobQueue
+from qipo_ray.train.job_queue import LOST_MACHINES, JobQueue
 from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.training_service import EVERYONE
 
 SILENT_S = 60.0  # without a call: then a worker counts as lost
 IDLE_S = 2.0  # that an idle worker's call waits for a job
+LOOK_S = 2.0  # between looks at the machines
 GRACE_S = 10.0  # after a restart: busy workers and waiting clients call before jobs are given out
 
 
@@ -42,13 +44,29 @@ class PollResult(NamedTuple):
     events: list[JobEvent]
 
 
-@dataclass
-class _Worker:
-    """One incarnation of a worker: a process, with the time of its last call."""
+class Process(NamedTuple):
+    """One incarnation of a worker, and the id of the machine that it runs on."""
 
     incarnation: str
+    machine: str = ""
+
+
+class RollCall(NamedTuple):
+    """The workers at work, and those that went with their machines since the last call, and why.
+
+    A worker that was told that its machine is to go has left in order; others were lost.
+    """
+
+    at_work: tuple[str, ...]
+    left: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class _Worker:
+    """A worker's process, with the time of its last call."""
+
+    process: Process
     last_call: float
-    slots: int = 0
 
 
 class Broker:
@@ -60,6 +78,7 @@ class Broker:
         *,
         restarted: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        machines: Callable[[], Machines] = lambda: Machines((), ()),
     ) -> None:
         """Start from the store under ``root``; ``restarted`` if another life ended just now."""
         self.queue = JobQueue(JobStore(root))
@@ -67,7 +86,9 @@ class Broker:
         self.life = secrets.token_hex(4)
         self.workers: dict[str, _Worker] = {}
         self.closing = False
-        self._clock = clock
+        self._clock, self._machines = clock, machines
+        self._seen, self._looked = Machines((), ()), -LOOK_S
+        self._left: list[tuple[str, str]] = []  # since the last roll call
         self._opens_at = clock() + (GRACE_S if restarted else 0.0)
         self._replaced: set[str] = set()  # incarnations
         self._change = asyncio.Event()
@@ -107,7 +128,7 @@ class Broker:
     async def pull(
         self,
         worker: str,
-        incarnation: str,
+        process: Process,
         free_slots: int,
         active: Sequence[Job],
         events: Sequence[JobEvent],
@@ -117,47 +138,80 @@ class Broker:
         ``active`` decides: a job that was given to the worker and is not among them goes back to
         the queue. An idle worker's call waits a little for a job.
         """
-        process = self._register(worker, incarnation, free_slots + len(active))
-        if process is None:
+        known = self._register(worker, process)
+        if known is None:
             return Orders(close=True)
         self._update(worker, active, events)
         end = self._clock() + IDLE_S
         orders = self._orders(worker, free_slots, active)
         while orders == Orders() and not active and await self._wait_for_change(end):
-            if self.workers.get(worker) is not process:
+            if self.workers.get(worker) is not known:
                 return Orders(close=True)
             orders = self._orders(worker, free_slots, active)
         return orders
 
-    async def beat(self, worker: str, incarnation: str) -> None:
+    async def beat(self, worker: str, process: Process) -> None:
         """Note that a worker is alive, while it is busy with a long step."""
-        process = self.workers.get(worker)
-        if process is not None and process.incarnation == incarnation:
-            process.last_call = self._clock()
+        known = self.workers.get(worker)
+        if known is not None and known.process == process:
+            known.last_call = self._clock()
+
+    async def leave(self, worker: str, process: Process, events: Sequence[JobEvent]) -> None:
+        """Take in the last events of a worker that ends; what it saved goes on elsewhere."""
+        if self._register(worker, process) is None:
+            return
+        self._update(worker, (), events)
+        del self.workers[worker]
+        if process.machine in self._seen.leaving:
+            self._left.append((worker, "its machine is to be taken away"))
+        self._changed()
+
+    async def roll_call(self) -> RollCall:
+        """Return which workers are at work; for the driver alone, to which it is news."""
+        self._look()
+        self._release_silent()
+        left, self._left = self._left, []
+        return RollCall(tuple(self.workers), tuple(left))
 
     async def close(self) -> None:
         """Order each worker to close at its next call."""
         self.closing = True
         self._changed()
 
-    def _register(self, name: str, incarnation: str, slots: int) -> _Worker | None:
-        """Return the calling process; None if a newer process of the worker replaced it."""
-        if incarnation in self._replaced:
+    def _register(self, name: str, process: Process) -> _Worker | None:
+        """Return the calling worker; None if a newer process replaced this one."""
+        if process.incarnation in self._replaced:
             return None
-        process = self.workers.get(name)
-        if process is None or process.incarnation != incarnation:
-            if process is not None:
-                self._replaced.add(process.incarnation)
+        known = self.workers.get(name)
+        if known is None or known.process != process:
+            if known is not None:
+                self._replaced.add(known.process.incarnation)
                 self._lose(name, f"worker {name} died")
-            process = self.workers[name] = _Worker(incarnation, 0.0)
-        process.last_call, process.slots = self._clock(), slots
-        return process
+            known = self.workers[name] = _Worker(process, 0.0)
+        known.last_call = self._clock()
+        return known
 
     def _lose(self, name: str, reason: str) -> None:
-        del self.workers[name]
+        """Take back the jobs of a lost worker; where its machine is gone, none is to blame."""
+        if self._is_gone(self.workers.pop(name).process.machine):
+            self._left.append((name, "its machine is gone"))
+            for job in self.graph.release(name):
+                self.queue.set_back(job, "its machine was lost", LOST_MACHINES)
         for job in self.graph.release(name):
             self.queue.set_back(job, reason)
         self._changed()
+
+    def _is_gone(self, machine: str) -> bool:
+        return bool(machine) and machine not in self._seen.alive
+
+    def _look(self) -> None:
+        """See which machines there are, and take back the jobs of workers that lost theirs."""
+        if self._clock() - self._looked < LOOK_S:
+            return
+        self._looked, self._seen = self._clock(), self._machines()
+        for name, worker in list(self.workers.items()):
+            if self._is_gone(worker.process.machine):
+                self._lose(name, "")
 
     def _release_silent(self) -> None:
         limit = self._clock() - SILENT_S
@@ -176,7 +230,9 @@ class Broker:
             self._changed()
 
     def _orders(self, worker: str, free_slots: int, active: Sequence[Job]) -> Orders:
-        if self.closing:
+        self._look()
+        known = self.workers.get(worker)
+        if self.closing or known is None or known.process.machine in self._seen.leaving:
             return Orders(close=True)
         self._release_silent()
         needed = self._needed(worker)

@@ -10,15 +10,19 @@ if TYPE_CHECKING:
     from qipo_ray.study.job import Job
     from qipo_ray.study.job_events import JobEvent, Topic
 
-BROKER = "broker"  # the actor's name, in a namespace of its own for each service
 WAIT_S = 5.0  # longest wait for events
+
+
+def broker_name(namespace: str) -> str:
+    """Return the name of a service's broker; each has a namespace of its own."""
+    return f"{namespace}-broker"
 
 
 def broker_of(namespace: str) -> Any:
     """Return the broker's actor handle."""
     import ray
 
-    return ray.get_actor(BROKER, namespace=namespace)
+    return ray.get_actor(broker_name(namespace), namespace=namespace)
 
 
 @dataclass

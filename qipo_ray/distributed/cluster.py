@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from qipo_ray.cores import usable_cores
+from qipo_ray.distributed.machines import machine_resources
 from qipo_ray.distributed.ray_log import log_ray_to
 from qipo_ray.distributed.resources import count_workers
 from qipo_ray.errors import UserError
@@ -37,11 +38,13 @@ SETTINGS = {
 
 
 class Cluster:
-    """A connection to Ray, with the number of workers that it has room for."""
+    """A connection to Ray, which knows how many workers there is room for."""
 
-    def __init__(self, workers: int, owned: bool) -> None:
-        self.workers = workers
-        self.owned = owned  # this object made the connection
+    def __init__(self, resources: Resources, label: str, owned: bool) -> None:
+        """Take how errors call it; it is ``owned`` if this object made the connection."""
+        self.owned = owned
+        self._resources, self._label = resources, label
+        count_workers(resources, machine_resources(), label)
 
     @classmethod
     def join(
@@ -65,26 +68,32 @@ class Cluster:
         import ray
 
         if ray.is_initialized():
-            return cls(count_workers(resources, _nodes(), "the cluster"), owned=False)
+            return cls(resources, "the cluster", owned=False)
         if address == "local":
             machine = this_machine()
-            workers = count_workers(resources, [machine], "this machine")
+            count_workers(resources, [machine], "this machine")
             check_start()
             make_token()
             # Without the dashboard Ray Train's clean-up dies and leaks CPUs.
             own = {"num_cpus": int(machine["CPU"]), "include_dashboard": True}
             _connect("Ray cannot start on this machine", log, address="local", **own)
-            return cls(workers, owned=True)
+            return cls(resources, "this machine", owned=True)
         check_head(address)
         if not insecure:
             check_token(address)
         _connect(f"the Ray head at {address} cannot be joined", log, address=address)
         try:
-            workers = count_workers(resources, _nodes(), f"the cluster at {address}")
-            return cls(workers, owned=True)
+            return cls(resources, f"the cluster at {address}", owned=True)
         except UserError:
             ray.shutdown()
             raise
+
+    def count_workers(self) -> int:
+        """Return the number of workers that it has room for now; fewer ones wait for room."""
+        try:
+            return count_workers(self._resources, machine_resources(), self._label)
+        except UserError:  # machines went
+            return 0
 
     def disconnect(self) -> None:
         """End the connection if this object made it, and with it a local cluster."""
@@ -205,13 +214,6 @@ def this_machine() -> dict[str, float]:
     import torch
 
     return {"CPU": float(usable_cores()), "GPU": float(torch.cuda.device_count())}
-
-
-def _nodes() -> list[dict[str, float]]:
-    import ray
-
-    nodes: Any = ray.nodes  # has no types
-    return [node["Resources"] for node in nodes() if node["Alive"]]
 
 
 def check_head(address: str) -> None:

@@ -4,48 +4,28 @@ from __future__ import annotations
 
 import logging
 import secrets
-from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qipo_ray.distributed.client import BROKER, Client
+from qipo_ray.distributed.client import Client, broker_name
 from qipo_ray.distributed.cluster import Cluster
-from qipo_ray.distributed.resources import TRIALS_CPU
-from qipo_ray.errors import Failure
-from qipo_ray.store.background import aside
+from qipo_ray.distributed.fleet import Fleet, WorkerSettings, start_worker
 from qipo_ray.study.search_spec import Resources
 
 logger = logging.getLogger(__name__)
 
 LOG = "ray/driver.log"  # of what Ray says to the driver
-FAILURES = 100  # deaths of one worker before the sweep fails
 CLOSE_S = 20.0  # for workers to save their jobs and end; then they are killed
 HURRY_S = 2.0  # the same when the driver was stopped: what is lost is trained again
 DRIVER_WAIT_S = 1.0  # longest wait of the driver's calls, so that it can leave at once
 
 
-class WorkerLost(Failure):
-    """A worker died too often, or ended while it was needed."""
-
-
-@dataclass(frozen=True)
-class _WorkerSettings:
-    """The settings that each worker starts with."""
-
-    root: Path
-    namespace: str
-    cpus: float
-    gpus: float
-    slots: int
-
-
 class RayTrainingService(AbstractContextManager["RayTrainingService"]):
     """Workers that train the jobs of clients; a context manager that ends all it started."""
 
-    def __init__(self, cluster: Cluster, settings: _WorkerSettings, workers: int) -> None:
+    def __init__(self, cluster: Cluster, settings: WorkerSettings) -> None:
         # Imported before the threads below start: Ray's modules import each other in a circle,
         # so two threads that import them at once fail.
         import ray.train.torch
@@ -53,13 +33,10 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
 
         self.cluster = cluster
         self.namespace = settings.namespace
-        self.workers = workers
-        self.slots = workers * settings.slots  # jobs that train at once
+        self._settings = settings
         self._closed = False
         self._broker = _start_broker(settings)
-        self._trainers: list[Future[Any]] = [
-            aside(partial(_train, settings, f"worker-{i}")) for i in range(workers)
-        ]
+        self._fleet = Fleet(partial(start_worker, settings), cluster.count_workers)
 
     @classmethod
     def start(
@@ -77,11 +54,9 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         never fit. The workers are ready some seconds later.
         """
         cluster = Cluster.join(address, resources, root / LOG, insecure)
-        namespace = f"qipo-{secrets.token_hex(6)}"
-        settings = _WorkerSettings(
-            root, namespace, resources.cpus, resources.gpus, resources.slots
-        )
-        return cls(cluster, settings, cluster.workers)
+        namespace = f"{root.name}-{secrets.token_hex(6)}"  # the sweep's name, for the dashboard
+        settings = WorkerSettings(root, namespace, resources.cpus, resources.gpus, resources.slots)
+        return cls(cluster, settings)
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         """Close the service, in haste if the block was broken off.
@@ -95,15 +70,19 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         """Return a handle for the driver, or for a trial if it is pickled."""
         return Client(self.namespace, DRIVER_WAIT_S)
 
-    def check(self) -> None:
-        """Raise ``WorkerLost`` if a worker is gone for good."""
-        for i, trainer in enumerate(self._trainers):
-            if trainer.done():
-                cause = trainer.exception()
-                reason = f": {' '.join(str(cause).split()):.300}" if cause else ""
-                raise WorkerLost(
-                    f"worker-{i} of {self.workers} ended early{reason}; the same command continues"
-                ) from cause
+    @property
+    def slots(self) -> int:
+        """Number of jobs that train at once, where every worker has room."""
+        return self._fleet.size * self._settings.slots
+
+    def follow(self) -> list[str]:
+        """Let the workers follow the cluster, and return what is news of them.
+
+        ``WorkerLost`` if one is gone for good.
+        """
+        import ray
+
+        return self._fleet.follow(lambda: ray.get(self._broker.roll_call.remote()))
 
     def close(self, limit_s: float = CLOSE_S, *, stay: bool = False) -> None:
         """Let the workers save and end, then end all that this service started.
@@ -118,9 +97,9 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         log = logger.warning if limit_s == CLOSE_S else logger.debug  # in haste it is no news
         try:
             ray.get(self._broker.close.remote(), timeout=limit_s)
-            late = wait(self._trainers, limit_s).not_done
-            if late:
-                log("%d workers did not leave in %.0f s", len(late), limit_s)
+            at_work = ray.get(self._broker.roll_call.remote(), timeout=limit_s).at_work
+            if late := self._fleet.wait_for(at_work, limit_s):
+                log("%d workers did not leave in %.0f s", late, limit_s)
             ray.kill(self._broker)
         except ray.exceptions.RayError as error:  # a lost head must not keep the driver
             log("the service could not be closed in order: %s", error)
@@ -129,7 +108,7 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
                 self.cluster.disconnect()
 
 
-def _start_broker(settings: _WorkerSettings) -> Any:
+def _start_broker(settings: WorkerSettings) -> Any:
     """Return the broker's actor: named, without CPU, started again whenever it dies.
 
     It runs on the driver's machine, where the data files are.
@@ -139,11 +118,13 @@ def _start_broker(settings: _WorkerSettings) -> Any:
 
     from qipo_ray.distributed.broker import Broker
     from qipo_ray.distributed.datasets import read_piece
+    from qipo_ray.distributed.machines import machines
 
     class BrokerActor(Broker):
         def __init__(self, root: Path) -> None:
             context = ray.get_runtime_context()
-            super().__init__(root, restarted=context.was_current_actor_reconstructed)
+            restarted = context.was_current_actor_reconstructed
+            super().__init__(root, restarted=restarted, machines=machines)
 
         async def piece(self, path: str, offset: int) -> bytes | None:
             return await read_piece(path, offset)
@@ -152,7 +133,7 @@ def _start_broker(settings: _WorkerSettings) -> Any:
 
     actor: Any = ray.remote(BrokerActor)
     return actor.options(
-        name=BROKER,
+        name=broker_name(settings.namespace),
         namespace=settings.namespace,
         num_cpus=0,
         scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=True),
@@ -160,34 +141,3 @@ def _start_broker(settings: _WorkerSettings) -> Any:
         max_task_retries=-1,
         max_concurrency=10_000,  # a waiting call is an open one
     ).remote(settings.root)
-
-
-def _train(settings: _WorkerSettings, name: str) -> Any:
-    """Run one worker to its end."""
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
-
-    from qipo_ray.distributed.worker import train_loop
-
-    resources = {"CPU": max(settings.cpus - TRIALS_CPU, settings.cpus / 2)}
-    if settings.gpus:
-        resources["GPU"] = settings.gpus
-    trainer = TorchTrainer(
-        train_loop,
-        train_loop_config={
-            "name": name,
-            "namespace": settings.namespace,
-            "root": str(settings.root),
-            "slots": settings.slots,
-            "threads": max(1, int(settings.cpus)),
-        },
-        scaling_config=ScalingConfig(
-            num_workers=1, use_gpu=bool(settings.gpus), resources_per_worker=resources
-        ),
-        run_config=RunConfig(
-            name=f"{settings.namespace}-{name}",
-            storage_path=str(settings.root / "ray"),
-            failure_config=FailureConfig(max_failures=FAILURES),
-        ),
-    )
-    return trainer.fit()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from qipo_ray.distributed import datasets
-from qipo_ray.distributed.broker import Orders
+from qipo_ray.distributed.broker import Orders, Process
 from qipo_ray.distributed.client import broker_of
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
@@ -25,20 +25,26 @@ class Worker:
     """A job runner with a name, and the events that the broker does not have yet."""
 
     def __init__(
-        self, name: str, root: Path, slots: int, device: str, open_data: OpenData = on_disk
+        self,
+        name: str,
+        root: Path,
+        slots: int,
+        device: str,
+        open_data: OpenData = on_disk,
+        machine: str = "",
     ) -> None:
         self.name = name
-        self.incarnation = secrets.token_hex(4)  # of this process
+        self.process = Process(secrets.token_hex(4), machine)
         self._new_runner = partial(JobRunner, root, slots, device, open_data)
         self.runner = self._new_runner()
         self.events: list[JobEvent] = []
 
     @property
-    def pull_arguments(self) -> tuple[str, str, int, list[Job], list[JobEvent]]:
+    def pull_arguments(self) -> tuple[str, Process, int, list[Job], list[JobEvent]]:
         """The arguments of ``Broker.pull``."""
         active = [active.job for active in self.runner.active.values()]
         free = self.runner.engine.slots - len(active)
-        return self.name, self.incarnation, free, active, self.events
+        return self.name, self.process, free, active, self.events
 
     def follow(self, orders: Orders) -> None:
         """Stop and admit jobs as ordered, then train one step; or save all to close.
@@ -72,7 +78,8 @@ class Worker:
 def train_loop(config: dict[str, Any]) -> None:
     """Follow the orders of the broker in ``namespace`` until it orders to close.
 
-    A process that dies is started again by Ray Train; its jobs go on from their checkpoints.
+    A process that dies is started again by Ray Train; its jobs go on from their checkpoints. One
+    whose machine is to be taken away is ordered to close.
     """
     import ray
     import ray.train.torch
@@ -80,14 +87,20 @@ def train_loop(config: dict[str, Any]) -> None:
     device = ray.train.torch.get_device()
     if device.type == "cpu":
         torch.set_num_threads(config["threads"])
+    try:
+        broker = broker_of(config["namespace"])
+    except ValueError:  # it had to wait for room, and meanwhile the service was closed
+        return
     open_data = partial(datasets.local_copy, config["namespace"])
-    worker = Worker(config["name"], Path(config["root"]), config["slots"], str(device), open_data)
-    broker = broker_of(config["namespace"])
+    machine = ray.get_runtime_context().get_node_id()
+    worker = Worker(
+        config["name"], Path(config["root"]), config["slots"], str(device), open_data, machine
+    )
     stopped = threading.Event()
 
     def beat() -> None:
         while not stopped.wait(BEAT_S):
-            broker.beat.remote(worker.name, worker.incarnation)
+            broker.beat.remote(worker.name, worker.process)
 
     threading.Thread(target=beat, daemon=True).start()
     try:
@@ -96,5 +109,6 @@ def train_loop(config: dict[str, Any]) -> None:
             orders = ray.get(broker.pull.remote(*worker.pull_arguments))
             worker.follow(orders)
             closed = orders.close
+        ray.get(broker.leave.remote(worker.name, worker.process, worker.events))
     finally:
         stopped.set()

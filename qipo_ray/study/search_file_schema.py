@@ -35,6 +35,12 @@ def _workers(value: object) -> object:
     return value
 
 
+def _gpus(value: float) -> float:
+    if value > 1 and value != int(value):
+        raise ValueError("must be a whole number, or part of one GPU")
+    return value
+
+
 def _seeds(value: object) -> object:
     """Return the list of ``100-104``; a list stays as it is."""
     return read_seeds(value) if isinstance(value, str) else value
@@ -103,8 +109,18 @@ class _Resources(_Schema):
         Field(description="auto: as many as the CPUs or GPUs that there are."),
     ] = "auto"
     cpus: Annotated[float, Field(gt=0, description="Of each worker.")] = 1.0
-    gpus: Annotated[float, Field(ge=0, description="Of each worker.")] = 0.0
+    gpus: Annotated[
+        float,
+        Field(ge=0, description="Of each worker; 0.5 is half of one."),
+        AfterValidator(_gpus),
+    ] = 0.0
     slots: Annotated[_Whole, Field(description="Jobs that a worker trains at once, packed.")] = 1
+    max_share: Annotated[
+        float, Field(gt=0, le=1, description="Of the room for such workers on a cluster.")
+    ] = 1.0
+    wait: Annotated[
+        bool, Field(description="Workers wait for room, and ask an autoscaler for it.")
+    ] = False
 
 
 _Label = Annotated[str, Field(min_length=1, max_length=64)]

@@ -26,6 +26,14 @@ class Resources:
     cpus: float  # per worker
     gpus: float  # per worker
     slots: int  # members per worker that train as one pack
+    max_share: float = 1.0  # of the cluster's room for such workers
+    wait: bool = False  # for room that there is not yet, which an autoscaler is asked for
+
+    def document(self) -> dict[str, Any]:
+        """Return its settings as plain data; those of a cluster where they were given."""
+        plain = dataclasses.asdict(self)
+        shared = {"max_share": 1.0, "wait": False}
+        return {key: value for key, value in plain.items() if shared.get(key) != value}
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,7 @@ class SearchSpec:
             "seeds": {"search": list(self.search_seeds), "report": list(self.report_seeds)},
             "rungs": {"shares": list(self.shares), "reduction": self.reduction},
             "confirm": {"top": self.top},
-            "resources": dataclasses.asdict(self.resources),
+            "resources": self.resources.document(),
         }
 
     @property

@@ -71,13 +71,19 @@ class SweepRun:
 
             def observe(over: threading.Event) -> None:
                 while not over.is_set():
-                    service.check()
+                    for line in service.follow():
+                        self.screen.line(line)
+                    self.progress.slots = service.slots
                     self._observe(observer.poll(EVERYONE))
 
             with background(observe):
                 client = service.client()
-                at_once = self._trials_at_once(service.slots)
-                run_trials(self.search, client, at_once, self.dashboard.follow_trial)
+                run_trials(
+                    self.search,
+                    client,
+                    lambda: self._trials_at_once(service.slots),
+                    self.dashboard.follow_trial,
+                )
                 self._confirm(client)
 
     def _observe(self, events: list[JobEvent]) -> None:

@@ -8,6 +8,7 @@ starts a new Tuner from the store.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 # Tune reads these when it is imported: our screen and our TensorBoard replace its own,
@@ -15,6 +16,7 @@ from typing import Any
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")  # the source says how many there are
 os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")  # a last report has no value
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 
@@ -32,8 +34,13 @@ ACTOR_CPUS = 0.01
 MAX_FAILURES = 20  # deaths of a trial's actor; it trains nothing, and finds its jobs again
 
 
-def run_trials(search: SearchState, client: Client, at_once: int, follow: Any) -> None:
-    """Run the search to its end; ``follow`` is called with every trial that starts."""
+def run_trials(
+    search: SearchState, client: Client, at_once: Callable[[], int], follow: Any
+) -> None:
+    """Run the search to its end; ``follow`` is called with every trial that starts.
+
+    So many trials run as ``at_once`` says at the time.
+    """
     left = search.trials_left
     if not left:
         return
@@ -48,10 +55,9 @@ def run_trials(search: SearchState, client: Client, at_once: int, follow: Any) -
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": ACTOR_CPUS}),
         tune_config=tune.TuneConfig(
-            search_alg=_TrialSource(search, client, follow),
+            search_alg=_TrialSource(search, client, at_once, follow),
             scheduler=_AshaScheduler(search, client),
             num_samples=left,
-            max_concurrent_trials=at_once,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
@@ -74,12 +80,16 @@ class _NotSaved:
 class _TrialSource(_NotSaved, Searcher):
     """Hands the search's trials to Tune, and takes in those whose actor died too often."""
 
-    def __init__(self, search: SearchState, client: Client, follow: Any) -> None:
+    def __init__(
+        self, search: SearchState, client: Client, at_once: Callable[[], int], follow: Any
+    ) -> None:
         super().__init__(metric="value", mode="max")
-        self.search, self.client, self.follow = search, client, follow
-        self.trials: dict[str, Trial] = {}  # by Tune's id
+        self.search, self.client, self.at_once, self.follow = search, client, at_once, follow
+        self.trials: dict[str, Trial] = {}  # those that run, by Tune's id
 
     def suggest(self, trial_id: str) -> Any:
+        if len(self.trials) >= self.at_once():
+            return None  # ask again later
         trial = self.search.next_trial()
         if trial is None:
             return Searcher.FINISHED
@@ -94,8 +104,8 @@ class _TrialSource(_NotSaved, Searcher):
 
         The scheduler's ``on_trial_error`` will not do: Tune calls it for each death.
         """
+        trial = self.trials.pop(trial_id)
         if error:
-            trial = self.trials[trial_id]
             self.client.cancel(trial.id)
             reason = f"its process failed {MAX_FAILURES + 1} times"
             self.search.end_trial(trial, TrialOutcome(TrialState.LOST, None, reason))

@@ -16,6 +16,7 @@ from qipo_ray.train.job_store import JobStore
 from qipo_ray.train.training_service import EVERYONE
 
 SETBACKS = 10  # in a row without an update gained: then a job is lost
+LOST_MACHINES = 100  # the same where it was not to blame: its machines went
 
 
 class Inbox:
@@ -51,7 +52,8 @@ class JobQueue:
         self.inboxes: dict[str, Inbox] = {EVERYONE: Inbox()}
         self.serial = 0  # of the newest event
         self._reached: dict[CheckpointRef, int] = {}  # most updates seen
-        self._setbacks: dict[CheckpointRef, tuple[int, int]] = {}  # how many, and at which update
+        # By job and how many are allowed: how many there were, and at which update.
+        self._setbacks: dict[tuple[CheckpointRef, int], tuple[int, int]] = {}
 
     def submit(self, subscriber: str, jobs: Iterable[Job]) -> None:
         """Queue jobs for a subscriber, who gets what the store holds of them; idempotent."""
@@ -88,13 +90,17 @@ class JobQueue:
         elif event.kind not in ("failed", "lost"):
             self.set_back(job, "it ended, but its results are not in the store or are damaged")
 
-    def set_back(self, job: Job, reason: str) -> None:
-        """Note that a job stopped against its will; too often at one place and it is lost."""
+    def set_back(self, job: Job, reason: str, allowed: int | None = None) -> None:
+        """Note that a job stopped against its will; too often at one place and it is lost.
+
+        Setbacks of another number ``allowed``, else ``SETBACKS``, are counted apart.
+        """
+        allowed = allowed or SETBACKS
         at = self._reached.get(job.snapshot, 0)
-        count, before = self._setbacks.get(job.snapshot, (0, at))
+        count, before = self._setbacks.get((job.snapshot, allowed), (0, at))
         count = count + 1 if at == before else 1
-        self._setbacks[job.snapshot] = (count, at)
-        if count >= SETBACKS and job.snapshot in self.graph.entries:
+        self._setbacks[job.snapshot, allowed] = (count, at)
+        if count >= allowed and job.snapshot in self.graph.entries:
             text = f"{reason}, {count} times at update {at}"
             self.settle(JobEvent("lost", job.snapshot, at, 0.0, reason=text))
 

@@ -193,7 +193,7 @@ def test_the_jobs_of_a_silent_worker_go_to_another(make_run: MakeRun, tmp_path: 
         await broker.submit("one", run.jobs)
         await turn(broker, silent)
         now = SILENT_S
-        await broker.beat("a", silent.incarnation)
+        await broker.beat("a", silent.process)
         now = SILENT_S * 2
         assert (await turn(broker, other)).admit == ()  # the beat counts
         now += 1

@@ -61,7 +61,7 @@ def collect(
     end = time.monotonic() + LIMIT_S
     while not until(events):
         assert time.monotonic() < end, f"{subscriber}: {events[-3:]}"
-        service.check()
+        service.follow()
         events += client.poll(subscriber)
     return events
 

@@ -25,8 +25,8 @@ def test_orders_are_followed_and_reported_once(
 ) -> None:
     job, worker = make_run().jobs[0], Worker("a", tmp_path, 2, "cpu")
     worker.follow(Orders(admit=(job,)))
-    name, incarnation, free_slots, active, events = worker.pull_arguments
-    assert (name, incarnation, free_slots, active) == ("a", worker.incarnation, 1, [job])
+    name, process, free_slots, active, events = worker.pull_arguments
+    assert (name, process, free_slots, active) == ("a", worker.process, 1, [job])
     assert [(event.kind, event.updates) for event in events] == [
         ("progress", 0),
         ("progress", 100),

@@ -53,7 +53,7 @@ def test_everything_in_the_file_arrives(make_spec: Callable[..., SearchSpec]) ->
         acting: {mode: {sampler.noise: 0}, best of 16: {sampler.best_of: 16}}
         rungs: {shares: [1/4, 0.5, 1], reduction: 2}
         confirm: {top: 2}
-        resources: {workers: 3, cpus: 2, gpus: 0.5, slots: 8}
+        resources: {workers: 3, cpus: 2, gpus: 0.5, slots: 8, max_share: 0.5, wait: true}
         space:
           sampler.evaluations: {choice: [6, 10], when: {behaviour.path: [ot]}}
           behaviour.path: {choice: [ot, vp]}
@@ -68,7 +68,7 @@ def test_everything_in_the_file_arrives(make_spec: Callable[..., SearchSpec]) ->
         Acting("best of 16", (("sampler.best_of", 16),)),
     )
     assert (spec.shares, spec.reduction, spec.top) == ((0.25, 0.5, 1.0), 2, 2)
-    assert spec.resources == Resources(3, 2.0, 0.5, 8)
+    assert spec.resources == Resources(3, 2.0, 0.5, 8, 0.5, True)
     assert [p.key for p in spec.parameters] == ["behaviour.path", "sampler.evaluations"]
     assert spec.parameters[1].when == (("behaviour.path", ("ot",)),)
 

@@ -50,6 +50,11 @@ def test_what_is_left_out_has_its_default() -> None:
             {"resources": {"workers": "many"}},
             ": resources.workers must be a whole number of at least 1, or auto; got 'many'",
         ),
+        (
+            {"resources": {"gpus": 1.5}},
+            ": resources.gpus must be a whole number, or part of one GPU; got 1.5",
+        ),
+        ({"resources": {"max_share": 0}}, ": resources.max_share must be greater than 0; got 0"),
         ({"resources": {"gpus": -1}}, ": resources.gpus must be greater than or equal to 0"),
         ({"seeds": {"search": [], "report": [1]}}, ":5: seeds.search must have at least 1 item"),
         (

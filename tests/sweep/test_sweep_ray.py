@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from fixtures.own_tasks import write_reach
 from fixtures.search_files import stopped_at
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from fixtures.shown_steps import every_step_is_shown_once
 
 from qipo_ray.cli.main import main
 from qipo_ray.store.intents import read_intents
@@ -122,17 +122,6 @@ def every_trial_ended_once(root: Path) -> None:
         ("QIPO-OT", "search, best"): 1,
         ("QIPO-Diff", "search, best"): 1,
     }
-
-
-def every_step_is_shown_once(root: Path) -> None:
-    for record in read_records(root):
-        name = f"{record['purpose']}-{record['seed']}"
-        folder = root / "tensorboard" / record["task"] / record["trial"] / name
-        events = EventAccumulator(str(folder))
-        events.Reload()
-        for tag in events.Tags()["scalars"]:
-            steps = [event.step for event in events.Scalars(tag)]
-            assert steps == sorted(set(steps)), f"{folder.name}: {tag}"
 
 
 def test_a_killed_worker_and_a_killed_driver_lose_nothing(

@@ -15,8 +15,9 @@ import pytest
 
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.distributed.client import Client, broker_of
+from qipo_ray.distributed.fleet import WorkerLost, WorkerSettings
 from qipo_ray.distributed.ray_log import log_ray_to
-from qipo_ray.distributed.ray_service import WorkerLost, _start_broker, _WorkerSettings
+from qipo_ray.distributed.ray_service import _start_broker
 from qipo_ray.distributed.worker import Worker
 from qipo_ray.errors import Failure
 from qipo_ray.store.background import background
@@ -56,7 +57,7 @@ def client(search: SearchState) -> Iterator[Client]:
     import ray
 
     namespace = f"test-{search.root.name}"
-    broker = _start_broker(_WorkerSettings(search.root, namespace, 1.0, 0.0, 1))
+    broker = _start_broker(WorkerSettings(search.root, namespace, 1.0, 0.0, 1))
     yield Client(namespace)
     ray.kill(broker)
 
@@ -72,7 +73,7 @@ def test_a_worker_that_is_lost_breaks_the_search_off(search: SearchState, client
         raise WorkerLost("worker-0 of 1 ended early")
 
     with pytest.raises(WorkerLost, match="ended early"), background(watch):
-        run_trials(search, client, 1, lambda trial: begun.set())
+        run_trials(search, client, lambda: 1, lambda trial: begun.set())
     with pytest.raises(Failure, match="1 of 1 trials have not ended, so nothing is confirmed"):
         search.check_ended()
 
@@ -93,7 +94,7 @@ def test_a_killed_trial_actor_costs_nothing(
 
     monkeypatch.setattr(tune._AshaScheduler, "on_trial_result", kill_first)
     with background(lambda over: work(client, search.root, over)):
-        tune.run_trials(search, client, 1, lambda trial: None)
+        tune.run_trials(search, client, lambda: 1, lambda trial: None)
     (outcome,) = search.outcomes.values()
     assert killed and outcome.state == "finished" and outcome.reason is None
     assert [record["state"] for record in read_records(search.root)] == ["finished"]
@@ -113,7 +114,7 @@ def test_a_method_of_ones_own_goes_to_the_trials_actor(
         search.root, 1, search.datasets, search.context, lambda line: None,
     )  # fmt: skip
     with background(lambda over: work(client, own.root, over)):
-        tune.run_trials(own, client, 1, lambda trial: None)
+        tune.run_trials(own, client, lambda: 1, lambda trial: None)
     (record,) = read_records(own.root)
     assert (record["label"]["method"], record["state"]) == ("AWR", "finished")
 
@@ -128,7 +129,7 @@ def test_a_trial_whose_actor_dies_each_time_is_no_end(
 
     monkeypatch.setattr(tune, "trial_actor", dies)
     monkeypatch.setattr(tune, "MAX_FAILURES", 1)
-    tune.run_trials(search, client, 1, lambda trial: None)
+    tune.run_trials(search, client, lambda: 1, lambda trial: None)
     assert not search.outcomes and not read_records(search.root)
     with pytest.raises(Failure, match=r"1 of 1 trials .* \(its process failed 2 times\)"):
         search.check_ended()
