@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
+from qipo_ray.cli.buckets import results_root
 from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
 from qipo_ray.cli.sweep import budget_here, executor_named, plan_here, read_sweep
 from qipo_ray.cli.sweep_plan import plan_document
@@ -87,7 +88,7 @@ class Sweep:
         ``report`` gets a line for each trial and confirmed run. The same call continues.
         """
         chosen = executor_named(executor)
-        root = Path(results).expanduser().resolve() / self.spec.name
+        root = results_root(Path(results)) / self.spec.name
         budget = None
         if hours is not None:
             budget = budget_here(plan_here(self.spec, self.datasets), hours, root)

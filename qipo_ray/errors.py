@@ -20,6 +20,10 @@ class Failure(Exception):
     """
 
 
+class StorageError(OSError):
+    """A bucket that cannot be used now, in one line with the fix: never a job's own fault."""
+
+
 class Lost(Failure):
     """What says nothing of the job, such as another process in its way: it is tried again."""
 

@@ -29,7 +29,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred processes compile t
 sys.dont_write_bytecode = False  # and each session the tests
 
 pytest_plugins = [
-    "fixtures.fault_counts", "fixtures.own_methods", "fixtures.own_tasks", "fixtures.search_files",
+    "fixtures.fault_counts", "fixtures.own_methods", "fixtures.own_tasks", "fixtures.s3_server",
+    "fixtures.search_files",
     "fixtures.tiny_runs",
 ]  # fmt: skip
 

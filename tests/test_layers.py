@@ -20,7 +20,7 @@ ARROWS = structure.HOUSE
 PACKAGES: dict[str, set[str]] = {
     "config": {"pydantic", "pydantic_core", "typing_extensions", "yaml"},
     "study": {"pydantic", "typing_extensions", "yaml"},
-    "store": {"pydantic", "typing_extensions"},
+    "store": {"obstore", "pydantic", "typing_extensions"},
     "flow": {"torch"},
     "nets": {"torch"},
     "data": {"numpy", "h5py", "pyarrow", "requests", "urllib3"},
@@ -45,7 +45,7 @@ PURE = {"data.ogbench_table", "data.tasks"}
 # Packages that only functions may import, wherever they are used: they cost seconds at start.
 LAZY = {
     "gymnasium", "gymnasium_robotics", "imageio", "matplotlib", "minari", "mlflow", "mujoco",
-    "ogbench", "onnxruntime", "wandb",
+    "obstore", "ogbench", "onnxruntime", "wandb",
 }  # fmt: skip
 # The modules of cli that `--help` imports, and the one package that they may use.
 CLI_LIGHT = {

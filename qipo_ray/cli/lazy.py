@@ -44,6 +44,7 @@ def deferred(verb: Callable[..., str]) -> Callable[..., None]:
 
     @wraps(verb)
     def run(**options: Any) -> None:
-        load(verb(**options))(**options)
+        work = load(verb(**options))
+        work(**load("qipo_ray.cli.buckets:resolved")(verb.__name__, options))
 
     return run

@@ -13,11 +13,12 @@ from typing import TextIO
 import typer
 
 from qipo_ray.cli import invocation
+from qipo_ray.cli.lazy import load
 from qipo_ray.cli.machine_errors import in_words
 from qipo_ray.cli.plain_signs import printable, write_plainly
 from qipo_ray.cli.stopping import leave, stoppable
 from qipo_ray.cli.verbs import app
-from qipo_ray.errors import Failure, UserError
+from qipo_ray.errors import Failure, StorageError, UserError
 
 FAILED = 1  # exit codes
 USER_MISTAKE = 2
@@ -81,6 +82,8 @@ def _explained(error: BaseException) -> int | None:
         # The reader, such as `head`, has gone: nothing more to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    if isinstance(error, StorageError):
+        return _fail(str(error), FAILED)
     if isinstance(error, OSError) and (line := in_words(error)) is not None:
         return _fail(line, FAILED)
     return None
@@ -97,7 +100,8 @@ def _usage_message(error: BaseException) -> str:
 
 def _fail(message: str, code: int = USER_MISTAKE) -> int:
     if message:
-        sys.stderr.write(f"error: {printable(' '.join(message.splitlines()))}\n")
+        with_uris = load("qipo_ray.store.bucket:with_uris")  # `--help` does without
+        sys.stderr.write(f"error: {printable(with_uris(' '.join(message.splitlines())))}\n")
     return code
 
 

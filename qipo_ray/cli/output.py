@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from qipo_ray.cli.plain_signs import printable
 from qipo_ray.cli.text_table import laid_out
 from qipo_ray.errors import UserError
+from qipo_ray.store.bucket import with_uris
 from qipo_ray.store.files import write_bytes
 
 PIPE_WIDTH = 140  # columns, where stdout is no terminal and COLUMNS is not set
@@ -23,12 +24,12 @@ PIPE_WIDTH = 140  # columns, where stdout is no terminal and COLUMNS is not set
 
 def remark(text: str) -> None:
     """Print a line for people on stderr, so that stdout holds the result alone."""
-    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.write(printable(with_uris(text)) + "\n")
 
 
 def write(text: str) -> None:
     """Print a document on stdout."""
-    text = printable(text)
+    text = printable(with_uris(text))
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
@@ -100,7 +101,7 @@ class Live:
     def line(self, text: str) -> None:
         """Print a line that stays."""
         if self.bar is not None:
-            self.bar.console.print(printable(text), highlight=False, markup=False)
+            self.bar.console.print(printable(with_uris(text)), highlight=False, markup=False)
         else:
             remark(text)
 

@@ -10,6 +10,7 @@ import torch
 
 from qipo_ray.cli import invocation
 from qipo_ray.cli import output as out
+from qipo_ray.cli.buckets import results_root
 from qipo_ray.config import Config
 from qipo_ray.data.load import load
 from qipo_ray.data.locate import generated_path
@@ -18,6 +19,8 @@ from qipo_ray.data.transitions import Dataset, estimated_returns, transitions
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.own_checks import refuse_misfit
+from qipo_ray.store.bucket import is_object
+from qipo_ray.store.mirror import pull
 from qipo_ray.train.run_record import RunContext, now
 
 
@@ -53,7 +56,14 @@ def writable(folder: Path, *, private: bool = False) -> Path:
 
     Nobody but its owner may enter a ``private`` one, whichever machine fills it.
     """
-    root = folder.expanduser().resolve()
+    root = results_root(folder)
+    if is_object(root):
+        if private:
+            raise UserError(
+                "--private is for folders: who may read a bucket is said by its own rules"
+            )
+        pull(root)
+        return root
     with out.writing(f"--results {folder}", "cannot write there"):
         root.mkdir(parents=True, exist_ok=True)
         if private:

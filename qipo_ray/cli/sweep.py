@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 
 from qipo_ray.cli import output as out
+from qipo_ray.cli.buckets import results_root
 from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.data.transitions import Dataset
@@ -58,7 +59,7 @@ def sweep(
         file, tasks, data, changes, space, trials, objective=objective, report_seeds=report_seeds
     )
     services = parse_services(log)
-    root = results.expanduser().resolve() / spec.name
+    root = results_root(results) / spec.name
     budget = None
     if hours is not None:
         budget = budget_here(plan_here(spec, datasets), hours, root)

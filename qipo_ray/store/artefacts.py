@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +21,8 @@ from qipo_ray.store.fencing import StaleToken, claim, discard, fenced
 from qipo_ray.store.files import (
     check_name,
     flush_folder,
+    names,
+    read_bytes,
     remove_stale,
     sealed,
     set_aside,
@@ -146,7 +147,7 @@ class ArtefactStore:
         """Return the updates of all snapshots that have a manifest, ascending; not verified."""
         return sorted(
             int(match["updates"])
-            for name in _entries(self.folder(stage, key))
+            for name in names(self.folder(stage, key))
             if (match := MANIFEST.fullmatch(name))
         )
 
@@ -197,7 +198,7 @@ class ArtefactStore:
             info, raw = manifest
             path = folder / info.file
             try:
-                data = path.read_bytes()
+                data = read_bytes(path)
                 why = "its bytes do not match the manifest"
                 if matches(info, data):
                     return info, data
@@ -225,7 +226,7 @@ class ArtefactStore:
             for updates in lengths:
                 if updates not in protected:
                     self._prune_one(staging, stage, key, updates)
-        for name in _entries(folder):
+        for name in names(folder):
             if (match := DATA.fullmatch(name)) and not self._named(
                 stage, key, int(match["updates"]), name
             ):
@@ -236,7 +237,8 @@ class ArtefactStore:
         """Return whether a manifest names this data file, or may: one of another version."""
         snapshot = self.find(stage, key, updates)
         if snapshot is None:
-            return _manifest_path(self.folder(stage, key), updates).exists()
+            folder = self.folder(stage, key)
+            return _manifest_path(folder, updates).name in names(folder)
         return snapshot.file == name
 
     def _newest_valid(self, stage: str, key: str, lengths: list[int]) -> Iterator[int]:
@@ -274,11 +276,3 @@ def _owner(stage: str, key: str, name: str) -> str:
 
 def _manifest_path(folder: Path, updates: int) -> Path:
     return folder / f"{updates:09d}.json"
-
-
-def _entries(folder: Path) -> list[str]:
-    """Return the names in a folder, sorted; none if it is missing."""
-    try:
-        return sorted(os.listdir(folder))
-    except FileNotFoundError:
-        return []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qipo_ray.store.files import sealed, set_aside, unsealed, write_new
+from qipo_ray.store.files import read_bytes, sealed, set_aside, unsealed, write_new
 from qipo_ray.store.record_schema import RecordError
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ def read_or_set_aside(path: Path, parse: Callable[[bytes], T]) -> T | None:
     It is damaged if ``parse`` raises a ``ValueError`` or ``KeyError``.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_bytes(path)
     except FileNotFoundError:
         return None
     try:

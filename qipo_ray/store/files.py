@@ -2,6 +2,8 @@
 
 A write goes to a temporary file of its own, is flushed to the disk, and takes its name in one
 step; then the folder is flushed. Who may read them follows from the process's umask.
+
+A path may stand for an object in a bucket (``bucket.py``), which then holds old or new content.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from qipo_ray.store import bucket
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +48,10 @@ def write_bytes(path: Path, data: bytes, *, staging: Path | None = None) -> None
 
     ``staging`` holds the temporary file (default: the folder of ``path``; same file system).
     """
+    if bucket.is_object(path):
+        bucket.write(path, data, staging)
+        if staging is not None:
+            return
     if staging is None:
         make_folder(path.parent)
     with _temporary(staging or path.parent, path.name, data) as temporary:
@@ -56,11 +64,28 @@ def write_new(path: Path, data: bytes, *, staging: Path | None = None) -> None:
 
     Of any number of processes that try at once, exactly one succeeds.
     """
+    if bucket.is_object(path):
+        return bucket.create(path, data, staging)
     if staging is None:
         make_folder(path.parent)
     with _temporary(staging or path.parent, path.name, data) as temporary:
         os.link(temporary, path)
     flush_folder(path.parent)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what is at ``path`` now; ``FileNotFoundError`` if nothing is."""
+    return bucket.read(path)[0] if bucket.is_object(path) else path.read_bytes()
+
+
+def names(folder: Path) -> list[str]:
+    """Return the names in a folder now, sorted; none if it is missing."""
+    if bucket.is_object(folder):
+        return bucket.names(folder)
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
 
 
 def json_bytes(obj: Any) -> bytes:
@@ -120,6 +145,9 @@ def set_aside(path: Path, judged: bytes | None, why: str) -> None:
     On storage that cannot be written the file stays, and only the warning remains.
     """
     aside = path.with_name(path.name + ".corrupt")
+    if bucket.is_object(path):
+        _set_object_aside(path, aside, judged, why)
+        return
     try:
         os.replace(path, aside)
         if judged is not None and aside.read_bytes() != judged:
@@ -133,6 +161,16 @@ def set_aside(path: Path, judged: bytes | None, why: str) -> None:
         logger.warning("%s is damaged (%s) and cannot be renamed: %s", path, why, problem)
         return
     logger.warning("%s is damaged (%s); renamed to %s", path, why, aside.name)
+
+
+def _set_object_aside(path: Path, aside: Path, judged: bytes | None, why: str) -> None:
+    """Put a damaged object under another name, unless it was replaced since it was judged."""
+    with suppress(FileNotFoundError):
+        present = read_bytes(path)
+        if judged in (None, present):
+            bucket.write(aside, present)
+            bucket.remove(path)
+            logger.warning("%s is damaged (%s); renamed to %s", path, why, aside.name)
 
 
 def sha256_file(path: Path) -> str:
@@ -158,6 +196,8 @@ def make_folder(folder: Path) -> None:
 
 def flush_folder(folder: Path) -> None:
     """Flush a folder's entries to the disk, where the file system can."""
+    if bucket.is_object(folder):
+        return  # what counts is in the bucket
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

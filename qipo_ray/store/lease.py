@@ -6,7 +6,7 @@ takers one wins; there is no lock that a stopped process could hold. Old files s
 history of the sweep's drivers, and the reason why an attempt number never comes twice.
 
 Our own, because a lock of the operating system or of a library holds on one machine only, or needs
-a server; a sweep has nothing but its folder, which may lie on a shared disk.
+a server; a sweep has nothing but its folder, which may lie on a shared disk or in a bucket.
 """
 
 from __future__ import annotations
@@ -29,7 +29,16 @@ from qipo_ray.config.json_types import Expected, Flag, NonNegative, Positive
 from qipo_ray.config.validation import Validator, schema_of
 from qipo_ray.errors import Failure, UserError
 from qipo_ray.store.background import background
-from qipo_ray.store.files import process_exists, sealed, unsealed, write_bytes, write_new
+from qipo_ray.store.bucket import fences, is_object
+from qipo_ray.store.files import (
+    names,
+    process_exists,
+    read_bytes,
+    sealed,
+    unsealed,
+    write_bytes,
+    write_new,
+)
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
 
 logger = logging.getLogger(__name__)
@@ -121,12 +130,16 @@ class Lease:
 
         ``StopAsked`` if somebody has left the sign for this driver.
         """
+        self.check()
+        if _stop_sign(self.root, self.attempt).name in names(self.root / FOLDER):
+            raise StopAsked("stopped from another shell; the same command goes on")
+        self._write(replace(self.holder, heartbeat=self._clock()))
+
+    def check(self) -> None:
+        """Raise ``LeaseLost`` if another driver has taken over."""
         newest = newest_attempt(self.root)
         if newest > self.attempt:
             raise LeaseLost(f"{self.root} was taken over by {_read(self.root, newest)}")
-        if _stop_sign(self.root, self.attempt).exists():
-            raise StopAsked("stopped from another shell; the same command goes on")
-        self._write(replace(self.holder, heartbeat=self._clock()))
 
     def release(self) -> None:
         """Let go, so that the next driver need not wait; fine after the lease was lost."""
@@ -145,6 +158,8 @@ def driving(root: Path) -> Iterator[Lease]:
     the block if another has taken it over, ``StopAsked`` if somebody wants it to stop.
     """
     lease = Lease.take(root)
+    if is_object(root):
+        fences[str(root)] = lease.check
 
     def beat(over: threading.Event) -> None:
         while not over.wait(BEAT_EVERY_S):
@@ -154,6 +169,7 @@ def driving(root: Path) -> Iterator[Lease]:
         with background(beat):
             yield lease
     finally:
+        fences.pop(str(root), None)
         lease.release()
 
 
@@ -254,8 +270,9 @@ def _stop_sign(root: Path, attempt: int) -> Path:
 
 def newest_attempt(root: Path) -> int:
     """Return the highest attempt that has a file, 0 if none has."""
-    names = (path.stem for path in (root / FOLDER).glob("[0-9]*.json"))
-    return max((int(name) for name in names if name.isdecimal()), default=0)
+    files = [name for name in names(root / FOLDER) if name.endswith(".json")]
+    stems = (name.removesuffix(".json") for name in files)
+    return max((int(stem) for stem in stems if stem.isdecimal()), default=0)
 
 
 def _read(root: Path, attempt: int) -> Holder | None:
@@ -264,7 +281,7 @@ def _read(root: Path, attempt: int) -> Holder | None:
     Files are replaced in one step, so damage came from the disk, and says nothing of a driver.
     """
     try:
-        content: dict[str, Any] = unsealed(_path(root, attempt).read_bytes())
+        content: dict[str, Any] = unsealed(read_bytes(_path(root, attempt)))
         HOLDER.check(content, "driver")
         return Holder(**content)
     except (FileNotFoundError, ValueError):

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from qipo_ray.config.json_types import Count, NonNegative, Positive
 from qipo_ray.config.validation import Validator, schema_of
-from qipo_ray.store.files import sealed, unsealed, write_bytes
+from qipo_ray.store.files import read_bytes, sealed, unsealed, write_bytes
 from qipo_ray.store.lease import FOLDER, newest_attempt
 
 Step = Literal["search", "confirm"]
@@ -52,7 +52,7 @@ def write_news(root: Path, news: News) -> None:
 def read_news(root: Path) -> News | None:
     """Return what the newest driver said; None for nothing, or nothing that can be read."""
     try:
-        content: dict[str, Any] = unsealed(_path(root).read_bytes())
+        content: dict[str, Any] = unsealed(read_bytes(_path(root)))
         NEWS.check(content, "news")
     except (OSError, ValueError):
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qipo_ray.store.fencing import discard
-from qipo_ray.store.files import write_new
+from qipo_ray.store.files import names, read_bytes, write_new
 
 KEEP, PRUNE = b"keep\n", b"prune\n"
 
@@ -45,7 +45,8 @@ def unmark(folder: Path, updates: int, staging: Path) -> None:
 
 def marked(folder: Path) -> list[int]:
     """Return the updates of all snapshots that are marked, also of those already gone."""
-    lengths = (int(path.stem) for path in folder.glob("*.fate") if path.stem.isdecimal())
+    stems = [name.removesuffix(".fate") for name in names(folder) if name.endswith(".fate")]
+    lengths = (int(stem) for stem in stems if stem.isdecimal())
     return sorted(updates for updates in lengths if _read(folder, updates) == PRUNE)
 
 
@@ -56,7 +57,7 @@ def _path(folder: Path, updates: int) -> Path:
 def _read(folder: Path, updates: int) -> bytes | None:
     """Return KEEP, PRUNE or None; anything but a sound PRUNE counts as KEEP."""
     try:
-        raw = _path(folder, updates).read_bytes()
+        raw = read_bytes(_path(folder, updates))
     except FileNotFoundError:
         return None
     return PRUNE if raw == PRUNE else KEEP

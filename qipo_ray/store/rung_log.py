@@ -2,6 +2,9 @@
 
 Lines are only ever appended, each with a check sum, and each carries the attempt of the driver
 that wrote it. A driver that was overtaken may still write; what it writes then does not count.
+
+In a bucket the log is one object, which each line replaces as its writer left it: the mark of a
+new driver makes that of the one before fail.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +23,15 @@ from typing_extensions import TypedDict
 
 from qipo_ray.config.json_types import Count, Name, Number, Positive, Utc
 from qipo_ray.config.validation import Validator
-from qipo_ray.store.files import flush_folder, make_folder, naming, parse_json, write_bytes
+from qipo_ray.store import bucket
+from qipo_ray.store.files import (
+    flush_folder,
+    make_folder,
+    naming,
+    parse_json,
+    read_bytes,
+    write_bytes,
+)
 from qipo_ray.store.intents import TrialId
 from qipo_ray.store.record_schema import RecordError
 
@@ -55,6 +67,7 @@ class RungLog:
     def __init__(self, path: Path) -> None:
         """Use ``path``; nothing is made before the first line."""
         self.path = Path(path)
+        self._left: tuple[bytes, bucket.Version] | None = None  # an object, as we left it
 
     def fence(self, attempt: int) -> list[dict[str, Any]]:
         """Return all entries, after a durable mark: lower attempts count no more from here.
@@ -64,8 +77,11 @@ class RungLog:
         """
         mark = {"attempt": attempt, "mark": "fence"}
         MARK.check(mark, "mark")
-        self._cut()
-        self._append(mark)
+        if bucket.is_object(self.path):
+            self._fence_object(attempt, _encode(mark))
+        else:
+            self._cut()
+            self._append(mark)
         return self.read()
 
     def append(self, entry: dict[str, Any]) -> None:
@@ -109,7 +125,7 @@ class RungLog:
 
     def _content(self) -> bytes:
         try:
-            return self.path.read_bytes()
+            return read_bytes(self.path)
         except FileNotFoundError:
             return b""
 
@@ -122,7 +138,30 @@ class RungLog:
                 except ValueError as problem:
                     yield number, problem
 
+    def _fence_object(self, attempt: int, mark: bytes) -> None:
+        """Put the mark, however many lines a driver before adds meanwhile.
+
+        ``Overtaken`` if a higher attempt has marked the log.
+        """
+        while self._left is None:
+            try:
+                left = bucket.read(self.path)
+            except FileNotFoundError:
+                left = b"", None
+            if self.newest_attempt() > attempt:
+                raise bucket.Overtaken(f"{self.path}: a later driver has taken over")
+            with suppress(bucket.Overtaken):
+                self._left = left[0] + mark, bucket.replace(self.path, left[0] + mark, left[1])
+
+    def _append_to_object(self, line: bytes) -> None:
+        if self._left is None:
+            raise ValueError("a log in a bucket begins with the mark of its driver")
+        content, version = self._left
+        self._left = content + line, bucket.replace(self.path, content + line, version)
+
     def _append(self, content: dict[str, Any]) -> None:
+        if bucket.is_object(self.path):
+            return self._append_to_object(_encode(content))
         make_folder(self.path.parent)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:

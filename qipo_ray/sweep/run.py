@@ -16,6 +16,7 @@ from qipo_ray.leaderboard.rows import by_setting
 from qipo_ray.leaderboard.sweep_report import read_report
 from qipo_ray.store.files import write_bytes
 from qipo_ray.store.lease import driving
+from qipo_ray.store.mirror import pull
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.confirm import confirm_runs
 from qipo_ray.sweep.dashboard import Dashboard
@@ -60,10 +61,12 @@ def run_sweep(
     with driving(root) as lease:
         if lease.before is not None:
             screen.line(f"taking over from {lease.before}, which is gone")
+        pull(root)
         budget = options.budget
         spec = settle_specification(spec, root, datasets, extend=options.extend, budget=budget)
         search = SearchState(spec, root, lease.attempt, datasets, context, screen.line, budget)
         _run(search, options, screen)
+    pull(root)
     board = leaderboard([root])
     write_tables(board, root / "leaderboard")
     _report(root, screen)

@@ -15,6 +15,7 @@ from qipo_ray.data.tasks import physics
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import Failure, UserError
 from qipo_ray.store.lease import driving
+from qipo_ray.store.mirror import pull
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import CheckpointRef, Job, Run
 from qipo_ray.study.job_events import JobEvent
@@ -129,6 +130,7 @@ def train_runs(
                 train_to_end(plan.missing, ObservedService(service, observe), record)
         finally:
             dispatcher.close()
+    pull(plan.root)
     return [recorder.records[planned.record_id] for planned in plan.missing]
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from qipo_ray.store.background import aside
+from qipo_ray.store.bucket import is_object
+from qipo_ray.store.mirror import Upload
 from qipo_ray.study.job import CheckpointRef
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.tracking.loggers import LoggedRun, LoggerFactory, find_service, one_line
@@ -28,7 +30,7 @@ logger = logging.getLogger(__name__)
 SYNC_EVERY_S = 3.0
 STALL_S = 120.0  # in one call of a service, which may wait for a network
 CLOSE_S = 60.0  # for all services together to log the rest
-PAGE = "page"
+PAGE, UPLOAD = "page", "upload"
 
 T = TypeVar("T")
 
@@ -159,6 +161,10 @@ class LogDispatcher:
         self._followed: set[Path] = set()
         self._lock = threading.Lock()  # runs are followed in one thread, events come in another
         self.threads[0][0].follow(PAGE, partial(page, root / "tensorboard"), _never)
+        self._upload: Upload | None = None
+        if is_object(root):
+            self._upload = upload = Upload(root / "tensorboard")
+            self.threads[0][0].follow(UPLOAD, lambda: upload, _never)
 
     def follow(self, logged_run: LoggedRun, ended: Callable[[], bool] | None = None) -> None:
         """Log a run from now on, until ``ended`` or the close; later calls change nothing."""
@@ -177,7 +183,7 @@ class LogDispatcher:
 
     def dispatch(self, events: Iterable[JobEvent]) -> None:
         """Pass events of jobs to every thread."""
-        keys: set[Hashable] = {PAGE}
+        keys: set[Hashable] = {PAGE, UPLOAD}
         with self._lock:
             for event in events:
                 keys |= self._folders.get(event.snapshot, set())
@@ -191,6 +197,8 @@ class LogDispatcher:
         end = time.monotonic() + CLOSE_S
         for thread, _ in self.threads:
             thread.wait(max(0.0, end - time.monotonic()))
+        if self._upload is not None:
+            self._upload.close()
 
 
 def _never() -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from qipo_ray.store.files import naming, write_bytes
+from qipo_ray.store.bucket import is_object
+from qipo_ray.store.files import naming, read_bytes, write_bytes
 
 FILE = "metrics.csv"
 Row = dict[str, float]
@@ -22,7 +23,7 @@ def read_metrics(folder: Path) -> list[Row]:
     depends on them.
     """
     try:
-        text = (folder / FILE).read_text(errors="replace")
+        text = read_bytes(folder / FILE).decode(errors="replace")
     except FileNotFoundError:
         return []
     names, *lines = [*csv.reader(io.StringIO(text[: text.rfind("\n") + 1]))] or [[]]
@@ -36,13 +37,17 @@ def read_metrics(folder: Path) -> list[Row]:
 
 
 class MetricsLog:
-    """Appends a job's metrics; opening it at ``updates`` forgets what came after."""
+    """Appends a job's metrics; opening it at ``updates`` forgets what came after.
+
+    To an object nothing can be appended: ``publish`` puts its rows there, with each snapshot.
+    """
 
     def __init__(self, folder: Path, updates: int) -> None:
         self.path = folder / FILE
         rows = [row for row in read_metrics(folder) if row["updates"] <= updates]
         self.names = list(rows[0]) if rows else []
-        if self.path.exists():
+        self._rows = rows if is_object(self.path) else None
+        if self._rows is None and self.path.exists():
             write_bytes(self.path, self._text(rows, header=bool(rows)).encode())
 
     def _text(self, rows: list[Row], *, header: bool) -> str:
@@ -58,6 +63,10 @@ class MetricsLog:
     def append(self, updates: int, metrics: Mapping[str, float]) -> None:
         """Add the row of one step; one with new names makes a new table, of both."""
         row = {"updates": float(updates), **metrics}
+        if self._rows is not None:
+            self.names += [name for name in row if name not in self.names]
+            self._rows.append(row)
+            return
         first = not self.names
         if first:
             self.names = list(row)
@@ -67,3 +76,8 @@ class MetricsLog:
             write_bytes(self.path, self._text(before, header=True).encode())
         with naming(self.path), self.path.open("a") as file:
             file.write(self._text([row], header=first))
+
+    def publish(self) -> None:
+        """Let others see the rows; those in a file they see at once."""
+        if self._rows:
+            write_bytes(self.path, self._text(self._rows, header=True).encode())

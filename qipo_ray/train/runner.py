@@ -189,6 +189,7 @@ class JobRunner:
             cpu_seconds=active.cpu_seconds,
             keep=keep,
         )
+        active.log.publish()
         active.saved = time.monotonic()
         return state
 
@@ -203,7 +204,7 @@ class JobRunner:
 
     def _drop(self, key: str) -> None:
         self.engine.drop(key)
-        del self.active[key]
+        self.active.pop(key).log.publish()
 
     def _handle(self, event: EngineEvent) -> list[JobEvent]:
         try:

@@ -1,0 +1,135 @@
+"""Copies of a bucket's objects to read, and what was written as files, brought to the bucket.
+
+Tables, reports and `verify` read folders. Where the results are in a bucket they read a copy of
+it, which ``pull`` brings up to date first. ``Upload`` takes event files the other way.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from qipo_ray.errors import StorageError, UserError
+from qipo_ray.store import bucket
+from qipo_ray.store.records import SKIPPED
+
+AT_ONCE = 16  # requests
+SECOND = 2.0  # to which a bucket tells times, with some to spare
+UPLOAD_EVERY_S = 60.0
+# What the scratch folder has for itself: nothing there is a copy.
+OWN = SKIPPED - {"artefacts"} | {"study"}
+
+
+def begin(root: Path) -> None:
+    """Make sure that a bucket answers, before anything is computed, and make the scratch folder.
+
+    ``UserError`` says in one line what is wrong. Nobody else may enter the folder.
+    """
+    try:
+        bucket.names(root, bucket.FIRST_S)
+    except StorageError as problem:
+        raise UserError(str(problem)) from None
+    scratch = Path(bucket.SCRATCH)
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    if scratch.is_symlink() or scratch.stat().st_uid != os.getuid():
+        raise UserError(f"{scratch} is another user's: set TMPDIR to a folder of your own")
+    root.mkdir(parents=True, exist_ok=True)
+
+
+def pull(root: Path, *, weights: bool = False) -> None:
+    """Bring the copies below ``root`` up to date, without ``weights`` all but checkpoints.
+
+    Nothing for a folder that stands for no bucket's. ``UserError`` if there is no object.
+    """
+    if not bucket.is_object(root):
+        return
+    begin(root)
+    at = bucket.address(root)
+    listed_at = time.time()
+    entries = bucket.patiently(at, lambda: at.client.list(at.key or None).collect())
+    objects = {_below(root, at, entry["path"]): entry for entry in entries}
+    copies = {
+        path: entry
+        for path, entry in objects.items()
+        if (weights or path.suffix != ".pt") and not OWN & {*path.relative_to(root).parts}
+    }
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(_copy, copies, copies.values()))
+    for folder, below, files in os.walk(root):
+        below[:] = [name for name in below if name not in OWN]
+        for path in (Path(folder, name) for name in files):
+            if path not in objects and path.stat().st_mtime < listed_at - SECOND:
+                path.unlink(missing_ok=True)
+
+
+def pulled(folder: Path, *, weights: bool = False) -> Path:
+    """Return where to read a folder of results; a bucket's is copied there first."""
+    if not bucket.is_uri(folder):
+        return folder
+    root = bucket.scratch_of(folder)
+    pull(root, weights=weights)
+    if not any(root.iterdir()):
+        raise UserError(f"{bucket.address(root).uri}: there is nothing below that name")
+    return root
+
+
+def _below(root: Path, at: bucket.Address, key: str) -> Path:
+    """Return the path of a listed object; ``UserError`` for one that would lie elsewhere."""
+    path = Path(bucket.SCRATCH, at.scheme, at.bucket, key)
+    if ".." in path.parts or not path.is_relative_to(root):
+        raise UserError(f"{at.uri}: {key!r:.80} is no name of ours")
+    return path
+
+
+def _copy(path: Path, entry: dict[str, Any]) -> None:
+    """Copy an object, unless its copy is of its time and size."""
+    changed = entry["last_modified"].timestamp()
+    if path.is_file():
+        now = path.stat()
+        if (now.st_size, now.st_mtime) == (entry["size"], changed):
+            return
+    try:
+        data, _ = bucket.read(path)
+    except FileNotFoundError:
+        return  # pruned meanwhile
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_bytes(data)
+    if time.time() - changed > SECOND:  # else it may change within the second that is told
+        os.utime(temporary, (changed, changed))
+    os.replace(temporary, path)
+
+
+class Upload:
+    """Event files of one driver on their way to the bucket; those of drivers before make room.
+
+    Only what this driver has written is sent: in a folder that it begins anew its files are all.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._begun = folder, time.time() - SECOND
+        self._sent: dict[Path, tuple[int, int]] = {}  # size and time of each file
+        self._next = time.monotonic() + UPLOAD_EVERY_S
+
+    def sync(self) -> None:
+        """Send what has changed, now and then."""
+        if time.monotonic() >= self._next:
+            self.close()
+            self._next = time.monotonic() + UPLOAD_EVERY_S
+
+    def close(self) -> None:
+        """Send what has changed."""
+        for path in sorted(self.folder.rglob("*")):
+            state = path.stat()
+            mark = state.st_size, state.st_mtime_ns
+            if path.is_dir() or state.st_mtime < self._begun or self._sent.get(path) == mark:
+                continue
+            bucket.write(path, path.read_bytes())
+            if path not in self._sent:  # a folder begun anew
+                for name in bucket.names(path.parent):
+                    if not (path.parent / name).exists():
+                        bucket.remove(path.parent / name)
+            self._sent[path] = mark
