@@ -48,12 +48,12 @@ def mapped(key: str, make: Callable[[], Arrays]) -> Arrays:
     target = folder / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f"{key}.lock"):
+        with locked(target):
             if target.exists() and not _is_sound(target):
                 logger.warning("prepared data in %s were damaged: they are made anew", target)
                 shutil.rmtree(target)
             if not target.exists():
-                _remove_old(folder)
+                remove_old(folder)
                 arrays = make()
                 _write(target, arrays)
                 _sound[target] = _stamp(target)
@@ -116,20 +116,21 @@ def _hashes(folder: Path) -> dict[str, str]:
     return hashes
 
 
-def _remove_old(folder: Path) -> None:
+def remove_old(folder: Path) -> None:
     """Remove what nobody has used for long; a process that still maps it keeps its pages."""
     for entry in folder.iterdir():
         if time.time() - entry.stat().st_mtime > KEEP_S:
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
-            elif not entry.with_suffix("").exists():  # a lock
+            elif entry.suffix != ".lock" or not entry.with_suffix("").exists():
                 entry.unlink(missing_ok=True)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock; ``TimeoutError`` if another process does not let go of it."""
+def locked(target: Path) -> Iterator[None]:
+    """Hold the lock of what is made at a path; ``TimeoutError`` if another process keeps it."""
     start, told = time.monotonic(), False
+    path = target.with_name(f"{target.name}.lock")
     with path.open("w") as file:
         while True:
             try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,23 +87,55 @@ def namespace(cluster: None, tmp_path: Path) -> Iterator[str]:
     ray.kill(broker)
 
 
-def test_a_machine_without_the_file_borrows_it(
+class CountingBroker:
+    """A broker whose bytes are counted."""
+
+    def __init__(self, broker: Any) -> None:
+        self.broker, self.bytes = broker, 0
+        self.piece = SimpleNamespace(remote=self._piece)
+
+    def _piece(self, path: str, offset: int) -> Any:
+        import ray
+
+        ref = self.broker.piece.remote(path, offset)
+        self.bytes += len(ray.get(ref) or b"")
+        return ref
+
+
+def test_a_machine_without_the_file_borrows_it_once(
     namespace: str, make_run: Callable[..., Run], tmp_path: Path, monkeypatch
 ) -> None:
     job = make_run().jobs[0]
-    monkeypatch.setenv("QIPO_DATA", str(tmp_path / "cache"))
+    size = Path(job.data).stat().st_size
+    broker = CountingBroker(datasets.broker_of(namespace))
+    monkeypatch.setattr(datasets, "broker_of", lambda name: broker)
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("QIPO_DATA", str(cache))
     with local_copy(namespace, job) as path:
         assert path == Path(job.data)
     monkeypatch.setattr(datasets, "has_file", lambda path: False)  # in this process
-    with local_copy(namespace, job) as path:
-        assert path.parent == tmp_path / "cache"
-        assert path.read_bytes() == Path(job.data).read_bytes()
-    assert list((tmp_path / "cache").iterdir()) == []
-    gone = replace(job, data=str(tmp_path / "gone.hdf5"))
+
+    def borrow(_: int) -> Path:
+        with local_copy(namespace, job) as path:
+            assert path.read_bytes() == Path(job.data).read_bytes()
+        return path
+
+    with ThreadPoolExecutor(4) as pool:  # as so many workers, who wait for the first
+        (copy,) = set(pool.map(borrow, range(4)))
+    assert copy == cache / "files" / f"{job.data_sha256}.hdf5" and broker.bytes == size
+    copy.write_bytes(copy.read_bytes()[:-1])  # a damaged one is fetched anew
+    borrow(0)
+    assert broker.bytes == 2 * size
+    long_ago = time.time() - 8 * 24 * 3600
+    os.utime(copy, (long_ago, long_ago))
+    gone = replace(job, data=str(tmp_path / "gone.hdf5"), data_sha256="0" * 64)
     words = "neither on this machine nor on the driver's"
     with pytest.raises(UserError, match=words), local_copy(namespace, gone):
         pass
-    assert list((tmp_path / "cache").iterdir()) == []
+    changed = replace(job, data_sha256="1" * 64)
+    with pytest.raises(UserError, match="other SHA-256"), local_copy(namespace, changed):
+        pass
+    assert [path.suffix for path in (cache / "files").iterdir()] == [".lock"] * 3
 
 
 def test_pieces_make_up_the_file(tmp_path: Path, monkeypatch) -> None:
