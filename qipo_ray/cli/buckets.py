@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qipo_ray.errors import UserError
-from qipo_ray.store.bucket import is_uri, scratch_of
+from qipo_ray.store.bucket import as_uri, is_uri, scratch_of
 from qipo_ray.store.mirror import begin, pulled
 
 WRITERS = {("sweep", "results"), ("train", "results")}  # verbs and their options
@@ -16,6 +16,7 @@ READERS = {
     ("report", "sweep"), ("verify", "sweep"), ("leaderboard", "results"), ("best", "results"),
     ("evaluate", "run"), ("export", "run"),
 }  # fmt: skip
+ELSEWHERE = {("doctor", "results")}  # read on other machines, too, each with its own credentials
 
 
 def resolved(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,17 +30,16 @@ def resolved(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
 def _resolved(verb: str, option: str, value: Any) -> Any:
     if isinstance(value, list):
         return [_resolved(verb, option, part) for part in value]
-    if not isinstance(value, Path) or not is_uri(value):
+    if not isinstance(value, Path) or not is_uri(value) or (verb, option) in ELSEWHERE:
         return value
     if (verb, option) in WRITERS:
         return results_root(value)
     if (verb, option) in READERS:
         return pulled(value, weights=verb == "verify")
-    uri = f"{value.parts[0]}//{'/'.join(value.parts[1:])}"
     takers = sorted({name for name, _ in WRITERS | READERS})
     raise UserError(
-        f"{uri}: {option} of this verb must be on this machine; results in a bucket are for "
-        f"{', '.join(takers)}"
+        f"{as_uri(value)}: {option} of this verb must be on this machine; results in a bucket are "
+        f"for {', '.join(takers)}"
     )
 
 

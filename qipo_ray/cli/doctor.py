@@ -24,6 +24,7 @@ from qipo_ray.errors import Failure, UserError
 from qipo_ray.study.search_spec import SearchSpec
 
 PRINTED = re.compile(r"^\[$.*^\]$", re.DOTALL | re.MULTILINE)  # JSON, among what Ray logs
+CHECK_S = 600.0  # for its job; a new machine may first have to unpack what was sent
 SIGNS = {"ok": "ok   ", "note": "note ", "fail": "FAIL "}
 
 
@@ -60,7 +61,7 @@ def _arguments(sweep: str, results: Path | None) -> list[str]:
         line = shlex.split(sweep)
     except ValueError as error:
         raise UserError(f"--sweep {sweep!r}: {error}") from None
-    return line if results is None else [*line, "--results", str(results)]
+    return line if results is None else ["--results", str(results), *line]  # whose own is last
 
 
 def check_cluster(
@@ -76,7 +77,10 @@ def check_cluster(
     job = f"check-{secrets.token_hex(4)}"
     excludes = left_out(folder, results or Path("results"))
     server.submit(job, shlex.join(command), folder, excludes, ONLY_LOOKS)
-    server.end(job)
+    if not server.end(job, CHECK_S).over:
+        raise Failure(
+            f"the check on the cluster has not ended in {CHECK_S:.0f} s: `ray job logs {job}`"
+        )
     log = server.log(job)
     if (printed := PRINTED.search(log)) is None:
         last = (log.strip() or "it printed nothing").splitlines()[-1]

@@ -63,7 +63,7 @@ def follow_to_end(server: JobServer, job: str) -> None:
                 live.update(int(share) / 100, left, detail)
         state = server.end(job)
     except KeyboardInterrupt:
-        out.remark(f"\nthe job goes on: `qipo-ray job logs {job} --follow`, or `job stop {job}`")
+        out.remark(f"the job goes on: `qipo-ray job logs {job} --follow`, or `job stop {job}`")
         raise
     if state.status != "SUCCEEDED":
         message = state.message.partition(", last available logs")[0].rstrip(".")

@@ -31,7 +31,7 @@ def submit(
     job = f"{sweep.spec.name}-{secrets.token_hex(4)}"
     arguments = [*sweep.arguments, *(["--insecure-cluster"] if insecure else [])]
     command = shlex.join(["python", "-m", "qipo_ray.sweep", *arguments])
-    metadata = {"sweep": sweep.spec.name, "results": str(sweep.results)}
+    metadata = {"sweep": sweep.spec.name, "results": sweep.place}
     server.submit(job, command, folder, excludes, metadata)
     out.write(job)
     if wait:
@@ -43,7 +43,7 @@ def submit(
 def _refuse_second(server: JobServer, sweep: SweepLine) -> None:
     """Refuse a sweep that a job of this cluster drives already."""
     for job in server.jobs():
-        same = job.sweep == sweep.spec.name and job.results == str(sweep.results)
+        same = job.sweep == sweep.spec.name and job.results == sweep.place
         if same and not job.over:
             raise UserError(
                 f"job {job.id} drives this sweep already: `qipo-ray job logs {job.id} --follow` "

@@ -11,6 +11,7 @@ import typer
 
 from qipo_ray.cli.verbs import app
 from qipo_ray.errors import UserError
+from qipo_ray.store.bucket import as_uri, is_uri
 from qipo_ray.study.search_file import find_search_file, load_search_file
 from qipo_ray.study.search_spec import SearchSpec
 
@@ -25,6 +26,11 @@ class SweepLine:
     results: Path
     spec: SearchSpec
 
+    @property
+    def place(self) -> str:
+        """The results as people write them: a path, or a URI."""
+        return _place(self.results)
+
 
 def read_line(arguments: Sequence[str], folder: Path) -> SweepLine:
     """Return the sweep that words ask for, where ``folder`` is the working directory.
@@ -38,15 +44,15 @@ def read_line(arguments: Sequence[str], folder: Path) -> SweepLine:
     if options["executor"] != "ray":
         raise UserError("--executor: a job runs on its cluster; expected ray")
     results = options["results"]
-    if not results.is_absolute():
+    if not is_uri(results) and not results.is_absolute():
         raise UserError(
             f"--results {results}: a job runs in a folder that vanishes with it; give an absolute "
-            "path that all machines of the cluster share"
+            "path that all machines of the cluster share, or s3://BUCKET/FOLDER"
         )
     sent = _as_sent(options["file"], folder)
     changed = [sent if word == options["file"] else word for word in arguments]
     if "results" not in by_user:  # from QIPO_RESULTS
-        changed += ["--results", str(results)]
+        changed += ["--results", _place(results)]
     spec = load_search_file(
         find_search_file(options["file"]),
         tasks=options["tasks"] or None,
@@ -68,6 +74,10 @@ def _parsed(arguments: Sequence[str]) -> tuple[dict[str, Any], set[str]]:
         sources = {name: context.get_parameter_source(name) for name in context.params}
         by_user = {name for name, source in sources.items() if source.name == "COMMANDLINE"}
         return dict(context.params), by_user
+
+
+def _place(results: Path) -> str:
+    return as_uri(results) if is_uri(results) else str(results)
 
 
 def _as_sent(file: str, folder: Path) -> str:

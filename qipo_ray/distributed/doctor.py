@@ -19,7 +19,10 @@ from typing import Literal
 from qipo_ray.data.locate import d4rl_cache, data_cache
 from qipo_ray.distributed.cluster import check_start
 from qipo_ray.distributed.job_server import TOKEN_FILE
-from qipo_ray.errors import UserError
+from qipo_ray.errors import StorageError, UserError
+from qipo_ray.store import bucket
+from qipo_ray.store.bucket import as_uri, is_uri, scratch_of
+from qipo_ray.store.mirror import begin
 from qipo_ray.train.memory import in_words
 from qipo_ray.version import __version__
 
@@ -57,6 +60,8 @@ def check_machine(results: Path | None = None, mark: str | None = None) -> list[
 
 def check_storage(folder: Path, mark: str | None = None) -> Check:
     """Return whether this machine can write in a folder, and sees what another wrote there."""
+    if is_uri(folder):
+        return _check_bucket(folder)
     name = f"results {folder}"
     probe = folder / f".writable-{platform.node()}-{os.getpid()}"
     try:
@@ -73,6 +78,19 @@ def check_storage(folder: Path, mark: str | None = None) -> Check:
     if free < DISK:
         return Check("storage", "fail", f"{name}: {in_words(free)} free", "make space")
     return Check("storage", "ok", f"{name}: {in_words(free)} free")
+
+
+def _check_bucket(folder: Path) -> Check:
+    """Return whether this machine can write in a bucket; its folder is the same for all."""
+    try:
+        root = scratch_of(folder)
+        begin(root)
+        probe = root / f".writable-{platform.node()}-{os.getpid()}"
+        bucket.write(probe, b"")
+        bucket.remove(probe)
+    except (UserError, StorageError) as error:
+        return Check("storage", "fail", str(error), "each machine needs credentials of its own")
+    return Check("storage", "ok", f"results {as_uri(folder)}")
 
 
 def _python() -> Check:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -241,11 +242,10 @@ def _ask(url: str, token: str | None = None) -> requests.Response:
 
 def _same_ray(url: str, version: str) -> str:
     """Return the head's version of Ray; ``UserError`` if this machine has another."""
-    import ray
-
-    if version != ray.__version__:
+    local = version_of("ray")
+    if version != local:
         raise UserError(
-            f"the head at {url} runs Ray {version}, this machine has {ray.__version__}: "
+            f"the head at {url} runs Ray {version}, this machine has {local}: "
             f"pip install 'ray[default,train,tune]=={version}'"
         )
     return version

@@ -11,8 +11,10 @@ from typing import Any
 
 from qipo_ray.distributed.cluster import SETTINGS
 from qipo_ray.distributed.doctor import Check, check_machine, merged
+from qipo_ray.distributed.machines import machine_resources
 from qipo_ray.distributed.resources import count_workers
 from qipo_ray.errors import UserError
+from qipo_ray.store.bucket import is_uri
 from qipo_ray.study.search_spec import Resources
 
 ANSWER_S = 90.0  # for all machines; each imports torch first
@@ -26,8 +28,10 @@ def check_nodes(results: Path | None, resources: Resources | None) -> list[Check
     """
     import ray
 
-    for name, value in {**SETTINGS, "RAY_AUTH_MODE": "token"}.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:  # a job has the mode of its head
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     joined = not ray.is_initialized()
     if joined:
         try:
@@ -47,14 +51,14 @@ def _check_alive(results: Path | None, resources: Resources | None) -> list[Chec
 
     nodes: Any = ray.nodes  # has no types
     alive = [node for node in nodes() if node["Alive"]]
-    mark = None if results is None else _mark(results)
+    mark = None if results is None or is_uri(results) else _mark(results)
     try:
         checks = _on_each(alive, results, None if mark is None else mark.name)
     finally:
         if mark is not None:
             mark.unlink()
     if resources is not None:
-        checks.append(check_room(resources, [node["Resources"] for node in alive]))
+        checks.append(check_room(resources, machine_resources()))
     return checks
 
 
@@ -79,6 +83,13 @@ def _mark(results: Path) -> Path | None:
     return mark
 
 
+def _check_with_gpus(results: Path | None, mark: str | None) -> list[Check]:
+    """Return the checks of a machine with its GPUs, which Ray hides where none is asked for."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        del os.environ["CUDA_VISIBLE_DEVICES"]
+    return check_machine(results, mark)
+
+
 def _on_each(
     alive: Sequence[dict[str, Any]], results: Path | None, mark: str | None
 ) -> list[Check]:
@@ -86,7 +97,7 @@ def _on_each(
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    task: Any = ray.remote(num_cpus=0)(check_machine)
+    task: Any = ray.remote(num_cpus=0)(_check_with_gpus)
     asked = {
         task.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)

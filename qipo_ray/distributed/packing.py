@@ -31,6 +31,6 @@ def left_out(folder: Path, results: Path) -> list[str]:
             f"{root} would be packed and sent; run the command in the folder of your project, or "
             "give it as --working-dir"
         )
-    inside = results.resolve()
+    inside = results.resolve()  # of a URI a folder that there is not
     of_results = [f"/{inside.relative_to(root)}/"] if root in inside.parents else []
     return [*DATA, *RESULTS, *CACHES, *SECRETS, *of_results]

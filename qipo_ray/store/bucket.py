@@ -69,6 +69,11 @@ def is_uri(path: Path) -> bool:
     return path.parts[:1] in {(f"{scheme}:",) for scheme in SCHEMES}
 
 
+def as_uri(path: Path) -> str:
+    """Return such a path as it was written."""
+    return f"{path.parts[0]}//{'/'.join(path.parts[1:])}"
+
+
 def is_object(path: Path) -> bool:
     """Return whether a path stands for an object, or a folder of such."""
     return str(path).startswith(SCRATCH)
@@ -78,13 +83,12 @@ def scratch_of(path: Path) -> Path:
     """Return the path that stands for a URI's object; ``UserError`` where it names no bucket."""
     scheme, *parts = path.parts
     if not parts or ".." in parts:
-        raise UserError(f"{scheme}//{'/'.join(parts)}: expected {scheme}//BUCKET/FOLDER")
+        raise UserError(f"{as_uri(path)}: expected {scheme}//BUCKET/FOLDER")
     try:
         import obstore  # noqa: F401
     except ImportError:
         raise UserError(
-            f"{scheme}//{'/'.join(parts)}: results in a bucket need obstore: "
-            "pip install 'qipo_ray[storage]'"
+            f"{as_uri(path)}: results in a bucket need obstore: pip install 'qipo_ray[storage]'"
         ) from None
     return Path(SCRATCH, scheme.removesuffix(":"), *parts)
 

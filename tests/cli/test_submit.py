@@ -14,9 +14,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-import ray  # noqa: F401 - it brings psutil
 
+from qipo_ray.cli.job import PROGRESS
 from qipo_ray.cli.main import main
+from qipo_ray.cli.output import Live
 from qipo_ray.distributed.job_server import JobServer
 from qipo_ray.errors import UserError
 
@@ -59,7 +60,8 @@ def free_ports(count: int) -> list[int]:
 @pytest.fixture(scope="module")
 def address(private_home: None) -> Iterator[str]:
     """The dashboard of a head that asks for the token in the session's home."""
-    psutil = import_module("psutil")  # that of Ray
+    import_module("ray")  # which brings psutil
+    psutil = import_module("psutil")
     token = Path("~/.ray/auth_token").expanduser()
     port, dashboard, agent, client = free_ports(4)
     command = [ROOT / "cluster/local.sh", "head", "--block", "--num-cpus", "2"]
@@ -94,6 +96,17 @@ def address(private_home: None) -> Iterator[str]:
                 process.kill()
         head.wait(10)
         token.unlink(missing_ok=True)
+
+
+def test_the_progress_of_a_sweep_is_known_again(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = Live("sweep sent", None)
+    for left in (None, 754.0):
+        plain.last = -Live.EVERY_S
+        plain.update(0.5, left, "3 trials ended")
+    first, second = capsys.readouterr().err.splitlines()
+    unknown, known = PROGRESS.fullmatch(first), PROGRESS.fullmatch(second)
+    assert unknown is not None and unknown.groups() == ("50", None, None, "3 trials ended")
+    assert known is not None and known.groups() == ("50", "12", "34", "3 trials ended")
 
 
 @pytest.mark.ray

@@ -25,11 +25,21 @@ def test_the_words_go_on_with_the_file_as_it_is_sent(
     )  # fmt: skip
 
 
+def test_results_may_be_in_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QIPO_RESULTS", "s3://bucket/sweeps")
+    line = read_line(["quickstart"], tmp_path)
+    assert line.arguments == ("quickstart", "--results", "s3://bucket/sweeps")
+    assert line.place == "s3://bucket/sweeps"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ("quickstart", "--results results: a job runs in a folder that vanishes with it; give an"),
-        ("quickstart --results s3://bucket/x", "--results s3:/bucket/x: a job runs in a folder"),
+        (
+            "quickstart --results out",
+            "give an absolute path that all machines of the cluster share",
+        ),
         ("quickstrat --results /r", "no search file 'quickstrat' (did you mean 'quickstart'?)"),
         ("quickstart --results /r --plan", "--plan: not for a job"),
         ("quickstart --results /r --executor local", "--executor: a job runs on its cluster"),

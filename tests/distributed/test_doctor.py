@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fixtures.s3_server import S3Server
 
 from qipo_ray.distributed import doctor
 from qipo_ray.distributed.doctor import Check, check_machine, check_storage, merged
 from qipo_ray.distributed.node_checks import check_room
+from qipo_ray.store import bucket
 from qipo_ray.study.search_spec import Resources
 
 
@@ -66,6 +69,15 @@ def test_results_must_be_writable_roomy_and_the_same_folder(
     assert check_storage(tmp_path).fix == "make space"
 
 
+@pytest.mark.slow
+def test_a_bucket_must_answer_and_take_what_is_put(s3_server: S3Server) -> None:
+    folder = Path("s3://bucket/sweeps")
+    assert check_storage(folder) == Check("storage", "ok", "results s3://bucket/sweeps")
+    assert bucket.names(bucket.scratch_of(folder)) == []
+    missing = check_storage(Path("s3://nothing/sweeps"))
+    assert missing.state == "fail" and "nothing" in missing.message
+
+
 def test_machines_are_told_once_where_they_agree_and_versions_must() -> None:
     def machine(ray: str, token: str, free: str = "1 GB") -> list[Check]:
         state = "ok" if token == "0600" else "fail"
@@ -93,3 +105,4 @@ def test_room_is_counted_as_the_sweep_will() -> None:
     assert check_room(few, [{"CPU": 4.0}, {"CPU": 4.0}]) == Check(
         "resources", "ok", "room for 4 workers"
     )
+    assert check_room(replace(few, wait=True), []).state == "ok"  # an autoscaler is asked

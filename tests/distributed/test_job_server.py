@@ -7,16 +7,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import ray
 
 from qipo_ray.distributed import job_server
 from qipo_ray.distributed.job_server import JobServer, checked_address, is_exposed, token_here
 from qipo_ray.errors import UserError
 
 TOKEN = "t" * 64
+RAY = version("ray")
 
 
 @pytest.fixture
@@ -24,14 +25,14 @@ def head() -> Iterator[Callable[..., str]]:
     """A function that answers as a dashboard does: to those with the token, or to all."""
     servers: list[HTTPServer] = []
 
-    def start(version: str = ray.__version__, *, open_to_all: bool = False, page: bool = False):
+    def start(number: str = RAY, *, open_to_all: bool = False, page: bool = False):
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 told = self.headers.get("Authorization", "")
                 allowed = open_to_all or told == f"Bearer {TOKEN}"
                 self.send_response(200 if allowed else 403 if told else 401)
                 self.end_headers()
-                answer = {"version": "4", "ray_version": version}
+                answer = {"version": "4", "ray_version": number}
                 self.wfile.write(b"<html>" if page else json.dumps(answer).encode())
 
             def log_message(self, *_: object) -> None:
@@ -76,6 +77,7 @@ def test_addresses_lose_what_follows_and_say_whether_others_may_listen() -> None
     assert is_exposed("http://head:8265")
 
 
+@pytest.mark.slow  # with the next it imports Ray
 def test_a_head_is_asked_with_the_token_of_this_shell(
     head: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -90,11 +92,12 @@ def test_a_head_is_asked_with_the_token_of_this_shell(
     # Ray heeds these more than an address that it is given.
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")
     server = JobServer.reach(f"{url}/")
-    assert (server.address, server.ray_version) == (url, ray.__version__)
+    assert (server.address, server.ray_version) == (url, RAY)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "x")
     assert token_here() == "x"
 
 
+@pytest.mark.slow
 def test_a_head_without_token_is_refused_unless_it_is_wanted(head: Callable[..., str]) -> None:
     url = head(open_to_all=True)
     assert f"the Ray head at {url} asks for no token: whoever" in refusal(url)
@@ -106,7 +109,7 @@ def test_other_heads_are_refused(
 ) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
     old = refusal(head("2.40.0"))
-    assert f"runs Ray 2.40.0, this machine has {ray.__version__}: pip install 'ray[" in old
+    assert f"runs Ray 2.40.0, this machine has {RAY}: pip install 'ray[" in old
     assert "is no dashboard of a Ray head (it answered 200)" in refusal(head(page=True))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
