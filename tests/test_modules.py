@@ -36,7 +36,6 @@ COVERED = {
     "cli/data_files": ("cli/test_data_show.py", "what FILE or TASK stands for"),
     "cli/invocation": ("cli/test_main.py", "the command as records name it"),
     "cli/method_check": ("train/test_method_check.py", "the command and its exit code"),
-    "cli/prepare": ("cli/test_train.py", "refusals before anything is trained"),
     "cli/report": ("leaderboard/test_sweep_report.py", "one call of the report"),
     "cli/job": ("cli/test_submit.py", "a job that is followed, listed and stopped"),
     "cli/schema": ("study/test_json_schema.py", "what it prints is what ships"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -29,9 +31,21 @@ def dataset_of(task: Task, path: Path | None) -> Dataset:
     name = task.id
     if path is None and task.has_generator and not generated_path(task).exists():
         out.remark(f"generating the data of {name} at {generated_path(task)} (once)")
-        with out.progress(f"generating {name}") as report:
-            generate(name, generated_path(task), progress=report)
+        _generate(task)
     return load(task, path)
+
+
+def _generate(task: Task) -> None:
+    """Make a task's data; where another process has them first, its file stays as it is."""
+    target = generated_path(task)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        TemporaryDirectory(dir=target.parent, prefix=".making-") as folder,
+        out.progress(f"generating {task.id}") as report,
+    ):
+        made = generate(task.id, Path(folder) / target.name, progress=report)
+        with suppress(FileExistsError):  # replaced, it would change while the other reads it
+            os.link(made, target)
 
 
 def check(task: Task, config: Config, dataset: Dataset) -> None:
