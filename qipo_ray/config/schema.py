@@ -71,6 +71,9 @@ class Evaluation(Section):
     fqe_updates: Annotated[
         Count, Ours(3000, "updates of fitted Q evaluation, each time"), Since(3000)
     ]
+    timeout: Annotated[
+        Count, Ours(600, "seconds without a step after which a score is given up"), Since(600)
+    ]
 
 
 @dataclass(frozen=True)

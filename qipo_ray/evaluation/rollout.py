@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qipo_ray.data.tasks import Task
 from qipo_ray.evaluation.episode_recorder import EpisodeRecorder
 from qipo_ray.evaluation.registry import make_env
+from qipo_ray.evaluation.watchdog import Beat
 
 # (observations (L, S) float32, live (L,) indices of their episodes) -> actions (L, A)
 Policy = Callable[[NDArray[np.float32], NDArray[np.intp]], NDArray[np.floating]]
@@ -26,13 +27,17 @@ class Rollouts:
 
 
 def rollout(
-    task: Task, policy: Policy, seeds: Sequence[int], recorder: EpisodeRecorder | None = None
+    task: Task,
+    policy: Policy,
+    seeds: Sequence[int],
+    recorder: EpisodeRecorder | None = None,
+    beat: Beat = lambda: None,
 ) -> Rollouts:
     """Return one episode per seed, each until it ends or the task's horizon.
 
     The policy gets the observations of the episodes still alive, in order, and their indices.
     Its actions are clipped to [-1, 1]. ``recorder`` sees the first episode, which it does not
-    change.
+    change. ``beat`` is called at each step.
 
     Raises:
         UserError: if the task's simulator is not available.
@@ -49,6 +54,7 @@ def rollout(
         if recorder is not None:
             recorder.record(envs, 0)
         for step in range(task.horizon):
+            beat()
             actions = np.asarray(policy(observations, live))
             _check(actions, (len(live), envs.action_size), step)
             result = envs.step(live, np.clip(actions, -1, 1))

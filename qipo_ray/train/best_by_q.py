@@ -15,12 +15,13 @@ from qipo_ray.agent.critic_report import ACTIONS
 from qipo_ray.config import Config
 from qipo_ray.config.baselines import BestOfN
 from qipo_ray.data.tasks import Task
+from qipo_ray.evaluation.watchdog import Beat
 from qipo_ray.study.job_events import Score
 from qipo_ray.train.scoring import score_state
 
 
 def score_best_by_q(
-    task: Task, config: Config, behaviour: State, critic: State, episodes: int
+    task: Task, config: Config, behaviour: State, critic: State, episodes: int, beat: Beat
 ) -> Score:
     """Return the score of the best of 16 by Q over ``episodes`` with the fixed seeds.
 
@@ -33,4 +34,5 @@ def score_best_by_q(
         bestofn=BestOfN(actions=ACTIONS, temperature=0.0),
     )
     weights = judged_clone(greedy, behaviour, critic)
-    return score_state(task, greedy, {**critic, "stage": "policy", "weights": weights}, episodes)
+    state = {**critic, "stage": "policy", "weights": weights}
+    return score_state(task, greedy, state, episodes, beat=beat)

@@ -104,7 +104,8 @@ class JobStore:
         if data is None:
             raise UserError(
                 f"snapshot {snapshot.updates} of {snapshot.stage} {snapshot.key} is missing or "
-                "damaged; the same command trains it again"
+                "damaged; once the records that rest on it are removed (`qipo-ray verify` names "
+                "them) the same command trains it again"
             )
         return self._checked(data, snapshot, {"key": snapshot.key}).state
 

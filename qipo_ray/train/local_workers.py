@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -17,6 +20,7 @@ from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.runner import JobRunner
 
 STOP_LIMIT_S = 20.0  # for a process to save its job and leave; then it is killed
+ORPHAN_S = 2.0  # for a process whose driver was killed to save its job; then it ends itself
 STOP = "stop"  # the order to save the job and take it out of its slot
 
 
@@ -162,6 +166,7 @@ class ProcessWorker:
 
 def serve(connection: Connection, name: str, root: Path, device: str) -> None:
     """Train what comes through ``connection`` until it closes, or its other end dies."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     worker = InProcessWorker(name, root, device)
     try:
@@ -179,6 +184,18 @@ def serve(connection: Connection, name: str, root: Path, device: str) -> None:
         worker.close()
     except OSError as error:
         connection.send(error)
+
+
+def end_with_parent() -> None:
+    """Wait until the process that started this one is gone, then end this one, whatever it does.
+
+    At most what was trained since the last checkpoint is lost.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        time.sleep(ORPHAN_S)
+        os._exit(1)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from qipo_ray.agent.distil import distil
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config import reported_stages
 from qipo_ray.errors import Failure, Lost, UserError
+from qipo_ray.evaluation.watchdog import was_ended, watched
 from qipo_ray.store.fencing import StaleToken
 from qipo_ray.store.records import PROGRAMS
 from qipo_ray.study.job import CheckpointRef, EvalPoint, Job
@@ -38,6 +39,7 @@ from qipo_ray.train.signals import SignalMeter
 
 logger = logging.getLogger(__name__)
 
+STUCK = "evaluation.stuck"  # in a job's folder: where a process stood that had to be ended
 SAVE_EVERY_S = 10.0  # wall seconds between checkpoints; a kill loses at most this much work
 
 
@@ -285,12 +287,17 @@ class JobRunner:
         return self._score(job, state, point.episodes)
 
     def _score(self, job: Job, state: State, episodes: int) -> Score:
-        task = job.task_facts
+        task, limit_s = job.task_facts, job.config.evaluation.timeout
+        stuck = self.artefacts.folder(job.stage, job.key) / STUCK
+        if (failure := was_ended(stuck, limit_s)) is not None:
+            raise failure
         if job.stage == "critic":
             behaviour = self.job_store.state(job.upstream[0])
-            return score_best_by_q(task, job.config, behaviour, state, episodes)
+            with watched(limit_s, stuck) as beat:
+                return score_best_by_q(task, job.config, behaviour, state, episodes, beat)
         acting = self.job_store.acting(job.config, state, (*job.upstream, job.snapshot))
-        return score_state(task, job.config, acting, episodes)
+        with watched(limit_s, stuck) as beat:
+            return score_state(task, job.config, acting, episodes, beat=beat)
 
     def _scores(self, job: Job, state: State) -> list[JobEvent]:
         events: list[JobEvent] = []

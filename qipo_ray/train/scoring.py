@@ -17,6 +17,7 @@ from qipo_ray.data.tasks import Task
 from qipo_ray.evaluation.episode_recorder import EpisodeRecorder
 from qipo_ray.evaluation.rollout import Policy, rollout
 from qipo_ray.evaluation.score import FIRST_SEED, each_score, env_seeds, score
+from qipo_ray.evaluation.watchdog import Beat
 from qipo_ray.study.job_events import Score
 from qipo_ray.train.checkpoint_policy import CheckpointPolicy
 
@@ -30,18 +31,19 @@ def score_state(
     episodes: int,
     seed: int | None = None,
     recorder: EpisodeRecorder | None = None,
+    beat: Beat = lambda: None,
 ) -> Score:
     """Return the score of a behaviour or policy state over ``episodes``.
 
     Without ``seed`` under the recorded protocol; with it the environment seeds begin there, and
-    the actions' noise is another, too. ``recorder`` sees the first episode. ``Diverged`` if the
-    policy's actions are not finite.
+    the actions' noise is another, too. ``recorder`` sees the first episode, ``beat`` each step.
+    ``Diverged`` if the policy's actions are not finite.
     """
     noise_seed, first = (NOISE_SEED, FIRST_SEED) if seed is None else (seed, seed)
     with blaming(config):
         policy = _with_noise(CheckpointPolicy(config, state), episodes, noise_seed)
         try:
-            rollouts = rollout(task, policy, env_seeds(episodes, first), recorder)
+            rollouts = rollout(task, policy, env_seeds(episodes, first), recorder, beat)
         except ValueError as error:
             raise Diverged(str(error)) from error
     result = score(task, rollouts, state["updates"])

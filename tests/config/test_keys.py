@@ -98,6 +98,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "evaluation.weights": ("ema", NONE),
     "evaluation.signals": ("fqe", NONE),
     "evaluation.fqe_updates": (7, NONE),
+    "evaluation.timeout": (7, NONE),
     "iql.width": (64, LAST),
     "iql.layers": (3, LAST),
     "iql.learning_rate": (0.5, LAST),

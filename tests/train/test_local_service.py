@@ -6,6 +6,9 @@ import doctest
 import os
 import re
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -211,3 +214,42 @@ def test_the_example_of_the_interface_runs(make_run: MakeRun, tmp_path: Path) ->
         results = [doctest.DocTestRunner().run(example) for example in examples]
     assert sum(result.attempted for result in results) == 4
     assert sum(result.failed for result in results) == 0
+
+
+ORPHAN = """
+import multiprocessing, time
+from pathlib import Path
+from qipo_ray.train import local_workers
+
+class Stuck:
+    job = "a long step"
+    def __init__(self, *_): pass
+    def close(self): pass
+    def events(self):
+        print("at work", flush=True)
+        time.sleep(600)
+
+def work(connection):
+    local_workers.InProcessWorker = Stuck
+    local_workers.serve(connection, "worker-0", Path(), "cpu")
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    ours, its = context.Pipe()
+    process = context.Process(target=work, args=(its,))
+    process.start()
+    process.join()
+"""
+
+
+@pytest.mark.faults
+def test_an_orphan_ends_in_three_seconds(tmp_path: Path) -> None:
+    """Also in the middle of a long step, such as an evaluation."""
+    (tmp_path / "driver.py").write_text(ORPHAN)
+    line = [sys.executable, str(tmp_path / "driver.py")]
+    with subprocess.Popen(line, stdout=subprocess.PIPE) as driver:
+        assert driver.stdout is not None and driver.stdout.readline() == b"at work\n"
+        driver.kill()
+        start = time.monotonic()
+        assert driver.stdout.read() == b""  # the pipe closes when the orphan ends, too
+        assert time.monotonic() - start < 3.5
