@@ -18,6 +18,7 @@ REMEDIES = {
     errno.EROFS: "make that disk writable, or choose another",
     errno.EISDIR: "a file belongs there: move the folder away",
     errno.ENOTDIR: "a folder belongs there: move the file away",
+    errno.ELOOP: "a file belongs there: remove the link",
     errno.EEXIST: "something else belongs there: move it away",
     errno.EIO: "check that disk",
     errno.ESTALE: "check that the shared disk is there",

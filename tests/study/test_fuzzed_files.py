@@ -23,8 +23,8 @@ STRANGE = (
     "module:Class", {"grid": []}, {"choice": [float("nan")]}, {"uniform": [2, 1]}, {"int": "a"},
 )  # fmt: skip
 KEYS = ("behaviour.updates", "critic.discount", "policy.beta", "policy.method", "sampler.noise",
-        "policy.rounds", "behaviour.path", "evaluation.episodes", "compute.precision", "polcy.beta",
-        "policy", "policy.", ".", "__class__", "policy.beta.x")  # fmt: skip
+        "policy.rounds", "behaviour.path", "evaluation.episodes", "compute.precision",
+        "polcy.beta", "policy", "policy.", ".", "__class__", "policy.beta.x")  # fmt: skip
 LITTER = ("\t", "- ", "&a ", "*a", "!!binary ", "{", "}", '"', "'", "\0", "\ufeff", "%", "? ",
           "---\n", "tasks: [point]\n", "<<: *a\n", "\x85", "\x1b[2J")  # fmt: skip
 

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -314,7 +315,7 @@ def test_killed_sweeps_end_like_an_unbroken_one(
     expected, rng, kills, times = facts(tmp_path / "unbroken"), random.Random(1), 0, {}
     root = tmp_path / "0"
     while kills < scaled(100):
-        if _killed_after(rng.uniform(0.1, 1.2), lambda: sweep(spec, root)):
+        if _killed_after(rng.uniform(0.1, 1.2), partial(sweep, spec, root)):
             kills += 1
             for path in (*root.glob("records/*.json"), *root.glob("trials/*.json")):
                 written = path.stat().st_mtime_ns
