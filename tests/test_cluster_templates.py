@@ -87,6 +87,8 @@ def test_launcher_files_pass_and_a_broken_key_does_not(name: str) -> None:
     types = document["available_node_types"]
     spot = [kind for kind, told in types.items() if "spot" in json.dumps(told).lower()]
     assert spot == ["cpu", "gpu"] and all(types[kind]["min_workers"] == 0 for kind in spot)
+    images = [re.search("ImageId|sourceImage", json.dumps(told)) for told in types.values()]
+    assert all(images)  # Ray's own default for AWS has a Python that is too old
     for command in (*document["head_start_ray_commands"], *document["worker_start_ray_commands"]):
         assert "ray start" not in command or "RAY_AUTH_MODE=token" in command
         assert "--dashboard-host" not in command
