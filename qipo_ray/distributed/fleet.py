@@ -18,6 +18,7 @@ from qipo_ray.distributed.broker import RollCall
 from qipo_ray.distributed.resources import TRIALS_CPU
 from qipo_ray.errors import Failure
 from qipo_ray.store.background import aside
+from qipo_ray.store.bucket import sent
 
 FOLLOW_S = 5.0  # between looks at the cluster
 START_S = 60.0  # that workers may take to start before it is said that they are missing
@@ -142,7 +143,7 @@ def _train(settings: WorkerSettings, name: str) -> Any:
         train_loop_config={
             "name": name,
             "namespace": settings.namespace,
-            "root": str(settings.root),
+            "root": sent(settings.root),
             "slots": settings.slots,
             "threads": max(1, int(settings.cpus)),
         },

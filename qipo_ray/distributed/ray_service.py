@@ -12,6 +12,7 @@ from typing import Any
 from qipo_ray.distributed.client import Client, broker_name
 from qipo_ray.distributed.cluster import Cluster
 from qipo_ray.distributed.fleet import Fleet, WorkerSettings, start_worker
+from qipo_ray.store.bucket import arrived, sent
 from qipo_ray.study.search_spec import Resources
 
 logger = logging.getLogger(__name__)
@@ -121,10 +122,10 @@ def _start_broker(settings: WorkerSettings) -> Any:
     from qipo_ray.distributed.machines import machines
 
     class BrokerActor(Broker):
-        def __init__(self, root: Path) -> None:
+        def __init__(self, root: str) -> None:
             context = ray.get_runtime_context()
             restarted = context.was_current_actor_reconstructed
-            super().__init__(root, restarted=restarted, machines=machines)
+            super().__init__(arrived(root), restarted=restarted, machines=machines)
 
         async def piece(self, path: str, offset: int) -> bytes | None:
             return await read_piece(path, offset)
@@ -140,4 +141,4 @@ def _start_broker(settings: WorkerSettings) -> Any:
         max_restarts=-1,
         max_task_retries=-1,
         max_concurrency=10_000,  # a waiting call is an open one
-    ).remote(settings.root)
+    ).remote(sent(settings.root))

@@ -13,6 +13,7 @@ import torch
 from qipo_ray.distributed import datasets
 from qipo_ray.distributed.broker import Orders, Process
 from qipo_ray.distributed.client import broker_of
+from qipo_ray.store.bucket import arrived
 from qipo_ray.study.job import Job
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.dataset import OpenData, on_disk
@@ -94,7 +95,7 @@ def train_loop(config: dict[str, Any]) -> None:
     open_data = partial(datasets.local_copy, config["namespace"])
     machine = ray.get_runtime_context().get_node_id()
     worker = Worker(
-        config["name"], Path(config["root"]), config["slots"], str(device), open_data, machine
+        config["name"], arrived(config["root"]), config["slots"], str(device), open_data, machine
     )
     stopped = threading.Event()
 

@@ -100,6 +100,17 @@ def with_uris(text: str) -> str:
     return text
 
 
+def sent(path: Path) -> str:
+    """Return a path for another machine, whose scratch folder may lie elsewhere."""
+    return with_uris(str(path))
+
+
+def arrived(text: str) -> Path:
+    """Return on this machine the path that was `sent`."""
+    path = Path(text)
+    return scratch_of(path) if is_uri(path) else path
+
+
 def address(path: Path) -> Address:
     """Return where the object of a path is."""
     scheme, bucket, *key = str(path)[len(SCRATCH) :].split("/")
@@ -108,9 +119,16 @@ def address(path: Path) -> Address:
 
 @lru_cache
 def _client(scheme: str, bucket: str) -> Any:
-    """Return the client of a bucket, as this process's environment describes it."""
+    """Return the client of a bucket, as this process's environment describes it.
+
+    Whoever has one has a scratch folder that nobody else may enter.
+    """
     from obstore.store import from_url
 
+    folder = Path(SCRATCH)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise StorageError(f"{folder} is another user's: set TMPDIR to a folder of your own")
     try:  # it does not try again by itself: only we may, with a fence before each try
         return from_url(
             f"{scheme}://{bucket}",
@@ -158,7 +176,7 @@ def read(path: Path, patience_s: float = PATIENCE_S) -> tuple[bytes, Version]:
 
     def get() -> tuple[bytes, Version]:
         answer = at.client.get(at.key)
-        return bytes(answer.bytes()), _version(answer.meta)
+        return bytes(answer.bytes()), version_of(answer.meta)
 
     try:
         return patiently(at, get, patience_s)
@@ -235,9 +253,9 @@ def _put(path: Path, data: bytes, staging: Path | None, mode: Any = None) -> Ver
         tries += 1
         _ask_fences(path, staging)
         if mode is None:
-            return _version(at.client.put(at.key, data))
+            return version_of(at.client.put(at.key, data))
         try:
-            return _version(at.client.put(at.key, data, mode=mode, use_multipart=False))
+            return version_of(at.client.put(at.key, data, mode=mode, use_multipart=False))
         except (AlreadyExistsError, PreconditionError):
             if tries > 1:
                 present, version = read(path)
@@ -263,6 +281,6 @@ def _ask_fences(path: Path, staging: Path | None) -> None:
             ask()
 
 
-def _version(meta: Any) -> Version:
+def version_of(meta: Any) -> Version:
     """Return what a condition needs to know of an object."""
     return {key: meta[key] for key in ("e_tag", "version") if meta.get(key) is not None}

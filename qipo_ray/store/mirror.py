@@ -14,9 +14,11 @@ from typing import Any
 
 from qipo_ray.errors import StorageError, UserError
 from qipo_ray.store import bucket
+from qipo_ray.store.lease import FOLDER
 from qipo_ray.store.records import SKIPPED
 
 AT_ONCE = 16  # requests
+PULLS = 3  # at most, while a sweep goes on
 SECOND = 2.0  # to which a bucket tells times, with some to spare
 UPLOAD_EVERY_S = 60.0
 # What the scratch folder has for itself: nothing there is a copy.
@@ -26,16 +28,12 @@ OWN = SKIPPED - {"artefacts"} | {"study"}
 def begin(root: Path) -> None:
     """Make sure that a bucket answers, before anything is computed, and make the scratch folder.
 
-    ``UserError`` says in one line what is wrong. Nobody else may enter the folder.
+    ``UserError`` says in one line what is wrong.
     """
     try:
         bucket.names(root, bucket.FIRST_S)
     except StorageError as problem:
         raise UserError(str(problem)) from None
-    scratch = Path(bucket.SCRATCH)
-    scratch.mkdir(mode=0o700, exist_ok=True)
-    if scratch.is_symlink() or scratch.stat().st_uid != os.getuid():
-        raise UserError(f"{scratch} is another user's: set TMPDIR to a folder of your own")
     root.mkdir(parents=True, exist_ok=True)
 
 
@@ -47,6 +45,13 @@ def pull(root: Path, *, weights: bool = False) -> None:
     if not bucket.is_object(root):
         return
     begin(root)
+    for _ in range(PULLS):
+        if _pull(root, weights):
+            break
+
+
+def _pull(root: Path, weights: bool) -> bool:
+    """Return whether all that was copied was still as it was listed: then it fits together."""
     at = bucket.address(root)
     listed_at = time.time()
     entries = bucket.patiently(at, lambda: at.client.list(at.key or None).collect())
@@ -57,12 +62,13 @@ def pull(root: Path, *, weights: bool = False) -> None:
         if (weights or path.suffix != ".pt") and not OWN & {*path.relative_to(root).parts}
     }
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(_copy, copies, copies.values()))
+        steady = all([*pool.map(_copy, copies, copies.values())])
     for folder, below, files in os.walk(root):
         below[:] = [name for name in below if name not in OWN]
         for path in (Path(folder, name) for name in files):
             if path not in objects and path.stat().st_mtime < listed_at - SECOND:
                 path.unlink(missing_ok=True)
+    return steady
 
 
 def pulled(folder: Path, *, weights: bool = False) -> Path:
@@ -84,23 +90,27 @@ def _below(root: Path, at: bucket.Address, key: str) -> Path:
     return path
 
 
-def _copy(path: Path, entry: dict[str, Any]) -> None:
-    """Copy an object, unless its copy is of its time and size."""
+def _copy(path: Path, entry: dict[str, Any]) -> bool:
+    """Copy an object, unless its copy is of its time and size; return whether it was as listed.
+
+    Heartbeats need not be: they change all the time, and fit to anything.
+    """
     changed = entry["last_modified"].timestamp()
     if path.is_file():
         now = path.stat()
         if (now.st_size, now.st_mtime) == (entry["size"], changed):
-            return
+            return True
     try:
-        data, _ = bucket.read(path)
+        data, version = bucket.read(path)
     except FileNotFoundError:
-        return  # pruned meanwhile
+        return False  # pruned meanwhile
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     temporary.write_bytes(data)
     if time.time() - changed > SECOND:  # else it may change within the second that is told
         os.utime(temporary, (changed, changed))
     os.replace(temporary, path)
+    return path.parent.name == FOLDER or version == bucket.version_of(entry)
 
 
 class Upload:

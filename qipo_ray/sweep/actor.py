@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ray import tune
 
 from qipo_ray.config import use_method
 from qipo_ray.distributed.client import Client
+from qipo_ray.store.bucket import arrived
 from qipo_ray.store.intents import read_intent
 from qipo_ray.study.asha import Decision
 from qipo_ray.study.trial import DatasetRef, Trial
@@ -29,7 +29,7 @@ def trial_actor(
     """
     for named, folders in methods.items():
         use_method(named, *folders)
-    trial = Trial.from_intent(read_intent(Path(root), config["trial"]))
+    trial = Trial.from_intent(read_intent(arrived(root), config["trial"]))
 
     def report(rung: int, updates: int, value: float | None) -> Decision:
         tune.report({"rung": rung, "updates": updates, "value": value})

@@ -26,6 +26,7 @@ from ray.tune.search import Searcher
 
 from qipo_ray.config.own_methods import own_methods
 from qipo_ray.distributed.client import Client
+from qipo_ray.store.bucket import sent
 from qipo_ray.study.trial import Trial, TrialOutcome, TrialState
 from qipo_ray.sweep.actor import trial_actor
 from qipo_ray.sweep.search_state import SearchState
@@ -47,7 +48,7 @@ def run_trials(
     name = f"tune-{search.attempt:06d}"
     trainable = tune.with_parameters(
         trial_actor,
-        root=str(search.root),
+        root=sent(search.root),
         datasets={task: search.dataset_ref(task) for task in search.spec.tasks},
         namespace=client.namespace,
         methods=dict(own_methods),

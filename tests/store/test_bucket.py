@@ -151,6 +151,46 @@ def test_copies_follow_the_bucket(s3_root: Path) -> None:
         pulled(uri / "none")
 
 
+def test_copies_fit_together_while_a_driver_goes_on(
+    s3_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, read = s3_root / "artefacts/policy-k", bucket.read
+    bucket.write(folder / "1.pt", b"1")
+    bucket.write(folder / "manifest.json", b"1.pt")
+
+    def read_late(path: Path, *patience: float) -> Any:
+        if bucket.exists(folder / "1.pt"):  # the driver is faster
+            bucket.write(folder / "2.pt", b"2")
+            bucket.write(folder / "manifest.json", b"2.pt")
+            bucket.remove(folder / "1.pt")
+        return read(path, *patience)
+
+    monkeypatch.setattr(bucket, "read", read_late)
+    pull(s3_root, weights=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["2.pt", "manifest.json"]
+    assert (folder / "manifest.json").read_bytes() == b"2.pt"
+
+
+def test_a_path_travels_as_its_uri(
+    s3_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bytes(s3_root / "a", b"1")
+    text = bucket.sent(s3_root)
+    assert text.startswith("s3://bucket/") and bucket.sent(tmp_path) == str(tmp_path)
+    monkeypatch.setattr(bucket, "SCRATCH", f"{tmp_path}/other/")
+    bucket._client.cache_clear()
+    root = bucket.arrived(text)
+    assert root != s3_root and names(root) == ["a"] and bucket.arrived("/a/b") == Path("/a/b")
+    assert (tmp_path / "other").stat().st_mode & 0o777 == 0o700
+
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    monkeypatch.setattr(bucket, "SCRATCH", f"{tmp_path}/link/")
+    bucket._client.cache_clear()
+    with pytest.raises(StorageError, match="is another user's: set TMPDIR"):
+        names(bucket.arrived(text))
+    bucket._client.cache_clear()
+
+
 def test_event_files_of_this_driver_take_the_place_of_those_before(s3_root: Path) -> None:
     folder = s3_root / "tensorboard"
     bucket.write(folder / "a/events.1", b"of a driver before")
