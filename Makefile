@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 RLIABLE := $(VENV)/rliable/.installed
 
-.PHONY: install venv test faults quickstart clean
+.PHONY: install venv test faults audit sbom lock soak quickstart clean
 .DEFAULT_GOAL := install
 
 install venv: $(STAMP)
@@ -33,9 +33,36 @@ test: $(STAMP) $(RLIABLE)
 	$(BIN)/python scripts/structure.py
 	$(PYTEST) -m 'not faults' --durations 30
 
-# Processes killed, files damaged, drivers that race; .ci/run runs it after `make test`.
+# Processes killed, files damaged, drivers that race: counted, at the scale of docs/reliability.md.
+# `.ci/run` runs it at a fifth of that after `make test`.
 faults: $(STAMP)
-	$(PYTEST) -m faults --durations 10
+	QIPO_FAULTS_SCALE=$${QIPO_FAULTS_SCALE:-1} QIPO_RELIABILITY=reliability.json \
+		$(PYTEST) -m faults --durations 10
+
+TOOLS := $(VENV)/audit/.installed
+$(TOOLS): scripts/tools.txt | $(STAMP)
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+# Pinned packages with a known vulnerability; fails where the advisory service does not answer.
+audit: $(TOOLS)
+	$(BIN)/python scripts/audit.py
+
+# What is installed, as a CycloneDX bill of materials.
+sbom: $(TOOLS)
+	$(VENV)/audit/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-file sbom.json
+
+# The pins with their hashes, after constraints.txt changed.
+lock: $(TOOLS)
+	echo '# constraints.txt with the SHA-256 of every file that an index may serve, made by `make lock`:' > constraints-hashes.txt
+	echo '# pip install --require-hashes --no-deps -r constraints-hashes.txt' >> constraints-hashes.txt
+	$(VENV)/audit/bin/uv pip compile constraints.txt --generate-hashes --no-deps --no-annotate --no-header \
+		--python-version 3.11 --quiet >> constraints-hashes.txt
+
+# Half an hour of small sweeps under kills: memory, open files and disk are held to their first values.
+soak: $(STAMP)
+	$(BIN)/python benchmarks/soak.py
 
 # A small real sweep on the CPU: search, confirm, leaderboard; see README.md.
 quickstart: $(STAMP)
