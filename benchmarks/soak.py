@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from statistics import mean
 
@@ -45,7 +46,8 @@ DISK = 1.05  # of the first finished sweep
 def sweep(folder: Path) -> int:
     """Return the exit code of the sweep, without its report, whose figures take seconds."""
     options = ["--executor", "local", "--results", str(folder / "results")]
-    return command(["sweep", str(folder / "soak.yaml"), *options])
+    with redirect_stdout(sys.stderr):
+        return command(["sweep", str(folder / "soak.yaml"), *options])
 
 
 def killed(folder: Path, seconds: float) -> None:

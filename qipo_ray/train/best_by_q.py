@@ -21,7 +21,12 @@ from qipo_ray.train.scoring import score_state
 
 
 def score_best_by_q(
-    task: Task, config: Config, behaviour: State, critic: State, episodes: int, beat: Beat
+    task: Task,
+    config: Config,
+    behaviour: State,
+    critic: State,
+    episodes: int,
+    beat: Beat = lambda: None,
 ) -> Score:
     """Return the score of the best of 16 by Q over ``episodes`` with the fixed seeds.
 

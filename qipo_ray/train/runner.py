@@ -20,8 +20,10 @@ from qipo_ray.agent.critic_report import CriticReport, critic_report
 from qipo_ray.agent.distil import distil
 from qipo_ray.agent.policy_report import PolicyReport, policy_report
 from qipo_ray.config import reported_stages
+from qipo_ray.data.locate import data_cache
 from qipo_ray.errors import Failure, Lost, UserError
 from qipo_ray.evaluation.watchdog import was_ended, watched
+from qipo_ray.store.bucket import is_object
 from qipo_ray.store.fencing import StaleToken
 from qipo_ray.store.records import PROGRAMS
 from qipo_ray.study.job import CheckpointRef, EvalPoint, Job
@@ -288,7 +290,7 @@ class JobRunner:
 
     def _score(self, job: Job, state: State, episodes: int) -> Score:
         task, limit_s = job.task_facts, job.config.evaluation.timeout
-        stuck = self.artefacts.folder(job.stage, job.key) / STUCK
+        stuck = self._stuck(job)
         if (failure := was_ended(stuck, limit_s)) is not None:
             raise failure
         if job.stage == "critic":
@@ -298,6 +300,14 @@ class JobRunner:
         acting = self.job_store.acting(job.config, state, (*job.upstream, job.snapshot))
         with watched(limit_s, stuck) as beat:
             return score_state(task, job.config, acting, episodes, beat=beat)
+
+    def _stuck(self, job: Job) -> Path:
+        """Return the file that says where a process stood; of a bucket, this machine's own."""
+        folder = self.artefacts.folder(job.stage, job.key)
+        if is_object(folder):  # a process that is being ended can put nothing there
+            folder = data_cache() / "stuck" / folder.name
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder / STUCK
 
     def _scores(self, job: Job, state: State) -> list[JobEvent]:
         events: list[JobEvent] = []

@@ -79,6 +79,8 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(arguments[0]))
 
 
+CANARY = "canary-5f1b"  # the value of every secret while the sweep ran
+SECRETS = ("WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "RAY_AUTH_TOKEN", "GITHUB_TOKEN")
 WAYS: dict[str, Damage] = {
     "empty": cut(0),
     "cut in the middle": cut(0.5),
@@ -107,8 +109,11 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     text = SEARCH.read_text().replace("trials: 6", "trials: 3")
     text = text.replace("[0, 1]", "[0]").replace("[100, 101]", "[100]")
     (folder / "tiny.yaml").write_text(text)
-    main(["data", "make", "point"])
-    assert main(["sweep", str(folder / "tiny.yaml"), *at(folder)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SECRETS:
+            patch.setenv(name, CANARY)
+        main(["data", "make", "point"])
+        assert main(["sweep", str(folder / "tiny.yaml"), *at(folder)]) == 0
     sys.addaudithook(_guard)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "_report", lambda root, screen: None)
@@ -210,6 +215,13 @@ def test_every_file_damaged_in_every_way(
         if code == 0:
             assert after == before and len(read_intents(root)) == intents, case
     count_faults("damaged file of a results folder", len(drawn))
+
+
+def test_no_secret_of_the_environment_is_in_any_file(ended: Path) -> None:
+    """Records, logs, tables, the report and TensorBoard's files."""
+    files = [path for path in ended.rglob("*") if path.is_file()]
+    assert len(files) > 80
+    assert [path for path in files if CANARY.encode() in path.read_bytes()] == []
 
 
 def test_damaged_weights_are_trained_again_without_their_records(

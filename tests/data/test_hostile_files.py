@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from fixtures.fault_counts import CountFaults
 
 from qipo_ray.data.load import load
 from qipo_ray.errors import UserError
@@ -337,9 +338,9 @@ def members_without_number(path: Path) -> None:
             file.create_group(f"{i}" + "x" * 20)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("name", MAKERS)
-def test_it_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+def test_it_is_refused_in_one_line(name: str, tmp_path: Path, count_faults: CountFaults) -> None:
     make, message = MAKERS[name]
     path = tmp_path / "data.hdf5"
     make(path)
@@ -348,6 +349,7 @@ def test_it_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     line = str(caught.value)
     assert message in line and str(path) in line and TASK in line
     assert line.isprintable() and len(line) < 500
+    count_faults("attack", 1)
 
 
 def test_the_sound_file_is_read(tmp_path: Path) -> None:

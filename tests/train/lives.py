@@ -87,7 +87,7 @@ def prepare() -> None:
     ArtefactStore.write = timed(  # type: ignore[method-assign]
         ArtefactStore.write, lambda self, stage, *_, **__: f"save {stage}"
     )
-    runner.score_state = timed(runner.score_state, lambda *_: "score")
+    runner.score_state = timed(runner.score_state, lambda *_, **__: "score")
     os.write = lambda file, part: write(file, part[:PART])
 
 

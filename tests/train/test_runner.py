@@ -304,7 +304,7 @@ def test_a_policy_that_cannot_be_scored_condemns_its_sampler_alone(
 ) -> None:
     run = make_run()
 
-    def unfinite(*arguments: object) -> None:
+    def unfinite(*arguments: object, beat: object) -> None:
         raise Diverged("step 3: an action that is not finite")
 
     with monkeypatch.context() as patch:
@@ -364,3 +364,13 @@ def test_weights_that_are_not_finite_are_no_result(
     (report,) = runner.step(100)
     assert report.kind == "diverged" and "not finite at update 150" in report.reason
     assert JobStore(tmp_path).artefacts.lengths("behaviour", job.key) == []
+
+
+def test_where_a_process_stood_is_said_on_its_machine_if_results_are_in_a_bucket(
+    make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, runner = make_run().jobs[0], JobRunner(tmp_path)
+    monkeypatch.setenv("QIPO_DATA", str(tmp_path / "cache"))
+    assert runner._stuck(job).is_relative_to(tmp_path / "artefacts")
+    monkeypatch.setattr(runner_module, "is_object", lambda path: True)
+    assert runner._stuck(job).parent == tmp_path / "cache" / "stuck" / f"behaviour-{job.key}"
