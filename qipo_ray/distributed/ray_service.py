@@ -97,8 +97,10 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         self._closed = True
         log = logger.warning if limit_s == CLOSE_S else logger.debug  # in haste it is no news
         try:
-            ray.get(self._broker.close.remote(), timeout=limit_s)
+            # Asked before: one that has left is waited for, too, for its thread here still uses Ray
+            # for seconds, and to part from Ray meanwhile is a segmentation fault.
             at_work = ray.get(self._broker.roll_call.remote(), timeout=limit_s).at_work
+            ray.get(self._broker.close.remote(), timeout=limit_s)
             if late := self._fleet.wait_for(at_work, limit_s):
                 log("%d workers did not leave in %.0f s", late, limit_s)
             ray.kill(self._broker)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,3 +72,24 @@ def test_a_worker_that_fails_by_itself_ends_the_sweep() -> None:
     ships.futures["worker-2"].set_exception(RuntimeError("no\ndriver"))
     with pytest.raises(WorkerLost, match="worker-2 of 2 ended early: no driver; the same command"):
         ships.after(FOLLOW_S, ["worker-1"])
+
+
+@pytest.mark.slow  # it imports Ray
+def test_a_worker_that_leaves_at_once_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from qipo_ray.distributed.ray_service import RayTrainingService
+
+    at_work, waited = ["worker-0"], []
+    service = object.__new__(RayTrainingService)
+    service._closed = False
+    service._broker = SimpleNamespace(
+        close=SimpleNamespace(remote=at_work.clear),
+        roll_call=SimpleNamespace(remote=lambda: RollCall(tuple(at_work), ())),
+    )
+    service._fleet = SimpleNamespace(wait_for=lambda names, limit_s: waited.extend(names))
+    service.cluster = SimpleNamespace(disconnect=lambda: None)
+    monkeypatch.setattr(ray, "get", lambda answer, timeout: answer)
+    monkeypatch.setattr(ray, "kill", lambda actor: None)
+    service.close()
+    assert waited == ["worker-0"]  # Ray must not be left while its thread is in it
