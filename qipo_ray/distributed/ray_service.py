@@ -97,8 +97,8 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         self._closed = True
         log = logger.warning if limit_s == CLOSE_S else logger.debug  # in haste it is no news
         try:
-            # Asked before: one that has left is waited for, too, for its thread here still uses Ray
-            # for seconds, and to part from Ray meanwhile is a segmentation fault.
+            # Asked before they may leave: the thread of one that has left uses Ray for seconds
+            # more, and to part from Ray meanwhile is a segmentation fault.
             at_work = ray.get(self._broker.roll_call.remote(), timeout=limit_s).at_work
             ray.get(self._broker.close.remote(), timeout=limit_s)
             if late := self._fleet.wait_for(at_work, limit_s):
