@@ -43,7 +43,10 @@ def train(
     ] = None,
     seeds: Annotated[str, typer.Option("--seeds", help="Numbers and ranges: 0,1,2 or 0-4.")] = "0",
     results: Annotated[
-        Path, typer.Option("--results", envvar="QIPO_RESULTS", help="Where results go.")
+        Path,
+        typer.Option(
+            "--results", envvar="QIPO_RESULTS", help="Where results go: a folder, s3:// or gs://."
+        ),
     ] = Path("results"),
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE", help="The data, or minari:ID.")
@@ -120,7 +123,11 @@ def sweep(
     ] = None,
     results: Annotated[
         Path,
-        typer.Option("--results", envvar="QIPO_RESULTS", help="The sweep goes to RESULTS/NAME."),
+        typer.Option(
+            "--results",
+            envvar="QIPO_RESULTS",
+            help="The sweep goes to RESULTS/NAME; a folder, s3:// or gs://.",
+        ),
     ] = Path("results"),
     executor: Annotated[
         str, typer.Option("--executor", help="ray, or local: this machine, without Ray.")
