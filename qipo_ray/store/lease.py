@@ -34,6 +34,7 @@ from qipo_ray.store.files import (
     names,
     process_exists,
     read_bytes,
+    remove_stale,
     sealed,
     unsealed,
     write_bytes,
@@ -160,6 +161,8 @@ def driving(root: Path) -> Iterator[Lease]:
     lease = Lease.take(root)
     if is_object(root):
         fences[str(root)] = lease.check
+    else:
+        _sweep_up(Path(root))
 
     def beat(over: threading.Event) -> None:
         while not over.wait(BEAT_EVERY_S):
@@ -171,6 +174,14 @@ def driving(root: Path) -> Iterator[Lease]:
     finally:
         fences.pop(str(root), None)
         lease.release()
+
+
+def _sweep_up(root: Path) -> None:
+    """Remove the temporary files that killed writers left in a results folder."""
+    for pattern in ("*", "artefacts/*", "artefacts/*/staging-*"):
+        for folder in root.glob(pattern):
+            remove_stale(folder)
+    remove_stale(root)
 
 
 def driver(root: Path, clock: Clock = time.time) -> Holder | None:

@@ -17,7 +17,7 @@ from fixtures.fault_counts import CountFaults, scaled
 
 from qipo_ray.errors import UserError
 from qipo_ray.store import lease as module
-from qipo_ray.store.files import sealed, write_new
+from qipo_ray.store.files import HOST, sealed, write_new
 from qipo_ray.store.lease import (
     Lease,
     LeaseHeld,
@@ -252,6 +252,19 @@ def test_the_lease_is_held_for_the_length_of_the_block(tmp_path: Path) -> None:
         with pytest.raises(LeaseHeld, match="is driven by process"), driving(tmp_path):
             pytest.fail("two drivers of one folder")
     assert driver(tmp_path) is None
+
+
+def test_a_driver_removes_what_killed_writers_left(tmp_path: Path) -> None:
+    job = "artefacts/policy-0123456789abcdef"
+    dead, alive = [], []
+    for folder in ("", "records", "trials", job, f"{job}/staging-000001"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        for pid, files in ((2**22 + 1, dead), (os.getpid(), alive)):
+            files.append(tmp_path / folder / f".x.json.{HOST}.{pid}.0123abcd.tmp")
+            files[-1].touch()
+    with driving(tmp_path):
+        assert not any(path.exists() for path in dead)
+        assert all(path.exists() for path in alive)
 
 
 def test_the_lease_is_released_when_the_block_fails(tmp_path: Path) -> None:
