@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fixtures.fault_counts import CountFaults
 
 from qipo_ray.distributed.client import Client, broker_of
 from qipo_ray.distributed.ray_service import RayTrainingService
@@ -103,6 +104,7 @@ def test_a_killed_worker_comes_back_and_its_job_goes_on(
     make_run: MakeRun,
     results_of: Callable[[Path, Run], dict[str, str]],
     tmp_path: Path,
+    count_faults: CountFaults,
 ) -> None:
     runs = [make_run(*LONG, seed=seed) for seed in (10, 11)]
     policy = runs[0].jobs[-1]
@@ -117,6 +119,7 @@ def test_a_killed_worker_comes_back_and_its_job_goes_on(
     assert ends(collect(client, "run 11", ended(runs[1]), service)) == WHOLE
     alone(tmp_path, runs[0])
     assert results_of(root, runs[0]) == results_of(tmp_path, runs[0])
+    count_faults("death on a Ray cluster", 1)
 
 
 def test_two_workers_train_two_runs(
@@ -164,6 +167,7 @@ def test_a_killed_broker_comes_back_and_all_ends_once(
     make_run: MakeRun,
     results_of: Callable[[Path, Run], dict[str, str]],
     tmp_path: Path,
+    count_faults: CountFaults,
 ) -> None:
     import ray
 
@@ -184,6 +188,7 @@ def test_a_killed_broker_comes_back_and_all_ends_once(
     assert [len(claims(root, job)) for run in runs for job in run.jobs] == [1] * 6
     alone(tmp_path, runs[0])
     assert results_of(root, runs[0]) == results_of(tmp_path, runs[0])
+    count_faults("death on a Ray cluster", 1)
 
 
 def test_resources_that_never_fit_are_refused(cluster: None, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.fault_counts import CountFaults
 from fixtures.shown_steps import every_step_is_shown_once
 
 from qipo_ray.store.intents import read_intents
@@ -78,6 +79,7 @@ def test_machines_come_and_go_and_every_trial_ends_once(
     driver: Callable[[], subprocess.Popen[bytes]],
     tmp_path: Path,
     eventually: Eventually,
+    count_faults: CountFaults,
 ) -> None:
     """One comes, one is lost, one comes in its place, and one is taken away after a notice."""
     root, sweep = tmp_path / "tiny", driver()
@@ -116,3 +118,4 @@ def test_machines_come_and_go_and_every_trial_ends_once(
     assert searched == {intent["id"]: 1 for intent in tried} and len(tried) == TRIALS
     assert {record["state"] for record in records} <= {"finished", "pruned"}
     every_step_is_shown_once(root)
+    count_faults("death on a Ray cluster", 2)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.fault_counts import CountFaults
 from fixtures.own_tasks import write_reach
 from fixtures.search_files import stopped_at
 from fixtures.shown_steps import every_step_is_shown_once
@@ -132,6 +133,7 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     eventually: Eventually,
     marked: Callable[[], dict[int, str]],
     capsys: pytest.CaptureFixture[str],
+    count_faults: CountFaults,
 ) -> None:
     """One worker, killed, and its driver, killed: all is as this process gives it, unbroken."""
     root = tmp_path / "tiny"
@@ -166,6 +168,7 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     assert rungs(root) == rungs(local)
     assert records(root) == records(local)
     eventually("the end of all processes", lambda: not marked())
+    count_faults("death on a Ray cluster", 2)
 
 
 def in_training(root: Path) -> Path | None:

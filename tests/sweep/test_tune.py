@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.fault_counts import CountFaults
 
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.distributed.client import Client, broker_of
@@ -79,7 +80,10 @@ def test_a_worker_that_is_lost_breaks_the_search_off(search: SearchState, client
 
 
 def test_a_killed_trial_actor_costs_nothing(
-    search: SearchState, client: Client, monkeypatch: pytest.MonkeyPatch
+    search: SearchState,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    count_faults: CountFaults,
 ) -> None:
     from qipo_ray.sweep import tune
 
@@ -97,6 +101,7 @@ def test_a_killed_trial_actor_costs_nothing(
         tune.run_trials(search, client, lambda: 1, lambda trial: None)
     (outcome,) = search.outcomes.values()
     assert killed and outcome.state == "finished" and outcome.reason is None
+    count_faults("death on a Ray cluster", 1)
     assert [record["state"] for record in read_records(search.root)] == ["finished"]
     search.check_ended()
 
