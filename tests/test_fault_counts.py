@@ -30,6 +30,12 @@ def test_a_row_for_each_kind() -> None:
     assert [row[0] for row in table(enough) if row[-1] != "held"] == ["poisoned run"]
 
 
+def test_the_page_has_the_table() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "reliability.md").read_text()
+    for kind, number in {**SCALED, **ALWAYS}.items():
+        assert f"| {kind} | {number:,} | " in page
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("good", [4, 3])
 def test_a_run_with_too_few_faults_fails(good: int, tmp_path: Path) -> None:
