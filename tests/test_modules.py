@@ -98,7 +98,6 @@ COVERED = {
     "sweep/run_recorder": ("sweep/test_train_runs.py", "records of ended runs"),
     "sweep/search_state": ("sweep/test_local_sweep.py", "killed and resumed"),
     "sweep/tpe": ("sweep/test_task_study.py", "what Optuna is told"),
-    "train/dataset": ("distributed/test_datasets.py", "one copy for all workers"),
     "train/job_store": ("train/test_runner.py", "what a resume finds"),
     "train/local_workers": ("train/test_local_service.py", "processes that are killed"),
     "train/metrics": ("train/test_runner.py", "rows stand once whatever was written"),

@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -17,9 +16,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from fixtures.download_faults import (
+    Fault,
+    answer,
+    cut,
+    drip,
+    drip_head,
+    endless,
+    endless_redirect,
+    no_ranges,
+    redirect,
+    stall,
+)
 from fixtures.fault_counts import CountFaults, scaled
 
 from qipo_ray.data import http
@@ -29,8 +39,6 @@ from qipo_ray.errors import UserError
 
 CONTENT = random.Random(0).randbytes(600_000)
 QUICK = DownloadLimits(seconds=30, pause_s=0)
-
-Fault = Callable[[Any], None]  # called with the handler of one request
 
 
 @pytest.fixture
@@ -47,69 +55,6 @@ def get(server) -> Callable[..., tuple[Path, str]]:
         return fetch(published, **{"limits": QUICK, "origins": [server.origin], **settings})
 
     return get
-
-
-def cut(after: int) -> Fault:
-    """Send some bytes of the body and hang up."""
-
-    def fault(handler) -> None:
-        first = handler.start()
-        handler.wfile.write(handler.server.content[first : first + after])
-        handler.connection.shutdown(socket.SHUT_RDWR)
-
-    return fault
-
-
-def stall(handler) -> None:
-    """Send some bytes, then nothing more."""
-    first = handler.start()
-    handler.wfile.write(handler.server.content[first : first + 100_000])
-    handler.server.released.wait()
-
-
-def drip(handler) -> None:
-    """Send bytes often enough for no time-out, without end."""
-    handler.start()
-    while not handler.server.released.wait(0.02):
-        handler.wfile.write(b"x")
-
-
-def drip_head(handler) -> None:
-    """Send a head without end."""
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
-    while not handler.server.released.wait(0.02):
-        handler.wfile.write(b"x")
-
-
-def endless(handler) -> None:
-    """Send more and more without saying how much."""
-    handler.head(200, Connection="close")
-    while not handler.server.released.is_set():
-        handler.wfile.write(handler.server.content)
-
-
-def endless_redirect(handler) -> None:
-    """Send more and more behind a redirect."""
-    handler.head(302, Location="/file.hdf5", Connection="close")
-    while not handler.server.released.is_set():
-        handler.wfile.write(handler.server.content)
-
-
-def answer(status: int, body: bytes = b"", **headers: object) -> Fault:
-    def fault(handler) -> None:
-        handler.head(status, **{"Content_Length": len(body), **headers})
-        handler.wfile.write(body)
-
-    return fault
-
-
-def redirect(to: str, status: int = 302) -> Fault:
-    return answer(status, Location=to)
-
-
-def no_ranges(handler) -> None:
-    handler.head(200, Content_Length=len(handler.server.content))
-    handler.wfile.write(handler.server.content)
 
 
 def left(published: Entry) -> list[str]:
