@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,6 +87,14 @@ def writable(folder: Path, *, private: bool = False) -> Path:
         probe.touch()
         probe.unlink()
     return root
+
+
+def curves_line(root: Path) -> str:
+    """Return where the curves of results are; TensorBoard reads folders alone."""
+    folder = root / "tensorboard"
+    if is_object(folder):
+        return f"event files, to be copied for TensorBoard: {folder}"
+    return f"tensorboard --logdir {shlex.quote(str(folder))}"
 
 
 def run_context(sweep: str, purpose: str, name: str | None = None) -> RunContext:

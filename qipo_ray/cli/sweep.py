@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,7 +12,7 @@ import torch
 
 from qipo_ray.cli import output as out
 from qipo_ray.cli.buckets import results_root
-from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
+from qipo_ray.cli.prepare import check, curves_line, dataset_of, run_context, writable
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import UserError, nearest
@@ -74,7 +73,7 @@ def sweep(
         return
     print_leaderboard(board)
     out.remark(f"tables: {root / 'leaderboard'}")
-    out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
+    out.remark(curves_line(root))
 
 
 def read_sweep(

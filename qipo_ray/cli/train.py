@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,14 @@ from pathlib import Path
 import torch
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.prepare import check, check_device, dataset_of, run_context, writable
+from qipo_ray.cli.prepare import (
+    check,
+    check_device,
+    curves_line,
+    dataset_of,
+    run_context,
+    writable,
+)
 from qipo_ray.cli.score_tables import print_leaderboard
 from qipo_ray.config import Config, load_config
 from qipo_ray.config.loading import unless_named
@@ -66,7 +72,7 @@ def train(
     else:
         print_leaderboard(board)
         out.remark(f"records: {root / 'records'}")
-        out.remark(f"tensorboard --logdir {shlex.quote(str(root / 'tensorboard'))}")
+        out.remark(curves_line(root))
 
 
 def _config(preset: str, changes: Sequence[str], task: Task) -> Config:

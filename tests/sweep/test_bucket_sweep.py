@@ -126,3 +126,31 @@ def test_every_step_is_shown_once_and_no_secret_is_kept(resumed: Path) -> None:
     folders = [key.rpartition("/")[0] for key in keys if "events.out.tfevents" in key]
     assert len(folders) == len(set(folders)) > 3, "one event file of a run"
     assert not any(SECRET.encode() in bytes(at.client.get(key).bytes()) for key in keys)
+
+
+def test_train_too_goes_on_with_nothing_at_hand(
+    s3_server: S3Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = (
+        "behaviour.width=16 behaviour.blocks=1 behaviour.updates=100 critic.width=16 "
+        "critic.layers=2 critic.updates=100 critic.returns_updates=100 policy.pool=100 "
+        "policy.support_size=4 policy.renew_every=60 policy.rounds=1 sampler.evaluations=4 "
+        "evaluation.episodes=3 evaluation.final_episodes=4"
+    )
+    changes = [part for change in small.split() for part in ("--set", change)]
+    command = [
+        "train",
+        "--task",
+        "point",
+        *changes,
+        "--jobs",
+        "1",
+        "--results",
+        "s3://bucket/train",
+    ]
+    assert main(command) == 0
+    assert "event files, to be copied for TensorBoard: s3://" in capsys.readouterr().err
+    shutil.rmtree(bucket.scratch_of(Path("s3://bucket/train")))
+    assert main(command) == 0
+    assert "nothing to do: the run is in s3://bucket/train" in capsys.readouterr().err
+    assert main([*command, "--private"]) == 2
