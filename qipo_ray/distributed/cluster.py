@@ -53,14 +53,16 @@ class Cluster:
         resources: Resources,
         log: Path | None = None,
         insecure: bool = False,
+        namespace: str | None = None,
     ) -> Cluster:
         """Return a connection: that of this process, to ``address``, or to a new local cluster.
 
-        What Ray says of a connection that is made here goes to ``log``. ``UserError`` if the
+        What Ray says of a connection that is made here goes to ``log``, and what is started
+        through it shows ``namespace`` in Ray's dashboard. ``UserError`` if the
         workers do not fit, Ray cannot start or be joined, or, unless ``insecure``, the head asks
         for no token; where that can be told before, a new cluster is not even started.
         """
-        address = address or os.environ.get("RAY_ADDRESS") or "local"
+        address = _chosen(address)
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         if address != "local":  # Ray reads it once, when it is imported first
@@ -70,18 +72,19 @@ class Cluster:
         if ray.is_initialized():
             return cls(resources, "the cluster", owned=False)
         if address == "local":
-            machine = this_machine()
-            count_workers(resources, [machine], "this machine")
+            check_room(address, resources)
             check_start()
             make_token()
             # Without the dashboard Ray Train's clean-up dies and leaks CPUs.
-            own = {"num_cpus": int(machine["CPU"]), "include_dashboard": True}
-            _connect("Ray cannot start on this machine", log, address="local", **own)
+            own = {"num_cpus": int(this_machine()["CPU"]), "include_dashboard": True}
+            failure = "Ray cannot start on this machine"
+            _connect(failure, log, address="local", namespace=namespace, **own)
             return cls(resources, "this machine", owned=True)
         check_head(address)
         if not insecure:
             check_token(address)
-        _connect(f"the Ray head at {address} cannot be joined", log, address=address)
+        failure = f"the Ray head at {address} cannot be joined"
+        _connect(failure, log, address=address, namespace=namespace)
         try:
             return cls(resources, f"the cluster at {address}", owned=True)
         except UserError:
@@ -101,6 +104,17 @@ class Cluster:
 
         if self.owned:
             ray.shutdown()
+
+
+def _chosen(address: str | None) -> str:
+    return address or os.environ.get("RAY_ADDRESS") or "local"
+
+
+def check_room(address: str | None, resources: Resources) -> None:
+    """Raise ``UserError`` where it is known before Ray is started that the workers never fit."""
+    connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
+    if _chosen(address) == "local" and not connected:
+        count_workers(resources, [this_machine()], "this machine")
 
 
 def _connect(failure: str, log: Path | None, **options: Any) -> None:

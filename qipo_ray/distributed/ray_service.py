@@ -54,8 +54,8 @@ class RayTrainingService(AbstractContextManager["RayTrainingService"]):
         answer, or asks for no token and that is not allowed by ``insecure``, or the resources can
         never fit. The workers are ready some seconds later.
         """
-        cluster = Cluster.join(address, resources, root / LOG, insecure)
         namespace = f"{root.name}-{secrets.token_hex(6)}"  # the sweep's name, for the dashboard
+        cluster = Cluster.join(address, resources, root / LOG, insecure, namespace)
         settings = WorkerSettings(root, namespace, resources.cpus, resources.gpus, resources.slots)
         return cls(cluster, settings)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from qipo_ray.data.transitions import Dataset
+from qipo_ray.distributed.cluster import check_room
 from qipo_ray.errors import UserError
 from qipo_ray.leaderboard import Leaderboard, leaderboard
 from qipo_ray.leaderboard.figures.intervals import intervals
@@ -56,8 +57,11 @@ def run_sweep(
 ) -> Leaderboard:
     """Return the leaderboard of the sweep at ``root``, after doing what is missing of it.
 
-    ``LeaseHeld`` if another driver has it; ``UserError`` if the specification is another one.
+    ``LeaseHeld`` if another driver has it; ``UserError`` if the specification is another one, or,
+    before anything is written, if its workers never fit.
     """
+    if options.executor == "ray":
+        check_room(options.address, spec.resources)
     with driving(root) as lease:
         if lease.before is not None:
             screen.line(f"taking over from {lease.before}, which is gone")

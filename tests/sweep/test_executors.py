@@ -16,11 +16,12 @@ from unittest.mock import Mock
 import pytest
 
 from qipo_ray.data.transitions import Dataset
-from qipo_ray.errors import Failure
+from qipo_ray.errors import Failure, UserError
 from qipo_ray.leaderboard import leaderboard
 from qipo_ray.store.records import read_records
 from qipo_ray.study.search_file import load_search_file
 from qipo_ray.study.trial import TrialOutcome
+from qipo_ray.sweep.executors import SweepRun
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.sweep.trial_runner import TrialRunner
 from qipo_ray.train import job_queue
@@ -28,6 +29,19 @@ from qipo_ray.train.run_record import RunContext
 from qipo_ray.verify import verify
 
 CONTEXT = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
+OPTIONS = Options("ray", False, None, None)
+
+
+def test_workers_that_never_fit_are_refused_before_anything_is_there(
+    point: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(SweepRun, "on_ray", lambda *_: pytest.fail("Ray was started"))
+    spec = load_search_file(Path(__file__).with_name("tiny.yaml"))
+    many = replace(spec, resources=replace(spec.resources, workers=999))
+    with pytest.raises(UserError, match=r"999 workers x .*, but this machine has .*: room for"):
+        run_sweep(many, tmp_path / "R", {"point": point}, CONTEXT, OPTIONS, Mock())
+    assert not (tmp_path / "R").exists()
 
 
 @pytest.mark.faults
