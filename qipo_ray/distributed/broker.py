@@ -250,11 +250,8 @@ class Broker:
     def _needed(self, worker: str) -> set[CheckpointRef]:
         """Return the jobs of a worker that have subscribers, or may still get them."""
         early = self._clock() < self._opens_at
-        return {
-            snapshot
-            for snapshot, entry in self.graph.entries.items()
-            if entry.owner == worker and (entry.subscribers or early)
-        }
+        owned = (job.snapshot for job in self.graph.owned(worker))
+        return {s for s in owned if early or self.graph.entries[s].subscribers}
 
     # ---- changes wake waiting calls
 

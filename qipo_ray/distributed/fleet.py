@@ -116,7 +116,7 @@ class Fleet:
         self._said = missing
         if missing:
             return [f"waiting for {missing} of {self.size} workers: there is no room for them"]
-        return [f"all of the {self.size} workers are at work"]
+        return [f"all workers are at work: {self.size}"]
 
     def wait_for(self, names: Sequence[str], limit_s: float) -> int:
         """Return how many of the named workers have not ended within the limit."""

@@ -29,6 +29,10 @@ def _covers(job: Job, other: Job) -> bool:
     return set(other.evaluations) <= set(job.evaluations)
 
 
+def _order(job: Job) -> tuple[int, int]:
+    return STAGES.index(job.stage), job.length
+
+
 class JobGraph:
     """Jobs by snapshot; equal snapshots are one job, whoever asks for them.
 
@@ -41,6 +45,7 @@ class JobGraph:
         self.entries: dict[CheckpointRef, _Entry] = {}
         self.done: set[CheckpointRef] = set()
         self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that are given up
+        self._in_slots: dict[str, dict[CheckpointRef, None]] = {}  # by owner, in order of start
         self.alone: set[str] = set()  # keys of jobs that share a pack with no other
 
     def add(self, job: Job, subscriber: str) -> None:
@@ -115,23 +120,34 @@ class JobGraph:
             for snapshot, entry in self.entries.items()
             if snapshot not in self.done and self.failure_reason(snapshot) is None
         ]
-        return sorted(left, key=lambda job: (STAGES.index(job.stage), job.length))
+        return sorted(left, key=_order)
 
     @property
     def _busy(self) -> set[str]:
         """Keys of the jobs in slots."""
-        return {s.key for s, entry in self.entries.items() if entry.owner is not None}
+        return {snapshot.key for owned in self._in_slots.values() for snapshot in owned}
 
     def start(self, owner: str, fits: Callable[[Job], bool] = lambda job: True) -> Job | None:
         """Give ``owner`` the next job that is ready and fits, or None."""
-        busy = self._busy
-        for job in self.left:
-            entry = self.entries[job.snapshot]
-            ready = job.key not in busy and all(s in self.done for s in job.upstream)
-            if ready and entry.subscribers and fits(job):
-                entry.owner = owner
+        busy, done = self._busy, self.done
+        ready = [
+            entry.job
+            for snapshot, entry in self.entries.items()
+            if entry.owner is None
+            and entry.subscribers
+            and snapshot not in done
+            and entry.job.key not in busy
+            and all(s in done for s in entry.job.upstream)
+        ]
+        for job in sorted(ready, key=_order):
+            if self.failure_reason(job.snapshot) is None and fits(job):
+                self._take(job.snapshot, owner)
                 return job
         return None
+
+    def _take(self, snapshot: CheckpointRef, owner: str) -> None:
+        self.entries[snapshot].owner = owner
+        self._in_slots.setdefault(owner, {})[snapshot] = None
 
     def fits(self, job: Job, pack: Sequence[Job]) -> bool:
         """Return whether a job may train in one pack with others."""
@@ -146,12 +162,12 @@ class JobGraph:
             self._look_up(job)
         ended = job.snapshot in self.done or job.snapshot in self.failed
         if entry.owner is None and not ended and job.key not in self._busy:
-            entry.owner = owner
+            self._take(job.snapshot, owner)
         return entry.owner == owner
 
     def owned(self, owner: str) -> list[Job]:
         """Return the jobs in an owner's slots."""
-        return [entry.job for entry in self.entries.values() if entry.owner == owner]
+        return [self.entries[snapshot].job for snapshot in self._in_slots.get(owner, ())]
 
     def release(self, owner: str, but: Collection[CheckpointRef] = ()) -> list[Job]:
         """Take back an owner's jobs, all ``but`` some; they go on from their checkpoints."""
@@ -163,6 +179,8 @@ class JobGraph:
     def _free(self, snapshot: CheckpointRef) -> None:
         """Take a job out of its slot, and forget it if nobody waits for it."""
         entry = self.entries[snapshot]
+        if entry.owner is not None:
+            self._in_slots[entry.owner].pop(snapshot, None)
         entry.owner = None
         if not (entry.subscribers or snapshot in self.done or snapshot in self.failed):
             del self.entries[snapshot]

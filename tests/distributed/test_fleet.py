@@ -50,7 +50,7 @@ def test_it_is_said_which_workers_are_missing() -> None:
     assert ships.after(START_S, ["worker-0"]) == [waiting]
     assert ships.after(START_S, ["worker-0"]) == []  # once is enough
     both = ["worker-0", "worker-1"]
-    assert ships.after(FOLLOW_S, both) == ["all of the 2 workers are at work"]
+    assert ships.after(FOLLOW_S, both) == ["all workers are at work: 2"]
     lost = ships.after(FOLLOW_S, both[:1], ("worker-1", "its machine is gone"))
     assert lost == ["worker-1: its machine is gone; its jobs go on elsewhere"]
     assert ships.after(START_S, both[:1]) == [waiting]

@@ -32,9 +32,9 @@ def cluster(private_home: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True}
-    )
+    # Without a port given the dashboard takes the next free one.
+    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": None}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     yield cluster
     cluster.shutdown()
 
