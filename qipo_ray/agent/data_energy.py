@@ -53,6 +53,15 @@ def tilted(energy: Tensor, share: float) -> tuple[Tensor, float]:
     return torch.softmax(scale * scores, 0), scale / spread
 
 
+def mixed(weights: Tensor, uniform: float) -> Tensor:
+    """Return weights ``(P,)`` of which the share ``uniform`` is the same for each row.
+
+    A state that only worse episodes visit is still learned from them. Where better ones come by
+    they prevail: a row of weight w counts ``1 + (1 - uniform) P w / uniform`` times one of none.
+    """
+    return (1 - uniform) * weights + uniform / len(weights)
+
+
 def resampled(weights: Tensor, generator: Generator) -> Tensor:
     """Return as many places as there are weights ``(P,)``, drawn by weight with replacement."""
     # By sums: multinomial takes at most 2^24 rows.

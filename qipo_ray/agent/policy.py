@@ -23,6 +23,7 @@ from torch import Tensor
 
 from qipo_ray.agent.data_energy import (
     episode_returns,
+    mixed,
     resampled,
     share_near_best,
     tilted,
@@ -215,7 +216,8 @@ class PolicyPack(SupportPack[WeightedSet]):
             rows = support_pool(len(rows), p.pool, generator)
             energy = self._advantage(i, rows, generator)
         weights, beta = tilted(energy, p.data_ess)
-        pool = rows[resampled(weights, generator)]
+        # Departure D49: a share of the rows is drawn evenly, whatever their episodes returned.
+        pool = rows[resampled(mixed(weights, p.data_uniform), generator)]
         actions = self.data.actions[pool].unsqueeze(1)
         values = self._values(i, pool, actions)
         probed, limit, moved = self._probe(i, BEFORE_ROUNDS, actions, pool, values)

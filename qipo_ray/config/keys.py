@@ -28,7 +28,9 @@ Settings = dict[str, dict[str, Any]]
 SUPPORT = ("support_size", "refresh_every", "pool")  # of the critic, where it draws actions
 
 # Of `policy`, without effect where it has no updates on the data's own actions.
-OF_DATA_UPDATES = ("data_weight", "data_ess", "data_common", "data_learning_rate", "data_alone")
+OF_DATA_UPDATES = (
+    "data_weight", "data_ess", "data_uniform", "data_common", "data_learning_rate", "data_alone",
+)  # fmt: skip
 
 
 def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dict[str, str]:

@@ -246,6 +246,14 @@ class Policy(Section):
         Since(0.3),
         PerMember(),
     ]
+    data_uniform: Annotated[
+        float,
+        Range(0, 1),
+        Ours(0, "share of their rows drawn evenly from all data; the rest by weight"),
+        Since(0.0),
+        PerMember(),
+        Departure("data-uniform={:g}", lambda c, value: value and c.policy.data_updates),
+    ]
     data_common: Annotated[
         float,
         Range(0, 1),

@@ -10,7 +10,13 @@ import pytest
 import torch
 
 from qipo_ray.agent import Member, Pack, PolicyPack, State, Tensors
-from qipo_ray.agent.data_energy import episode_returns, resampled, share_near_best, tilted
+from qipo_ray.agent.data_energy import (
+    episode_returns,
+    mixed,
+    resampled,
+    share_near_best,
+    tilted,
+)
 from qipo_ray.agent.policy import BEFORE_ROUNDS
 from qipo_ray.config import Config
 from qipo_ray.errors import UserError
@@ -38,6 +44,13 @@ def test_the_tilt_has_the_wanted_effective_sample_size(share: float) -> None:
     scaled, scaled_beta = tilted(1000 * energy - 7, share)  # another unit, another zero
     torch.testing.assert_close(scaled, weights, rtol=1e-4, atol=1e-9)
     assert scaled_beta == pytest.approx(beta / 1000, rel=1e-4)
+
+
+def test_a_share_of_the_rows_may_be_drawn_evenly() -> None:
+    weights = torch.tensor([0.9, 0.1, 0.0, 0.0], dtype=torch.float64)
+    assert torch.equal(mixed(weights, 0), weights)
+    expected = torch.tensor([0.77, 0.13, 0.05, 0.05], dtype=torch.float64)
+    torch.testing.assert_close(mixed(weights, 0.2), expected)
 
 
 def test_equal_energies_have_equal_weights() -> None:
@@ -82,13 +95,15 @@ def test_what_no_good_episode_holds_is_not_learned_from(
     poisoned = dataclasses.replace(
         data, actions=data.actions.masked_fill(worse.unsqueeze(1), math.nan)
     )
-    config = configure("policy.data_updates=20", "policy.data_ess=0.025")
-    _, upstream = trained("policy", [(0, config)], 1)
-    pack = PolicyPack(config, poisoned)
-    pack.admit(Member(config, 0), upstream, None)
-    for _ in range(10):
-        pack.update()
-    assert pack.state(0)["weights"]["online"].isfinite().all()
+    tilt = "policy.data_updates=20", "policy.data_ess=0.025"
+    _, upstream = trained("policy", [(0, configure(*tilt))], 1)
+    for uniform in (0, 0.5):  # of all rows some, by switch: these are poison here
+        config = configure(*tilt, f"policy.data_uniform={uniform}")
+        pack = PolicyPack(config, poisoned)
+        pack.admit(Member(config, 0), upstream, None)
+        for _ in range(10):
+            pack.update()
+        assert pack.state(0)["weights"]["online"].isfinite().all() == (uniform == 0)
 
 
 def test_a_member_without_evidence_learns_from_the_data_and_then_rests(

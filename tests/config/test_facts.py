@@ -46,7 +46,8 @@ def test_values_of_old_records_are_of_the_settings_type() -> None:
         assert conform(field_types(SECTIONS[section])[key], since.value) == since.value
     assert later_settings()["policy"] == {
         "beta_growth": 1.0, "target_ess": 0.0, "trust": 0, "evidence": 0.0, "data_updates": 0,
-        "data_weight": "return", "data_ess": 0.3, "data_common": 1.0, "data_learning_rate": 0.0,
+        "data_weight": "return", "data_ess": 0.3, "data_uniform": 0.0, "data_common": 1.0,
+        "data_learning_rate": 0.0,
         "data_alone": False, "refit_updates": 0, "method": "qipo",
     }  # fmt: skip
     assert later_settings()["behaviour"] == {
@@ -65,7 +66,7 @@ def test_members_of_a_pack_differ_in_rates_lengths_and_switches() -> None:
     assert pack_columns("policy") == {
         "learning_rate", "beta", "beta_growth", "target_ess", "trust", "ema_rate", "rounds",
         "renew_every", "sampler", "evidence", "data_weight", "data_ess",
-        "data_common", "data_learning_rate", "data_alone",
+        "data_uniform", "data_common", "data_learning_rate", "data_alone",
     }  # fmt: skip
 
 
@@ -87,7 +88,8 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
         "behaviour.best_episodes", "sampler.noise", "sampler.best_of", "sampler.one_step",
         "critic.n_step", "critic.held_out", "critic.pairs", "critic.judge", "critic.kappa",
         "policy.evidence",
-        "policy.data_updates", "policy.data_weight", "policy.data_ess", "policy.data_common",
+        "policy.data_updates", "policy.data_weight", "policy.data_ess",
+        "policy.data_uniform", "policy.data_common",
         "policy.data_learning_rate", "policy.data_alone", "policy.refit_updates",
         "policy.method",
         "evaluation.signals", "evaluation.fqe_updates", "evaluation.timeout",
