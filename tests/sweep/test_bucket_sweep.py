@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,9 +53,12 @@ def resumed(
     root = bucket.scratch_of(Path(f"{URI}/tiny"))
     command = [sys.executable, "-m", "qipo_ray", "sweep", search, *RUN, "--results", URI]
     with subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE) as driver:
-        eventually("a record", lambda: bucket.names(root / "records"))
-        assert main(["sweep", search, *RUN, "--results", URI]) == 2, "a second driver is refused"
-        driver.send_signal(signal.SIGKILL)
+        try:
+            eventually("a record", lambda: bucket.names(root / "records"))
+            second = main(["sweep", search, *RUN, "--results", URI])
+        finally:
+            driver.kill()
+        assert second == 2, "a second driver is refused"
     shutil.rmtree(root)
 
     with pytest.MonkeyPatch.context() as patch:
