@@ -11,7 +11,7 @@ import typer
 
 from qipo_ray.cli.verbs import app
 from qipo_ray.errors import UserError
-from qipo_ray.store.bucket import as_uri, is_uri
+from qipo_ray.store.bucket import as_uri, checked_uri, is_uri
 from qipo_ray.study.search_file import find_search_file, load_search_file
 from qipo_ray.study.search_spec import SearchSpec
 
@@ -44,7 +44,9 @@ def read_line(arguments: Sequence[str], folder: Path) -> SweepLine:
     if options["executor"] != "ray":
         raise UserError("--executor: a job runs on its cluster; expected ray")
     results = options["results"]
-    if not is_uri(results) and not results.is_absolute():
+    if is_uri(results):
+        checked_uri(results)
+    elif not results.is_absolute():
         raise UserError(
             f"--results {results}: a job runs in a folder that vanishes with it; give an absolute "
             "path that all machines of the cluster share, or s3://BUCKET/FOLDER"

@@ -79,11 +79,25 @@ def is_object(path: Path) -> bool:
     return str(path).startswith(SCRATCH)
 
 
-def scratch_of(path: Path) -> Path:
-    """Return the path that stands for a URI's object; ``UserError`` where it names no bucket."""
+def checked_uri(path: Path) -> Path:
+    """Return a URI that names a bucket, without a key that it would carry into every record.
+
+    ``UserError`` otherwise.
+    """
     scheme, *parts = path.parts
+    if parts and "@" in parts[0]:  # not repeated: the line may be logged
+        raise UserError(
+            f"{scheme}//...@{parts[0].rpartition('@')[2]} holds a name or a password: it would be "
+            "recorded; credentials belong into the environment"
+        )
     if not parts or ".." in parts:
         raise UserError(f"{as_uri(path)}: expected {scheme}//BUCKET/FOLDER")
+    return path
+
+
+def scratch_of(path: Path) -> Path:
+    """Return the path that stands for a URI's object; ``UserError`` where it names no bucket."""
+    scheme, *parts = checked_uri(path).parts
     try:
         import obstore  # noqa: F401
     except ImportError:

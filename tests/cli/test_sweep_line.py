@@ -40,6 +40,7 @@ def test_results_may_be_in_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             "quickstart --results out",
             "give an absolute path that all machines of the cluster share",
         ),
+        ("quickstart --results s3://id:key@b/r", "error: s3://...@b holds a name or a password"),
         ("quickstrat --results /r", "no search file 'quickstrat' (did you mean 'quickstart'?)"),
         ("quickstart --results /r --plan", "--plan: not for a job"),
         ("quickstart --results /r --executor local", "--executor: a job runs on its cluster"),

@@ -191,6 +191,13 @@ def test_a_path_travels_as_its_uri(
     bucket._client.cache_clear()
 
 
+def test_a_key_in_a_uri_is_refused_and_not_repeated() -> None:
+    for uri in ("s3://id:secret@bucket/sweeps", "gs://secret@bucket"):
+        with pytest.raises(UserError, match="@bucket holds a name or a password") as refused:
+            bucket.scratch_of(Path(uri))
+        assert "secret" not in str(refused.value)
+
+
 def test_event_files_of_this_driver_take_the_place_of_those_before(s3_root: Path) -> None:
     folder = s3_root / "tensorboard"
     bucket.write(folder / "a/events.1", b"of a driver before")
