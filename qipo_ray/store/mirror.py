@@ -34,7 +34,10 @@ def begin(root: Path) -> None:
         bucket.names(root, bucket.FIRST_S)
     except StorageError as problem:
         raise UserError(str(problem)) from None
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # the copy of an object
+        raise UserError(f"{bucket.address(root).uri}: that is an object, not a folder") from None
 
 
 def pull(root: Path, *, weights: bool = False) -> None:
@@ -72,12 +75,21 @@ def _pull(root: Path, weights: bool) -> bool:
 
 
 def pulled(folder: Path, *, weights: bool = False) -> Path:
-    """Return where to read a folder of results; a bucket's is copied there first."""
+    """Return where to read a folder of results; a bucket's is copied there first.
+
+    Of a record's file, ``RESULTS/records/ID.json``, that is the folder around it.
+    """
     if not bucket.is_uri(folder):
         return folder
     root = bucket.scratch_of(folder)
+    if folder.suffix == ".json" and folder.parent.name == "records":
+        pull(root.parents[1], weights=weights)
+        if not root.is_file():
+            raise UserError(f"{bucket.address(root).uri}: there is no such record")
+        return root
     pull(root, weights=weights)
     if not any(root.iterdir()):
+        root.rmdir()  # it may be an object's name, whose copy belongs there
         raise UserError(f"{bucket.address(root).uri}: there is nothing below that name")
     return root
 

@@ -116,6 +116,18 @@ def test_the_verbs_read_the_bucket(
     assert main(["report", f"{URI}/tiny"]) == 0
     assert f"wrote {URI}/tiny/leaderboard/report.html" in capsys.readouterr().err
     assert bucket.exists(resumed / "leaderboard" / "report.html")
+    record = f"{URI}/tiny/records/{read_records(resumed)[0]['id']}.json"
+    shutil.rmtree(resumed)
+    assert main(["evaluate", record, "--episodes", "1", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+    assert main(["evaluate", f"{URI}/tiny/records/none.json"]) == 2
+    assert f"{URI}/tiny/records/none.json: there is no such record" in capsys.readouterr().err
+    shutil.rmtree(resumed)
+    for said in ("there is nothing below that name", "that is an object, not a folder"):
+        assert main(["status", f"{URI}/tiny/rungs.jsonl"]) == 2
+        assert f"{URI}/tiny/rungs.jsonl: {said}" in capsys.readouterr().err
+        assert main(["status", f"{URI}/tiny"]) == 0
+    capsys.readouterr()
     assert main(["bench", "learning", "--results", URI]) == 2
     assert "must be on this machine" in capsys.readouterr().err
     assert main(["status", "s3://no-such-bucket/tiny"]) == 2
