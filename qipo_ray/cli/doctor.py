@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from qipo_ray.cli import output as out
-from qipo_ray.cli.sweep_line import SweepLine, read_line
+from qipo_ray.cli.sweep_line import SweepLine, read_line, refuse_vanishing
 from qipo_ray.data.locate import find_dataset
 from qipo_ray.distributed.cluster import this_machine
 from qipo_ray.distributed.doctor import Check, check_machine
@@ -33,9 +33,14 @@ def doctor(
 ) -> None:
     """Print the checks of this machine, or of all machines of a cluster."""
     folder = Path()
-    line = None if sweep is None else read_line(_arguments(sweep, results), folder)
-    if line is not None:
-        results = line.results
+    line = None
+    if sweep is not None:
+        words = _arguments(sweep, results)
+        line = read_line(words, folder, job=False)
+        told = any(word.partition("=")[0] == "--results" for word in words)
+        results = line.results if told else None
+    if cluster is not None and results is not None:
+        refuse_vanishing(results)
     if cluster is None:
         checks = check_machine(results)
         if line is not None:

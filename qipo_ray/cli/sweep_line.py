@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,28 +32,19 @@ class SweepLine:
         return _place(self.results)
 
 
-def read_line(arguments: Sequence[str], folder: Path) -> SweepLine:
+def read_line(arguments: Sequence[str], folder: Path, *, job: bool = True) -> SweepLine:
     """Return the sweep that words ask for, where ``folder`` is the working directory.
 
-    ``UserError`` for what the verb would refuse, and for what a job cannot do.
+    ``UserError`` for what the verb would refuse, and, for a ``job``, for what none can do.
     """
     options, by_user = _parsed(arguments)
-    for name, option in ONLY_HERE.items():
-        if options[name]:
-            raise UserError(f"{option}: not for a job; use it with `qipo-ray sweep` itself")
-    if options["executor"] != "ray":
-        raise UserError("--executor: a job runs on its cluster; expected ray")
     results = options["results"]
-    if is_uri(results):
-        checked_uri(results)
-    elif not results.is_absolute():
-        raise UserError(
-            f"--results {results}: a job runs in a folder that vanishes with it; give an absolute "
-            "path that all machines of the cluster share, or s3://BUCKET/FOLDER"
-        )
+    if job:
+        _refuse_here(options)
+        refuse_vanishing(results)
     sent = _as_sent(options["file"], folder)
     changed = [sent if word == options["file"] else word for word in arguments]
-    if "results" not in by_user:  # from QIPO_RESULTS
+    if job and "results" not in by_user:  # from QIPO_RESULTS
         changed += ["--results", _place(results)]
     spec = load_search_file(
         find_search_file(options["file"]),
@@ -66,6 +57,25 @@ def read_line(arguments: Sequence[str], folder: Path) -> SweepLine:
         report_seeds=options["report_seeds"],
     )
     return SweepLine(tuple(changed), results, spec)
+
+
+def refuse_vanishing(results: Path) -> None:
+    """Raise ``UserError`` for results that would be gone with a job, or hold a key."""
+    if is_uri(results):
+        checked_uri(results)
+    elif not results.is_absolute():
+        raise UserError(
+            f"--results {results}: a job runs in a folder that vanishes with it; give an absolute "
+            "path that all machines of the cluster share, or s3://BUCKET/FOLDER"
+        )
+
+
+def _refuse_here(options: Mapping[str, Any]) -> None:
+    for name, option in ONLY_HERE.items():
+        if options[name]:
+            raise UserError(f"{option}: not for a job; use it with `qipo-ray sweep` itself")
+    if options["executor"] != "ray":
+        raise UserError("--executor: a job runs on its cluster; expected ray")
 
 
 def _parsed(arguments: Sequence[str]) -> tuple[dict[str, Any], set[str]]:

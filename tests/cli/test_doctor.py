@@ -50,5 +50,15 @@ def test_a_sweep_is_checked_for_its_data_and_resources(
         "fix": "",
     }
     assert hopper["state"] == "fail" and "qipo-ray data get hopper-medium-v2" in hopper["fix"]
+    monkeypatch.delenv("QIPO_RESULTS")
+    looked: list[Path | None] = []
+    monkeypatch.setattr(doctor, "check_machine", lambda results: looked.append(results) or [])
+    monkeypatch.setattr(doctor, "this_machine", lambda: {"CPU": 3.0})
+    assert main(["doctor", "--sweep", "search.yaml --task point"]) == 0
+    assert main(["doctor", "--sweep", "search.yaml --task point --results=here"]) == 0
+    assert looked == [None, Path("here")]
+    capsys.readouterr()
+    assert main(["doctor", "--cluster", "http://127.0.0.1:1", "--results", "here"]) == 2
+    assert "a folder that vanishes with it" in capsys.readouterr().err
     assert main(["doctor", "--sweep", "search.yaml 'open"]) == 2
     assert "No closing quotation" in capsys.readouterr().err
