@@ -82,13 +82,14 @@ def check_cluster(
     job = f"check-{secrets.token_hex(4)}"
     excludes = left_out(folder, results or Path("results"))
     server.submit(job, shlex.join(command), folder, excludes, ONLY_LOOKS)
-    if not server.end(job, CHECK_S).over:
+    if not (state := server.end(job, CHECK_S)).over:
         raise Failure(
             f"the check on the cluster has not ended in {CHECK_S:.0f} s: `ray job logs {job}`"
         )
     log = server.log(job)
     if (printed := PRINTED.search(log)) is None:
-        last = (log.strip() or "it printed nothing").splitlines()[-1]
+        # A folder that cannot be unpacked is told by the state alone.
+        last = (log.strip() or state.message or "it printed nothing").splitlines()[-1]
         raise Failure(f"the check on the cluster failed: {last:.300}")
     return [head, *(Check(**fields) for fields in json_text.loads(printed[0]))]
 

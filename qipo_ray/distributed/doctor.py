@@ -89,7 +89,8 @@ def _check_bucket(folder: Path) -> Check:
         bucket.write(probe, b"")
         bucket.remove(probe)
     except (UserError, StorageError) as error:
-        return Check("storage", "fail", str(error), "each machine needs credentials of its own")
+        message, _, fix = str(error).rpartition(": ")
+        return Check("storage", "fail", message, fix)
     return Check("storage", "ok", f"results {as_uri(folder)}")
 
 

@@ -180,7 +180,7 @@ class JobServer:
         except requests.RequestException as error:
             raise Failure(f"the head at {self.address} no longer answers: {error}") from error
         except (RuntimeError, ValueError, OSError) as error:  # Ray's, for what is refused
-            *_, reason = str(error).strip().splitlines()  # it may be a whole traceback
+            reason = (str(error).strip() or repr(error)).splitlines()[-1]  # maybe of a traceback
             raise UserError(f"the head at {self.address} said: {reason:.400}") from error
 
 

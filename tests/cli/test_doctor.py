@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 
 from qipo_ray.cli import doctor
 from qipo_ray.cli.main import main
 from qipo_ray.distributed.doctor import Check
+from qipo_ray.distributed.job_server import JobServer, JobState
+from qipo_ray.errors import Failure
 
 
 def test_lines_and_json_say_the_same_and_a_failed_check_is_exit_code_1(
@@ -62,3 +65,11 @@ def test_a_sweep_is_checked_for_its_data_and_resources(
     assert "a folder that vanishes with it" in capsys.readouterr().err
     assert main(["doctor", "--sweep", "search.yaml 'open"]) == 2
     assert "No closing quotation" in capsys.readouterr().err
+
+
+def test_a_check_that_never_began_says_why(tmp_path: Path) -> None:
+    ended = JobState("check-1", "FAILED", "", "", None, None, "runtime_env setup failed: no space")
+    server = create_autospec(JobServer, instance=True, address="http://h", ray_version="2")
+    server.end.return_value, server.log.return_value = ended, ""
+    with pytest.raises(Failure, match="on the cluster failed: runtime_env setup failed: no space"):
+        doctor.check_cluster(server, tmp_path, None, None)

@@ -75,7 +75,8 @@ def test_a_bucket_must_answer_and_take_what_is_put(s3_server: S3Server) -> None:
     assert check_storage(folder) == Check("storage", "ok", "results s3://bucket/sweeps")
     assert bucket.names(bucket.scratch_of(folder)) == []
     missing = check_storage(Path("s3://nothing/sweeps"))
-    assert missing.state == "fail" and "nothing" in missing.message
+    assert missing.state == "fail" and missing.message.endswith("no bucket s3://nothing")
+    assert missing.fix == "make it, or correct it"
 
 
 def test_machines_are_told_once_where_they_agree_and_versions_must() -> None:

@@ -118,3 +118,12 @@ def test_other_heads_are_refused(
     monkeypatch.setattr(job_server, "ANSWER_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         assert "did not answer in 0 s" in refusal(f"http://127.0.0.1:{mute.getsockname()[1]}")
+
+
+def test_a_refusal_without_words_is_one_line_too() -> None:
+    class Client:
+        def list_jobs(self) -> None:
+            raise RuntimeError("")
+
+    with pytest.raises(UserError, match="the head at http://h said: RuntimeError"):
+        JobServer("http://h", Client(), RAY).jobs()
