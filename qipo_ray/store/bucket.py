@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from qipo_ray.store.bucket_errors import mistake
 logger = logging.getLogger(__name__)
 
 SCHEMES = ("s3", "gs")
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")  # that the library reads
 SCRATCH = os.path.join(
     os.path.realpath(tempfile.gettempdir()), f"qipo-ray-{os.getuid()}", ""
 )  # where everybody looks for an object's copy
@@ -143,6 +145,12 @@ def _client(scheme: str, bucket: str) -> Any:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise StorageError(f"{folder} is another user's: set TMPDIR to a folder of your own")
+    for name in ENDPOINTS if scheme == "s3" else ():
+        given = os.environ.get(name)
+        # What is no address lets the library panic, and so does an empty one.
+        if given is not None and not re.fullmatch(r"https?://[^/\s]\S*", given):
+            received = given.rpartition("@")[2]
+            raise StorageError(f"{name}={received}: expected https://HOST or http://HOST:PORT")
     try:  # it does not try again by itself: only we may, with a fence before each try
         return from_url(
             f"{scheme}://{bucket}",

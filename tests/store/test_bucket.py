@@ -328,5 +328,14 @@ def test_missing_credentials_and_a_missing_server_are_one_line(
         bucket._client.cache_clear()
         with pytest.raises(StorageError, match="no credentials: set AWS_ACCESS_KEY_ID and"):
             bucket.names(s3_root)
+    bucket._client.cache_clear()
+    for endpoint, shown in (
+        ("id:secret@h:9000", "h:9000"),
+        ("http://a b", "http://a b"),
+        ("", ""),
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)  # the library would panic
+        with pytest.raises(StorageError, match=f"^AWS_ENDPOINT_URL={shown}: expected https://"):
+            bucket.names(s3_root)
     monkeypatch.undo()
     bucket._client.cache_clear()
