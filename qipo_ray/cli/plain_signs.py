@@ -7,6 +7,8 @@ import logging
 import re
 import sys
 
+from qipo_ray.cli.lazy import load
+
 NAME = "qipo-plain"  # of the error handler
 PLAIN = {
     "─": "-", "–": "-", "—": "-", "−": "-", "·": "-", "…": "...", "±": "+-", "×": "x", "≥": ">=",
@@ -28,7 +30,8 @@ class _PlainLines(logging.Formatter):
     """Lines of the log as they may be shown."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        with_uris = load("qipo_ray.store.bucket:with_uris")  # `--help` does without
+        return printable(with_uris(super().format(record)))
 
 
 def plain(error: UnicodeError) -> tuple[str, int]:

@@ -12,6 +12,7 @@ import pytest
 from qipo_ray.cli import output
 from qipo_ray.cli.main import main
 from qipo_ray.cli.plain_signs import NAME, write_plainly
+from qipo_ray.store.bucket import SCRATCH
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
@@ -42,7 +43,9 @@ def test_signs_that_steer_are_escaped(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["best", f"nowhere{steering}"]) == 2
     assert logging.lastResort is not None
     logging.lastResort.emit(logging.LogRecord("x", 30, "", 0, "%s", (steering,), None))
+    logging.lastResort.emit(logging.LogRecord("x", 30, "", 0, f"{SCRATCH}s3/b/a", (), None))
     out, err = capsys.readouterr()
+    assert err.endswith("\ns3://b/a\n")
     shown = r"\x1b[2J\x1b]0;owned\x07\u202e\x9b\r"
     assert out == f"é\t{shown}\nβ\n"
     assert err.count(r"\x1b[2J") == 3 and not set(steering) & set(err) - set("[2J]0;owned")
