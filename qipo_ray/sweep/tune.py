@@ -21,6 +21,7 @@ os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")  # a last repo
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 
 from ray import tune
+from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -30,6 +31,11 @@ from qipo_ray.store.bucket import sent
 from qipo_ray.study.trial import Trial, TrialOutcome, TrialState
 from qipo_ray.sweep.actor import trial_actor
 from qipo_ray.sweep.search_state import SearchState
+
+# Tune would put them into its actors' environment, which Ray writes into a log that all may read.
+ENV_VARS_TO_PROPAGATE.difference_update(
+    {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
+)
 
 ACTOR_CPUS = 0.01
 MAX_FAILURES = 20  # deaths of a trial's actor; it trains nothing, and finds its jobs again

@@ -182,3 +182,15 @@ def work(client: Client, root: Path, over: threading.Event) -> None:
     worker, broker = Worker("here", root, 1, "cpu"), broker_of(client.namespace)
     while not over.is_set():
         worker.follow(ray.get(broker.pull.remote(*worker.pull_arguments)))
+
+
+def test_no_key_of_a_bucket_is_passed_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray writes the environment of Tune's actors into a log that all on the machine may read."""
+    from ray.tune.execution.class_cache import _ActorClassCache
+
+    from qipo_ray.sweep.tune import _NotSaved
+
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SECURITY_TOKEN", "SESSION_TOKEN"):
+        monkeypatch.setenv(f"AWS_{name}", "a-secret")
+    passed = _ActorClassCache().get(_NotSaved)._default_options["runtime_env"]["env_vars"]
+    assert passed and "a-secret" not in passed.values()
