@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ SILENT_S = 60.0  # without a call: then a worker counts as lost
 IDLE_S = 2.0  # that an idle worker's call waits for a job
 LOOK_S = 2.0  # between looks at the machines
 GRACE_S = 10.0  # after a restart: busy workers and waiting clients call before jobs are given out
+
+
+_Call = asyncio.Future[None]  # one that waits
 
 
 @dataclass(frozen=True)
@@ -91,20 +95,21 @@ class Broker:
         self._left: list[tuple[str, str]] = []  # since the last roll call
         self._opens_at = clock() + (GRACE_S if restarted else 0.0)
         self._replaced: set[str] = set()  # incarnations
-        self._change = asyncio.Event()
+        self._polls: dict[str, list[_Call]] = {}  # waiting calls, by subscriber
+        self._idle: dict[_Call, None] = {}  # those of workers, in order of coming
 
     # ---- for clients
 
     async def submit(self, subscriber: str, jobs: Sequence[Job]) -> str:
         """Queue jobs for a subscriber and return the life of the broker; idempotent."""
         self.queue.submit(subscriber, jobs)
-        self._changed()
+        self._wake()
         return self.life
 
     async def cancel(self, subscriber: str) -> None:
         """Drop a subscriber; jobs without subscribers leave the queue and, soon, their slots."""
         self.queue.cancel(subscriber)
-        self._changed()
+        self._wake()
 
     async def poll(
         self, subscriber: str, life: str, last_serial: int, timeout_s: float
@@ -119,7 +124,7 @@ class Broker:
         end = self._clock() + timeout_s
         last_serial = last_serial if life == self.life else 0
         serial, events = self.queue.poll(subscriber, last_serial)
-        while not events and await self._wait_for_change(end):
+        while not events and await self._wait_for_news(subscriber, end):
             serial, events = self.queue.poll(subscriber, last_serial)
         return PollResult(self.life, serial, events)
 
@@ -144,17 +149,20 @@ class Broker:
         self._update(worker, active, events)
         end = self._clock() + IDLE_S
         orders = self._orders(worker, free_slots, active)
-        while orders == Orders() and not active and await self._wait_for_change(end):
-            if self.workers.get(worker) is not known:
-                return Orders(close=True)
-            orders = self._orders(worker, free_slots, active)
+        while orders == Orders() and not active and await self._wait_for_job(end):
+            if self.workers.get(worker) is known:
+                orders = self._orders(worker, free_slots, active)
+            else:
+                orders = Orders(close=True)
+        if orders != Orders():
+            self._wake()  # it took the job that it was woken for, or left it to the next
         return orders
 
     async def beat(self, worker: str, process: Process) -> None:
         """Note that a worker is alive, while it is busy with a long step."""
         known = self.workers.get(worker)
         if known is not None and known.process == process:
-            known.last_call = self._clock()
+            self._note_call(worker, known)
 
     async def leave(self, worker: str, process: Process, events: Sequence[JobEvent]) -> None:
         """Take in the last events of a worker that ends; what it saved goes on elsewhere."""
@@ -164,7 +172,7 @@ class Broker:
         del self.workers[worker]
         if process.machine in self._seen.leaving:
             self._left.append((worker, "its machine is to be taken away"))
-        self._changed()
+        self._wake()
 
     async def roll_call(self) -> RollCall:
         """Return which workers are at work; for the driver alone, to which it is news."""
@@ -176,7 +184,8 @@ class Broker:
     async def close(self) -> None:
         """Order each worker to close at its next call."""
         self.closing = True
-        self._changed()
+        for call in self._idle:
+            _answer(call)
 
     def _register(self, name: str, process: Process) -> _Worker | None:
         """Return the calling worker; None if a newer process replaced this one."""
@@ -188,8 +197,13 @@ class Broker:
                 self._replaced.add(known.process.incarnation)
                 self._lose(name, f"worker {name} died")
             known = self.workers[name] = _Worker(process, 0.0)
-        known.last_call = self._clock()
+        self._note_call(name, known)
         return known
+
+    def _note_call(self, name: str, worker: _Worker) -> None:
+        """Note the time; the worker that was silent longest is then the first."""
+        worker.last_call = self._clock()
+        self.workers[name] = self.workers.pop(name)
 
     def _lose(self, name: str, reason: str) -> None:
         """Take back the jobs of a lost worker; where its machine is gone, none is to blame."""
@@ -199,7 +213,7 @@ class Broker:
                 self.queue.set_back(job, "its machine was lost", LOST_MACHINES)
         for job in self.graph.release(name):
             self.queue.set_back(job, reason)
-        self._changed()
+        self._wake()
 
     def _is_gone(self, machine: str) -> bool:
         return bool(machine) and machine not in self._seen.alive
@@ -215,7 +229,8 @@ class Broker:
 
     def _release_silent(self) -> None:
         limit = self._clock() - SILENT_S
-        for name in [name for name, worker in self.workers.items() if worker.last_call < limit]:
+        silent = takewhile(lambda item: item[1].last_call < limit, self.workers.items())
+        for name, _ in list(silent):
             self._lose(name, f"worker {name} was silent for {SILENT_S:.0f} s")
 
     def _update(self, worker: str, active: Sequence[Job], events: Sequence[JobEvent]) -> None:
@@ -226,8 +241,7 @@ class Broker:
             if event.snapshot in owned:
                 self.queue.settle(event)
         self.graph.release(worker, but={job.snapshot for job in active})
-        if events:
-            self._changed()
+        self._wake()
 
     def _orders(self, worker: str, free_slots: int, active: Sequence[Job]) -> Orders:
         self._look()
@@ -241,7 +255,7 @@ class Broker:
             return Orders(stop=stop)
         pack = list(active)
         while len(pack) < len(active) + free_slots:
-            job = self.graph.start(worker, lambda job: self.graph.fits(job, pack))
+            job = self.graph.start(worker, pack)
             if job is None:
                 break
             pack.append(job)
@@ -253,16 +267,44 @@ class Broker:
         owned = (job.snapshot for job in self.graph.owned(worker))
         return {s for s in owned if early or self.graph.entries[s].subscribers}
 
-    # ---- changes wake waiting calls
+    # ---- changes wake waiting calls: of clients with news, of one worker if there is a job
 
-    def _changed(self) -> None:
-        self._change.set()
-        self._change = asyncio.Event()
+    def _wake(self) -> None:
+        for subscriber in self.queue.told:
+            for call in self._polls.get(subscriber, ()):
+                _answer(call)
+        self.queue.told.clear()
+        if self._clock() >= self._opens_at and self.graph.waits:
+            _answer(next((call for call in self._idle if not call.done()), None))
 
-    async def _wait_for_change(self, end: float) -> bool:
-        """Return True at the next change, False once the time is up."""
+    async def _wait_for_news(self, subscriber: str, end: float) -> bool:
+        """Return True as soon as there is an event, False once the time is up."""
+        call, calls = _Call(), self._polls.setdefault(subscriber, [])
+        calls.append(call)
         try:
-            await asyncio.wait_for(self._change.wait(), end - self._clock())
+            return await self._answered(call, end)
+        finally:
+            calls.remove(call)
+            if not calls:
+                del self._polls[subscriber]
+
+    async def _wait_for_job(self, end: float) -> bool:
+        """Return True as soon as there may be a job for an idle worker, False as above."""
+        call = _Call()
+        self._idle[call] = None
+        try:
+            return await self._answered(call, end)
+        finally:
+            del self._idle[call]
+
+    async def _answered(self, call: _Call, end: float) -> bool:
+        try:
+            await asyncio.wait_for(call, end - self._clock())
         except asyncio.TimeoutError:
             return False
         return True
+
+
+def _answer(call: _Call | None) -> None:
+    if call is not None and not call.done():
+        call.set_result(None)

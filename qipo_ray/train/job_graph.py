@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from itertools import count
 
 from qipo_ray.config import STAGES
 from qipo_ray.study.job import CheckpointRef, EvalPoint, Job, fits_pack
@@ -16,6 +18,7 @@ class _Entry:
     """A job in the graph, who waits for it, and whose slot it is in."""
 
     job: Job
+    serial: int  # in order of coming
     subscribers: set[str] = field(default_factory=set)
     owner: str | None = None
 
@@ -33,11 +36,18 @@ def _order(job: Job) -> tuple[int, int]:
     return STAGES.index(job.stage), job.length
 
 
+_Line = list[tuple[tuple[int, int], int, CheckpointRef]]  # a heap: order, serial, job
+_Refs = dict[CheckpointRef, None]  # in order of coming
+
+
 class JobGraph:
     """Jobs by snapshot; equal snapshots are one job, whoever asks for them.
 
     Jobs of one key run one at a time, the shortest first, so that a longer one continues it.
     Earlier stages go first: they have the longest chains behind them.
+
+    No call looks through all jobs. A job is put in line as soon as it may start; where that has
+    changed since, it is passed over, and put in line again by what is then in its way.
     """
 
     def __init__(self, job_store: JobStore) -> None:
@@ -45,7 +55,14 @@ class JobGraph:
         self.entries: dict[CheckpointRef, _Entry] = {}
         self.done: set[CheckpointRef] = set()
         self.failed: dict[CheckpointRef, JobEvent] = {}  # how those ended that are given up
-        self._in_slots: dict[str, dict[CheckpointRef, None]] = {}  # by owner, in order of start
+        self._in_slots: dict[str, _Refs] = {}  # by owner, in order of start
+        self._busy: set[str] = set()  # keys of the jobs in slots
+        self._asked: dict[str, _Refs] = {}  # by subscriber
+        self._of_key: dict[str, _Refs] = {}
+        self._above: dict[CheckpointRef, _Refs] = {}  # what builds on a snapshot
+        self._serials = count()
+        self._line: _Line = []
+        self._lines: dict[str, _Line] = {}  # the same by shape
         self.alone: set[str] = set()  # keys of jobs that share a pack with no other
 
     def add(self, job: Job, subscriber: str) -> None:
@@ -57,8 +74,7 @@ class JobGraph:
         self._forget_ended(job.snapshot)
         entry = self.entries.get(job.snapshot)
         if entry is None:
-            entry = self.entries[job.snapshot] = _Entry(job)
-            self._look_up(entry.job)
+            entry = self._enter(job)
         elif subscriber not in entry.subscribers or not _covers(entry.job, job):
             scored = entry.job if entry.job.evaluations else job
             evaluations = _joined(entry.job.evaluations, job.evaluations)
@@ -67,6 +83,23 @@ class JobGraph:
                 self.done.discard(job.snapshot)
                 self._look_up(entry.job)
         entry.subscribers.add(subscriber)
+        self._asked.setdefault(subscriber, {})[job.snapshot] = None
+        self._offer(job.snapshot)
+
+    def _enter(self, job: Job) -> _Entry:
+        """Return the entry of a new job."""
+        entry = self.entries[job.snapshot] = _Entry(job, next(self._serials))
+        self._of_key.setdefault(job.key, {})[job.snapshot] = None
+        for below in job.upstream:
+            self._above.setdefault(below, {})[job.snapshot] = None
+        self._look_up(job)
+        return entry
+
+    def _forget(self, snapshot: CheckpointRef) -> None:
+        job = self.entries.pop(snapshot).job
+        self._of_key[job.key].pop(snapshot)
+        for below in job.upstream:
+            self._above[below].pop(snapshot)
 
     def _forget_ended(self, snapshot: CheckpointRef) -> None:
         """Forget a job that has ended in the store, where nobody waits for it."""
@@ -76,7 +109,7 @@ class JobGraph:
         if snapshot in self.done or (failure is not None and failure.kind == "diverged"):
             self.done.discard(snapshot)
             self.failed.pop(snapshot, None)
-            del self.entries[snapshot]
+            self._forget(snapshot)
 
     def _look_up(self, job: Job) -> None:
         divergence = self.job_store.divergence(job)
@@ -84,20 +117,31 @@ class JobGraph:
             at, reason = divergence["updates"], divergence["reason"]
             self.failed[job.snapshot] = JobEvent("diverged", job.snapshot, at, 0.0, reason=reason)
         elif self.job_store.done(job):
-            self.done.add(job.snapshot)
+            self.finish(job.snapshot)
+
+    def finish(self, snapshot: CheckpointRef) -> None:
+        """Note that a job is done: what builds on it may start."""
+        self.done.add(snapshot)
+        for above in self._above.get(snapshot, ()):
+            self._offer(above)
 
     def withdraw(self, subscriber: str) -> list[Job]:
         """Forget a subscriber; return the running jobs that nobody waits for any more."""
         abandoned = []
-        for snapshot, entry in list(self.entries.items()):
+        for snapshot in self._asked.pop(subscriber, {}):
+            entry = self.entries[snapshot]
             entry.subscribers.discard(subscriber)
             if entry.subscribers or snapshot in self.done or snapshot in self.failed:
                 continue
             if entry.owner is not None:
                 abandoned.append(entry.job)
             else:
-                del self.entries[snapshot]
+                self._forget(snapshot)
         return abandoned
+
+    def above(self, snapshot: CheckpointRef) -> list[CheckpointRef]:
+        """Return the jobs that build on one."""
+        return list(self._above.get(snapshot, ()))
 
     def failure(self, snapshot: CheckpointRef) -> JobEvent | None:
         """Return the end of a job that can never be done, its own or that of one upstream."""
@@ -122,31 +166,58 @@ class JobGraph:
         ]
         return sorted(left, key=_order)
 
-    @property
-    def _busy(self) -> set[str]:
-        """Keys of the jobs in slots."""
-        return {snapshot.key for owned in self._in_slots.values() for snapshot in owned}
+    def _may_start(self, snapshot: CheckpointRef) -> bool:
+        entry = self.entries.get(snapshot)
+        return (
+            entry is not None
+            and entry.owner is None
+            and bool(entry.subscribers)
+            and snapshot not in self.done
+            and snapshot not in self.failed
+            and entry.job.key not in self._busy
+            and self.done.issuperset(entry.job.upstream)
+        )
 
-    def start(self, owner: str, fits: Callable[[Job], bool] = lambda job: True) -> Job | None:
-        """Give ``owner`` the next job that is ready and fits, or None."""
-        busy, done = self._busy, self.done
-        ready = [
-            entry.job
-            for snapshot, entry in self.entries.items()
-            if entry.owner is None
-            and entry.subscribers
-            and snapshot not in done
-            and entry.job.key not in busy
-            and all(s in done for s in entry.job.upstream)
-        ]
-        for job in sorted(ready, key=_order):
-            if self.failure_reason(job.snapshot) is None and fits(job):
-                self._take(job.snapshot, owner)
-                return job
-        return None
+    def _offer(self, snapshot: CheckpointRef) -> None:
+        """Put a job in line if it may start."""
+        if self._may_start(snapshot):
+            entry = self.entries[snapshot]
+            place = (_order(entry.job), entry.serial, snapshot)
+            heappush(self._line, place)
+            heappush(self._lines.setdefault(entry.job.shape, []), place)
+
+    def _is_next(self, line: _Line) -> bool:
+        """Return whether a line has a job that may start, which is then its first."""
+        while line:
+            _, serial, snapshot = line[0]
+            if self._may_start(snapshot) and self.entries[snapshot].serial == serial:
+                return True
+            heappop(line)
+        return False
+
+    @property
+    def waits(self) -> bool:
+        """Whether a job is ready to start."""
+        return self._is_next(self._line)
+
+    def start(self, owner: str, pack: Sequence[Job] = ()) -> Job | None:
+        """Give ``owner`` the next job that is ready and fits its pack, or None."""
+        line = self._lines.get(pack[0].shape, []) if pack else self._line
+        passed: _Line = []
+        chosen = None
+        while chosen is None and self._is_next(line):
+            passed.append(heappop(line))
+            job = self.entries[passed[-1][-1]].job
+            chosen = job if self.fits(job, pack) else None
+        for place in passed[: -1 if chosen else None]:
+            heappush(line, place)
+        if chosen is not None:
+            self._take(chosen.snapshot, owner)
+        return chosen
 
     def _take(self, snapshot: CheckpointRef, owner: str) -> None:
         self.entries[snapshot].owner = owner
+        self._busy.add(snapshot.key)
         self._in_slots.setdefault(owner, {})[snapshot] = None
 
     def fits(self, job: Job, pack: Sequence[Job]) -> bool:
@@ -158,8 +229,7 @@ class JobGraph:
         """Note that ``owner`` has a job in a slot; False if it should not have it there."""
         entry = self.entries.get(job.snapshot)
         if entry is None:
-            entry = self.entries[job.snapshot] = _Entry(job)
-            self._look_up(job)
+            entry = self._enter(job)
         ended = job.snapshot in self.done or job.snapshot in self.failed
         if entry.owner is None and not ended and job.key not in self._busy:
             self._take(job.snapshot, owner)
@@ -181,9 +251,12 @@ class JobGraph:
         entry = self.entries[snapshot]
         if entry.owner is not None:
             self._in_slots[entry.owner].pop(snapshot, None)
+            self._busy.discard(snapshot.key)
         entry.owner = None
         if not (entry.subscribers or snapshot in self.done or snapshot in self.failed):
-            del self.entries[snapshot]
+            self._forget(snapshot)
+        for waiting in self._of_key.get(snapshot.key, ()):
+            self._offer(waiting)
 
     def settle(self, event: JobEvent) -> bool:
         """Note the end of a job; return whether the event was one.
@@ -197,6 +270,8 @@ class JobGraph:
             finished = self.done.intersection(job.upstream)
             damaged = [s for s in finished if not self.job_store.done(self.entries[s].job)]
             self.done.difference_update(damaged)
+            for below in damaged:
+                self._offer(below)
             if not damaged:
                 self.failed[job.snapshot] = event
         elif not event.goes_on:

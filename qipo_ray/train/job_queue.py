@@ -51,6 +51,7 @@ class JobQueue:
         self.graph = JobGraph(job_store)
         self.inboxes: dict[str, Inbox] = {EVERYONE: Inbox()}
         self.serial = 0  # of the newest event
+        self.told: set[str] = set()  # subscribers with news, until somebody clears it
         self._reached: dict[CheckpointRef, int] = {}  # most updates seen
         # By job and how many are allowed: how many there were, and at which update.
         self._setbacks: dict[tuple[CheckpointRef, int], tuple[int, int]] = {}
@@ -83,7 +84,7 @@ class JobQueue:
         if not ended or event.goes_on:
             self._notify(event)
         elif snapshot in self.graph.failed:
-            for ref in self.graph.entries:
+            for ref in (snapshot, *self.graph.above(snapshot)):
                 self._notify_failure(ref)
         elif snapshot in self.graph.done:
             self._notify_known(job)
@@ -109,6 +110,7 @@ class JobQueue:
         entry = self.graph.entries.get(event.snapshot)
         for subscriber in (EVERYONE, *(entry.subscribers if entry else ())):
             self.inboxes[subscriber].put(self.serial, event)
+            self.told.add(subscriber)
 
     def _notify_known(self, job: Job) -> None:
         """Tell the scores that are in the store, and the end of the job if it has come."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qipo_ray.distributed import broker as broker_module
-from qipo_ray.distributed.broker import GRACE_S, SILENT_S, Broker, Orders
+from qipo_ray.distributed.broker import GRACE_S, SILENT_S, Broker, Orders, Process
 from qipo_ray.distributed.worker import Worker
 from qipo_ray.store.fencing import newest_token
 from qipo_ray.study.job import Job, Run
@@ -396,5 +396,46 @@ def test_polls_and_idle_workers_wake_on_a_change(
         assert not answer.done()
         await broker.pull(*worker.pull_arguments)
         assert [r.kind for r in (await answer).events] == ["progress"]
+
+    check(test)
+
+
+def test_a_change_wakes_those_alone_whom_it_concerns(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the idle workers for each job, and no client without an event."""
+    monkeypatch.setattr(broker_module, "IDLE_S", 50.0)
+
+    async def test() -> None:
+        broker, run = Broker(tmp_path), make_run()
+        looks: list[str] = []
+        start, poll = broker.graph.start, broker.queue.poll
+        monkeypatch.setattr(
+            broker.graph, "start", lambda *to: (looks.append("start"), start(*to))[1]
+        )
+        monkeypatch.setattr(broker.queue, "poll", lambda *by: (looks.append("poll"), poll(*by))[1])
+        process = [Process(str(number)) for number in range(9)]
+        pulls = [
+            asyncio.create_task(broker.pull(one.incarnation, one, 1, [], [])) for one in process
+        ]
+        polls = [
+            asyncio.create_task(broker.poll(str(number), broker.life, 0, 50.0))
+            for number in range(9)
+        ]
+        await asyncio.sleep(0)
+        looks.clear()
+        await broker.submit("8", run.jobs)
+        await broker.submit("7", make_run(seed=1).jobs)
+        await asyncio.wait(pulls, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)
+        assert looks.count("poll") == 0 and looks.count("start") <= 4
+        job = (await pulls[0]).admit[0]
+        await broker.pull("0", process[0], 1, [job], [JobEvent("progress", job.snapshot, 1, 0.0)])
+        assert [event.kind for event in (await polls[8]).events] == ["progress"]
+        assert looks.count("poll") == 1 and sum(pull.done() for pull in pulls) == 2
+        await broker.close()
+        assert all(orders.close for orders in await asyncio.gather(*pulls[2:]))
+        for call in polls[:8]:
+            call.cancel()
 
     check(test)
