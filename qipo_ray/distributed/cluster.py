@@ -66,7 +66,8 @@ class Cluster:
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         if address != "local":  # Ray reads it once, when it is imported first
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            open_head = insecure and _answers_all(address)  # it serves no driver that has a token
+            os.environ.setdefault("RAY_AUTH_MODE", "disabled" if open_head else "token")
         import ray
 
         if ray.is_initialized():
@@ -261,9 +262,14 @@ def check_head(address: str) -> None:
 
 def check_token(address: str) -> None:
     """Raise ``UserError`` if the head answers without a token, and so takes jobs from anybody."""
-    unknown = {key: value for key, value in os.environ.items() if key != "RAY_AUTH_TOKEN"}
-    if _ask_head(address, {**unknown, "RAY_AUTH_MODE": "disabled"}).returncode == 0:
+    if _answers_all(address):
         refuse_open(address)
+
+
+def _answers_all(address: str) -> bool:
+    """Return whether the head answers without a token."""
+    unknown = {key: value for key, value in os.environ.items() if key != "RAY_AUTH_TOKEN"}
+    return _ask_head(address, {**unknown, "RAY_AUTH_MODE": "disabled"}).returncode == 0
 
 
 def refuse_open(address: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -120,6 +121,31 @@ def test_a_head_of_another_python_is_one_line(cluster: None) -> None:
         check_token(address)
     assert f"the Ray head at {address} asks for no token: whoever reaches" in str(refused.value)
     assert str(refused.value).endswith("or give --insecure-cluster")
+
+
+INSECURE = """
+from qipo_ray.distributed.cluster import Cluster, Resources
+cluster = Cluster.join({address!r}, Resources(1, 1.0, 0.0, 1), insecure=True)
+import ray
+class Echo:
+    def say(self): return "heard"
+echo = ray.remote(num_cpus=0)(Echo).options(name="echo", get_if_exists=True).remote()
+print(ray.get(echo.say.remote()))
+cluster.disconnect()
+"""
+
+
+@pytest.mark.ray
+def test_a_head_without_a_token_is_joined_where_that_is_asked_for(cluster: None) -> None:
+    """A driver whose shell says nothing of tokens; before, its actors were never found."""
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    env = {key: value for key, value in os.environ.items() if key != "RAY_AUTH_MODE"}
+    env |= {"RAY_AUTH_TOKEN": "a" * 64}
+    command = [sys.executable, "-c", INSECURE.format(address=address)]
+    driver = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+    assert driver.stdout.strip() == "heard", driver.stderr
 
 
 @pytest.mark.parametrize(
