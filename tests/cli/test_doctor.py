@@ -41,6 +41,7 @@ def test_a_sweep_is_checked_for_its_data_and_resources(
     monkeypatch.setattr(doctor, "this_machine", lambda: {"CPU": 2.0})
     space = "space: {policy.beta: {loguniform: [5, 60]}}\nresources: {workers: 3}\n"
     write_file(space)
+    monkeypatch.setenv("QIPO_DATA", str(tmp_path))  # nothing is made yet
     monkeypatch.setenv("QIPO_RESULTS", "relative")  # that of the line counts
     line = "search.yaml --results /r --task point --task hopper-medium-v2"
     assert main(["doctor", "--sweep", line, "--json"]) == 1

@@ -36,6 +36,8 @@ def test_workers_that_never_fit_are_refused_before_anything_is_there(
     point: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if "ray" in sys.modules:  # another test's cluster may be there
+        monkeypatch.setattr(sys.modules["ray"], "is_initialized", lambda: False)
     monkeypatch.setattr(SweepRun, "on_ray", lambda *_: pytest.fail("Ray was started"))
     spec = load_search_file(Path(__file__).with_name("tiny.yaml"))
     many = replace(spec, resources=replace(spec.resources, workers=999))
