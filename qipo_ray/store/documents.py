@@ -21,6 +21,8 @@ def read_or_set_aside(path: Path, parse: Callable[[bytes], T]) -> T | None:
     try:
         raw = read_bytes(path)
     except FileNotFoundError:
+        if path.is_symlink():  # to nothing: no document, and in the way of one
+            set_aside(path, None, "a link to nothing")
         return None
     try:
         return parse(raw)

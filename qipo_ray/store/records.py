@@ -86,9 +86,9 @@ def all_records(root: Path) -> list[dict[str, Any]]:
         for path in record_files(root):
             try:
                 records.append(RECORDS.read(path))
-            except FileNotFoundError:
-                continue  # set aside by a writer meanwhile
             except (ValueError, OSError) as problem:
+                if isinstance(problem, FileNotFoundError) and not os.path.islink(path):
+                    continue  # set aside by a writer meanwhile
                 logger.warning("%s is skipped: %s", path, problem)
     return records
 

@@ -130,13 +130,17 @@ Said = tuple[int, str, str]
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+def say(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Callable[..., Said]:
     """A function that runs a command; returns its exit code and what it printed."""
 
     def act(*line: object) -> Said:
         capsys.readouterr()
+        caplog.clear()
         code = main([*map(str, line)])
         out, err = capsys.readouterr()
+        err += caplog.text  # in a process of its own the log is on stderr
         assert code in (0, 1, 2) and "Traceback" not in err
         assert code == 0 or out or err.strip()
         return code, out, err

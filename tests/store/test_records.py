@@ -160,6 +160,18 @@ def test_no_flipped_bit_and_no_cut_is_accepted(tmp_path: Path) -> None:
         assert read_records(tmp_path) == []
 
 
+def test_a_link_to_nothing_is_named_and_no_record_waits_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before, whoever wrote the record tried for ever."""
+    path = tmp_path / "records" / f"{record()['id']}.json"
+    path.parent.mkdir()
+    path.symlink_to("nowhere")
+    assert all_records(tmp_path) == [] and f"{path} is skipped" in caplog.text
+    write_record(tmp_path, record())
+    assert len(all_records(tmp_path)) == 1 and path.with_name(path.name + ".corrupt").is_symlink()
+
+
 def test_a_damaged_record_is_written_anew(tmp_path: Path) -> None:
     path = write_record(tmp_path, record())
     path.write_bytes(path.read_bytes().replace(b"37.5", b"97.5"))
