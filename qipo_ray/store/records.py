@@ -151,6 +151,6 @@ def record_files(root: Path) -> Iterator[str]:
     for folder, below, names in os.walk(root):
         below[:] = sorted(name for name in below if name not in SKIPPED)
         if os.path.basename(os.path.abspath(folder)) == "records":
-            for name in sorted(names):
+            for name in sorted([*names, *below]):  # a folder is no record, but in place of one
                 if name.endswith(".json") and not name.startswith("."):
                     yield os.path.join(folder, name)

@@ -153,7 +153,7 @@ def cases(root: Path) -> list[tuple[str, str]]:
     (best,) = (one for one in read_records(root) if one["label"]["method"] == "QIPO-OT"
                and one["label"]["name"] == "search, best")  # fmt: skip
     read = {best["id"], *best["jobs"].values()}
-    paths = [path for path in root.rglob("*") if path.is_file()]
+    paths = sorted(path for path in root.rglob("*") if path.is_file())
     paths.sort(key=lambda path: any(name in str(path.relative_to(root)) for name in read))
     kinds = {kind(path): path for path in paths}
     drawn = [(str(path.relative_to(root)), way) for path in kinds.values() for way in WAYS]
