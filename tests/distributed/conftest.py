@@ -78,3 +78,11 @@ def results_of() -> Callable[[Path, Run], dict[str, str]]:
         return found
 
     return results
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle worker's call of the broker waits for no job."""
+    from qipo_ray.distributed import broker
+
+    monkeypatch.setattr(broker, "IDLE_S", 0.0)

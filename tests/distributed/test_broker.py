@@ -24,10 +24,7 @@ from qipo_ray.study.job_events import JobEvent
 from qipo_ray.train.job_queue import EVERYONE
 from qipo_ray.train.job_store import JobStore
 
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker_module, "IDLE_S", 0.0)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 @pytest.mark.slow

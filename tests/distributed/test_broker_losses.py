@@ -17,17 +17,13 @@ from fixtures.broker_turns import (
     turn,
 )
 
-from qipo_ray.distributed import broker as broker_module
 from qipo_ray.distributed.broker import Broker
 from qipo_ray.distributed.worker import Worker
 from qipo_ray.study.job import Run
 from qipo_ray.train.job_queue import SETBACKS
 from qipo_ray.train.job_store import JobStore
 
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker_module, "IDLE_S", 0.0)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 def test_a_job_that_kills_its_worker_is_lost_in_the_end(make_run: MakeRun, tmp_path: Path) -> None:
