@@ -25,7 +25,8 @@ def test_baselines_are_the_preset_without_what_comes_after_cloning() -> None:
     qipo, cloning, best, iql, td3bc = (case.config for case in peer_cases(HOPPER, (200,)))
     assert qipo == load_config("auto")
     keys = [stage_keys(config, "t", SHA, 0)["behaviour"] for config in (qipo, cloning, best)]
-    assert keys[0] == keys[1] != keys[2]  # the clone of all is trained once
+    assert keys[0] == keys[1] != keys[2]  # one clone of all data, longer where it is the end
+    assert cloning.behaviour.updates == best.behaviour.updates > qipo.behaviour.updates
     assert "best-episodes=0.1" in departures(best)
     assert (iql.policy.method, td3bc.policy.method) == ("iql", "td3bc")
     names = [case.name for case in peer_cases(HOPPER, (200,))]
