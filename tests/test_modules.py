@@ -74,6 +74,7 @@ COVERED = {
     "evaluation/pixel_canvas": ("cli/test_evaluate.py", "--video draws"),
     "evaluation/episode_recorder": ("cli/test_evaluate.py", "--video draws"),
     "evaluation/env": ("evaluation/test_registry.py", "interfaces alone"),
+    "distributed/head": ("distributed/test_cluster.py", "heads that answer, refuse or are mute"),
     "distributed/node_checks": ("cli/test_submit.py", "every machine of a head is looked at"),
     "distributed/ray_log": ("sweep/test_tune.py", "what Ray says of a death"),
     "evaluation/locomotion": ("evaluation/test_registry.py", "every environment is made"),

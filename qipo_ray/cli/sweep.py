@@ -22,7 +22,7 @@ from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.executors import count_processes
 from qipo_ray.sweep.hours import Budget, budget_of
 from qipo_ray.sweep.plan import Plan, plan_sweep
-from qipo_ray.sweep.run import Options, run_sweep
+from qipo_ray.sweep.run import Options, check_place, run_sweep
 from qipo_ray.tracking.loggers import parse_services
 from qipo_ray.train.probe import probe
 
@@ -62,10 +62,11 @@ def sweep(
     budget = None
     if hours is not None:
         budget = budget_here(plan_here(spec, datasets), hours, root)
+    options = Options(chosen, extend, address, at_once, services, insecure, budget)
+    check_place(options, spec.resources)
     root = writable(root, private=private)
 
     context = run_context(spec.name, "search")
-    options = Options(chosen, extend, address, at_once, services, insecure, budget)
     with out.live(f"sweep {spec.name}") as live:
         board = run_sweep(spec, root, datasets, context, options, live)
     if json:

@@ -6,15 +6,18 @@ import logging
 import os
 import secrets
 import signal
-import socket
-import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from qipo_ray.cores import usable_cores
+from qipo_ray.distributed.head import (
+    answers_all,
+    ask_machines,
+    refuse_open,
+    remedy,
+)
 from qipo_ray.distributed.machines import machine_resources
 from qipo_ray.distributed.ray_log import log_ray_to
 from qipo_ray.distributed.resources import count_workers
@@ -23,7 +26,6 @@ from qipo_ray.store.files import write_new
 from qipo_ray.study.search_spec import Resources
 from qipo_ray.train.memory import in_words
 
-ANSWER_S = 30.0  # for a head to answer
 SOCKET = "ray/session_2026-01-01_00-00-00_000000_{pid}/sockets/plasma_store"  # the longest
 SOCKET_BYTES = 107
 SHARED_MEMORY = Path("/dev/shm")  # where Ray keeps objects
@@ -58,22 +60,15 @@ class Cluster:
         """Return a connection: that of this process, to ``address``, or to a new local cluster.
 
         What Ray says of a connection that is made here goes to ``log``, and what is started
-        through it shows ``namespace`` in Ray's dashboard. ``UserError`` if the
-        workers do not fit, Ray cannot start or be joined, or, unless ``insecure``, the head asks
-        for no token; where that can be told before, a new cluster is not even started.
+        through it shows ``namespace`` in Ray's dashboard. ``UserError`` if the workers do not
+        fit, Ray cannot start or be joined, or, unless ``insecure``, the head asks for no token;
+        what can be told without a connection, ``check_room`` tells before.
         """
-        address = _chosen(address)
-        for name, value in SETTINGS.items():
-            os.environ.setdefault(name, value)
-        if address != "local":  # Ray reads it once, when it is imported first
-            open_head = insecure and _answers_all(address)  # it serves no driver that has a token
-            os.environ.setdefault("RAY_AUTH_MODE", "disabled" if open_head else "token")
-        import ray
-
-        if ray.is_initialized():
+        _set_up_ray()
+        if _connected():
             return cls(resources, "the cluster", owned=False)
+        address = _chosen(address)
         if address == "local":
-            check_room(address, resources)
             check_start()
             make_token()
             # Without the dashboard Ray Train's clean-up dies and leaks CPUs.
@@ -81,9 +76,9 @@ class Cluster:
             failure = "Ray cannot start on this machine"
             _connect(failure, log, address="local", namespace=namespace, **own)
             return cls(resources, "this machine", owned=True)
-        check_head(address)
-        if not insecure:
-            check_token(address)
+        agree_on_token(address, insecure)
+        import ray
+
         failure = f"the Ray head at {address} cannot be joined"
         _connect(failure, log, address=address, namespace=namespace)
         try:
@@ -107,15 +102,46 @@ class Cluster:
             ray.shutdown()
 
 
+def check_room(address: str | None, resources: Resources, insecure: bool = False) -> None:
+    """Raise ``UserError`` where a sweep cannot begin on the cluster that ``join`` would return.
+
+    Its workers never fit there, or Ray cannot start, or the head does not answer or asks for no
+    token. Nothing is written for that, and Ray neither started nor joined.
+    """
+    _set_up_ray()
+    address = _chosen(address)
+    if _connected():
+        count_workers(resources, machine_resources(), "the cluster")
+    elif address == "local":
+        count_workers(resources, [this_machine()], "this machine")
+        check_start()
+    else:
+        agree_on_token(address, insecure)
+        count_workers(resources, ask_machines(address), f"the cluster at {address}")
+
+
+def _set_up_ray() -> None:
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+def _connected() -> bool:
+    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
+
+
 def _chosen(address: str | None) -> str:
     return address or os.environ.get("RAY_ADDRESS") or "local"
 
 
-def check_room(address: str | None, resources: Resources) -> None:
-    """Raise ``UserError`` where it is known before Ray is started that the workers never fit."""
-    connected = "ray" in sys.modules and sys.modules["ray"].is_initialized()
-    if _chosen(address) == "local" and not connected:
-        count_workers(resources, [this_machine()], "this machine")
+def agree_on_token(address: str, insecure: bool) -> None:
+    """Say to Ray whether it shows a token; ``UserError`` for a head that wants none.
+
+    Ray reads it once, when it is imported first. An open head serves no driver that has a token.
+    """
+    is_open = answers_all(address)
+    if is_open and not insecure:
+        refuse_open(address)
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled" if is_open else "token")
 
 
 def _connect(failure: str, log: Path | None, **options: Any) -> None:
@@ -136,18 +162,9 @@ def _connect(failure: str, log: Path | None, **options: Any) -> None:
         raise
     except Exception as error:  # Ray raises plain ones where it is slow to start
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{failure}: {reason:.400}{_remedy(reason)}; or {WITHOUT}") from error
+        raise UserError(f"{failure}: {reason:.400}{remedy(reason)}; or {WITHOUT}") from error
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _remedy(reason: str) -> str:
-    """Return what to do where Ray fails for a known reason."""
-    if "Version mismatch" in reason:
-        return "; install the head's versions of Python and Ray"
-    if "timed out" in reason or "memory" in reason:
-        return "; free memory and processors, or make /dev/shm larger"
-    return ""
 
 
 def check_start() -> None:
@@ -229,62 +246,3 @@ def this_machine() -> dict[str, float]:
     import torch
 
     return {"CPU": float(usable_cores()), "GPU": float(torch.cuda.device_count())}
-
-
-def check_head(address: str) -> None:
-    """Raise ``UserError`` if the head does not answer, refuses, or is no head.
-
-    It runs in another process: Ray has no time limit for a connection to a dead head.
-    """
-    if "://" in address:
-        raise UserError(
-            f"Ray address {address!r}: expected host:port of a head or 'auto'; from outside of "
-            "the cluster use `ray job submit`"
-        )
-    host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal():
-        try:
-            socket.create_connection((host, int(port)), ANSWER_S).close()
-        except OSError as error:
-            raise UserError(f"the Ray head at {address} cannot be reached: {error}") from None
-    process = _ask_head(address, os.environ)
-    if "InvalidAuthToken" in process.stderr:
-        raise UserError(
-            f"the Ray head at {address} refused the token: set RAY_AUTH_MODE=token, and "
-            "RAY_AUTH_TOKEN or ~/.ray/auth_token to the token of the head"
-        )
-    if process.returncode:
-        lines = [line for line in process.stderr.splitlines() if line.strip()] or [
-            "no reason given"
-        ]
-        raise UserError(f"the Ray head at {address} cannot be used: {lines[-1].strip()}")
-
-
-def check_token(address: str) -> None:
-    """Raise ``UserError`` if the head answers without a token, and so takes jobs from anybody."""
-    if _answers_all(address):
-        refuse_open(address)
-
-
-def _answers_all(address: str) -> bool:
-    """Return whether the head answers without a token."""
-    unknown = {key: value for key, value in os.environ.items() if key != "RAY_AUTH_TOKEN"}
-    return _ask_head(address, {**unknown, "RAY_AUTH_MODE": "disabled"}).returncode == 0
-
-
-def refuse_open(address: str) -> NoReturn:
-    """Raise the ``UserError`` of a head that answers without a token."""
-    raise UserError(
-        f"the Ray head at {address} asks for no token: whoever reaches it may run any code as "
-        "you; start it with RAY_AUTH_MODE=token (cluster/README.md), or give "
-        "--insecure-cluster"
-    )
-
-
-def _ask_head(address: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Return what a health check of the head said; ``UserError`` if it does not answer."""
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, env=env)
-    except subprocess.TimeoutExpired:
-        raise UserError(f"the Ray head at {address} did not answer in {ANSWER_S:.0f} s") from None

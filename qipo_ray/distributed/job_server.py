@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from qipo_ray.distributed.cluster import ANSWER_S, refuse_open
+from qipo_ray.distributed.head import ANSWER_S, refuse_open
 from qipo_ray.errors import Failure, UserError, nearest
 
 GRACE_S = 60  # for a stopped job's workers to save; Ray's own 3 s are too few for that

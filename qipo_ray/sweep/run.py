@@ -18,7 +18,7 @@ from qipo_ray.leaderboard.sweep_report import read_report
 from qipo_ray.store.files import write_bytes
 from qipo_ray.store.lease import driving
 from qipo_ray.store.mirror import pull
-from qipo_ray.study.search_spec import SearchSpec
+from qipo_ray.study.search_spec import Resources, SearchSpec
 from qipo_ray.sweep.confirm import confirm_runs
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.executors import Screen, SweepRun
@@ -47,6 +47,15 @@ class Options:
     budget: Budget | None = None  # of wall-clock time
 
 
+def check_place(options: Options, resources: Resources) -> None:
+    """Raise ``UserError`` where a sweep cannot begin: to be asked before it has a folder.
+
+    It is one that ``run_sweep`` would refuse, too, with its lease and its first files written.
+    """
+    if options.executor == "ray":
+        check_room(options.address, resources, options.insecure)
+
+
 def run_sweep(
     spec: SearchSpec,
     root: Path,
@@ -57,11 +66,8 @@ def run_sweep(
 ) -> Leaderboard:
     """Return the leaderboard of the sweep at ``root``, after doing what is missing of it.
 
-    ``LeaseHeld`` if another driver has it; ``UserError`` if the specification is another one, or,
-    before anything is written, if its workers never fit.
+    ``LeaseHeld`` if another driver has it; ``UserError`` if the specification is another one.
     """
-    if options.executor == "ray":
-        check_room(options.address, spec.resources)
     with driving(root) as lease:
         if lease.before is not None:
             screen.line(f"taking over from {lease.before}, which is gone")

@@ -11,15 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from qipo_ray.distributed import cluster
-from qipo_ray.distributed.cluster import Cluster, check_start, check_token, make_token
+from qipo_ray.distributed import cluster, head
+from qipo_ray.distributed.cluster import (
+    Cluster,
+    agree_on_token,
+    check_start,
+    make_token,
+)
 from qipo_ray.errors import UserError
 from qipo_ray.study.search_spec import Resources
 
 
 def refusal(address: str) -> str:
     with pytest.raises(UserError) as refused:
-        cluster.check_head(address)
+        head.ask_machines(address)
     text = str(refused.value)
     assert "\n" not in text and address in text
     return text
@@ -34,7 +39,7 @@ def test_nobody_listens() -> None:
 
 @pytest.mark.slow
 def test_somebody_listens_and_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "ANSWER_S", 2.0)
+    monkeypatch.setattr(head, "ASK_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         assert "did not answer in 2 s" in refusal(f"127.0.0.1:{mute.getsockname()[1]}")
 
@@ -118,9 +123,10 @@ def test_a_head_of_another_python_is_one_line(cluster: None) -> None:
     assert expected in said and "Python: 3.11.99; install the head's versions" in said
     assert said.endswith("; or use --executor local")
     with pytest.raises(UserError) as refused:
-        check_token(address)
+        agree_on_token(address, insecure=False)
     assert f"the Ray head at {address} asks for no token: whoever reaches" in str(refused.value)
     assert str(refused.value).endswith("or give --insecure-cluster")
+    assert [machine["CPU"] for machine in head.ask_machines(address)] == [3.0]
 
 
 INSECURE = """

@@ -19,48 +19,74 @@ from qipo_ray.store.intents import read_intents
 from qipo_ray.store.records import read_records
 from qipo_ray.verify import verify
 
-pytestmark = [pytest.mark.ray, pytest.mark.faults]
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 LIMIT_S = 900.0
 TRIALS = 8
 Eventually = Callable[[str, Callable[[], Any]], Any]
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
-@pytest.fixture
-def cluster(private_home: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head without CPUs, and whatever machines a test adds, all on this one."""
+@pytest.fixture(scope="module")
+def cluster(private_home: None) -> Iterator[Any]:
+    """A head without CPUs, and whatever machines the tests add, all on this one."""
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # Without a port given the dashboard takes the next free one.
     head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": None}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    yield cluster
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        yield cluster
+        cluster.shutdown()
 
 
 @pytest.fixture
-def driver(
-    cluster: Any,
-    marked_env: dict[str, str],
-    marked: object,  # ends what a failed test leaves
-    tiny_search: str,
-    tmp_path: Path,
-) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Start a sweep that takes what workers there is room for."""
-    search = tmp_path / "tiny.yaml"
-    longer = tiny_search.replace("choice: [800, 1000]", "choice: [3000, 4000]")
-    longer = longer.replace("behaviour.updates: 800", "behaviour.updates: 3000")
-    longer = longer.replace("trials: 5", f"trials: {TRIALS}")
-    search.write_text(longer.replace("workers: 1", "wait: true, workers: auto"))
+def start(cluster: Any, marked_env: dict[str, str]) -> Iterator[Start]:
+    """A function that starts a driver in a folder; its lines go to ``driver.log`` there."""
+    drivers = []
 
-    def start() -> subprocess.Popen[bytes]:
-        line = [sys.executable, "-m", "qipo_ray.sweep", str(search), "--results", str(tmp_path)]
-        line += ["--address", cluster.address, "--insecure-cluster"]
-        with (tmp_path / "driver.log").open("ab") as log:
-            return subprocess.Popen(line, env=marked_env, stdout=log, stderr=subprocess.STDOUT)
+    def start(folder: Path, search: str, *options: str) -> subprocess.Popen[bytes]:
+        folder.mkdir(exist_ok=True)
+        (folder / "tiny.yaml").write_text(search)
+        line = [sys.executable, "-m", "qipo_ray.sweep", str(folder / "tiny.yaml"), *options]
+        line += ["--results", str(folder), "--address", cluster.address, "--insecure-cluster"]
+        with (folder / "driver.log").open("ab") as log:
+            drivers.append(
+                subprocess.Popen(line, env=marked_env, stdout=log, stderr=subprocess.STDOUT)
+            )
+        return drivers[-1]
 
     yield start
+    for driver in drivers:  # those of a failed test
+        driver.kill()
+        driver.wait()
+
+
+def said_by(folder: Path) -> str:
+    return (folder / "driver.log").read_text()
+
+
+def ends_well(sweep: subprocess.Popen[bytes], root: Path) -> None:
+    """Check that every trial has ended once, and that each step is shown once."""
+    assert sweep.wait(LIMIT_S) == 0, said_by(root.parent)[-3000:]
+    assert verify(root).faults == ()
+    records = read_records(root)
+    searched = Counter(r["trial"] for r in records if r["purpose"] == "search")
+    assert searched == {intent["id"]: 1 for intent in read_intents(root)}
+    assert {record["state"] for record in records} <= {"finished", "pruned"}
+    every_step_is_shown_once(root)
+
+
+def test_workers_that_never_fit_leave_nothing_behind(
+    start: Start, tiny_search: str, tmp_path: Path
+) -> None:
+    """The head has no CPU; it is asked before there is a lease, a folder or a connection."""
+    assert start(tmp_path, tiny_search).wait(LIMIT_S) == 2
+    *_, last = said_by(tmp_path).splitlines()
+    assert "error: resources: 1 worker x 1 CPU = 1 CPU, but the cluster at" in last
+    assert "has 0 CPUs: room for 0;" in last and "starting the training" not in said_by(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"tiny.yaml", "driver.log"}
 
 
 def take_away(cluster: Any, node: Any) -> None:
@@ -74,21 +100,26 @@ def take_away(cluster: Any, node: Any) -> None:
     assert accepted, why
 
 
+@pytest.mark.faults
 def test_machines_come_and_go_and_every_trial_ends_once(
     cluster: Any,
-    driver: Callable[[], subprocess.Popen[bytes]],
+    start: Start,
+    tiny_search: str,
     tmp_path: Path,
     eventually: Eventually,
     count_faults: CountFaults,
 ) -> None:
     """One comes, one is lost, one comes in its place, and one is taken away after a notice."""
-    root, sweep = tmp_path / "tiny", driver()
+    longer = tiny_search.replace("choice: [800, 1000]", "choice: [3000, 4000]")
+    longer = longer.replace("behaviour.updates: 800", "behaviour.updates: 3000")
+    longer = longer.replace("trials: 5", f"trials: {TRIALS}")
+    sweep = start(tmp_path, longer.replace("workers: 1", "wait: true, workers: auto"))
+    root = tmp_path / "tiny"
 
     def said(text: str) -> Any:
         def look() -> bool:
-            log = (tmp_path / "driver.log").read_text()
-            assert sweep.poll() is None, log[-3000:]
-            return text in log
+            assert sweep.poll() is None, said_by(tmp_path)[-3000:]
+            return text in said_by(tmp_path)
 
         return eventually(text, look)
 
@@ -110,12 +141,6 @@ def test_machines_come_and_go_and_every_trial_ends_once(
     take_away(cluster, second)
     said("worker-1: its machine is to be taken away; its jobs go on elsewhere")
     cluster.remove_node(second, allow_graceful=False)
-    assert sweep.wait(LIMIT_S) == 0, (tmp_path / "driver.log").read_text()[-3000:]
-
-    assert verify(root).faults == ()
-    tried, records = read_intents(root), read_records(root)
-    searched = Counter(r["trial"] for r in records if r["purpose"] == "search")
-    assert searched == {intent["id"]: 1 for intent in tried} and len(tried) == TRIALS
-    assert {record["state"] for record in records} <= {"finished", "pruned"}
-    every_step_is_shown_once(root)
+    ends_well(sweep, root)
+    assert len(read_intents(root)) == TRIALS
     count_faults("death on a Ray cluster", 2)

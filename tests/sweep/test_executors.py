@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from unittest.mock import Mock
 
 import pytest
 
+from qipo_ray.api import Sweep
+from qipo_ray.cli.main import main
 from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import Failure, UserError
 from qipo_ray.leaderboard import leaderboard
@@ -29,21 +32,32 @@ from qipo_ray.train.run_record import RunContext
 from qipo_ray.verify import verify
 
 CONTEXT = RunContext("tiny", None, "search", None, "qipo-ray sweep", "2026-01-01T00:00:00+00:00")
-OPTIONS = Options("ray", False, None, None)
 
 
 def test_workers_that_never_fit_are_refused_before_anything_is_there(
-    point: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    point: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """On this machine; `test_elastic_sweep.py` has the same with ``--address``."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     if "ray" in sys.modules:  # another test's cluster may be there
         monkeypatch.setattr(sys.modules["ray"], "is_initialized", lambda: False)
     monkeypatch.setattr(SweepRun, "on_ray", lambda *_: pytest.fail("Ray was started"))
-    spec = load_search_file(Path(__file__).with_name("tiny.yaml"))
-    many = replace(spec, resources=replace(spec.resources, workers=999))
-    with pytest.raises(UserError, match=r"999 workers x .*, but this machine has .*: room for"):
-        run_sweep(many, tmp_path / "R", {"point": point}, CONTEXT, OPTIONS, Mock())
-    assert not (tmp_path / "R").exists()
+    search = tmp_path / "tiny.yaml"
+    text = Path(__file__).with_name("tiny.yaml").read_text()
+    search.write_text(text.replace("workers: 1", "workers: 999"))
+    results = tmp_path / "R"
+    line = ["sweep", str(search), "--data", str(point.path), "--results", str(results)]
+    assert main([*line, "--executor", "ray"]) == 2
+    assert re.search(
+        "^error: resources: 999 workers x .*, but this machine has .*: room for .*$",
+        capsys.readouterr().err,
+    )
+    with pytest.raises(UserError, match="999 workers"):
+        Sweep.from_yaml(search, data=str(point.path)).run(results, executor="ray")
+    assert not results.exists()
 
 
 @pytest.mark.faults
