@@ -131,10 +131,11 @@ def train_point(private_home: None) -> Callable[..., Path]:
     """A function that trains tiny runs of `point` into a results folder, and returns it."""
     from qipo_ray.cli.main import main
 
-    def train(folder: Path, *changes: str, seeds: str = "0") -> Path:
+    def train(folder: Path, *changes: str, seeds: str = "0", data: str | None = None) -> Path:
         sets = [part for change in (*TINY, *changes) for part in ("--set", change)]
         line = ["train", "--task", "point", "--results", str(folder), "--seeds", seeds]
-        assert main([*line, "--jobs", "1", *sets]) == 0
+        given = [] if data is None else ["--data", data]
+        assert main([*line, "--jobs", "1", *given, *sets]) == 0
         return folder
 
     return train

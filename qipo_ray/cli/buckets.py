@@ -16,7 +16,8 @@ READERS = {
     ("report", "sweep"), ("verify", "sweep"), ("leaderboard", "results"), ("best", "results"),
     ("evaluate", "run"), ("export", "run"),
 }  # fmt: skip
-ELSEWHERE = {("doctor", "results")}  # read on other machines, too, each with its own credentials
+# Read on other machines, too, each with its own credentials.
+ELSEWHERE = {("doctor", "results"), ("train", "data"), ("reproduce", "data")}
 
 
 def resolved(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from qipo_ray.cli import output as out
+from qipo_ray.cli.prepare import in_bucket
 from qipo_ray.cli.sweep_line import SweepLine, read_line, refuse_vanishing
 from qipo_ray.data.locate import find_dataset
 from qipo_ray.distributed.cluster import this_machine
@@ -21,7 +22,9 @@ from qipo_ray.distributed.job_server import ONLY_LOOKS, JobServer
 from qipo_ray.distributed.node_checks import check_nodes, check_room
 from qipo_ray.distributed.packing import left_out
 from qipo_ray.errors import Failure, UserError
+from qipo_ray.store.bucket import as_uri
 from qipo_ray.study.search_spec import SearchSpec
+from qipo_ray.train.bucket_data import version_in_bucket
 
 PRINTED = re.compile(r"^\[$.*^\]$", re.DOTALL | re.MULTILINE)  # JSON, among what Ray logs
 CHECK_S = 600.0  # for its job; a new machine may first have to unpack what was sent
@@ -100,8 +103,13 @@ def check_data(spec: SearchSpec) -> list[Check]:
     for name in spec.tasks:
         task = spec.task_facts(name)
         try:
-            path, _ = find_dataset(task, spec.data.get(name))
-            checks.append(Check(f"data {name}", "ok", str(path)))
+            given = spec.data.get(name)
+            if (uri := in_bucket(task, given)) is not None:
+                version_in_bucket(uri)
+                place = as_uri(uri)
+            else:
+                place = str(find_dataset(task, given)[0])
+            checks.append(Check(f"data {name}", "ok", place))
         except UserError as error:
             if task.has_generator and name not in spec.data:
                 checks.append(Check(f"data {name}", "ok", "made at first use"))

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,18 +23,31 @@ from qipo_ray.data.transitions import Dataset, estimated_returns, transitions
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.evaluation.generate import generate
 from qipo_ray.evaluation.own_checks import refuse_misfit
-from qipo_ray.store.bucket import is_object
+from qipo_ray.store.bucket import as_uri, is_object, is_uri
 from qipo_ray.store.mirror import pull
+from qipo_ray.train.bucket_data import newest_from_bucket
 from qipo_ray.train.run_record import RunContext, now
 
 
 def dataset_of(task: Task, path: Path | None) -> Dataset:
-    """Return the task's data; generated data are made on first use, and it says so."""
+    """Return the task's data; generated data are made on first use, and it says so.
+
+    Those in a bucket are fetched, once for each of their versions.
+    """
     name = task.id
+    if (uri := in_bucket(task, path)) is not None:
+        return replace(load(task, newest_from_bucket(uri)), uri=as_uri(uri))
     if path is None and task.has_generator and not generated_path(task).exists():
         out.remark(f"generating the data of {name} at {generated_path(task)} (once)")
         _generate(task)
     return load(task, path)
+
+
+def in_bucket(task: Task, path: Path | None) -> Path | None:
+    """Return the URI of a task's data, given or of its own file; None where it is no bucket's."""
+    if path is None and task.own is not None and task.own.data is not None:
+        path = Path(task.own.data)
+    return path if path is not None and is_uri(path) else None
 
 
 def _generate(task: Task) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qipo_ray.data import minari_folder
 from qipo_ray.data.faults import import_first
-from qipo_ray.data.tasks import GENERATORS, MINARI, Task
+from qipo_ray.data.tasks import BUCKETS, GENERATORS, MINARI, Task
 from qipo_ray.errors import UserError
 
 
@@ -30,6 +30,11 @@ def find_dataset(task: Task, path: str | Path | None = None) -> tuple[Path, str]
         if path is None:
             raise UserError(f"no data for task {task.id}: add `data:` to its file, or --data FILE")
     if path is not None:
+        if str(path).startswith(BUCKETS):
+            raise UserError(
+                f"{path} for task {task.id} is in a bucket: only `sweep`, `train` and `reproduce` "
+                "fetch it from there, all others want a file on this machine"
+            )
         if by_id := str(path).startswith(MINARI):
             folder = minari_folder.path_of(str(path).removeprefix(MINARI))
         else:

@@ -33,6 +33,7 @@ GENERATORS = (
 )
 
 MINARI = "minari:"  # before the id of a data set in Minari's own folder
+BUCKETS = ("s3:/", "gs:/")  # before the place of a file in one; `Path` drops a slash
 NEWER = "D4RL has a newer version"  # how the note of an older version begins
 _OWN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[0-9a-f]{8}")
 NO_ENVIRONMENT = "nothing is rolled out: the task has no environment"

@@ -44,6 +44,12 @@ class Dataset:
     notes: tuple[str, ...] = ()
     claim: str | None = None
     own_task: Task | None = None  # a user's; None: that of ``task_id`` in the table
+    uri: str | None = None  # in the bucket that it came from; ``path`` is this machine's copy
+
+    @property
+    def place(self) -> str:
+        """Where other processes and machines look for the file."""
+        return self.uri or str(self.path.resolve())
 
     @property
     def episodes(self) -> npt.NDArray[np.int64]:

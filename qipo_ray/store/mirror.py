@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from qipo_ray.errors import StorageError, UserError
 from qipo_ray.store import bucket
@@ -20,6 +21,7 @@ from qipo_ray.store.records import SKIPPED
 AT_ONCE = 16  # requests
 PULLS = 3  # at most, while a sweep goes on
 SECOND = 2.0  # to which a bucket tells times, with some to spare
+PIECE = 8 * 2**20  # bytes of a data file
 UPLOAD_EVERY_S = 60.0
 # What the scratch folder has for itself: nothing there is a copy.
 OWN = SKIPPED - {"artefacts"} | {"study"}
@@ -72,6 +74,24 @@ def _pull(root: Path, weights: bool) -> bool:
             if path not in objects and path.stat().st_mtime < listed_at - SECOND:
                 path.unlink(missing_ok=True)
     return steady
+
+
+def object_version(path: Path) -> bucket.Version:
+    """Return the version of an object; ``FileNotFoundError`` if there is none."""
+    at = bucket.address(path)
+    return bucket.version_of(bucket.patiently(at, lambda: at.client.head(at.key), bucket.FIRST_S))
+
+
+def download(path: Path, file: IO[bytes]) -> None:
+    """Write an object into a file, piece by piece; if it is replaced meanwhile, its hash tells."""
+    at = bucket.address(path)
+    size = bucket.patiently(at, lambda: at.client.head(at.key))["size"]
+    for start in range(0, size, PIECE):
+        file.write(bucket.patiently(at, partial(_piece, at, start, min(start + PIECE, size))))
+
+
+def _piece(at: bucket.Address, start: int, end: int) -> bytes:
+    return bytes(at.client.get_range(at.key, start=start, end=end))
 
 
 def pulled(folder: Path, *, weights: bool = False) -> Path:

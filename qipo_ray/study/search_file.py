@@ -23,7 +23,7 @@ from qipo_ray.config.loading import settings_named
 from qipo_ray.config.own_methods import use_named
 from qipo_ray.config.validation import read_document
 from qipo_ray.config.values import Range, show
-from qipo_ray.data.tasks import MINARI, Task
+from qipo_ray.data.tasks import BUCKETS, MINARI, Task
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.acting_reader import check_acting, read_acting
 from qipo_ray.study.objective import SCORE, SIGNALS, Objective
@@ -255,7 +255,8 @@ def _data(
     ids |= {name: task.id for name, task in zip(file.tasks, tasks, strict=True)}
     data, locations = {}, {}
     for task, name in file.data.items():
-        data[task] = Path(name if name.startswith(MINARI) else folder / Path(name).expanduser())
+        here = not name.startswith((MINARI, *BUCKETS))
+        data[task] = folder / Path(name).expanduser() if here else Path(name)
         locations[task] = f"{document.location('data', task)}: data"
     for text in given:
         task, _, name = text.partition("=")

@@ -19,6 +19,7 @@ from qipo_ray.config import Document, read_yaml
 from qipo_ray.config.json_types import PlainMapping
 from qipo_ray.config.validation import read_document
 from qipo_ray.data.tasks import (
+    BUCKETS,
     MINARI,
     NO_ENVIRONMENT,
     RAW_RETURNS,
@@ -239,7 +240,7 @@ def _content(checked: TaskFile) -> dict[str, Any]:
 
 def _data(name: str | None, file: str | None) -> str | None:
     """Return where the data lie, from the folder of the task's file."""
-    if name is None or file is None or name.startswith(MINARI):
+    if name is None or file is None or name.startswith((MINARI, *BUCKETS)):
         return name
     return str(Path(file).parent / Path(name).expanduser())
 

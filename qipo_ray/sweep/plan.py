@@ -221,7 +221,7 @@ def _kinds(runs: Iterable[Run]) -> list[Run]:
 
 def _task_plan(spec: SearchSpec, task: str, dataset: Dataset) -> TaskPlan:
     trials = tuple(_trials(spec, task))
-    ref = DatasetRef(str(dataset.path.resolve()), dataset.sha256, dataset.own_task)
+    ref = DatasetRef(dataset.place, dataset.sha256, dataset.own_task)
     counts = [float(len(trials))]
     while len(counts) < len(spec.shares):
         counts.append(expected_on(round(counts[-1]), spec.reduction))

@@ -123,7 +123,7 @@ class SearchState:
     def dataset_ref(self, task: str) -> DatasetRef:
         """Return the data of a task, as every machine finds it."""
         dataset = self.datasets[task]
-        return DatasetRef(str(dataset.path.resolve()), dataset.sha256, dataset.own_task)
+        return DatasetRef(dataset.place, dataset.sha256, dataset.own_task)
 
     # ---- the course of the search
 

@@ -46,7 +46,7 @@ def plan_runs(
     dataset: Dataset, config: Config, seeds: Sequence[int], root: Path, context: RunContext
 ) -> TrainPlan:
     """Return the plan of a configuration over ``seeds`` with results under ``root``."""
-    data = str(dataset.path.resolve())
+    data = dataset.place
     runs = tuple(
         PlannedRun(
             Run(

@@ -18,15 +18,18 @@ from qipo_ray.data.load import load
 from qipo_ray.data.mapped import mapped
 from qipo_ray.data.transitions import transitions
 from qipo_ray.errors import UserError
+from qipo_ray.store.bucket import is_uri
 from qipo_ray.study.job import Job
+from qipo_ray.train.bucket_data import from_bucket
 
 OpenData = Callable[[Job], AbstractContextManager[Path]]  # lends a job's data file
 
 
 @contextmanager
 def on_disk(job: Job) -> Iterator[Path]:
-    """Yield a job's data file where this machine is said to have it."""
-    yield Path(job.data)
+    """Yield a job's data file where this machine is said to have it, or its copy of a bucket's."""
+    path = Path(job.data)
+    yield from_bucket(path, job.data_sha256) if is_uri(path) else path
 
 
 def data_key(job: Job) -> str:

@@ -97,6 +97,8 @@ def test_data_lie_where_the_file_or_the_command_line_says(
     assert make_spec(**two).data == data
     minari = make_spec("data: {point: minari:x/y-v0}\n" + SPACE)
     assert minari.data == {"point": Path("minari:x/y-v0")}
+    bucket = make_spec("data: {point: s3://b/x.hdf5}\n" + SPACE)
+    assert bucket.data == {"point": Path("s3://b/x.hdf5")}  # not in the search file's folder
 
 
 def test_the_preset_may_be_a_file_beside_it(tmp_path: Path, write_file: Callable) -> None:

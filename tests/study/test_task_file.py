@@ -32,6 +32,8 @@ def test_what_a_file_says(tmp_path: Path) -> None:
     assert task.notes == ("a note", RAW_RETURNS)
     scored = read_task(written(tmp_path, PENDULUM))
     assert (scored.ref_min, scored.ref_max, scored.raw) == (-1500, -100, False)
+    bucket = read_task(written(tmp_path, PENDULUM.replace(": pendulum.hdf5", ": s3://b/x.hdf5")))
+    assert bucket.own is not None and bucket.own.data == "s3://b/x.hdf5"
     bare = read_task(written(tmp_path, REACH.replace("reacher_env:Reacher", "none")))
     assert not bare.scored and NO_ENVIRONMENT in bare.notes
 

@@ -49,7 +49,7 @@ def train(
         ),
     ] = Path("results"),
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE", help="The data, or minari:ID.")
+        Path | None, typer.Option("--data", metavar="FILE", help="The data, s3:// or minari:ID.")
     ] = None,
     jobs: Jobs = CORES,
     device: Annotated[
@@ -89,7 +89,7 @@ def sweep(
         typer.Option(
             "--data",
             metavar="TASK=FILE",
-            help="The data of a task: a file or minari:ID; may be repeated.",
+            help="The data of a task: a file, s3:// or minari:ID; may be repeated.",
         ),
     ] = None,
     changes: Annotated[
