@@ -131,7 +131,7 @@ def start_worker(settings: WorkerSettings, name: str) -> Future[Any]:
 def _train(settings: WorkerSettings, name: str) -> Any:
     """Run one worker to its end."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
+    from ray.train.torch import TorchConfig, TorchTrainer
 
     from qipo_ray.distributed.worker import train_loop
 
@@ -147,6 +147,8 @@ def _train(settings: WorkerSettings, name: str) -> Any:
             "slots": settings.slots,
             "threads": max(1, int(settings.cpus)),
         },
+        # A group of one exchanges nothing: NCCL would start up on a part of a GPU for that.
+        torch_config=TorchConfig(backend="gloo"),
         scaling_config=ScalingConfig(
             num_workers=1, use_gpu=bool(settings.gpus), resources_per_worker=resources
         ),

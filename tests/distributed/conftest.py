@@ -55,11 +55,12 @@ def make_run(point: Dataset) -> Callable[..., Run]:
 
 @pytest.fixture(scope="session")
 def cluster(private_home: None) -> Iterator[None]:
-    """A Ray cluster with three CPUs on paper, whatever the machine has."""
+    """A Ray cluster with three CPUs and a GPU on paper, whatever the machine has."""
     import ray
 
     os.environ.update(SETTINGS)
-    ray.init(address="local", num_cpus=3, include_dashboard=True, log_to_driver=False)
+    room = {"num_cpus": 3, "num_gpus": 1}
+    ray.init(address="local", **room, include_dashboard=True, log_to_driver=False)
     yield
     ray.shutdown()
 
