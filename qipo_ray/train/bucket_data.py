@@ -38,7 +38,6 @@ def copy_of(sha256: str, name: str, fill: Fill) -> Path:
     copy = folder / f"{sha256}{Path(name).suffix}"
     with locked(copy):
         if not copy.is_file() or sha256_file(copy) != sha256:
-            remove_old(folder)
             with _filled(folder, fill) as part:
                 if sha256_file(part) != sha256:
                     raise UserError(f"{name} changed since the run was planned: other SHA-256")
@@ -89,6 +88,7 @@ def _folder() -> Path:
 @contextmanager
 def _filled(folder: Path, fill: Fill) -> Iterator[Path]:
     """Yield a new file; it is gone afterwards, unless it was moved to its place."""
+    remove_old(folder)
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
         part = Path(file.name)
         try:

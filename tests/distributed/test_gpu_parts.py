@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context"),  # its own defaults
 ]
 
-LIMIT_S = 600.0
+LIMIT_S = 900.0
 QUARTERS = Resources(workers="auto", cpus=0.5, gpus=0.25, slots=1)
 
 

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fixtures.s3_server import BUCKET, S3Server
 
+from qipo_ray.cli.doctor import check_data
 from qipo_ray.cli.main import main
 from qipo_ray.data.load import load
+from qipo_ray.data.tasks import get_task
 from qipo_ray.distributed.datasets import local_copy
 from qipo_ray.errors import UserError
 from qipo_ray.evaluation.generate import generate
@@ -132,6 +136,17 @@ def test_what_a_bucket_does_not_have_is_one_line(
     (said,) = capsys.readouterr().err.splitlines()
     assert line in said and "KEY" not in said
     assert not results.exists() and fetched == []
+
+
+def test_doctor_asks_the_bucket_and_fetches_nothing(fetched: list[int]) -> None:
+    given = {"point": URI}
+    spec: Any = SimpleNamespace(tasks=["point"], task_facts=get_task, data=given)
+    (check,) = check_data(spec)
+    assert (check.state, check.message) == ("ok", f"s3://{BUCKET}/data/point.hdf5")
+    given["point"] = URI.with_name("gone.hdf5")
+    (check,) = check_data(spec)
+    assert check.state == "fail" and "gone.hdf5: the bucket has no such object" in check.message
+    assert fetched == []
 
 
 def test_a_verb_that_reads_files_says_so(capsys: pytest.CaptureFixture[str]) -> None:
