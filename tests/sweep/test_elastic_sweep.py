@@ -17,6 +17,7 @@ from fixtures.shown_steps import every_step_is_shown_once
 
 from qipo_ray.store.intents import read_intents
 from qipo_ray.store.records import read_records
+from qipo_ray.store.rung_log import RungLog
 from qipo_ray.verify import verify
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -144,3 +145,21 @@ def test_machines_come_and_go_and_every_trial_ends_once(
     ends_well(sweep, root)
     assert len(read_intents(root)) == TRIALS
     count_faults("death on a Ray cluster", 2)
+
+
+def test_two_sweeps_of_one_name_share_a_cluster_and_nothing_else(
+    cluster: Any, start: Start, tiny_search: str, tmp_path: Path
+) -> None:
+    """Each takes half of the room, and finds what the other finds."""
+    cluster.add_node(num_cpus=2)
+    search = tiny_search.replace("workers: 1", "max_share: 0.5, workers: auto")
+    search = search.replace("trials: 5", "trials: 3")
+    roots = [tmp_path / name / "tiny" for name in ("one", "other")]
+    sweeps = [start(root.parent, search, "--at-once", "1") for root in roots]
+    for sweep, root in zip(sweeps, roots, strict=True):
+        ends_well(sweep, root)
+    logs = [RungLog(root / "rungs.jsonl").read() for root in roots]
+    one, other = ([(line["trial"], line["value"]) for line in log] for log in logs)
+    assert one == other
+    services = [{path.name for path in root.glob("ray/tiny-*")} for root in roots]
+    assert all(services) and services[0].isdisjoint(services[1])
