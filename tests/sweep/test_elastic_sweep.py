@@ -90,6 +90,14 @@ def test_workers_that_never_fit_leave_nothing_behind(
     assert {path.name for path in tmp_path.iterdir()} == {"tiny.yaml", "driver.log"}
 
 
+def asked_for(address: str) -> list[dict[str, float]]:
+    """Return what waits for room, as the head tells it to whatever autoscaler there is."""
+    from ray.autoscaler.v2.sdk import get_cluster_status
+
+    groups = get_cluster_status(address).resource_demands.placement_group_demand
+    return [part.bundle for group in groups for part in group.bundles_by_count]
+
+
 def take_away(cluster: Any, node: Any) -> None:
     """Give notice that a machine is to be taken away in ten minutes."""
     from ray._raylet import GcsClient
@@ -130,6 +138,7 @@ def test_machines_come_and_go_and_every_trial_ends_once(
         return [json.loads(path.read_text())["pid"] for path in paths]
 
     eventually("a worker that waits for a machine", lambda: list(root.glob("ray/tiny-*")))
+    eventually("that an autoscaler is asked", lambda: {"CPU": 0.9} in asked_for(cluster.address))
     first = cluster.add_node(num_cpus=1)
     eventually("a job in training", pids)
     second = cluster.add_node(num_cpus=1)
