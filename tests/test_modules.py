@@ -93,7 +93,6 @@ COVERED = {
     "store/news": ("leaderboard/test_trial_list.py", "what a status reads of a driver"),
     "study/saved_spec": ("verify/test_specifications.py", "damaged and forged ones"),
     "sweep/actor": ("sweep/test_sweep_ray.py", "trials on Ray"),
-    "sweep/confirm": ("sweep/test_local_sweep.py", "what a sweep confirms"),
     "sweep/hparams": ("sweep/test_dashboard.py", "read back by TensorBoard's reader"),
     "sweep/run": ("sweep/test_local_sweep.py", "whole sweeps"),
     "sweep/run_recorder": ("sweep/test_train_runs.py", "records of ended runs"),

@@ -19,7 +19,7 @@ def print_leaderboard(board: Leaderboard) -> None:
         print_table(table)
     if not board.tables:
         out.write("No finished run to report.")
-    for note in (*board.notes, *board.open_searches):
+    for note in (*board.notes, *board.races, *board.open_searches):
         out.write(note)
 
 

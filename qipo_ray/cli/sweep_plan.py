@@ -110,6 +110,9 @@ def _task_lines(task: TaskPlan, spec: SearchSpec) -> list[str]:
     lines.append(
         f"  confirmed: {counted(len(trained), 'run')}, {counted(len(jobs_to_confirm), 'job')}"
     )
+    if spec.race:
+        most = len(trained) // len(spec.report_seeds) * len(spec.race)
+        lines.append(f"  race: up to {counted(most, 'run')} more, which the cost leaves out")
     return lines
 
 

@@ -18,6 +18,7 @@ from qipo_ray.leaderboard.formats.csv import notes_text
 from qipo_ray.leaderboard.formats.document import SCHEMA, WRITTEN
 from qipo_ray.leaderboard.offline import NOTHING_ROLLED_OUT, is_offline, offline_tables
 from qipo_ray.leaderboard.open_searches import open_searches
+from qipo_ray.leaderboard.race import race_lines
 from qipo_ray.leaderboard.rows import (
     APART,
     NOT_ROLLED_OUT,
@@ -47,6 +48,7 @@ class Leaderboard:
     literature: bool = False  # published scores in a table of their own
     records: tuple[str, ...] = ()  # ids of all that it was made of
     open_searches: tuple[str, ...] = ()  # that have not ended; on the screen alone
+    races: tuple[str, ...] = ()  # how many report seeds each had, and why; on the screen alone
     columns: tuple[str, ...] = ()  # the ones to show, by key or title; none: those of the view
     schema: int = SCHEMA  # of the files
     offline: tuple[Table, ...] = ()  # of runs whose task has no simulator
@@ -171,7 +173,12 @@ def leaderboard(
         schemas = {written_schema(Path(root) / "leaderboard") for root in roots}
         schema = schemas.pop() if len(schemas) == 1 else SCHEMA
         board = from_records(records, by, literature=literature, schema=schema)
-        return replace(board, open_searches=open_searches(map(Path, roots), records))
+        folders = [*map(Path, roots)]
+        return replace(
+            board,
+            open_searches=open_searches(folders, records),
+            races=race_lines(folders, records),
+        )
 
 
 def written_schema(folder: Path) -> int:

@@ -25,6 +25,7 @@ from qipo_ray.leaderboard.health import warnings_of
 from qipo_ray.leaderboard.labels import row_labels
 from qipo_ray.leaderboard.open_searches import open_searches
 from qipo_ray.leaderboard.provenance import hardware_text
+from qipo_ray.leaderboard.race import race_lines
 from qipo_ray.leaderboard.rows import Record, Row, by_setting
 from qipo_ray.leaderboard.signal_table import signal_tables
 from qipo_ray.leaderboard.tables import Table
@@ -92,6 +93,7 @@ class SweepReport:
                 *open_searches([self.root], self.records),
                 *warnings_of(self.records, self.root),
             ],
+            races=race_lines([self.root], self.records),
             data_notes=sorted({n for r in self.records for n in r["data"]["notes"]}),
             plan=_plan(self.specification),
             origins=_origins(self.records),
@@ -200,6 +202,7 @@ def _plan(specification: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     seeds, rungs = specification.get("seeds", {}), specification.get("rungs", {})
     shares = ", ".join(f"{share:.3g}" for share in rungs.get("shares", []))
+    race = specification.get("confirm", {}).get("race", [])
     return [
         ("trials per task", str(specification.get("trials"))),
         ("compared and chosen by", str(specification.get("objective", SCORE))),
@@ -208,6 +211,7 @@ def _plan(specification: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("compared at these shares of the policy stage", shares),
         ("kept at each", f"1 of {rungs.get('reduction')}"),
         ("confirmed per task and path", str(specification.get("confirm", {}).get("top"))),
+        ("further report seeds, for those in the race", ", ".join(map(str, race)) or "none"),
         ("hash of the specification", str(specification.get("hash"))),
     ]
 

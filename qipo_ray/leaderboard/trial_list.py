@@ -73,7 +73,7 @@ def listed_trials(root: Path, task: str | None = None) -> list[ListedTrial]:
             runs[record["trial"]][record["seed"]] = record
     return [
         _listed(intent, values[intent["id"]], runs[intent["id"]])
-        for intent in _intents(root)
+        for intent in sound_intents(root)
         if task in (None, intent["task"])
     ]
 
@@ -89,8 +89,8 @@ def sweep_spec(root: Path) -> SearchSpec:
         raise UserError(f"{root / FILE}: not readable: {line:.200}") from None
 
 
-def _intents(root: Path) -> list[Document]:
-    """Return the sound intents; the sweep itself sees to others."""
+def sound_intents(root: Path) -> list[Document]:
+    """Return the sound intents of a sweep, in order; the sweep itself sees to others."""
     intents = []
     for path in (root / FOLDER).glob("[!.]*.json"):
         try:

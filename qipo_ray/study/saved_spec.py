@@ -66,6 +66,7 @@ class SavedConfirm(TypedDict):
     """What is confirmed."""
 
     top: Count
+    race: NotRequired[list[Count]]
 
 
 class SavedDocument(TypedDict):
@@ -143,6 +144,7 @@ def read_spec(path: Path) -> SavedSpec:
         baselines=baselines,
         acting=acting,
         objective=document.get("objective", SCORE),
+        race=tuple(document["confirm"].get("race", ())),
         saved_hash=document["hash"],
     )
     return SavedSpec(spec, document["data"], document)

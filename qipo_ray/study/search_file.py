@@ -122,6 +122,7 @@ def load_search_file(
         shares=tuple(file.rungs.shares),
         reduction=file.rungs.reduction,
         top=file.confirm.top,
+        race=tuple(file.confirm.race or ()),
         resources=Resources(**file.resources.model_dump()),
         source=document.source,
     )
@@ -275,18 +276,31 @@ def _data(
 
 
 def _check_seeds(spec: SearchSpec, document: Document) -> None:
-    for name, seeds in (("search", spec.search_seeds), ("report", spec.report_seeds)):
+    lists = {
+        ("seeds", "search"): spec.search_seeds,
+        ("seeds", "report"): spec.report_seeds,
+        ("confirm", "race"): spec.race,
+    }
+    for path, seeds in lists.items():
+        title = f"{document.location(*path)}: {'.'.join(path)}"
         doubled = next((seed for seed in seeds if seeds.count(seed) > 1), None)
         if doubled is not None:
+            raise UserError(f"{title} has {doubled} twice")
+        both = ", ".join(map(str, sorted({*spec.search_seeds} & {*seeds})))
+        if both and path != ("seeds", "search"):
             raise UserError(
-                f"{document.location('seeds', name)}: seeds.{name} has {doubled} twice"
+                f"{title} shares {both} with seeds.search; a configuration's score on a seed "
+                "that chose it is too good"
             )
-    both = sorted({*spec.search_seeds} & {*spec.report_seeds})
-    if both:
+    if both := ", ".join(map(str, sorted({*spec.report_seeds} & {*spec.race}))):
         raise UserError(
-            f"{document.location('seeds', 'report')}: seeds.report shares "
-            f"{', '.join(map(str, both))} with seeds.search; a configuration's score on a seed "
-            "that chose it is too good"
+            f"{document.location('confirm', 'race')}: confirm.race shares {both} with "
+            "seeds.report; it names the seeds that come after those"
+        )
+    if spec.race and spec.objective != SCORE:
+        raise UserError(
+            f"{document.location('confirm', 'race')}: confirm.race compares scores of rollouts, "
+            f"and this search goes by {spec.objective}; leave it out"
         )
 
 

@@ -97,6 +97,10 @@ class _Confirm(_Schema):
     """What is trained again on the report seeds."""
 
     top: Annotated[_Whole, Field(description="Configurations of each method and path.")] = 1
+    race: Annotated[
+        _SeedList | None,
+        Field(description="More report seeds, for what is not clearly worse than the best."),
+    ] = None
 
 
 class _Resources(_Schema):

@@ -80,6 +80,7 @@ class SearchSpec:
     baselines: tuple[Baseline, ...] = ()  # confirmed beside, never searched
     acting: tuple[Acting, ...] = ()  # in which what was found is scored, too
     objective: Objective = SCORE  # what trials are compared and chosen by
+    race: tuple[int, ...] = ()  # further report seeds, for those that are not clearly worse
     # Of some tasks, the file of their data: where it lies, so no part of what is searched.
     data: Mapping[str, Path] = field(default_factory=dict, compare=False)
     # Users' own tasks by id: what their ids, which hold their hashes, stand for.
@@ -164,7 +165,7 @@ class SearchSpec:
             "trials": self.trials,
             "seeds": {"search": list(self.search_seeds), "report": list(self.report_seeds)},
             "rungs": {"shares": list(self.shares), "reduction": self.reduction},
-            "confirm": {"top": self.top},
+            "confirm": {"top": self.top, **({"race": list(self.race)} if self.race else {})},
             "resources": self.resources.document(),
         }
 

@@ -17,6 +17,7 @@ PAPER = "paper form"  # name of the configuration that a sweep takes from the pa
 SEARCHED = "search, best"  # of what it has found
 PAPER_ORIGIN = "paper"  # origin of the trial that the paper's form got
 Entry = Mapping[str, Any]
+Contender = tuple[str | None, ...]  # the name, the method, and the path where it has one
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class SelectedConfig:
     trial: str | None
     selection_episodes: int  # at the rungs in the log: those that decided
     acting: str | None = None  # the way to act, of one that is scored once more; None: trained
+    # What it stands for on every task, whatever its settings there; in all its ways to act.
+    contender: Contender = ()
 
     @property
     def purpose(self) -> str:
@@ -75,9 +78,9 @@ def select_configs(
         its_trial = next(
             (trial.id for trial in trials_by_id.values() if trial.config == spec.paper), None
         )
-        yield SelectedConfig(task, spec.paper, PAPER, its_trial, 0)
+        yield _chosen(task, spec.paper, PAPER, its_trial, 0)
     for baseline in spec.baselines:
-        yield SelectedConfig(task, baseline.config, baseline.name, None, 0)
+        yield _chosen(task, baseline.config, baseline.name, None, 0)
     at_rungs = (trials_by_id[entry["trial"]] for entry in task_entries)
     episodes = sum(
         len(trial.seeds) * trial.config.evaluation.episodes
@@ -89,17 +92,15 @@ def select_configs(
         for standing in standings(task_entries, trials_by_id.keys() - broken)
     ]
     searched = [trial for trial in ranking if trial.origin != PAPER_ORIGIN]
-    for contender in dict.fromkeys(
-        _contender(method, path) for method in METHODS for path in PATHS
-    ):
+    for kind in dict.fromkeys(_kind(method, path) for method in METHODS for path in PATHS):
         best = [
             trial
             for trial in searched
-            if _contender(trial.config.policy.method, trial.config.behaviour.path) == contender
+            if _kind(trial.config.policy.method, trial.config.behaviour.path) == kind
         ]
         for rank, trial in enumerate(best[: spec.top], start=1):
             name = f"{SEARCHED} {rank}" if spec.top > 1 else SEARCHED
-            chosen = SelectedConfig(task, trial.config, name, trial.id, episodes)
+            chosen = _chosen(task, trial.config, name, trial.id, episodes)
             yield chosen
             ways: set[str] = set()  # of equal ones only the first has a row
             for way in spec.acting:
@@ -110,7 +111,14 @@ def select_configs(
                     yield replace(chosen, config=other, name=title, acting=way.name)
 
 
-def _contender(method: str, path: str) -> tuple[str, str | None]:
+def _chosen(
+    task: str, config: Config, name: str, trial: str | None, episodes: int
+) -> SelectedConfig:
+    kind = _kind(config.policy.method, config.behaviour.path)
+    return SelectedConfig(task, config, name, trial, episodes, contender=(name, *kind))
+
+
+def _kind(method: str, path: str) -> tuple[str, str | None]:
     """Return what is confirmed apart from all others: a method, on a path where it has one."""
     return method, path if "behaviour" in METHODS[method].stages else None
 

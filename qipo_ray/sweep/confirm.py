@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from qipo_ray.errors import Failure
+from qipo_ray.leaderboard.race import race_of
 from qipo_ray.study.job import Run
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.selection import SelectedConfig
@@ -29,11 +30,17 @@ class ConfirmRun(PlannedRun):
 
 
 def confirm_runs(search: SearchState) -> list[ConfirmRun]:
-    """Return the runs of the confirm step, seed by seed."""
+    """Return the runs of the confirm step, seed by seed: those that are known by now.
+
+    More may follow when they have ended, where there is a race.
+    """
     runs = []
     selected_configs = search.select_configs()
-    for seed in search.spec.report_seeds:
+    race = race_of(search.spec, selected_configs, search.records)
+    for seed in (*search.spec.report_seeds, *race.begun):
         for selected in selected_configs:
+            if seed in race.begun and seed not in race.seeds[selected.contender]:
+                continue
             dataset = search.dataset_ref(selected.task)
             context = replace(
                 search.context,

@@ -15,7 +15,7 @@ from qipo_ray.store.background import background
 from qipo_ray.store.news import EVERY_S, News, RunningJob, Step, write_news
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import Resources
-from qipo_ray.sweep.confirm import confirm, confirm_runs, passes
+from qipo_ray.sweep.confirm import ConfirmRun, confirm, confirm_runs, passes
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.memory_plan import memory_line
 from qipo_ray.sweep.search_state import SearchState
@@ -138,10 +138,29 @@ class SweepRun:
 
     def _confirm(self, service: TrainingService) -> None:
         self.search.check_ended()
-        runs, *others = passes(confirm_runs(self.search))
+        spec, runs = self.search.spec, confirm_runs(self.search)
+        reported = sum(planned.run.seed in spec.report_seeds for planned in runs)
+        done: set[int] = set()
+        while runs:  # all that is known, then a round of the race at a time
+            seeds = {planned.run.seed for planned in runs}
+            done |= seeds
+            left = len(spec.report_seeds) + len(spec.race) - len(done)
+            self._confirm_round(runs, left / len(seeds), service)
+            runs = [
+                planned for planned in confirm_runs(self.search) if planned.run.seed not in done
+            ]
+            raced = len(done) - len(spec.report_seeds)
+            if runs and self.search.race_ends(raced, len(runs) / reported):
+                return
+
+    def _confirm_round(
+        self, planned: list[ConfirmRun], ahead: float, service: TrainingService
+    ) -> None:
+        """Carry out runs of the confirm step; so many times as many may follow in its race."""
+        runs, *others = passes(planned)
         self.dashboard.follow_confirm(runs)
-        jobs = [job for planned in runs for job in planned.run.jobs]
-        self.progress.begin_confirm(jobs)
+        jobs = [job for one in runs for job in one.run.jobs]
+        self.progress.begin_confirm(jobs, ahead)
         distinct = len({job.snapshot for job in jobs})
         self.screen.line(f"confirming: {counted(len(runs), 'run')}, {counted(distinct, 'job')}")
         confirm(self.search, runs, service)

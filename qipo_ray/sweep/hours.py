@@ -45,6 +45,10 @@ class Budget:
             pace = max(FASTEST, (self._clock() - self._begun) / (ended * self.trial))
         return self.left >= pace * (self.confirm + trials * self.trial)
 
+    def holds_runs(self, share: float) -> bool:
+        """Return whether more runs fit, as many as ``share`` times the confirm step has."""
+        return self.left >= share * self.confirm
+
 
 def least_trials(spec: SearchSpec) -> int:
     """Return how many trials a task has whatever the hours: one is searched beside the paper's."""

@@ -176,7 +176,7 @@ class SearchState:
             f"the hours end here, with {begun} of {self.spec.trials} trials for each task: the "
             "rest is for the confirm step"
         )
-        self.spec = end_early(self.spec, self.root, begun)
+        self.spec = end_early(self.spec, self.root, trials=begun, race=self.spec.race)
         return True
 
     def _count(self, task: str) -> int:
@@ -303,6 +303,20 @@ class SearchState:
         }
         recorded = [number for number in numbers if least <= number <= spent]
         return replace(selected, selection_episodes=min(recorded, default=spent))
+
+    def race_ends(self, seeds: int, share: float) -> bool:
+        """Return whether there is no time for a round of the race: then it ends before it.
+
+        ``seeds`` of it have ended; the round is that ``share`` of the confirm step before it.
+        """
+        if self.budget is None or self.budget.holds_runs(share):
+            return False
+        self.message(
+            f"the hours end here, with {seeds} of {len(self.spec.race)} seeds of the race"
+        )
+        race = self.spec.race[:seeds]
+        self.spec = end_early(self.spec, self.root, trials=self.spec.trials, race=race)
+        return True
 
     def end_run(self, planned: PlannedRun, event: JobEvent) -> None:
         """Write the record of a confirmed run that ended."""

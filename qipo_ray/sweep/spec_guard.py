@@ -41,7 +41,11 @@ def settle_specification(
         _check_data(path, saved.data, data)
         _check_physics(path, saved, data)
         _check_objective(path, saved.spec, spec)
-        shorter = replace(spec, trials=min(spec.trials, saved.spec.trials))
+        shorter = replace(
+            spec,
+            trials=min(spec.trials, saved.spec.trials),
+            race=spec.race[: len(saved.spec.race)],
+        )
         ended_early = budget is not None and shorter.hash == _plain(saved).hash
         if ended_early and budget is not None and not budget.holds(len(spec.tasks)):
             spec, document = shorter, spec_document(shorter, data)
@@ -61,15 +65,15 @@ def settle_specification(
     return spec
 
 
-def end_early(spec: SearchSpec, root: Path, trials: int) -> SearchSpec:
-    """Return the specification that a sweep ends by: with the trials of each task that began.
+def end_early(spec: SearchSpec, root: Path, *, trials: int, race: tuple[int, ...]) -> SearchSpec:
+    """Return the specification that a sweep ends by: with the trials and seeds that began.
 
     It takes the place of the one in force, which is kept as ``--extend`` keeps it.
     """
     path = root / FILE
     saved = _read(path)
     write_bytes(root / EARLIER / f"{saved.spec.hash}.yaml", path.read_bytes())
-    spec = replace(spec, trials=trials, saved_hash=None)
+    spec = replace(spec, trials=trials, race=race, saved_hash=None)
     _write(path, spec_document(spec, saved.data))
     return spec
 

@@ -24,15 +24,19 @@ class SweepProgress:
         self.slots = slots
         self.reached: dict[CheckpointRef, JobEvent] = {}  # the newest event of each job
         self.confirming: set[CheckpointRef] | None = None
+        self._ahead = 0.0  # how many times as many runs the race may ask for after these
         self._share = 0.0
 
     def take(self, events: Iterable[JobEvent]) -> None:
         """Take in events of jobs."""
         self.reached.update((event.snapshot, event) for event in events)
 
-    def begin_confirm(self, jobs: Sequence[Job]) -> None:
-        """Take in the jobs of the confirm step."""
-        self.confirming = {job.snapshot for job in jobs}
+    def begin_confirm(self, jobs: Sequence[Job], ahead: float = 0.0) -> None:
+        """Take in the jobs of the confirm step, or of a round of its race.
+
+        At most ``ahead`` times as many follow.
+        """
+        self.confirming, self._ahead = {job.snapshot for job in jobs}, ahead
 
     def seconds_left(self, search: SearchState) -> float | None:
         """Return the expected wall seconds to the end; None until every stage has been seen."""
@@ -60,9 +64,10 @@ class SweepProgress:
         running = sum(pace[ref.stage] * (ref.updates - updates) for ref, updates in self.running())
         if self.confirming is not None:
             waiting = self.confirming - self.reached.keys()
-            if not pace.keys() >= {ref.stage for ref in waiting}:  # a baseline has others
+            if not pace.keys() >= {ref.stage for ref in self.confirming}:  # a baseline has others
                 return None
-            return running + sum(pace[ref.stage] * ref.updates for ref in waiting)
+            ahead = self._ahead * sum(pace[ref.stage] * ref.updates for ref in self.confirming)
+            return running + sum(pace[ref.stage] * ref.updates for ref in waiting) + ahead
         policies = [event for ref, event in self.reached.items() if ref.stage == "policy"]
         ended = [event.updates for event in policies if event.leaves_slot]
         mean = sum(ended) / len(ended) if ended else lengths["policy"]
@@ -83,4 +88,4 @@ class SweepProgress:
         """Return how many runs the confirm step can have."""
         spec = search.spec
         configurations = 2 * spec.top + (spec.paper is not None) + len(spec.baselines)
-        return configurations * len(spec.tasks) * len(spec.report_seeds)
+        return configurations * len(spec.tasks) * (len(spec.report_seeds) + len(spec.race))

@@ -33,12 +33,15 @@ def check_confirmed(plan: SweepPlan, audit: Audit) -> set[str]:
 
 def _unplanned(plan: SweepPlan, record: Record) -> str | None:
     """Return why the specification in force does not confirm a run, or None."""
-    task, seeds = record["task"], plan.spec.report_seeds
+    task = record["task"]
     if task not in plan.spec.tasks:
         return f"{task} is none of its tasks"
+    planned = plan.confirmed(task)
+    equal = [config for config in planned if config.config_hash == record["config_hash"]]
+    seeds = dict.fromkeys(seed for config in equal or planned for seed in plan.seeds(config))
     if record["seed"] not in seeds:
         return f"{record['seed']} is none of its report seeds {', '.join(map(str, seeds))}"
-    return _misfit(record, plan.confirmed(task))
+    return _misfit(record, planned)
 
 
 def _misfit(record: Record, planned: list[PlannedConfig]) -> str | None:

@@ -42,7 +42,7 @@ def _confirm_runs(plan: SweepPlan) -> Iterator[tuple[str, tuple[str, Config, int
     spec = plan.spec
     for task in spec.tasks:
         for planned in plan.confirmed(task):
-            for seed in spec.report_seeds:
+            for seed in plan.seeds(planned):
                 record = new_id(spec.name, planned.choice.purpose, task, planned.config_hash, seed)
                 yield record, (task, planned.choice.config, seed)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from qipo_ray.config import config_hash
 from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.race import Race, race_of
 from qipo_ray.store.records import new_id
 from qipo_ray.study.saved_spec import SavedSpec
 from qipo_ray.study.selection import SelectedConfig, select_configs, spent_episodes
@@ -111,6 +112,15 @@ class SweepPlan:
         """Return the configurations of a task that the specification in force confirms."""
         return self._select(self.saved, task, self._trials(task))
 
+    def seeds(self, planned: PlannedConfig) -> tuple[int, ...]:
+        """Return the report seeds of a configuration, with those that the race gave it by now."""
+        return (*self.spec.report_seeds, *self._race.seeds[planned.choice.contender])
+
+    @cached_property
+    def _race(self) -> Race:
+        selected = [config.choice for task in self.spec.tasks for config in self.confirmed(task)]
+        return race_of(self.spec, selected, self.records)
+
     def confirmed_before(self, record: Record) -> list[PlannedConfig]:
         """Return what earlier specifications confirmed when a record was made."""
         ended = parse_time(record["provenance"]["ended"])
@@ -119,7 +129,8 @@ class SweepPlan:
         return [
             planned
             for saved in self.earlier
-            if task in saved.spec.tasks and record["seed"] in saved.spec.report_seeds
+            if task in saved.spec.tasks
+            and record["seed"] in (*saved.spec.report_seeds, *saved.spec.race)
             for planned in self._select(saved, task, trials)
         ]
 

@@ -28,7 +28,7 @@ def search(left: int) -> Any:
     """What the reckoning reads of a search: 4 trials, paper's form and one best of each path."""
     spec = SimpleNamespace(
         top=1, paper=object(), tasks=("point",), report_seeds=(1, 2), search_seeds=(0,), trials=4,
-        base=BASE, baselines=(),
+        base=BASE, baselines=(), race=(),
     )  # fmt: skip
     return SimpleNamespace(spec=spec, trials_left=left)
 
@@ -79,6 +79,8 @@ def test_in_the_confirm_step_the_jobs_are_known() -> None:
     progress.take([event("behaviour", "x", 40), event("policy", "y", 25, "progress")])
     assert progress.seconds_left(search(0)) == pytest.approx(OVERHEAD * (15 + 20))
     assert progress.share(search(0)) == pytest.approx((RUN + 4 + 5) / (RUN + 4 + 20 + 20))
+    progress.begin_confirm(jobs, ahead=2)  # rounds of a race
+    assert progress.seconds_left(search(0)) == pytest.approx(OVERHEAD * (15 + 20 + 2 * 44))
 
 
 def test_the_bar_follows_the_work_and_the_eta_falls() -> None:

@@ -66,20 +66,34 @@ def paired_test(
     If neither is better, each pair's difference is as likely to have the other sign. All sign
     patterns are tried for up to 12 pairs, random ones beyond. Raises ValueError without a pair.
     """
-    differences = {
+    differences = _differences(a, b)
+    difference = estimate(differences, mean_of, generator, resamples)
+    p_value = _p_value(differences, generator)
+    return PairedTest(difference, p_value, sum(array.size for array in task_arrays(differences)))
+
+
+def sign_flip_p(a: Runs, b: Runs, generator: np.random.Generator) -> float:
+    """Return the p value of ``paired_test`` alone."""
+    return _p_value(_differences(a, b), generator)
+
+
+def _differences(a: Runs, b: Runs) -> dict[str, Floats]:
+    """Return first minus second by task, for the seeds that both have."""
+    return {
         task: np.array([a[task][seed] - b[task][seed] for seed in sorted(seeds)])
         for task in sorted(set(a) & set(b))
         if (seeds := set(a[task]) & set(b[task]))
     }
-    difference = estimate(differences, mean_of, generator, resamples)
+
+
+def _p_value(differences: Mapping[str, Floats], generator: np.random.Generator) -> float:
     shares = np.concatenate([array / array.size for array in task_arrays(differences)])
     exact = shares.size <= EXACT_PAIRS
     signs = _all_signs(shares.size) if exact else _random_signs(shares.size, generator)
     sums = np.abs(signs @ shares)
     reached = int((sums >= abs(shares.sum()) - 1e-12 * np.abs(shares).sum()).sum())
     # Drawn patterns miss the observed one, which is as probable as any: it counts once more.
-    p_value = reached / len(signs) if exact else (reached + 1) / (len(signs) + 1)
-    return PairedTest(difference, p_value, shares.size)
+    return reached / len(signs) if exact else (reached + 1) / (len(signs) + 1)
 
 
 def _improvement(a: Scores, b: Scores) -> Floats:
