@@ -145,6 +145,8 @@ def from_records(
     """Return the leaderboard of records that are already at hand."""
     records = list(records)
     rows, left_out = collect(records)
+    if schema < 4:  # which did not tell
+        rows = [replace(row, stopped=None) for row in rows]
     ids = tuple(sorted({record["id"] for record in records}))
     apart = [r for r in unique(records).kept if r["purpose"] in REPORTED and is_offline(r)]
     return Leaderboard(

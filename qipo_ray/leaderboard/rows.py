@@ -84,6 +84,7 @@ class Row:
     notes: tuple[str, ...]  # on the data
     ended: str  # when the last of its runs did, UTC
     repeats: int  # runs beyond the first of a seed; a seed counts once, with their mean
+    stopped: int | None = None  # the rung, from 1, at which the search stopped its configuration
 
 
 class _RunScore(NamedTuple):
@@ -96,6 +97,7 @@ class _RunScore(NamedTuple):
     gain: float | None = None
     best: float | None = None
     best_episodes: int | None = None
+    stopped: int | None = None
 
 
 def exclusion_reason(record: Record) -> str | None:
@@ -125,8 +127,13 @@ def collect(records: Iterable[Record]) -> tuple[list[Row], Counter[str]]:
         else:
             groups[_group_key(record)].append(record)
     scores: defaultdict[Method, list[_RunScore]] = defaultdict(list)
+    stops = {
+        record["trial"]: record["reached"]["rung"] + 1
+        for record in runs.kept
+        if record["state"] == "pruned" and None not in (record["trial"], record["reached"]["rung"])
+    }
     for group in groups.values():
-        _add_scores(group, scores)
+        _add_scores(group, scores, stops)
     rows = [_row(method, run_scores) for method, run_scores in scores.items()]
     return sorted(rows, key=_order), +left_out
 
@@ -149,7 +156,11 @@ def _group_key(record: Record) -> tuple[object, ...]:
     )
 
 
-def _add_scores(runs: Sequence[Record], scores: defaultdict[Method, list[_RunScore]]) -> None:
+def _add_scores(
+    runs: Sequence[Record],
+    scores: defaultdict[Method, list[_RunScore]],
+    stops: Mapping[str, int],
+) -> None:
     """Add the scores of runs of one group: of QIPO, of cloning, of the data."""
     qipo = method_of(runs[0])
     cloning, data = _cloning_method(qipo, runs[0]), _data_method(qipo, runs[0])
@@ -162,7 +173,8 @@ def _add_scores(runs: Sequence[Record], scores: defaultdict[Method, list[_RunSco
         cloned = _normalised(record["behaviour_cloning"])
         gain = last - cloned if paired and cloned is not None else None
         episodes = None if best is None else final["best"]["episodes"]
-        scores[qipo].append(_RunScore(seed, last, notes, ended, gain, best, episodes))
+        stopped = stops.get(record["trial"])
+        scores[qipo].append(_RunScore(seed, last, notes, ended, gain, best, episodes, stopped))
         if cloning is not None and cloned is not None:
             scores[cloning].append(_RunScore(seed, cloned, notes, ended))
     for score in {_normalised(record["data"]["score"]) for record in runs}:
@@ -315,6 +327,7 @@ def _row(method: Method, scores: list[_RunScore]) -> Row:
         notes=tuple(dict.fromkeys(note for score in scores for note in score.notes)),
         ended=max(score.ended for score in scores),
         repeats=len(scores) - len(runs) if method.kind == "run" else 0,
+        stopped=next((score.stopped for score in scores if score.stopped), None),
     )
 
 

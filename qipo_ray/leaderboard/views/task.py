@@ -68,6 +68,8 @@ def _line(
     row: Row, score: Score | None, label: str | None, footnotes: Footnotes
 ) -> tuple[Cell, ...]:
     task, notes = row.method.task, row.notes
+    if row.stopped is not None:
+        label = f"{label}, stopped at rung {row.stopped}"
     cells: dict[str, Cell] = {
         "task": Footnoted(task, footnotes.index((task, notes)) + 1) if notes else task,
         "method": row.method.name,

@@ -26,3 +26,24 @@ def test_intervals_do_not_depend_on_what_else_is_in_the_table(
     alone, both = scores(few), scores(many)
     assert alone
     assert all(both[key].interval == score.interval for key, score in alone.items())
+
+
+def test_a_configuration_that_the_search_stopped_says_so_in_its_row(
+    make_record: Build, cells: Cells
+) -> None:
+    def run(trial: str, purpose: str, state: str, rung: int | None) -> dict[str, Any]:
+        beta = {"a": 3.0, "b": 9.0}[trial]
+        record = make_record(40.0, task=HOPPER, beta=beta, purpose=purpose, state=state)
+        record |= {"trial": trial, "reached": {"updates": 10, "rung": rung}}
+        record["label"]["name"] = f"search, best {trial}"
+        return record
+
+    records = [
+        run("a", "search", "finished", 2), run("a", "confirm", "finished", None),
+        run("b", "search", "pruned", 0), run("b", "confirm", "finished", None),
+    ]  # fmt: skip
+    (table, *_) = from_records(records, "task").tables
+    names = {"search, best a", "search, best b, stopped at rung 1"}
+    assert {*cells(table, "name")} >= names
+    (older, *_) = from_records(records, "task", schema=3).tables
+    assert {*cells(older, "name")} >= {"search, best a", "search, best b"}
