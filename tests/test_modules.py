@@ -92,6 +92,7 @@ COVERED = {
     "store/mirror": ("store/test_bucket.py", "copies beside the objects"),
     "store/news": ("leaderboard/test_trial_list.py", "what a status reads of a driver"),
     "study/saved_spec": ("verify/test_specifications.py", "damaged and forged ones"),
+    "study/prior": ("sweep/test_warm_start.py", "trials of another sweep, kept and read"),
     "sweep/actor": ("sweep/test_sweep_ray.py", "trials on Ray"),
     "sweep/hparams": ("sweep/test_dashboard.py", "read back by TensorBoard's reader"),
     "sweep/run": ("sweep/test_local_sweep.py", "whole sweeps"),

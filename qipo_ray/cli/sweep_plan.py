@@ -18,6 +18,7 @@ from qipo_ray.study.search_spec import SearchSpec, flat, flow
 from qipo_ray.sweep.executors import count_processes
 from qipo_ray.sweep.memory_plan import memory_line
 from qipo_ray.sweep.plan import Plan, TaskPlan
+from qipo_ray.sweep.warm_start import with_prior
 from qipo_ray.train.memory import in_words
 from qipo_ray.train.probe import Span
 
@@ -62,7 +63,8 @@ def plan_document(spec: SearchSpec, datasets: dict[str, Dataset]) -> dict[str, A
 
 
 def _planned(spec: SearchSpec, datasets: dict[str, Dataset]) -> tuple[str, Plan, int]:
-    return device_of(spec), plan_here(spec, datasets), count_processes(spec.resources)
+    planned = plan_here(with_prior(spec), datasets)
+    return device_of(spec), planned, count_processes(spec.resources)
 
 
 def _memory(spec: SearchSpec, datasets: dict[str, Dataset], processes: int) -> list[str]:

@@ -202,10 +202,12 @@ def _plan(specification: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     seeds, rungs = specification.get("seeds", {}), specification.get("rungs", {})
     shares = ", ".join(f"{share:.3g}" for share in rungs.get("shares", []))
+    prior = specification.get("prior", {})
     race = specification.get("confirm", {}).get("race", [])
     return [
         ("trials per task", str(specification.get("trials"))),
         ("compared and chosen by", str(specification.get("objective", SCORE))),
+        *([("began with the trials of", str(prior.get("sweep")))] if prior else []),
         ("search seeds", ", ".join(map(str, seeds.get("search", [])))),
         ("report seeds, disjoint from them", ", ".join(map(str, seeds.get("report", [])))),
         ("compared at these shares of the policy stage", shares),

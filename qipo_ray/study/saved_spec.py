@@ -35,6 +35,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.study.acting_reader import saved_acting
 from qipo_ray.study.objective import SCORE, Objective
 from qipo_ray.study.parameter import Parameter
+from qipo_ray.study.prior import Prior, PriorDocument
 from qipo_ray.study.search_spec import Baseline, Resources, SearchSpec
 
 FILE = "sweep.yaml"
@@ -81,6 +82,7 @@ class SavedDocument(TypedDict):
     acting: NotRequired[dict[str, PlainMapping]]
     space: PlainMapping
     objective: NotRequired[Objective]
+    prior: NotRequired[PriorDocument]
     trials: Positive
     seeds: SavedSeeds
     rungs: SavedRungs
@@ -145,6 +147,7 @@ def read_spec(path: Path) -> SavedSpec:
         acting=acting,
         objective=document.get("objective", SCORE),
         race=tuple(document["confirm"].get("race", ())),
+        prior=Prior.from_document(document.get("prior")),
         saved_hash=document["hash"],
     )
     return SavedSpec(spec, document["data"], document)

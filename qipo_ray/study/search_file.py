@@ -116,6 +116,9 @@ def load_search_file(
         acting=read_acting(file.acting, document),
         objective=file.objective,
         parameters=parameters,
+        warm_start=None
+        if file.warm_start is None
+        else Path(document.source).parent / Path(file.warm_start).expanduser(),
         trials=file.trials,
         search_seeds=tuple(file.seeds.search),
         report_seeds=tuple(file.seeds.report),

@@ -169,6 +169,10 @@ class SearchFile(_Schema):
     objective: Annotated[
         Objective, Field(description="What trials are compared and chosen by.")
     ] = SCORE
+    warm_start: Annotated[
+        _File | None,
+        Field(description="The folder of another sweep, whose trials the search begins with."),
+    ] = None
     trials: Annotated[_Whole, Field(description="Configurations to try for each task.")]
     seeds: _Seeds
     rungs: _Rungs = _Rungs()

@@ -16,6 +16,7 @@ from qipo_ray.data.tasks import Task, get_task
 from qipo_ray.errors import UserError
 from qipo_ray.study.objective import SCORE, Objective
 from qipo_ray.study.parameter import Parameter, points
+from qipo_ray.study.prior import Prior
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,9 @@ class SearchSpec:
     acting: tuple[Acting, ...] = ()  # in which what was found is scored, too
     objective: Objective = SCORE  # what trials are compared and chosen by
     race: tuple[int, ...] = ()  # further report seeds, for those that are not clearly worse
+    prior: Prior | None = None  # trials of another sweep that it begins with
+    # That sweep's folder, as the file names it: read once, then `prior` holds what counts.
+    warm_start: Path | None = field(default=None, compare=False)
     # Of some tasks, the file of their data: where it lies, so no part of what is searched.
     data: Mapping[str, Path] = field(default_factory=dict, compare=False)
     # Users' own tasks by id: what their ids, which hold their hashes, stand for.
@@ -162,6 +166,7 @@ class SearchSpec:
             **({"acting": ways} if ways else {}),
             "space": {parameter.key: parameter.document() for parameter in self.parameters},
             **({"objective": self.objective} if self.objective != SCORE else {}),
+            **({} if self.prior is None else {"prior": self.prior.document()}),
             "trials": self.trials,
             "seeds": {"search": list(self.search_seeds), "report": list(self.report_seeds)},
             "rungs": {"shares": list(self.shares), "reduction": self.reduction},
@@ -228,7 +233,7 @@ def _leaves(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
         if isinstance(value, Mapping) and above != "space.":
             yield from _leaves(value, f"{above}{key}.")
         else:
-            yield f"{above}{key}", flow(value)
+            yield f"{above}{key}", f"{flow(value):.100}"
 
 
 def flow(value: Any) -> str:

@@ -15,6 +15,7 @@ from qipo_ray.leaderboard import Leaderboard, leaderboard
 from qipo_ray.leaderboard.figures.intervals import intervals
 from qipo_ray.leaderboard.rows import by_setting
 from qipo_ray.leaderboard.sweep_report import read_report
+from qipo_ray.leaderboard.tables import counted
 from qipo_ray.store.files import write_bytes
 from qipo_ray.store.lease import driving
 from qipo_ray.store.mirror import pull
@@ -74,6 +75,9 @@ def run_sweep(
         pull(root)
         budget = options.budget
         spec = settle_specification(spec, root, datasets, extend=options.extend, budget=budget)
+        if spec.prior is not None:
+            begun = counted(len(spec.prior.trials), "trial")
+            screen.line(f"warm start: the search begins with {begun} of {spec.prior.sweep}")
         search = SearchState(spec, root, lease.attempt, datasets, context, screen.line, budget)
         _run(search, options, screen)
     pull(root)

@@ -16,6 +16,7 @@ from qipo_ray.store.files import write_bytes
 from qipo_ray.study.saved_spec import EARLIER, FILE, SavedSpec, read_spec, spec_document
 from qipo_ray.study.search_spec import SearchSpec, differences
 from qipo_ray.sweep.hours import Budget
+from qipo_ray.sweep.warm_start import with_prior
 
 
 def settle_specification(
@@ -35,9 +36,10 @@ def settle_specification(
     """
     path = root / FILE
     data = {task: dataset.sha256 for task, dataset in datasets.items()}
+    saved = _read(path) if path.exists() else None
+    spec = with_prior(spec, None if saved is None else saved.spec)
     document = spec_document(spec, data)
-    if path.exists():
-        saved = _read(path)
+    if saved is not None:
         _check_data(path, saved.data, data)
         _check_physics(path, saved, data)
         _check_objective(path, saved.spec, spec)

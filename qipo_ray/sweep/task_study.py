@@ -19,6 +19,7 @@ from qipo_ray.study.parameter import points
 from qipo_ray.study.search_spec import SearchSpec, flat
 from qipo_ray.study.trial import Trial, TrialState
 from qipo_ray.sweep.tpe import DashboardJournal, TPESampler, TrialFacts
+from qipo_ray.sweep.warm_start import prior_facts
 
 End = tuple[TrialState, float | None, int | None]  # state, value, rung
 TRIES = 20  # times that the sampler may repeat itself before the points left are walked
@@ -41,6 +42,9 @@ class Study:
         self.spec, self.task = spec, task
         self._facts: dict[str, TrialFacts] = {}  # by trial id, in the order they were asked for
         self._journal = None if journal is None else DashboardJournal(journal, spec, task)
+        if self._journal is not None and spec.prior is not None:
+            for number, facts in enumerate(prior_facts(spec, task, ())):
+                self._journal.show(f"{spec.prior.sweep} {number}", facts, "warm_start")
 
     def restore(
         self,
@@ -146,7 +150,9 @@ class Study:
         self, fixed: Mapping[str, Any], origin: Literal["grid", "search"]
     ) -> Suggestion | None:
         """Return Optuna's suggestion around ``fixed``; None if it knows only tried ones."""
-        sampler = TPESampler(self.spec, self.task, self._facts.values())
+        own = self._facts.values()
+        before = prior_facts(self.spec, self.task, own)
+        sampler = TPESampler(self.spec, self.task, own, before)
         for _ in range(TRIES):
             params, tell = sampler.ask(fixed)
             config = self.spec.configuration(params)

@@ -36,11 +36,19 @@ class TrialFacts:
 class TPESampler:
     """Suggests configurations in the light of earlier trials; each question has its own seed."""
 
-    def __init__(self, spec: SearchSpec, task: str, trials: Iterable[TrialFacts]) -> None:
-        """Build a study in memory from the facts inside the space."""
+    def __init__(
+        self,
+        spec: SearchSpec,
+        task: str,
+        trials: Iterable[TrialFacts],
+        before: Iterable[TrialFacts] = (),
+    ) -> None:
+        """Build a study in memory from the facts inside the space; ``before`` are another's."""
         self._spec, self._task = spec, task
         self._study = _empty(spec.name, None)
         self._count = self._asked = 0
+        for facts in before:
+            self._study.add_trial(_frozen(spec, facts, {}))
         for facts in trials:
             self._count += 1
             if facts.params is not None:
@@ -76,10 +84,10 @@ class DashboardJournal:
         self._broken = False
         self._try(self._open)
 
-    def show(self, trial: str, facts: TrialFacts) -> None:
-        """Bring the journal's picture of a trial up to date."""
+    def show(self, trial: str, facts: TrialFacts, mark: str = "trial") -> None:
+        """Bring the journal's picture of a trial up to date, which has its name under a mark."""
         if facts.params is not None:
-            self._try(lambda: self._show(trial, facts))
+            self._try(lambda: self._show(trial, facts, mark))
 
     def _try(self, act: Callable[[], None]) -> None:
         if self._broken:
@@ -99,14 +107,14 @@ class DashboardJournal:
             old.unlink(missing_ok=True)
         self._study = _empty(self._name, JournalStorage(JournalFileBackend(str(self._journal))))
 
-    def _show(self, trial: str, facts: TrialFacts) -> None:
+    def _show(self, trial: str, facts: TrialFacts, mark: str) -> None:
         import optuna
 
         assert self._study is not None
         if trial not in self._numbers:
             self._numbers[trial] = len(self._numbers)
             self._shown[trial] = set()
-            self._study.add_trial(_frozen(self._spec, TrialFacts(facts.params), {"trial": trial}))
+            self._study.add_trial(_frozen(self._spec, TrialFacts(facts.params), {mark: trial}))
         stored = self._study.get_trials(deepcopy=False)[self._numbers[trial]]
         new = {rung: v for rung, v in facts.at_rungs.items() if rung not in self._shown[trial]}
         _update(optuna.Trial(self._study, stored._trial_id), facts, new)
