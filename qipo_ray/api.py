@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from qipo_ray.cli.buckets import results_root
 from qipo_ray.cli.prepare import check, dataset_of, run_context, writable
-from qipo_ray.cli.sweep import budget_here, executor_named, plan_here, read_sweep
+from qipo_ray.cli.sweep import budget_here, executor_named, read_sweep
 from qipo_ray.cli.sweep_plan import plan_document
 from qipo_ray.config import Config, load_config
 from qipo_ray.data.transitions import Dataset
@@ -81,6 +81,7 @@ class Sweep:
         at_once: int | None = None,
         extend: bool = False,
         hours: float | None = None,
+        gpu_hours: float | None = None,
         report: Callable[[str], object] | None = None,
     ) -> Leaderboard:
         """Return the leaderboard of the sweep at ``results/NAME``, after what is missing of it.
@@ -89,9 +90,7 @@ class Sweep:
         """
         chosen = executor_named(executor)
         root = results_root(Path(results)) / self.spec.name
-        budget = None
-        if hours is not None:
-            budget = budget_here(plan_here(self.spec, self.datasets), hours, root)
+        budget = budget_here(self.spec, self.datasets, hours, gpu_hours, root)
         options = Options(chosen, extend, address, at_once, budget=budget)
         check_place(options, self.spec.resources)
         context = replace(run_context(self.spec.name, "search"), command="qipo_ray.Sweep.run")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from qipo_ray.store.records import SKIPPED
 from qipo_ray.study.search_file import find_search_file, load_search_file
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.executors import count_processes
-from qipo_ray.sweep.hours import Budget, budget_of
+from qipo_ray.sweep.hours import Budget, budget_of, limit_of
 from qipo_ray.sweep.plan import Plan, plan_sweep
 from qipo_ray.sweep.run import Options, check_place, run_sweep
 from qipo_ray.tracking.loggers import parse_services
@@ -46,6 +45,7 @@ def sweep(
     at_once: int | None,
     extend: bool,
     hours: float | None,
+    gpu_hours: float | None,
     log: str | None,
     private: bool,
     json: bool,
@@ -59,9 +59,7 @@ def sweep(
     )
     services = parse_services(log)
     root = results_root(results) / spec.name
-    budget = None
-    if hours is not None:
-        budget = budget_here(plan_here(spec, datasets), hours, root)
+    budget = budget_here(spec, datasets, hours, gpu_hours, root)
     options = Options(chosen, extend, address, at_once, services, insecure, budget)
     check_place(options, spec.resources)
     root = writable(root, private=private)
@@ -119,11 +117,18 @@ def plan_here(spec: SearchSpec, datasets: dict[str, Dataset]) -> Plan:
     return plan_sweep(spec, datasets, lambda run: probe(run, device_of(spec)))
 
 
-def budget_here(plan: Plan, hours: float, root: Path) -> Budget:
-    """Return the budget of a planned sweep with as many processes as this machine has for it."""
-    if not 0 < hours < math.inf:
-        raise UserError(f"--hours: expected a number above 0; got {hours:g}")
-    return budget_of(plan, hours, count_processes(plan.spec.resources), root)
+def budget_here(
+    spec: SearchSpec,
+    datasets: dict[str, Dataset],
+    hours: float | None,
+    gpu_hours: float | None,
+    root: Path,
+) -> Budget | None:
+    """Return the budget of a sweep with as many processes as this machine has; None: no end."""
+    limit = limit_of(hours, gpu_hours, spec.resources)
+    if limit is None:
+        return None
+    return budget_of(plan_here(spec, datasets), limit, count_processes(spec.resources), root)
 
 
 def executor_named(executor: str) -> Literal["local", "ray"]:

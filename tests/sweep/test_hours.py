@@ -18,11 +18,15 @@ from qipo_ray.store.intents import read_intents
 from qipo_ray.store.lease import Lease, driven_seconds
 from qipo_ray.store.records import read_records
 from qipo_ray.study.search_file import load_search_file
-from qipo_ray.sweep.hours import Budget
+from qipo_ray.study.search_spec import Resources
+from qipo_ray.sweep.executors import count_processes
+from qipo_ray.sweep.hours import Budget, limit_of
 from qipo_ray.sweep.run import Options, run_sweep
 from qipo_ray.train.probe import RunCost, Span, StageCost
 from qipo_ray.train.run_record import RunContext
 from qipo_ray.verify import verify
+
+AUTO = Resources(workers="auto", cpus=1.0, gpus=0.0, slots=1)
 
 
 class Clock:
@@ -80,10 +84,39 @@ def test_hours_that_cannot_hold_the_confirm_step_are_one_line(
     assert "and the first trials of each task " in error and "give at least " in error
     least = float(error.split("give at least ")[1].split(",")[0])
     assert 4 * 3000 * 3 * 1.5 / 3600 / 2 < least < 60  # the lengths of the preset
+    wall = least
+    search = Path(line[1])
+    search.write_text(search.read_text() + "resources: {workers: 4, gpus: 0.5}\n")
+    assert main([*line, "--gpu-hours", "0.5", "--hours", "50"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: --gpu-hours 0.5: the confirm step, 4 runs, takes up to ")
+    assert error.count(" GPU hours") == 2 and error.count("\n") == 1
+    least = float(error.split("give at least ")[1].split(",")[0])
+    assert least == pytest.approx(2 * wall / (4 / count_processes(AUTO)), rel=0.01)
     monkeypatch.setattr(command, "probe", lambda run, device: RunCost({}, Span()))
     assert main([*line, "--hours", "50"]) == 2
     assert "--hours: nothing tells what qipo takes here" in capsys.readouterr().err
     assert not (tmp_path / "R").exists()
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        (AUTO, "the workers have no GPU"),
+        (replace(AUTO, gpus=1.0), "with workers: auto nothing says how many GPUs"),
+    ],
+)
+def test_gpu_hours_need_a_number_of_gpus(resources: Resources, words: str) -> None:
+    with pytest.raises(UserError, match=f"--gpu-hours: {words}"):
+        limit_of(None, 4.0, resources)
+
+
+def test_the_limit_that_ends_first_counts() -> None:
+    two = Resources(workers=4, cpus=1.0, gpus=0.5, slots=1)
+    assert limit_of(None, None, two) is None
+    for hours, option, wall in ((3.0, "--gpu-hours", 2.5), (2.0, "--hours", 2.0)):
+        limit = limit_of(hours, 5.0, two)
+        assert limit is not None and (limit.option, limit.wall) == (option, wall)
 
 
 class Said:

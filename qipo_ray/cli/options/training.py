@@ -157,6 +157,12 @@ def sweep(
             help="Wall clock of the whole sweep; that of its confirm step is set aside.",
         ),
     ] = None,
+    gpu_hours: Annotated[
+        float | None,
+        typer.Option(
+            "--gpu-hours", min=0, help="The same in hours of all GPUs that its workers hold."
+        ),
+    ] = None,
     log: Log = None,
     private: Private = False,
     json: PrintJson = False,
