@@ -65,6 +65,8 @@ HEALTH = (
     "ess", "entropy", "top_weight", "support_q", "support_q_std", "room_q", "beta", "drift",
 )  # fmt: skip
 BEFORE_ROUNDS = -1  # renewal of the set that the first updates are on, the data's own actions
+# Beside the rest of a state's weights, 1 in sum, single precision holds nothing smaller.
+NEGLIGIBLE = torch.finfo(torch.float32).eps
 V_ACTIONS = 8  # of the clone at a state, whose mean Q is what the state is worth
 PROBES, BEST_OF = 256, 16  # states and actions of the behaviour that the last are measured with
 
@@ -302,15 +304,28 @@ class PolicyPack(SupportPack[WeightedSet]):
     def _losses(self) -> tuple[Tensor, list[Tensor]]:
         rows, actions, weights = self._draw()
         n, b, m, a = actions.shape
-        repeated = self.data.states[rows].unsqueeze(2).expand(-1, -1, m, -1)
-        states, flat = repeated.reshape(n, b * m, -1), actions.reshape(n, b * m, a)
+        flat, noise, times = actions.flatten(1, 2), self.noise(b * m, a), self.times(b * m)
+        at = self._counting(weights)
+        states = self.data.states[rows.repeat_interleave(m, 1)[:, at]]
         field = self.sampler.field(self.online.params, states)
-        noise, times = self.noise(b * m, a), self.times(b * m)
-        per_action = regression_loss(field, flat, noise, times)
-        loss = weighted_loss(per_action.view(n, b, m), weights)
+        losses = regression_loss(field, flat[:, at], noise[:, at], times[:, at])
+        if not isinstance(at, slice):
+            losses = torch.zeros_like(times).index_copy(1, at, losses)
+        loss = weighted_loss(losses.view(n, b, m), weights)
         loss = loss * self.learning
         health = torch.stack([s.health for s in self._sets()], 1) * self.learning
         return loss, [loss.detach(), *health]
+
+    def _counting(self, weights: Tensor) -> Tensor | slice:
+        """Return where weights ``(N, B, m)`` count, as an index of ``B m``; else all of them.
+
+        All on a GPU, where the host would wait for the answer, and in a pack, whose members have
+        equally many rows.
+        """
+        if len(self.members) > 1 or weights.device.type != "cpu":
+            return slice(None)
+        counting = weights.flatten() > NEGLIGIBLE
+        return slice(None) if counting.all() else counting.nonzero().squeeze(1)
 
     def _draw(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return states' rows ``(N, B)``, actions ``(N, B, m, A)`` and weights ``(N, B, m)``."""

@@ -59,17 +59,20 @@ class ActionSampler:
         self.action_dim = self.noise_dim = action_dim
 
     def field(self, params: Params, states: Tensor) -> Field:
-        """Return the members' flow at normalised states ``(N, R, S)``, for ``x (N, R, A)``."""
+        """Return the members' flow at normalised states ``(N, P, S)``, for ``x (N, R, A)``.
+
+        A state is that of R / P rows of ``x`` that follow one another; so are times, ``(N, P)``.
+        """
 
         def network(x: Tensor, t: Tensor) -> Tensor:
-            return self.network(params, states, x, t.expand(x.shape[:-1]))
+            return self.network(params, states, x, t.expand(states.shape[:-1]))
 
         return Field(self.path, self.predicts, network)
 
     def __call__(self, params: Params, states: Tensor, noise: Tensor) -> Tensor:
-        """Return actions ``(N, R, A)`` for normalised states ``(N, R, S)``, noise ``(N, R, A)``.
+        """Return actions ``(N, R, A)`` for normalised states ``(N, P, S)``, noise ``(N, R, A)``.
 
-        Clipped to [-1, 1] where the configuration says so.
+        Each state gets R / P actions, clipped to [-1, 1] where the configuration says so.
         """
         return self.along(self.field(params, states), noise)
 

@@ -87,7 +87,9 @@ def support_actions(
     action_dim, device = sampler.action_dim, observations.device
     actions = torch.empty(len(pool), size + room, action_dim, dtype=dtype, device=device)
     for start, part in chunks(pool, size):
-        states = observations[part].repeat_interleave(size, 0).unsqueeze(0)
+        states = observations[part].unsqueeze(0)
+        if not isinstance(sampler, ActionSampler):  # it computes what is a state's own once
+            states = states.repeat_interleave(size, 1)
         noise = torch.randn(
             1, len(part) * size, sampler.noise_dim, generator=generator, device=device
         )

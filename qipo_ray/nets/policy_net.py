@@ -21,6 +21,13 @@ def time_features(params: Params, t: Tensor) -> Tensor:
     return linear(params, "time", torch.cat([angle.sin(), angle.cos()], -1))
 
 
+def spread(shared: Tensor, rows: int) -> Tensor:
+    """Return what R / P rows that follow one another share, ``(N, P, D)``, for each: (N, R, D)."""
+    return (
+        shared if shared.shape[1] == rows else shared.repeat_interleave(rows // shared.shape[1], 1)
+    )
+
+
 def fresh_with_frequencies(shapes: Shapes, generator: torch.Generator) -> dict[str, Tensor]:
     """Return initial weights of a network with ``time_features``."""
     trained = {k: v for k, v in shapes.items() if not k.endswith(".frozen")}
@@ -37,9 +44,10 @@ class PolicyNet(ABC):
 
     @abstractmethod
     def __call__(self, params: Params, states: Tensor, x: Tensor, t: Tensor) -> Tensor:
-        """Return predictions ``(N, R, A)``.
+        """Return predictions ``(N, R, A)`` for ``x`` ``(N, R, A)``.
 
-        ``states`` is ``(N, R, S)``, ``x`` is ``(N, R, A)``, ``t`` is ``(N, R)``.
+        ``states`` is ``(N, P, S)`` and ``t`` is ``(N, P)``: a state and a time for each R / P rows
+        of ``x`` that follow one another. What depends on them alone is computed once.
         """
 
     def fresh(self, generator: torch.Generator) -> dict[str, Tensor]:
@@ -66,7 +74,8 @@ class Residual(PolicyNet):
         """Return predictions ``(N, R, A)``."""
         scale = torch.linspace(0, math.log(64.0), self.frequencies, device=x.device).exp()
         angle = t.unsqueeze(-1) * scale
-        h = linear(params, "in", torch.cat([states, x, angle.sin(), angle.cos()], -1))
+        waves, rows = torch.cat([angle.sin(), angle.cos()], -1), x.shape[1]
+        h = linear(params, "in", torch.cat([spread(states, rows), x, spread(waves, rows)], -1))
         for i in range(self.blocks):
             inner = silu(linear(params, f"block{i}.a", silu(h)))
             h = h + linear(params, f"block{i}.b", inner)
@@ -132,7 +141,11 @@ class UNet(PolicyNet):
 
     def _block(self, params: Params, name: str, x: Tensor, activated_condition: Tensor) -> Tensor:
         h = silu(linear(params, f"{name}.in", x))
-        h = h + linear(params, f"{name}.condition", activated_condition)
+        shift = linear(params, f"{name}.condition", activated_condition)
+        if shift.shape[1] == h.shape[1]:
+            h = h + shift
+        else:
+            h = (h.unflatten(1, (shift.shape[1], -1)) + shift.unsqueeze(2)).flatten(1, 2)
         h = silu(linear(params, f"{name}.out", h))
         return h + (linear(params, f"{name}.skip", x) if f"{name}.skip.weight" in params else x)
 

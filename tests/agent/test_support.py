@@ -7,13 +7,21 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from qipo_ray.agent import Member, Pack, PolicyPack, State, Tensors
+from qipo_ray.agent import Member, Pack, PolicyPack, State, Tensors, policy
 from qipo_ray.agent.expectile import expectile
 from qipo_ray.agent.pack import stream
 from qipo_ray.agent.policy import HEALTH
-from qipo_ray.agent.support import drift, support_beta, support_pool, trusted_beta
+from qipo_ray.agent.sampling import ActionSampler
+from qipo_ray.agent.support import (
+    drift,
+    support_actions,
+    support_beta,
+    support_pool,
+    trusted_beta,
+)
 from qipo_ray.config import Config
 from qipo_ray.flow import effective_sample_size
+from qipo_ray.nets import Stack
 
 Configure = Callable[..., Config]
 Trained = Callable[..., tuple[Pack, dict[str, State]]]
@@ -237,3 +245,44 @@ def test_the_next_round_looks_again(resting: Resting) -> None:
     assert not torch.equal(now["weights"]["online"], before["weights"]["online"])
     assert not torch.equal(now["weights"]["ema"], before["weights"]["ema"])
     assert float(now["moments"][0]["step"]) == float(before["moments"][0]["step"]) + 2
+
+
+@pytest.mark.slow
+def test_actions_whose_weight_is_rounding_are_skipped_at_an_equal_end(
+    configure: Configure, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After 50 updates the weights are those of all actions; a sharp beta leaves half to count."""
+    config = configure("behaviour.network=unet", "policy.loss_actions=0", "policy.beta=300")
+    rows: list[int] = []
+    loss = policy.regression_loss
+    monkeypatch.setattr(
+        policy, "regression_loss", lambda *a: rows.append(a[1].shape[1]) or loss(*a)
+    )
+    ends = {}
+    for least in (policy.NEGLIGIBLE, -1.0):
+        monkeypatch.setattr(policy, "NEGLIGIBLE", least)
+        pack, _ = trained("policy", [(0, config)], 50)
+        assert isinstance(pack, PolicyPack)
+        ends[least] = pack.online.flat, pack.ema.flat, sum(rows), pack.metrics(0)["loss"]
+        rows.clear()
+    (online, average, fewer, small), (expected, smooth, all_rows, whole) = ends.values()
+    assert fewer < 0.7 * all_rows
+    torch.testing.assert_close(online, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(average, smooth, atol=1e-5, rtol=0)
+    assert small == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("network", ["unet", "residual"])
+def test_support_actions_are_those_of_repeated_states(
+    configure: Configure, data: Tensors, network: str
+) -> None:
+    """What depends on the state and the time alone is computed once for all of its actions."""
+    sampler = ActionSampler(configure(f"behaviour.network={network}"), 2, 2)
+    stack = Stack(sampler.shapes, torch.device("cpu"), trainable=False)
+    stack.append(torch.randn(1, stack.width, generator=stream(0, "x")) / 8)
+    pool, noise = torch.tensor([5, 0, 7]), torch.randn(1, 12, 2, generator=stream(1, "x"))
+    drawn = support_actions(sampler, stack.params, data.states, pool, 4, stream(1, "x"))
+    repeated = data.states[pool].repeat_interleave(4, 0).unsqueeze(0)
+    expected = sampler(stack.params, repeated, noise).view(3, 4, 2)
+    torch.testing.assert_close(drawn, expected)
+    assert float(drawn.std(1).min()) > 0.1
