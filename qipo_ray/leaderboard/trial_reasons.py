@@ -10,7 +10,7 @@ from typing import Any
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials, sweep_spec
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
-from qipo_ray.study.asha import arrivals, decide
+from qipo_ray.study.asha import Arrivals, decide
 from qipo_ray.study.objective import plain, sign
 
 
@@ -54,12 +54,11 @@ def trial_reasons(root: Path, name: str) -> tuple[ListedTrial, list[RungReason]]
     """
     spec, listed = sweep_spec(root), listed_trials(root)
     trial = _named(name, listed, root)
-    entries = RungLog(root / LOG_FILE).read()
+    arrivals = Arrivals(RungLog(root / LOG_FILE).read())
     by_id = {entry.id: entry for entry in listed}
     reasons = []
     for rung, value in enumerate(trial.values):
-        values = arrivals(entries, trial.task, rung)
-        values = values[: [arrived for arrived, _ in values].index(trial.id) + 1]
+        values = arrivals.until(trial.task, trial.id, rung)
         last = rung == len(trial.rungs) - 1
         label = f"rung {rung + 1} of {len(trial.rungs)}"
         decision = decide(values, spec.reduction, label, sign=sign(trial.objective))

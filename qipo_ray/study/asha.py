@@ -64,11 +64,31 @@ def expected_on(trials: int, reduction: int) -> float:
     return sum((i + -(reduction - 1) * (i - 1) // reduction) / i for i in range(1, trials + 1))
 
 
-def arrivals(
-    entries: Iterable[Mapping[str, Any]], task: str, rung: int
-) -> list[tuple[str, float | None]]:
-    """Return (trial, value) of a study's log entries at one rung, in order of arrival."""
-    return [(e["trial"], e["value"]) for e in entries if e["task"] == task and e["rung"] == rung]
+class Arrivals:
+    """The values of the log's entries by rung, in order of arrival; each entry is read once."""
+
+    def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Take in the log as it stands; of a trial at a rung it has one entry."""
+        self._values: dict[tuple[str, int], list[tuple[str, float | None]]] = {}
+        self._places: dict[tuple[str, int], int] = {}
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Take in an entry that was appended to the log."""
+        values = self._values.setdefault((entry["task"], entry["rung"]), [])
+        self._places[entry["trial"], entry["rung"]] = len(values)
+        values.append((entry["trial"], entry["value"]))
+
+    def until(self, task: str, trial: str, rung: int) -> list[tuple[str, float | None]]:
+        """Return (trial, value) of a study at a rung, down to a trial's own; [] without one."""
+        place = self._places.get((trial, rung))
+        return [] if place is None else self._values[task, rung][: place + 1]
+
+    def value(self, task: str, trial: str, rung: int | None) -> float | None:
+        """Return a trial's value at a rung."""
+        place = None if rung is None else self._places.get((trial, rung))
+        return None if rung is None or place is None else self._values[task, rung][place][1]
 
 
 def replay(

@@ -6,7 +6,7 @@ and records. The Optuna study and the stopping rule hold nothing that is not the
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from qipo_ray.errors import Failure, UserError
 from qipo_ray.store.intents import INTENT_SCHEMA, trial_id, write_intent
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
-from qipo_ray.study.asha import Decision, arrivals, decide
+from qipo_ray.study.asha import Arrivals, Decision, decide
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.objective import SCORE, merit_text, sign, signals_text
 from qipo_ray.study.search_spec import SearchSpec
@@ -52,9 +52,11 @@ class SearchState:
         self.context = replace(context, objective=spec.objective)
         self.log = RungLog(root / LOG_FILE)
         self.entries = self.log.fence(attempt)
+        self._arrivals = Arrivals(self.entries)
         records = {record["id"]: record for record in read_records(root)}
         intents = whole_intents(spec, root, records.values(), self.entries, message)
         self.trials = {intent["id"]: Trial.from_intent(intent) for intent in intents}
+        self._counts = Counter(trial.task for trial in self.trials.values())
         self.recorder = RunRecorder(root, datasets, records)
         self.outcomes = self._recorded_outcomes()
         self.budget, self._ended_before = budget, len(self.outcomes)
@@ -116,9 +118,7 @@ class SearchState:
 
     def value(self, trial: Trial, rung: int | None) -> float | None:
         """Return a trial's logged value at a rung."""
-        key = (trial.id, rung)
-        values = (e["value"] for e in self.entries if (e["trial"], e["rung"]) == key)
-        return next(values, None)
+        return self._arrivals.value(trial.task, trial.id, rung)
 
     def dataset_ref(self, task: str) -> DatasetRef:
         """Return the data of a task, as every machine finds it."""
@@ -180,7 +180,8 @@ class SearchState:
         return True
 
     def _count(self, task: str) -> int:
-        return sum(trial.task == task for trial in list(self.trials.values()))
+        """Return how many trials of a task there are."""
+        return self._counts[task]
 
     def _intend(self, task: str, suggestion: Suggestion) -> Trial:
         """Return a new trial once its intent is durable."""
@@ -203,6 +204,7 @@ class SearchState:
         write_intent(self.root, intent)
         trial = Trial.from_intent(intent)
         self.trials[trial.id] = trial
+        self._counts[task] += 1
         return trial
 
     def at_rung(self, trial: Trial, rung: int, updates: int, value: float | None) -> Decision:
@@ -210,7 +212,7 @@ class SearchState:
 
         A rung that stands in the log already is judged as it was then: by the entries before it.
         """
-        if self.value(trial, rung) is None:
+        if not self._arrivals.until(trial.task, trial.id, rung):
             entry = {
                 "trial": trial.id,
                 "task": trial.task,
@@ -222,14 +224,14 @@ class SearchState:
             }
             self.log.append(entry)
             self.entries.append(entry)
+            self._arrivals.add(entry)
             self.studies[trial.task].report(trial.id, rung, value)
         if rung == len(trial.rungs) - 1:
             return Decision(False, f"{self._text(value)} at the last rung")
-        values = arrivals(self.entries, trial.task, rung)
-        arrival = [name for name, _ in values].index(trial.id)
+        values = self._arrivals.until(trial.task, trial.id, rung)
         label = f"rung {rung + 1} of {len(trial.rungs)}"
         turned = sign(self.spec.objective)
-        return decide(values[: arrival + 1], self.spec.reduction, label, sign=turned)
+        return decide(values, self.spec.reduction, label, sign=turned)
 
     def end_trial(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Write the records of a trial that ended and tell its study; once is enough.

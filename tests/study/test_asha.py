@@ -14,7 +14,7 @@ import pytest
 from fixtures.search_files import stopped_at
 
 from qipo_ray.study import asha as rule
-from qipo_ray.study.asha import arrivals, decide, expected_on
+from qipo_ray.study.asha import Arrivals, decide, expected_on
 
 
 def entry(trial: str, rung: int, value: float | None, task: str = "point") -> dict[str, Any]:
@@ -105,11 +105,23 @@ def test_replay_agrees_with_deciding_live() -> None:
         stopped[trial] = None
         for rung in range(3):
             log.append(entry(trial, rung, generator.gauss(0, 1)))
-            if rung < 2 and decide(arrivals(log, "point", rung), 3).stop:
+            if rung < 2 and decide(Arrivals(log).until("point", trial, rung), 3).stop:
                 stopped[trial] = rung
                 break
     assert stopped_at(log, dict.fromkeys(stopped, 3), 3) == stopped
     assert 2 <= sum(rung is None for rung in stopped.values()) <= 15
+
+
+def test_arrivals_are_those_of_a_rung_down_to_the_trial() -> None:
+    log = [entry("a", 0, 1.0), entry("x", 0, 9.0, "maze"), entry("b", 0, None), entry("a", 1, 2.0)]
+    arrivals = Arrivals(log)
+    arrivals.add(entry("c", 0, 3.0))
+    assert arrivals.until("point", "b", 0) == [("a", 1.0), ("b", None)]
+    assert arrivals.until("point", "c", 0) == [("a", 1.0), ("b", None), ("c", 3.0)]
+    assert arrivals.until("maze", "x", 0) == [("x", 9.0)]
+    assert arrivals.until("point", "b", 1) == []
+    values = [arrivals.value("point", "a", rung) for rung in (0, 1, 2, None)]
+    assert values == [1.0, 2.0, None, None]
 
 
 def test_trials_without_an_intent_are_compared_with_only() -> None:
