@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from qipo_ray.agent.data_energy import episode_returns
-from qipo_ray.agent.pack import FAR, Member, Pack, State, stream
+from qipo_ray.agent.graphed import GraphedPack
+from qipo_ray.agent.pack import FAR, Member, State, stream
 from qipo_ray.agent.sampling import ActionSampler
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
@@ -34,7 +35,7 @@ def best_rows(data: Tensors, share: float) -> Tensor:
     return chosen[episodes].nonzero().squeeze(1)
 
 
-class BehaviourPack(Pack):
+class BehaviourPack(GraphedPack):
     """Members that clone the data's actions."""
 
     stage = "behaviour"
@@ -69,11 +70,15 @@ class BehaviourPack(Pack):
     def _changed(self) -> None:
         self.ema_rate = self.column([m.config.behaviour.ema_rate for m in self.members])
 
-    def _losses(self) -> tuple[Tensor, list[Tensor]]:
+    def _draws(self) -> tuple[Tensor, ...]:
         rows = self._draw()
+        noise = self.noise(self.batch_size, self.data.action_dim)
+        return rows, noise, self.times(self.batch_size)
+
+    def _loss_of(self, *draws: Tensor) -> tuple[Tensor, list[Tensor]]:
+        rows, noise, times = draws
         states, actions = self.data.states[rows], self.data.actions[rows]
         field = self.sampler.field(self.online.params, states)
-        noise, times = self.noise(*actions.shape[1:]), self.times(self.batch_size)
         per_sample = regression_loss(field, actions, noise, times)
         loss = per_sample.mean(1)
         return loss, [loss.detach()]

@@ -10,7 +10,7 @@ over several steps of the data (`steps`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config
 from qipo_ray.config.run_methods import goes_on_from_returns
 from qipo_ray.nets.stack import Params, Stack
+
+At = Tensor | slice  # an index of members
 
 
 class CriticPack(SupportPack[SupportSet]):
@@ -129,35 +131,23 @@ class CriticPack(SupportPack[SupportSet]):
             self.support[i] = None  # its memory is free before the next is made
             self.support[i] = self._drawn(i, renewal, self.prior, self.steps.following)
 
-    def _losses(self) -> tuple[Tensor, list[Tensor]]:
-        bootstrapped = [
+    def _bootstrapped(self) -> tuple[int, ...]:
+        """Return the members that are past their regression on returns."""
+        return tuple(
             i
             for i, member in enumerate(self.members)
             if member.updates >= member.config.critic.returns_updates
-        ]
-        return self._regress(bootstrapped, *self._draw(bootstrapped))
+        )
 
-    def _regress(
-        self, bootstrapped: list[int], rows: Tensor, spots: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Return what `_losses` does, at these rows of the data and places in the pools."""
-        # Departure D14: returns-to-go instead of the Bellman target, first or throughout.
-        targets = self.data.returns[rows].unsqueeze(1).repeat(1, self.q.rows // 2, 1)
-        spread = targets.new_zeros(len(self.members))
-        if bootstrapped:
-            values, spreads = self._bootstrap(bootstrapped, rows, spots)
-            at = self._at(bootstrapped)
-            targets[at], spread[at] = values, spreads
-        states, actions = self.data.states[rows], self.data.actions[rows].unsqueeze(2)
-        q = self.q(self.online.params, states, actions).squeeze(-1)  # (N, 2K, B)
-        errors = q.unflatten(1, (-1, 2)) - targets.unsqueeze(2)
-        loss = errors.square().mean(3).mean(2)  # (N, K), each pair's as if it were alone
-        q_data, target = q.detach().mean((1, 2)), targets.flatten(1).mean(1)
-        return loss.sum(1), [loss.mean(1).detach(), q_data, target, spread]
+    def _way(self) -> Hashable:
+        return self._bootstrapped()
 
-    def _draw(self, bootstrapped: list[int]) -> tuple[Tensor, Tensor]:
-        """Return rows of the data ``(N, B)`` and their places in the support pools ``(N, B)``."""
-        rows, spots = [], []
+    def _draws(self) -> tuple[Tensor, ...]:
+        """Return rows of the data ``(N, B)``, then support actions ``(n, B, M, A)`` of some.
+
+        Those are the actions at the next states of the members whose targets ask Q.
+        """
+        bootstrapped, rows, spots = self._bootstrapped(), [], []
         for i, member in enumerate(self.members):
             source = self._rows_of(i, bootstrapped=i in bootstrapped)
             spot = torch.randint(
@@ -165,7 +155,32 @@ class CriticPack(SupportPack[SupportSet]):
             )
             rows.append(source[spot])
             spots.append(spot)
-        return torch.stack(rows), torch.stack(spots)
+        return torch.stack(rows), *self._support_at(bootstrapped, spots)
+
+    def _support_at(self, members: Sequence[int], spots: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the support actions of ``members`` at their places, if there are any."""
+        drawn = [
+            support.actions[spots[i]].float()
+            for i in members
+            if (support := self.support[i]) is not None
+        ]
+        return (torch.stack(drawn),) if drawn else ()
+
+    def _loss_of(self, *draws: Tensor) -> tuple[Tensor, list[Tensor]]:
+        rows, *supports = draws
+        # Departure D14: returns-to-go instead of the Bellman target, first or throughout.
+        targets = self.data.returns[rows].unsqueeze(1).repeat(1, self.q.rows // 2, 1)
+        spread = targets.new_zeros(len(self.members))
+        bootstrapped = self._bootstrapped()
+        if bootstrapped:
+            at = self._at(bootstrapped)
+            targets[at], spread[at] = self._bootstrap(at, rows, *supports)
+        states, actions = self.data.states[rows], self.data.actions[rows].unsqueeze(2)
+        q = self.q(self.online.params, states, actions).squeeze(-1)  # (N, 2K, B)
+        errors = q.unflatten(1, (-1, 2)) - targets.unsqueeze(2)
+        loss = errors.square().mean(3).mean(2)  # (N, K), each pair's as if it were alone
+        q_data, target = q.detach().mean((1, 2)), targets.flatten(1).mean(1)
+        return loss.sum(1), [loss.mean(1).detach(), q_data, target, spread]
 
     def _rows_of(self, i: int, *, bootstrapped: bool) -> Tensor:
         """Return the rows of the data that member ``i`` draws from."""
@@ -173,23 +188,18 @@ class CriticPack(SupportPack[SupportSet]):
         return self.with_returns[i] if support is None or not bootstrapped else support.pool
 
     @torch.no_grad()
-    def _bootstrap(self, members: list[int], rows: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
+    def _bootstrap(self, at: At, rows: Tensor, *supports: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``r + discount (1 - d) V(s')``, ``(n, K, B)``, and the spread of Q ``(n,)``.
 
-        Of several steps r is their discounted sum and s' the state after them (`Steps`).
+        Of several steps r is their discounted sum and s' the state after them (`Steps`). ``at``
+        are the n members, ``rows`` those of all ``(N, B)``.
 
         ``V(s') = sum_j softmax_j(temperature Q(s', a_j)) Q(s', a_j)`` with Q the minimum of a
         pair's target twins and ``a_j`` from the behaviour (paper, phase 2; q_alpha is the
         temperature).
         """
-        sets = [support for i in members if (support := self.support[i]) is not None]
-        actions = torch.stack(
-            [support.actions[spots[i]].float() for i, support in zip(members, sets, strict=True)]
-        )
-        at = self._at(members)
         rows = rows[at]
-        states = self.steps.following[rows]
-        q = self.q.lowest(self._target_of(at), states, actions)
+        q = self.q.lowest(self._target_of(at), self.steps.following[rows], *supports)
         if self.target_rule == "softmax":
             value = (torch.softmax(self.temperature[at] * q, -1) * q).sum(-1)
         else:
@@ -202,16 +212,15 @@ class CriticPack(SupportPack[SupportSet]):
         rewards, carry = self.steps.rewards[rows], self.steps.carry[rows]
         return rewards.unsqueeze(1) + carry.unsqueeze(1) * value
 
-    def _at(self, members: list[int]) -> Tensor | slice:
+    def _at(self, members: tuple[int, ...]) -> At:
         """Return an index of ``members``; it is copied to the device once, not in every update."""
         if len(members) == len(self.members):
             return slice(None)
-        key = tuple(members)
-        if key not in self.indices:
-            self.indices[key] = torch.tensor(members, device=self.data.device)
-        return self.indices[key]
+        if members not in self.indices:
+            self.indices[members] = torch.tensor(members, device=self.data.device)
+        return self.indices[members]
 
-    def _target_of(self, at: Tensor | slice) -> Params:
+    def _target_of(self, at: At) -> Params:
         """Return the target twins of the members at ``at``."""
         return {
             name: value.unflatten(0, (-1, self.q.rows))[at].flatten(0, 1)

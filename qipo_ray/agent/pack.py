@@ -223,15 +223,24 @@ class Pack(ABC):
         if learning:
             with self._precision():
                 self._before()
-                loss, metrics = self._losses()
-            self._check_losses(loss, metrics)
-            norms = self._descend(loss, *self.joint)
-            self.sums += torch.stack([*metrics, norms])
+            self._learn()
         for member in self.members:
             member.updates += 1
             member.counted += 1
         if learning:
             self._after()
+
+    def _learn(self) -> None:
+        """Take one step down the losses."""
+        with self._precision():
+            loss, metrics = self._losses()
+        self._step(loss, metrics)
+
+    def _step(self, loss: Tensor, metrics: Sequence[Tensor]) -> None:
+        """Take one step down ``loss`` and count its metrics."""
+        self._check_losses(loss, metrics)
+        norms = self._descend(loss, *self.joint)
+        self.sums += torch.stack([*metrics, norms])
 
     def _check_losses(self, loss: Tensor, metrics: Sequence[Tensor]) -> None:
         """Refuse a loss that is not one number a member, and other metrics than are named."""

@@ -176,6 +176,7 @@ class PolicyPack(SupportPack[WeightedSet]):
         self.learning = self.column(learning).squeeze(1)
         self.optimisers["online"].set_rates([self._present_rate(i) for i in range(len(rates))])
         self.optimisers["online"].rest(resting)
+        self.program.forget()
 
     def _before(self) -> None:
         for i, member in enumerate(self.members):
@@ -301,11 +302,16 @@ class PolicyPack(SupportPack[WeightedSet]):
         moved = drift(proposed, first[:, :BEST_OF], second)
         return values[chosen], float(best), float(moved)
 
-    def _losses(self) -> tuple[Tensor, list[Tensor]]:
+    def _draws(self) -> tuple[Tensor, ...]:
         rows, actions, weights = self._draw()
-        n, b, m, a = actions.shape
-        flat, noise, times = actions.flatten(1, 2), self.noise(b * m, a), self.times(b * m)
-        at = self._counting(weights)
+        b, m, a = actions.shape[1:]
+        noise, times = self.noise(b * m, a), self.times(b * m)
+        return rows, actions, weights, noise, times, torch.stack([s.health for s in self._sets()])
+
+    def _loss_of(self, *draws: Tensor) -> tuple[Tensor, list[Tensor]]:
+        rows, actions, weights, noise, times, health = draws
+        n, b, m, _ = actions.shape
+        flat, at = actions.flatten(1, 2), self._counting(weights)
         states = self.data.states[rows.repeat_interleave(m, 1)[:, at]]
         field = self.sampler.field(self.online.params, states)
         losses = regression_loss(field, flat[:, at], noise[:, at], times[:, at])
@@ -313,8 +319,7 @@ class PolicyPack(SupportPack[WeightedSet]):
             losses = torch.zeros_like(times).index_copy(1, at, losses)
         loss = weighted_loss(losses.view(n, b, m), weights)
         loss = loss * self.learning
-        health = torch.stack([s.health for s in self._sets()], 1) * self.learning
-        return loss, [loss.detach(), *health]
+        return loss, [loss.detach(), *(health.T * self.learning)]
 
     def _counting(self, weights: Tensor) -> Tensor | slice:
         """Return where weights ``(N, B, m)`` count, as an index of ``B m``; else all of them.
@@ -322,7 +327,8 @@ class PolicyPack(SupportPack[WeightedSet]):
         All on a GPU, where the host would wait for the answer, and in a pack, whose members have
         equally many rows.
         """
-        if len(self.members) > 1 or weights.device.type != "cpu":
+        captured = self.program.capture is not None
+        if captured or len(self.members) > 1 or weights.device.type != "cpu":
             return slice(None)
         counting = weights.flatten() > NEGLIGIBLE
         return slice(None) if counting.all() else counting.nonzero().squeeze(1)

@@ -122,7 +122,8 @@ class QGPOPack(SupportPack[WeightedSet]):
         health = torch.stack([effective_sample_size(weights).mean(), values.mean(), spread])
         return WeightedSet(0, pool, actions, weights, health, rests=False)
 
-    def _losses(self) -> tuple[Tensor, list[Tensor]]:
+    def _draws(self) -> tuple[Tensor, ...]:
+        """Return rows ``(N, B)``, actions, weights, times ``(N, B)``, noise, health ``(N, H)``."""
         rows, actions, weights, health = [], [], [], []
         sets = [support for support in self.support if support is not None]
         for member, support in zip(self.members, sets, strict=True):
@@ -132,18 +133,19 @@ class QGPOPack(SupportPack[WeightedSet]):
             actions.append(support.actions[spot].float())
             weights.append(support.weights[spot])
             health.append(support.health)
-        loss = self._loss(torch.stack(rows), torch.stack(actions), torch.stack(weights))
-        return loss, [loss.detach(), *torch.stack(health, 1)]
+        drawn = torch.stack(actions)
+        times, noise = self.times(self.batch_size), self.noise(*drawn[0].flatten(0, 1).shape)
+        return torch.stack(rows), drawn, torch.stack(weights), times, noise, torch.stack(health)
 
-    def _loss(self, rows: Tensor, actions: Tensor, weights: Tensor) -> Tensor:
-        """Return the loss ``(N,)`` at rows ``(N, B)``, ``(N, B, M, A)``, weights ``(N, B, M)``."""
-        n, b, m, a = actions.shape
-        times = self.times(b).unsqueeze(-1).expand(n, b, m).reshape(n, b * m)
-        noise = self.noise(b * m, a)
+    def _loss_of(self, *draws: Tensor) -> tuple[Tensor, list[Tensor]]:
+        rows, actions, weights, times, noise, health = draws
+        n, b, m, _ = actions.shape
+        times = times.unsqueeze(-1).expand(n, b, m).reshape(n, b * m)
         x = self.guide.clone.path.noised(actions.flatten(1, 2), noise, times)
         states = self.data.states[rows].unsqueeze(2).expand(-1, -1, m, -1).flatten(1, 2)
         energies = self.guide.energy(self.online.params, states, x, times)
-        return contrastive_loss(energies.view(n, b, m), weights)
+        loss = contrastive_loss(energies.view(n, b, m), weights)
+        return loss, [loss.detach(), *health.T]
 
     def _after(self) -> None:
         split = self.prior.width

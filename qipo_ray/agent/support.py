@@ -12,7 +12,8 @@ from typing import Generic, TypeVar, cast
 import torch
 from torch import Tensor
 
-from qipo_ray.agent.pack import Pack, stream
+from qipo_ray.agent.graphed import GraphedPack
+from qipo_ray.agent.pack import stream
 from qipo_ray.agent.sampling import ActingNetwork, ActionSampler
 from qipo_ray.agent.tensors import Tensors
 from qipo_ray.config import Config, Critic, Policy
@@ -101,7 +102,7 @@ def support_actions(
 SetT = TypeVar("SetT", bound=SupportSet)
 
 
-class SupportPack(Pack, Generic[SetT]):
+class SupportPack(GraphedPack, Generic[SetT]):
     """Members that each hold one support set, None before it is drawn."""
 
     def __init__(self, config: Config, data: Tensors) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from qipo_ray.agent.critic import CriticPack
+from qipo_ray.agent.critic import At, CriticPack
 from qipo_ray.agent.expectile import expectile_loss
 from qipo_ray.agent.pack import Member, State, stream
 from qipo_ray.agent.tensors import Tensors
@@ -58,16 +58,15 @@ class ValueCriticPack(CriticPack):
         kept = self.kept[i]
         return self.every_row if kept is None else kept
 
-    def _bootstrap(self, members: list[int], rows: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
+    def _bootstrap(self, at: At, rows: Tensor, *supports: Tensor) -> tuple[Tensor, Tensor]:
         # Departure D44: V of the data's actions, in place of an average over support actions.
         with torch.no_grad():
-            value = self._worth(self.steps.following[rows])[self._at(members)]
-        return self._bellman(rows[self._at(members)], value), value.new_zeros(len(members))
+            value = self._worth(self.steps.following[rows])[at]
+        return self._bellman(rows[at], value), value.new_zeros(len(value))
 
-    def _regress(
-        self, bootstrapped: list[int], rows: Tensor, spots: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        q_loss, metrics = super()._regress(bootstrapped, rows, spots)
+    def _loss_of(self, *draws: Tensor) -> tuple[Tensor, list[Tensor]]:
+        q_loss, metrics = super()._loss_of(*draws)
+        rows = draws[0]
         states, actions = self.data.states[rows], self.data.actions[rows].unsqueeze(2)
         lowest = self.q.lowest(self.target.params, states, actions).squeeze(-1)  # (N, K, B)
         v_loss = expectile_loss(lowest - self._worth(states), self.tau)

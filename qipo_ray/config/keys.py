@@ -37,7 +37,7 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
     """Return the key of each stage, 16 hex digits; jobs of equal key and length are one job."""
     settings, lengths = trained(_effective(config)), stage_updates(config)
     compute = settings.get("compute", {})
-    precision = {k: v for k, v in compute.items() if k == "precision"}
+    program = {k: v for k, v in compute.items() if k != "support"}  # of every update
 
     def key(stage: str, needs: dict[str, Any], *but: str) -> str:
         """Return the hash of a stage's settings ``but`` some, and of what it builds on."""
@@ -53,7 +53,7 @@ def stage_keys(config: Config, task_id: str, data_sha256: str, seed: int) -> dic
             }
         )
 
-    inputs = {"observations": settings["data"]["observations"], "compute": precision}
+    inputs = {"observations": settings["data"]["observations"], "compute": program}
     method, reward = method_of(config), {"reward": settings["data"]["reward"]}
     own: dict[str, Any] = {  # of a baseline
         section: {k: v for k, v in settings.get(section, {}).items() if k != "updates"}

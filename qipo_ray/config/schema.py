@@ -30,7 +30,7 @@ PATHS = tuple(AUTO_SOLVER)
 
 @dataclass(frozen=True)
 class Compute(Section):
-    """Precision in training and memory."""
+    """Precision in training and memory, and how a GPU is told what to do."""
 
     precision: Annotated[
         Literal["float32", "bfloat16"],
@@ -44,6 +44,11 @@ class Compute(Section):
         Since("float32", written=True),
         SupportSize(),
         Departure("half-support"),
+    ]
+    graphs: Annotated[
+        bool,
+        Ours(False, "an update of a stage as one CUDA graph; no effect on a CPU"),
+        Since(False),
     ]
 
 

@@ -36,6 +36,7 @@ class RowAdam:
                 for parameter, rate in zip(self.parameters, self.rates, strict=True)
             ],
             fused=True,
+            capturable=self.stack.flat.is_cuda,  # as part of a graph
         )
         for parameter, state in zip(self.parameters, moments, strict=True):
             self.adam.state[parameter] = {

@@ -123,7 +123,7 @@ def test_the_critics_target_is_the_softmax_average_of_the_twins_minimum(
     assert support is not None
     pool, actions = support.pool, support.actions
     spots = torch.tensor([[3, 50, 99]])
-    values, _ = pack._bootstrap([0], pool[spots], spots)
+    values, _ = pack._bootstrap(slice(None), pool[spots], actions[spots])
     for value, spot in zip(values[0, 0], spots[0], strict=True):
         row = int(pool[spot])
         state = data.next_states[row][None, None]

@@ -98,10 +98,12 @@ def test_q_is_asked_at_the_state_after_the_steps(
     config = configure(f"critic.target={target}", f"critic.discount={DISCOUNT}", *changes)
     pack, _ = trained("critic", [(0, config)], 12)
     assert isinstance(pack, CriticPack)
-    rows, spots = pack._draw([0])
-    values, _ = pack._bootstrap([0], rows, spots)
+    spots, support = torch.arange(0, 60, 2).unsqueeze(0), pack.support[0]
+    rows = spots if support is None else support.pool[spots]
+    supports = () if support is None else (support.actions[spots],)
+    values, _ = pack._bootstrap(slice(None), rows, *supports)
     states = data.normaliser(torch.from_numpy(recorded().observations))
-    parts, support = walked(4), pack.support[0]
+    parts = walked(4)
     for value, row, spot in zip(values[0, 0], rows[0], spots[0], strict=True):
         total, carry, at = parts[int(row)]
         if isinstance(pack, ValueCriticPack):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from qipo_ray.agent import Member, Pack, PolicyPack, State, Tensors, policy
+from qipo_ray.agent import CriticPack, Member, Pack, PolicyPack, State, Tensors, policy
 from qipo_ray.agent.expectile import expectile
 from qipo_ray.agent.pack import stream
 from qipo_ray.agent.policy import HEALTH
@@ -140,10 +140,10 @@ def test_an_expectile_target_is_higher_than_the_mean_and_below_the_maximum(
     for tau in (0.5, 0.9):
         config = configure("critic.target=expectile", f"critic.expectile={tau}")
         pack, _ = trained("critic", [(0, config)], 30)
-        spots = torch.arange(10).unsqueeze(0)
-        pool = pack.support[0].pool  # type: ignore[attr-defined]
-        values[tau] = pack._bootstrap([0], pool[spots], spots)[0][:, 0]  # type: ignore[attr-defined]
-    going_on = data.terminals[pool[spots]] == 0
+        assert isinstance(pack, CriticPack) and pack.support[0] is not None
+        rows, actions = pack.support[0].pool[None, :10], pack.support[0].actions[None, :10]
+        values[tau] = pack._bootstrap(slice(None), rows, actions)[0][:, 0]
+    going_on = data.terminals[rows] == 0
     assert (values[0.9] >= values[0.5])[going_on].all()
 
 

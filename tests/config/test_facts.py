@@ -92,7 +92,7 @@ def test_files_are_written_as_before_until_a_later_setting_is_used() -> None:
         "policy.data_uniform", "policy.data_common",
         "policy.data_learning_rate", "policy.data_alone", "policy.refit_updates",
         "policy.method",
-        "evaluation.signals", "evaluation.fqe_updates", "evaluation.timeout",
+        "evaluation.signals", "evaluation.fqe_updates", "evaluation.timeout", "compute.graphs",
     }  # fmt: skip
     assert from_dict(to_document(paper), "file") == paper
     later = (

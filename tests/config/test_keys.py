@@ -93,6 +93,7 @@ DECISIONS: dict[str, tuple[Any, set[str]]] = {
     "policy.method": ("cloning", LATER),
     "compute.precision": ("bfloat16", ALL),
     "compute.support": ("float16", LATER),
+    "compute.graphs": (True, ALL),
     "evaluation.episodes": (7, NONE),
     "evaluation.every": (7, NONE),
     "evaluation.final_episodes": (7, NONE),
