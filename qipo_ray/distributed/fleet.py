@@ -7,6 +7,7 @@ the cluster's autoscaler for one.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
@@ -23,10 +24,15 @@ from qipo_ray.store.bucket import sent
 FOLLOW_S = 5.0  # between looks at the cluster
 START_S = 60.0  # that workers may take to start before it is said that they are missing
 FAILURES = 100  # deaths of one worker before the sweep fails
+CONTROLLER_DEATHS = 10  # the same of what watches over it, which does nothing else
 
 
 class WorkerLost(Failure):
     """A worker died too often."""
+
+
+class ControllerDied(Exception):
+    """Ray Train's own process that watches over a worker died, and the worker with it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Fleet:
         self._trainers: dict[str, Future[Any]] = {}
         self._wanted = self._begun = 0  # workers at once, and so far
         self._unlucky: set[str] = set()  # workers that lost a machine
+        self._unwatched: Counter[str] = Counter()  # deaths of controllers
         self._looked = self._changed = clock()
         self._said = 0  # missing workers
         self._fill()
@@ -75,18 +82,28 @@ class Fleet:
             self._begun += 1
             self._changed = self._clock()
 
-    def check(self) -> None:
-        """Take out workers that are gone for good; raise ``WorkerLost`` for an own failure."""
+    def check(self) -> list[str]:
+        """Take out workers that are gone for good, and return the names of those begun again.
+
+        ``WorkerLost`` for an own failure. Under its old name a worker has its jobs back at once.
+        """
+        again = []
         for name, trainer in list(self._trainers.items()):
             if not trainer.done():
                 continue
             cause = trainer.exception()
+            self._unwatched[name] += isinstance(cause, ControllerDied)
+            if isinstance(cause, ControllerDied) and self._unwatched[name] <= CONTROLLER_DEATHS:
+                self._trainers[name] = self._start(name)
+                again.append(name)
+                continue
             if cause is not None and name not in self._unlucky:
                 reason = " ".join(str(cause).split())
                 raise WorkerLost(
                     f"{name} of {self.size} ended early: {reason:.300}; the same command continues"
                 ) from cause
             del self._trainers[name]
+        return again
 
     def follow(self, call_roll: Callable[[], RollCall]) -> list[str]:
         """Replace workers that went and start new ones for new room; return what is news.
@@ -99,10 +116,11 @@ class Fleet:
         roll = call_roll()
         self._unlucky.update(name for name, _ in roll.left)
         news = [f"{name}: {reason}; its jobs go on elsewhere" for name, reason in roll.left]
-        if roll.left:
-            self._changed = self._clock()
         wanted = self._wanted
-        self.check()
+        again = self.check()
+        news += [f"{name}: Ray Train's controller died; it starts again" for name in again]
+        if news:
+            self._changed = self._clock()
         self._fill()
         if self._wanted > wanted:
             news.append(f"the cluster has room for {self._wanted} workers now, {wanted} before")
@@ -130,6 +148,7 @@ def start_worker(settings: WorkerSettings, name: str) -> Future[Any]:
 
 def _train(settings: WorkerSettings, name: str) -> Any:
     """Run one worker to its end."""
+    from ray.exceptions import ActorDiedError
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -158,4 +177,7 @@ def _train(settings: WorkerSettings, name: str) -> Any:
             failure_config=FailureConfig(max_failures=FAILURES),
         ),
     )
-    return trainer.fit()
+    try:
+        return trainer.fit()
+    except ActorDiedError as error:  # what becomes of the worker's own process comes otherwise
+        raise ControllerDied(str(error)) from error

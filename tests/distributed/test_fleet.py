@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from qipo_ray.distributed.broker import RollCall
-from qipo_ray.distributed.fleet import FOLLOW_S, START_S, Fleet, WorkerLost
+from qipo_ray.distributed.fleet import (
+    CONTROLLER_DEATHS,
+    FOLLOW_S,
+    START_S,
+    ControllerDied,
+    Fleet,
+    WorkerLost,
+)
 
 
 class Ships:
@@ -72,6 +79,20 @@ def test_a_worker_that_fails_by_itself_ends_the_sweep() -> None:
     ships.futures["worker-2"].set_exception(RuntimeError("no\ndriver"))
     with pytest.raises(WorkerLost, match="worker-2 of 2 ended early: no driver; the same command"):
         ships.after(FOLLOW_S, ["worker-1"])
+
+
+def test_a_worker_whose_controller_dies_starts_again_under_its_name() -> None:
+    """Another name would leave its jobs with the old one until that counts as silent."""
+    ships = Ships(2)
+    for _ in range(CONTROLLER_DEATHS):
+        ships.futures["worker-1"].set_exception(ControllerDied("killed"))
+        said = ships.after(FOLLOW_S, ["worker-0"])
+        assert said == ["worker-1: Ray Train's controller died; it starts again"]
+        assert list(ships.futures) == ["worker-0", "worker-1"] and ships.fleet.size == 2
+        assert ships.after(FOLLOW_S, ["worker-0"]) == []
+    ships.futures["worker-1"].set_exception(ControllerDied("killed"))
+    with pytest.raises(WorkerLost, match="worker-1 of 2 ended early: killed"):
+        ships.after(FOLLOW_S, ["worker-0"])
 
 
 @pytest.mark.slow  # it imports Ray

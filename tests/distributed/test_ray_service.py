@@ -30,6 +30,7 @@ pytestmark = [
 
 MakeRun = Callable[..., Run]
 LIMIT_S = 600.0
+NOTICED_S = 30.0  # for a death to be noticed
 TWO = Resources(workers=2, cpus=1.0, gpus=0.0, slots=1)
 LONG = ("policy.renew_every=1000", "evaluation.every=250")  # 2,000 updates, some seconds
 WHOLE = [("behaviour", "finished"), ("critic", "finished"), ("policy", "finished")]
@@ -189,6 +190,42 @@ def test_a_killed_broker_comes_back_and_all_ends_once(
     alone(tmp_path, runs[0])
     assert results_of(root, runs[0]) == results_of(tmp_path, runs[0])
     count_faults("death on a Ray cluster", 1)
+
+
+def test_killed_controllers_are_started_anew_and_jobs_go_on(
+    service: RayTrainingService,
+    client: Client,
+    root: Path,
+    make_run: MakeRun,
+    results_of: Callable[[Path, Run], dict[str, str]],
+    tmp_path: Path,
+    count_faults: CountFaults,
+) -> None:
+    """Ray Train's own processes, one for each worker: the workers die with them."""
+    import ray
+    from ray.util.state import list_actors
+
+    run = make_run(*LONG, seed=60)
+    policy = run.jobs[-1]
+    client.submit("run 60", run.jobs)
+    before = collect(client, "run 60", reached(policy, 300), service)
+    address = ray.get_runtime_context().gcs_address
+    watching = [("class_name", "=", "TrainController"), ("state", "=", "ALIVE")]
+    controllers = list_actors(address=address, filters=watching)
+    for actor in controllers:
+        os.kill(actor.pid, signal.SIGKILL)
+    told: list[str] = []
+    end = time.monotonic() + NOTICED_S
+    while len(told) < len(controllers):
+        assert time.monotonic() < end, told
+        told += [line for line in service.follow() if "controller died" in line]
+    after = collect(client, "run 60", ended(run), service)
+    assert ends(before) + ends(after) == WHOLE
+    assert min(r.updates for r in after if r.snapshot == policy.snapshot) >= 250
+    assert len(claims(root, policy)) == 2
+    alone(tmp_path, run)
+    assert results_of(root, run) == results_of(tmp_path, run)
+    count_faults("death on a Ray cluster", len(controllers))
 
 
 def test_resources_that_never_fit_are_refused(cluster: None, tmp_path: Path) -> None:
