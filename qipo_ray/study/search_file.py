@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import chain, islice
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,11 @@ from qipo_ray.config.evaluations import rung_updates
 from qipo_ray.config.loading import settings_named
 from qipo_ray.config.own_methods import use_named
 from qipo_ray.config.validation import read_document
-from qipo_ray.config.values import Range, show
+from qipo_ray.config.values import show
 from qipo_ray.data.tasks import BUCKETS, MINARI, Task
 from qipo_ray.errors import UserError, nearest
 from qipo_ray.study.acting_reader import check_acting, read_acting
+from qipo_ray.study.corners import corners
 from qipo_ray.study.objective import SCORE, SIGNALS, Objective
 from qipo_ray.study.objective_reader import check_objective, measuring
 from qipo_ray.study.parameter import Parameter, points
@@ -39,7 +39,6 @@ from qipo_ray.study.task_file import find_task
 __all__ = ["SearchSpec", "find_search_file", "load_search_file"]
 
 FOLDER = "search_spaces"
-MOST_CORNERS = 2000  # combinations of extreme values that loading tries on the settings
 
 
 def find_search_file(name_or_path: str | Path) -> Path:
@@ -354,7 +353,7 @@ def _check_corners(spec: SearchSpec, document: Document) -> None:
                 f"{location}: {show(baseline.name)} is the name of another row; give the "
                 "baseline a name of its own"
             )
-    configs = [spec.configuration(params) for params in _corners(spec.parameters)]
+    configs = [spec.configuration(params) for params in corners(spec.parameters)]
     for config in configs:
         _check_rungs(config, spec.shares, document.location("space"))
     check_acting(spec.acting, spec.base, configs, document)
@@ -366,39 +365,3 @@ def _check_rungs(config: Config, shares: Sequence[float], location: str) -> None
         rung_updates(config, shares)
     except UserError as problem:
         raise UserError(f"{location}: {problem}") from None
-
-
-def _corners(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
-    """Yield each option and bound beside the first ones of all others, then combinations."""
-    extremes = [
-        replace(parameter, kind="choice", values=_ends(parameter, parameters), step=None)
-        for parameter in parameters
-    ]
-
-    def lines() -> Iterator[dict[str, Any]]:
-        for chosen in extremes:
-            needed = {chosen.key}
-            for parameter in reversed(extremes):
-                if parameter.key in needed:
-                    needed.update(key for key, _ in parameter.when)
-            yield from points(
-                [
-                    parameter
-                    if parameter.key in needed
-                    else replace(parameter, values=parameter.values[:1])
-                    for parameter in extremes
-                ]
-            )
-
-    return chain(lines(), islice(points(extremes), MOST_CORNERS))
-
-
-def _ends(parameter: Parameter, parameters: Sequence[Parameter]) -> tuple[Any, ...]:
-    """Return the extreme values of a parameter, also within the ranges that others wait for."""
-    ends = list(parameter.values)
-    asked = [values for other in parameters for key, values in other.when if key == parameter.key]
-    for span in (values for values in asked if isinstance(values, Range)):
-        options = parameter.options or (max(span.low, ends[0]), min(span.high, ends[1]))
-        inside = [option for option in options if option in span]
-        ends += [inside[0], inside[-1]]
-    return tuple(dict.fromkeys(ends))
