@@ -1,4 +1,4 @@
-"""The extreme values of a space, which loading tries on the settings before anything is trained."""
+"""The extreme values of a space, which loading tries before anything is trained."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_CORNERS = 2000  # combinations of extreme values
 def corners(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
     """Yield each option and bound beside the first ones of all others, then combinations.
 
-    Each is a setting by dotted key, as a trial's parameters are; at most `MOST_CORNERS` combinations.
+    Each is a table of values by dotted key; at most `MOST_CORNERS` combinations.
     """
     extremes = [
         replace(parameter, kind="choice", values=_ends(parameter, parameters), step=None)
