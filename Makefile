@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 RLIABLE := $(VENV)/rliable/.installed
 
-.PHONY: install venv test faults audit sbom lock soak quickstart clean
+.PHONY: install venv test faults gpu audit sbom lock soak quickstart clean
 .DEFAULT_GOAL := install
 
 install venv: $(STAMP)
@@ -38,6 +38,10 @@ test: $(STAMP) $(RLIABLE)
 faults: $(STAMP)
 	QIPO_FAULTS_SCALE=$${QIPO_FAULTS_SCALE:-1} QIPO_RELIABILITY=reliability.json \
 		$(PYTEST) -m faults --durations 10
+
+# On a machine with a GPU and a torch that sees it: what docs/gpu.md asks for, in eight minutes.
+gpu: $(STAMP)
+	$(BIN)/python benchmarks/gpu.py
 
 TOOLS := $(VENV)/audit/.installed
 $(TOOLS): scripts/tools.txt | $(STAMP)

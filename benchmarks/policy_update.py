@@ -19,41 +19,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
+from random_transitions import ACTIONS, random_tensors
 
-from qipo_ray.agent import Member, PolicyPack, Tensors, pack_of, policy
+from qipo_ray.agent import Member, PolicyPack, pack_of, policy
 from qipo_ray.agent.pack import stream
 from qipo_ray.config import load_config
-from qipo_ray.data.transitions import Transitions
 from qipo_ray.flow import effective_sample_size, support_weights
 
-STATES, ACTIONS, ROWS = 17, 6, 20_000
+ROWS = 20_000
 SPREADS = (1.0, 3.0, 10.0, 30.0)  # standard deviations of beta Q over a state's actions
 Rounds = dict[str, list[float]]
-
-
-def random_data() -> Tensors:
-    """Return rows of D4RL's shape that mean nothing."""
-    rng, zeros = np.random.default_rng(0), np.zeros(ROWS, np.float32)
-    observations = rng.normal(size=(ROWS, STATES)).astype(np.float32)
-    transitions = Transitions(
-        observations=observations,
-        actions=rng.uniform(-1, 1, (ROWS, ACTIONS)).astype(np.float32),
-        rewards=zeros,
-        next_observations=np.roll(observations, -1, 0),
-        terminals=zeros,
-        returns=zeros,
-        returns_valid=np.ones(ROWS, bool),
-        episodes=(np.arange(ROWS) // 1000).astype(np.int32),
-    )
-    return Tensors.from_transitions(transitions, "standard", torch.device("cpu"))
 
 
 def paper_pack(actions: int) -> PolicyPack:
     """Return a fresh policy of the paper's form, with a small pool of states."""
     config = load_config("paper", [f"policy.support_size={actions}", "policy.pool=256"])
-    data, upstream = random_data(), {}
+    data, upstream = random_tensors(ROWS), {}
     for stage in ("behaviour", "critic"):
         earlier = pack_of(stage, config, data)
         earlier.admit(Member(config, 0), dict(upstream), None)
