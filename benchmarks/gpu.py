@@ -42,6 +42,11 @@ SMALL = (
     "critic.width=32", "critic.batch_size=64", "critic.support_size=4",
     "policy.support_size=4", "policy.batch_size=32",
 )  # fmt: skip
+SHORT = (  # some seconds on a CPU
+    "behaviour.updates=500", "critic.updates=300", "critic.returns_updates=300",
+    "policy.rounds=1", "policy.renew_every=300", "evaluation.every=100",
+    "evaluation.final_episodes=5",
+)  # fmt: skip
 SET_STATES = 4096  # of the sets that updates draw from; the paper's have all rows
 CLOSE = 1e-4  # weights of a member in a pack, and alone
 
@@ -180,17 +185,17 @@ def mixed(check: Check, config: Config, data: Tensors) -> None:
 
 
 def killed(check: Check) -> None:
-    """Kill a small run in its training, and say whether the same command ends it."""
+    """Kill a small run in its policy stage, and say whether the same command ends it."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            sys.executable, "-m", "qipo_ray", "train", "--task", "point", "--preset",
-            "learning-point", "--device", check.device, "--jobs", "1", "--set",
-            "evaluation.every=200", "--set", "evaluation.final_episodes=5", "--results", folder,
+            sys.executable, "-m", "qipo_ray", "train", "--task", "point", "--jobs", "1",
+            "--device", check.device, "--results", folder,
         ]  # fmt: skip
+        command += [part for setting in SHORT for part in ("--set", setting)]
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         first = subprocess.Popen(command, start_new_session=True, **silent)
-        while first.poll() is None and not list(Path(folder).rglob("*.ckpt*")):
-            time.sleep(0.2)
+        while first.poll() is None and not list(Path(folder).glob("artefacts/policy-*/attempt-*")):
+            time.sleep(0.1)
         was_running = first.poll() is None
         if was_running:
             os.killpg(first.pid, signal.SIGKILL)
@@ -199,8 +204,9 @@ def killed(check: Check) -> None:
         records = len(list((Path(folder) / "records").glob("*.json")))
         told = "killed" if was_running else "ended before it could be killed"
         ends = f"{told}, then exit code {code}, {records} record"
-        check.add("SIGKILL, and the same command", ends, "killed, then exit code 0, 1 record")
-        check.raw["killed"] = {"killed": was_running, "code": code, "records": records}
+        raw = {"killed": was_running, "code": code, "records": records}
+        goal = "killed, then exit code 0, 1 record"
+        check.add("SIGKILL, and the same command", ends, goal, killed=raw)
 
 
 def projected(check: Check, best: dict[str, float], drawn: float) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -71,31 +72,39 @@ class _Form:
 
 
 class Program:
-    """A function of tensors that changes what it holds; ``capture`` None: called as it is."""
+    """Calls of a function of tensors that changes what it works on; ``capture`` None: plain ones.
 
-    def __init__(self, function: Callable[..., None], capture: Capture | None = None) -> None:
-        self.function, self.capture = function, capture
+    It does not hold the function: a pack that is let go is freed at once.
+    """
+
+    def __init__(self, capture: Capture | None = None) -> None:
+        self.capture = capture
         self.forms: dict[Hashable, _Form] = {}
 
     def forget(self) -> None:
         """Capture anew from now on: memory that the program works on has moved."""
         self.forms.clear()
 
-    def __call__(self, way: Hashable, inputs: Sequence[Tensor]) -> None:
-        """Run on ``inputs``; ``way`` names all that decides what the function does with them."""
+    def __call__(
+        self, function: Callable[..., None], way: Hashable, inputs: Sequence[Tensor]
+    ) -> None:
+        """Call ``function`` on ``inputs``; ``way`` names all else that decides what it does."""
         if self.capture is None:
-            self.function(*inputs)
+            function(*inputs)
             return
         key = way, tuple((part.shape, part.dtype) for part in inputs)
-        form = self.forms.setdefault(key, _Form([part.clone() for part in inputs]))
+        form = self.forms.get(key)
+        if form is None:
+            form = self.forms[key] = _Form([torch.empty_like(part) for part in inputs])
         for fixed, part in zip(form.inputs, inputs, strict=True):
             fixed.copy_(part)
         form.calls += 1
+        call = partial(function, *form.inputs)
         if form.calls <= WARM:
-            self.capture.warm(lambda: self.function(*form.inputs))
+            self.capture.warm(call)
             return
         if form.graph is None:
-            form.graph = self.capture(lambda: self.function(*form.inputs))
+            form.graph = self.capture(call)
         form.graph.replay()
 
 
@@ -105,7 +114,7 @@ class GraphedPack(Pack):
     def __init__(self, config: Config, data: Tensors) -> None:
         super().__init__(config, data)
         graphs = config.compute.graphs and data.device.type == "cuda"
-        self.program = Program(self._train, CudaCapture() if graphs else None)
+        self.program = Program(CudaCapture() if graphs else None)
 
     @abstractmethod
     def _draws(self) -> tuple[Tensor, ...]:
@@ -123,7 +132,7 @@ class GraphedPack(Pack):
         return None
 
     def _learn(self) -> None:
-        self.program(self._way(), self._draws())
+        self.program(self._train, self._way(), self._draws())
 
     def _train(self, *draws: Tensor) -> None:
         with self._precision():
