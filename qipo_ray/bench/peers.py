@@ -13,17 +13,18 @@ from qipo_ray.errors import UserError, nearest
 
 PRESET = "auto"
 CLONING, BEST_TENTH = "cloning", "cloning of the best tenth"
-LONG = "behaviour.updates=18_000"  # QIPO's own clone is a start; what ends in one is no start
 FORMS: dict[str, tuple[str, ...]] = {
     "": (),
-    CLONING: ("policy.method=cloning", LONG),
-    BEST_TENTH: ("policy.method=cloning", LONG, "behaviour.best_episodes=0.1"),
+    CLONING: ("policy.method=cloning",),
+    BEST_TENTH: ("policy.method=cloning", "behaviour.best_episodes=0.1"),
     "IQL": ("policy.method=iql",),
     "TD3+BC": ("policy.method=td3bc",),
-    "FQL": ("policy.method=fql", LONG),
-    "best of N": ("policy.method=bestofn", LONG),
-    "QGPO": ("policy.method=qgpo", LONG),
+    "FQL": ("policy.method=fql",),
+    "best of N": ("policy.method=bestofn",),
+    "QGPO": ("policy.method=qgpo",),
 }
+# QIPO's clone is where it begins; of these methods the clone is the end, or stays, and is longer.
+LONGER, ON_A_CLONE = 3, (CLONING, BEST_TENTH, "FQL", "best of N", "QGPO")
 CHOICES = {  # by the name that `--methods` takes
     "cloning": CLONING, "best-tenth": BEST_TENTH, "iql": "IQL", "td3bc": "TD3+BC", "fql": "FQL",
     "bestofn": "best of N", "qgpo": "QGPO",
@@ -64,7 +65,11 @@ def peer_cases(
     task: BenchTask, seeds: Sequence[int], forms: Sequence[str] = beside(None)
 ) -> Iterator[Case]:
     """Yield QIPO and what stands beside it on a file, one case a method."""
+    own = load_config(PRESET, ())
     for form in ("", *forms):
-        config = load_config(PRESET, FORMS[form])
+        changes = list(FORMS[form])
+        if form in ON_A_CLONE:
+            changes.append(f"behaviour.updates={LONGER * own.behaviour.updates}")
+        config = load_config(PRESET, changes)
         limits = BenchLimits() if form else LIMITS
         yield Case(task, form, PRESET, config, tuple(seeds), limits)

@@ -16,7 +16,7 @@ from qipo_ray.leaderboard.statistics.bootstrap import Estimate, estimate
 from qipo_ray.leaderboard.statistics.point_estimates import mean_of
 from qipo_ray.leaderboard.tables import VALUE, Cell, Column, Score, Table
 
-OWN = ("", CLONING)  # QIPO, and the clone that it begins with: its gain is a column
+OWN = ("", CLONING)  # QIPO, and cloning of all: what it gains over its clone is a column
 COLUMNS = (
     Column("file", "file"),
     Column("data", "data"),

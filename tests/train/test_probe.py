@@ -62,9 +62,9 @@ def test_a_probe_foresees_what_training_takes(point: Dataset, tmp_path: Path) ->
 
 
 def test_sets_of_support_actions_are_counted_along_the_course(point: Dataset) -> None:
-    """With ten times the rounds in as many updates an update costs more; nothing is trained so."""
+    """With a thousand rounds in as many updates an update costs more; nothing is trained so."""
     few = probe(run_of(point, "policy.rounds=1", "policy.renew_every=2000"), "cpu")
-    often = probe(run_of(point, "policy.rounds=200", "policy.renew_every=10"), "cpu")
+    often = probe(run_of(point, "policy.rounds=1000", "policy.renew_every=2"), "cpu")
     assert often.stages["policy"].update.low > 2 * few.stages["policy"].update.high
 
 
