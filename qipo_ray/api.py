@@ -92,7 +92,7 @@ class Sweep:
         root = results_root(Path(results)) / self.spec.name
         budget = budget_here(self.spec, self.datasets, hours, gpu_hours, root)
         options = Options(chosen, extend, address, at_once, budget=budget)
-        check_place(options, self.spec.resources)
+        check_place(options, self.spec.resources, root)
         context = replace(run_context(self.spec.name, "search"), command="qipo_ray.Sweep.run")
         screen = _Lines(report or (lambda line: None))
         return run_sweep(self.spec, writable(root), self.datasets, context, options, screen)

@@ -61,7 +61,7 @@ def sweep(
     root = results_root(results) / spec.name
     budget = budget_here(spec, datasets, hours, gpu_hours, root)
     options = Options(chosen, extend, address, at_once, services, insecure, budget)
-    check_place(options, spec.resources)
+    check_place(options, spec.resources, root)
     root = writable(root, private=private)
 
     context = run_context(spec.name, "search")

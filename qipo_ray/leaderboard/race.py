@@ -19,7 +19,7 @@ from qipo_ray.leaderboard.tables import counted
 from qipo_ray.leaderboard.trial_list import sound_intents
 from qipo_ray.store.records import new_id
 from qipo_ray.store.rung_log import LOG_FILE, RungLog
-from qipo_ray.study.saved_spec import FILE, read_spec
+from qipo_ray.study.saved_spec import EARLIER, FILE, read_spec
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.selection import Contender, SelectedConfig, select_configs
 from qipo_ray.study.trial import BROKEN, Trial
@@ -123,12 +123,13 @@ def race_lines(roots: Iterable[Path], records: Iterable[Record]) -> tuple[str, .
     for path in sorted(path for root in roots for path in (root / FILE, *root.glob(f"*/{FILE}"))):
         try:
             spec = read_spec(path).spec
-            selected = [*_selected(spec, path.parent, by_id)] if spec.race else []
+            longest = _longest(spec, path.parent)
+            selected = [*_selected(spec, path.parent, by_id)] if longest else []
         except (ValueError, OSError, UserError):
             continue
         begun = any((r["sweep"], r["purpose"]) == (spec.name, "confirm") for r in by_id.values())
         if selected and begun:
-            lines.append(_line(spec, race_of(spec, selected, by_id), selected))
+            lines.append(_line(spec, race_of(spec, selected, by_id), selected, longest))
     return tuple(lines)
 
 
@@ -145,15 +146,22 @@ def _selected(
         yield from select_configs(task, spec, own, entries, broken)
 
 
-def _line(spec: SearchSpec, race: Race, selected: Sequence[SelectedConfig]) -> str:
+def _longest(spec: SearchSpec, root: Path) -> int:
+    """Return how many seeds the race of a sweep had at most, before its hours took some."""
+    earlier = (read_spec(path).spec.race for path in (root / EARLIER).glob("*.yaml"))
+    return max(map(len, (spec.race, *earlier)))
+
+
+def _line(spec: SearchSpec, race: Race, selected: Sequence[SelectedConfig], longest: int) -> str:
+    early = race.end and len(race.still_in) > 1 and len(spec.race) < longest
+    end = "its hours held no further round" if early else race.end
     names = {c.contender: f"{method_title(c.config)}, {c.name}" for c in selected if not c.acting}
     further = sum(map(bool, race.seeds.values()))
-    first, last, most = (
-        len(spec.report_seeds) + len(seeds) for seeds in ((), race.begun, spec.race)
-    )
+    first = len(spec.report_seeds)
+    last, most = first + len(race.begun), first + longest
     return (
         f"{spec.name}: {further} of {counted(len(race.seeds), 'configuration')} raced on from "
         f"{first} report seeds, to {last} of {most}; the race "
-        f"{f'ended, for {race.end}' if race.end else 'goes on'}. Not clearly worse than the best, "
+        f"{f'ended, for {end}' if end else 'goes on'}. Not clearly worse than the best, "
         f"itself first: {'; '.join(names[name] for name in race.still_in) or 'none'}."
     )

@@ -83,7 +83,7 @@ def object_version(path: Path) -> bucket.Version:
 
 
 def download(path: Path, file: IO[bytes]) -> None:
-    """Write an object into a file, piece by piece; if it is replaced meanwhile, its hash tells."""
+    """Write an object into a file, in pieces; if it is replaced meanwhile, its version tells."""
     at = bucket.address(path)
     size = bucket.patiently(at, lambda: at.client.head(at.key))["size"]
     for start in range(0, size, PIECE):

@@ -77,7 +77,8 @@ class Arrivals:
     def add(self, entry: Mapping[str, Any]) -> None:
         """Take in an entry that was appended to the log."""
         values = self._values.setdefault((entry["task"], entry["rung"]), [])
-        self._places[entry["trial"], entry["rung"]] = len(values)
+        # Logs of earlier versions may hold a rung without a value twice: the first counts.
+        self._places.setdefault((entry["trial"], entry["rung"]), len(values))
         values.append((entry["trial"], entry["value"]))
 
     def until(self, task: str, trial: str, rung: int) -> list[tuple[str, float | None]]:

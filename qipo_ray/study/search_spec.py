@@ -219,7 +219,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return a line per difference of two documents, the resources aside: ``trials: 8 -> 12``."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     return [
-        f"{key}: {before.get(key, 'nothing')} -> {after.get(key, 'nothing')}"
+        f"{key}: {before.get(key, 'nothing'):.100} -> {after.get(key, 'nothing'):.100}"
         for key in dict.fromkeys([*before, *after])
         if before.get(key) != after.get(key)
     ]
@@ -233,7 +233,7 @@ def _leaves(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
         if isinstance(value, Mapping) and above != "space.":
             yield from _leaves(value, f"{above}{key}.")
         else:
-            yield f"{above}{key}", f"{flow(value):.100}"
+            yield f"{above}{key}", flow(value)
 
 
 def flow(value: Any) -> str:

@@ -138,20 +138,21 @@ class SweepRun:
 
     def _confirm(self, service: TrainingService) -> None:
         self.search.check_ended()
-        spec, runs = self.search.spec, confirm_runs(self.search)
-        reported = sum(planned.run.seed in spec.report_seeds for planned in runs)
+        spec, planned = self.search.spec, confirm_runs(self.search)
+        reported = sum(one.run.seed in spec.report_seeds for one in planned)
+        begun = {one.run.seed for one in planned if one.record_id in self.search.records}
+        seeds = begun | {*spec.report_seeds}
         done: set[int] = set()
-        while runs:  # all that is known, then a round of the race at a time
-            seeds = {planned.run.seed for planned in runs}
+        while runs := [one for one in planned if one.run.seed in seeds - done]:
             done |= seeds
             left = len(spec.report_seeds) + len(spec.race) - len(done)
             self._confirm_round(runs, left / len(seeds), service)
-            runs = [
-                planned for planned in confirm_runs(self.search) if planned.run.seed not in done
-            ]
+            planned = confirm_runs(self.search)
+            further = [one for one in planned if one.run.seed not in done]  # a round of the race
             raced = len(done) - len(spec.report_seeds)
-            if runs and self.search.race_ends(raced, len(runs) / reported):
+            if further and self.search.race_ends(raced, len(further) / reported):
                 return
+            seeds = {one.run.seed for one in further}
 
     def _confirm_round(
         self, planned: list[ConfirmRun], ahead: float, service: TrainingService

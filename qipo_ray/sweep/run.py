@@ -19,6 +19,7 @@ from qipo_ray.leaderboard.tables import counted
 from qipo_ray.store.files import write_bytes
 from qipo_ray.store.lease import driving
 from qipo_ray.store.mirror import pull
+from qipo_ray.study.saved_spec import FILE
 from qipo_ray.study.search_spec import Resources, SearchSpec
 from qipo_ray.sweep.confirm import confirm_runs
 from qipo_ray.sweep.dashboard import Dashboard
@@ -48,12 +49,13 @@ class Options:
     budget: Budget | None = None  # of wall-clock time
 
 
-def check_place(options: Options, resources: Resources) -> None:
+def check_place(options: Options, resources: Resources, root: Path) -> None:
     """Raise ``UserError`` where a sweep cannot begin: to be asked before it has a folder.
 
     It is one that ``run_sweep`` would refuse, too, with its lease and its first files written.
+    One that is there already may be complete, and then needs no place.
     """
-    if options.executor == "ray":
+    if options.executor == "ray" and not (root / FILE).exists():
         check_room(options.address, resources, options.insecure)
 
 

@@ -49,7 +49,9 @@ def settle_specification(
             race=spec.race[: len(saved.spec.race)],
         )
         ended_early = budget is not None and shorter.hash == _plain(saved).hash
-        if ended_early and budget is not None and not budget.holds(len(spec.tasks)):
+        if spec.race != shorter.race:  # it had those seeds, and its hours took them
+            ended_early = ended_early and (root / EARLIER / f"{spec.hash}.yaml").exists()
+        if ended_early and budget is not None and not _room(budget, spec, saved.spec):
             spec, document = shorter, spec_document(shorter, data)
         changed = _plain(saved).hash != spec.hash
         if changed and not (extend or ended_early):
@@ -65,6 +67,13 @@ def settle_specification(
             document = {**saved.document, "resources": document["resources"], "data": data}
     _write(path, document)
     return spec
+
+
+def _room(budget: Budget, spec: SearchSpec, saved: SearchSpec) -> bool:
+    """Return whether a sweep whose hours ended goes on: a trial of each task, or a round, fits."""
+    if spec.trials > saved.trials:
+        return budget.holds(len(spec.tasks))
+    return budget.holds_runs(1 / len(spec.report_seeds))
 
 
 def end_early(spec: SearchSpec, root: Path, *, trials: int, race: tuple[int, ...]) -> SearchSpec:

@@ -10,6 +10,7 @@ from qipo_ray.errors import UserError
 from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials, sweep_spec
 from qipo_ray.study.prior import Prior, PriorTrial
 from qipo_ray.study.search_spec import SearchSpec, differences
+from qipo_ray.study.selection import PAPER_ORIGIN
 from qipo_ray.study.trial import TrialState
 from qipo_ray.sweep.tpe import TrialFacts
 
@@ -53,7 +54,14 @@ def _read(spec: SearchSpec) -> Prior:
         )
     alike = other.shares == spec.shares  # else a stopped trial's rung is not one of ours
     ended = (TrialState.FINISHED, *([TrialState.PRUNED] if alike else []))
-    usable = [trial for trial in listed if trial.state in ended and trial.score is not None]
+    outside = other.paper is not None and other.params_of(other.paper) is None
+    usable = [
+        trial
+        for trial in listed
+        if trial.state in ended
+        and trial.score is not None
+        and not (outside and trial.origin == PAPER_ORIGIN)
+    ]
     if not usable:
         raise UserError(f"{title}: no trial of {root} has ended with a value")
     best = sorted(usable, key=lambda trial: (trial.rank, trial.id))[:MOST]
@@ -83,7 +91,7 @@ def prior_facts(spec: SearchSpec, task: str, own: Iterable[TrialFacts]) -> list[
     before = [t["value"] for t in trials if t["task"] != task and t["state"] == finished.value]
     now = [facts.value for facts in own if facts.state is finished and facts.value is not None]
     if len(before) > 1 and len(now) > 1 and (spread := pstdev(before)):
-        factor = pstdev(now) / spread
+        factor = pstdev(now) / spread or 1.0  # equal values tell where, not how far apart
         shift = fmean(now) - factor * fmean(before)
     facts = []
     for trial in trials:

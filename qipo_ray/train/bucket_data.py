@@ -48,7 +48,10 @@ def copy_of(sha256: str, name: str, fill: Fill) -> Path:
 
 def from_bucket(uri: Path, sha256: str) -> Path:
     """Return this machine's copy of a file in a bucket; ``UserError`` if it is another by now."""
-    return copy_of(sha256, as_uri(uri), partial(download, scratch_of(uri)))
+    try:
+        return copy_of(sha256, as_uri(uri), partial(download, scratch_of(uri)))
+    except FileNotFoundError:
+        raise _missing(uri) from None
 
 
 def newest_from_bucket(uri: Path) -> Path:
@@ -60,11 +63,12 @@ def newest_from_bucket(uri: Path) -> Path:
     note = folder / f"{hashlib.sha256(as_uri(uri).encode()).hexdigest()}.json"
     with locked(note):
         known = _noted(note)
-        if known.get("version") != version:
+        while known.get("version") != version:  # and again if it was replaced meanwhile
             with _filled(folder, partial(download, scratch_of(uri))) as part:
                 known = {"version": version, "sha256": sha256_file(part)}
                 os.replace(part, folder / f"{known['sha256']}{uri.suffix}")
-            note.write_text(json.dumps(known))
+            version = version_in_bucket(uri)
+        note.write_text(json.dumps(known))
         os.utime(note)
     return from_bucket(uri, known["sha256"])
 
@@ -74,9 +78,13 @@ def version_in_bucket(uri: Path) -> Version:
     try:
         return object_version(scratch_of(uri))
     except FileNotFoundError:
-        raise UserError(f"data file {as_uri(uri)}: the bucket has no such object") from None
+        raise _missing(uri) from None
     except StorageError as problem:
         raise UserError(f"data file {problem}") from None
+
+
+def _missing(uri: Path) -> UserError:
+    return UserError(f"data file {as_uri(uri)}: the bucket has no such object")
 
 
 def _folder() -> Path:

@@ -67,7 +67,8 @@ def test_a_race_that_is_broken_off_and_ended_by_hours_goes_on_as_it_would_have(
 
     def take_all_the_time(self: SweepRun, *args: Any) -> None:
         confirm_round(self, *args)
-        clock["now"] = 59.0
+        if any(one.run.seed == 110 for one in args[0]):
+            clock["now"] = 59.0
 
     with monkeypatch.context() as patch:
         patch.setattr(SweepRun, "_confirm_round", break_off)
@@ -75,20 +76,30 @@ def test_a_race_that_is_broken_off_and_ended_by_hours_goes_on_as_it_would_have(
             sweep()
     assert confirmed(root) == {100: 3, 101: 3} and verify(root).faults == ()
     assert verify(root).counts["never started"] == 2  # the round that the race asks for
+    said = sweep(Budget(9, 0, confirm=28, trial=1, clock=lambda: 0.0))  # no room for a round
+    assert "the hours end here, with 0 of 2 seeds of the race" in said
+    assert "raced on from 2 report seeds, to 2 of 4; the race ended, for its hours" in said[-1]
+    assert confirmed(root) == {100: 3, 101: 3}
     with monkeypatch.context() as patch:
         patch.setattr(SweepRun, "_confirm_round", take_all_the_time)
         said = sweep(Budget(60, 0, confirm=28, trial=1, clock=lambda: clock["now"]))
     assert "the hours end here, with 1 of 2 seeds of the race" in said
     assert (
-        "2 of 3 configurations raced on from 2 report seeds, to 3 of 3; the race ended" in said[-1]
+        "2 of 3 configurations raced on from 2 report seeds, to 3 of 4; the race ended, for its "
+        "hours held no further round. Not clearly worse" in said[-1]
     )
     assert confirmed(root) == {100: 3, 101: 3, 110: 2}
     with pytest.raises(UserError, match=r"confirm.race: \[110\] -> \[110, 111\]; add --extend"):
         sweep()
-    said = sweep(Budget(600, 0, confirm=28, trial=1, clock=lambda: clock["now"]))
+    # A round is half of the confirm step: 14 of 15 seconds.
+    said = sweep(Budget(15, 0, confirm=28, trial=1, clock=lambda: clock["now"]))
     assert confirmed(root) == {100: 3, 101: 3, 110: 2, 111: 2}
     assert "to 4 of 4; the race ended, for its seeds are used up. Not clearly worse" in said[-1]
     assert sweep()[-2].startswith("nothing to do")
+    with pytest.raises(UserError, match=r"confirm.race: .* add --extend"):  # no hours took these
+        longer, options = replace(spec, race=(110, 111, 112)), Options("local", False, None, 1)
+        options = replace(options, budget=Budget(600, 0, confirm=28, trial=1))
+        run_sweep(longer, root, {"point": data}, CONTEXT, options, Said())
     capsys.readouterr()
     assert main(["leaderboard", str(root)]) == 0
     assert "".join(said[-1].split()) in "".join(capsys.readouterr().out.split())

@@ -17,8 +17,9 @@ from optuna.trial import TrialState as OptunaState
 from synthetic_sweep import SyntheticSweep, complete
 
 from qipo_ray.errors import UserError
+from qipo_ray.leaderboard.trial_list import listed_trials
 from qipo_ray.study.saved_spec import read_spec
-from qipo_ray.study.search_spec import SearchSpec
+from qipo_ray.study.search_spec import SearchSpec, changed
 from qipo_ray.study.trial import TrialState
 from qipo_ray.sweep.spec_guard import settle_specification
 from qipo_ray.sweep.task_study import Study
@@ -126,3 +127,22 @@ def test_a_sweep_of_several_other_tasks_has_no_one_scale(make: Make, tmp_path: P
     spec = replace(several, tasks=("pen-cloned-v1",), warm_start=tmp_path / "books")
     with pytest.raises(UserError, match=r"several tasks \(point, pen-human-v1\), and pen-cloned"):
         with_prior(spec)
+
+
+def test_a_paper_form_outside_of_the_space_is_left_aside(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "books" / "sweep.yaml").unlink()
+    spec = make(LINES)
+    form = changed(spec.base, {"policy.beta": 0.5})
+    other = replace(spec, warm_start=None, paper=form)
+    settle_specification(other, tmp_path / "books", DATA, extend=False)
+    trials = listed_trials(tmp_path / "books")
+    assert [trial.origin for trial in trials].count("paper") == 1
+    prior = with_prior(spec).prior
+    assert prior is not None and len(prior.trials) == 3
+
+
+def test_equal_scores_of_its_own_leave_those_of_another_task_apart(make: Make) -> None:
+    spec = with_prior(make(LINES, tasks=["pen-human-v1"]))
+    own = [TrialFacts({}, TrialState.FINISHED, 0.0) for _ in range(2)]
+    values = [facts.value for facts in prior_facts(spec, "pen-human-v1", own)]
+    assert values == pytest.approx([7.0, -3.0, -4.0, -28.0])

@@ -24,7 +24,7 @@ from qipo_ray.store.bucket import scratch_of
 from qipo_ray.store.files import sha256_file
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import Run
-from qipo_ray.train.bucket_data import newest_from_bucket
+from qipo_ray.train.bucket_data import from_bucket, newest_from_bucket
 
 pytestmark = pytest.mark.slow  # the server takes a second or two
 
@@ -77,6 +77,31 @@ def test_the_driver_fetches_each_version_once(
     next(copy.parent.glob("*.json")).write_text("[]")  # what was noted is lost
     assert newest_from_bucket(URI).read_bytes() == files[1].read_bytes()
     assert sum(fetched) == 2 * sum(sizes)
+
+
+def test_a_file_that_is_replaced_while_it_is_fetched_is_fetched_again(
+    fetched: list[int], files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (file.read_bytes() for file in files)
+    piece = mirror._piece
+
+    def replacing(at: bucket.Address, start: int, end: int) -> bytes:
+        if len(fetched) == 1:  # the first piece is that of the first file
+            bucket.write(scratch_of(URI), second.ljust(len(first), b"\0"))
+        return piece(at, start, end)
+
+    monkeypatch.setattr(mirror, "_piece", replacing)
+    assert newest_from_bucket(URI).read_bytes() == second.ljust(len(first), b"\0")
+
+
+def test_a_file_that_is_gone_since_it_was_planned_is_one_line(
+    fetched: list[int], files: tuple[Path, Path]
+) -> None:
+    path = scratch_of(URI)
+    at = bucket.address(path)
+    at.client.delete(at.key)
+    with pytest.raises(UserError, match="point.hdf5: the bucket has no such object$"):
+        from_bucket(URI, sha256_file(files[0]))
 
 
 def test_the_workers_of_a_machine_fetch_it_once_and_ask_no_driver(
