@@ -19,7 +19,7 @@ from qipo_ray.leaderboard import Leaderboard, leaderboard
 from qipo_ray.study.job_events import JobEvent
 from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.task_file import find_task
-from qipo_ray.sweep.run import Options, check_place, run_sweep
+from qipo_ray.sweep.run import Options, check_start, run_sweep
 from qipo_ray.sweep.train_runs import plan_runs, train_runs
 
 __all__ = ["Leaderboard", "Sweep", "train_policy"]
@@ -92,7 +92,7 @@ class Sweep:
         root = results_root(Path(results)) / self.spec.name
         budget = budget_here(self.spec, self.datasets, hours, gpu_hours, root)
         options = Options(chosen, extend, address, at_once, budget=budget)
-        check_place(options, self.spec.resources, root)
+        check_start(options, self.spec, root)
         context = replace(run_context(self.spec.name, "search"), command="qipo_ray.Sweep.run")
         screen = _Lines(report or (lambda line: None))
         return run_sweep(self.spec, writable(root), self.datasets, context, options, screen)

@@ -21,7 +21,7 @@ from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.executors import count_processes
 from qipo_ray.sweep.hours import Budget, budget_of, limit_of
 from qipo_ray.sweep.plan import Plan, plan_sweep
-from qipo_ray.sweep.run import Options, check_place, run_sweep
+from qipo_ray.sweep.run import Options, check_start, run_sweep
 from qipo_ray.tracking.loggers import parse_services
 from qipo_ray.train.probe import probe
 
@@ -61,7 +61,7 @@ def sweep(
     root = results_root(results) / spec.name
     budget = budget_here(spec, datasets, hours, gpu_hours, root)
     options = Options(chosen, extend, address, at_once, services, insecure, budget)
-    check_place(options, spec.resources, root)
+    check_start(options, spec, root)
     root = writable(root, private=private)
 
     context = run_context(spec.name, "search")

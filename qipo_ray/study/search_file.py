@@ -115,9 +115,7 @@ def load_search_file(
         acting=read_acting(file.acting, document),
         objective=file.objective,
         parameters=parameters,
-        warm_start=None
-        if file.warm_start is None
-        else Path(document.source).parent / Path(file.warm_start).expanduser(),
+        warm_start=_beside(file.warm_start, document),
         trials=file.trials,
         search_seeds=tuple(file.seeds.search),
         report_seeds=tuple(file.seeds.report),
@@ -275,6 +273,18 @@ def _data(
                 f"tasks: {', '.join(file.tasks)}"
             )
     return {ids[task]: path for task, path in data.items()}
+
+
+def _beside(warm_start: str | None, document: Document) -> Path | None:
+    """Return the folder of the other sweep, as seen from the file."""
+    if warm_start is None:
+        return None
+    if warm_start.startswith(BUCKETS):
+        raise UserError(
+            f"{document.location('warm_start')}: warm_start: {show(warm_start)} is in a bucket; "
+            "copy that sweep's folder to a path"
+        )
+    return Path(document.source).parent / Path(warm_start).expanduser()
 
 
 def _check_seeds(spec: SearchSpec, document: Document) -> None:

@@ -20,13 +20,14 @@ from qipo_ray.store.files import write_bytes
 from qipo_ray.store.lease import driving
 from qipo_ray.store.mirror import pull
 from qipo_ray.study.saved_spec import FILE
-from qipo_ray.study.search_spec import Resources, SearchSpec
+from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.sweep.confirm import confirm_runs
 from qipo_ray.sweep.dashboard import Dashboard
 from qipo_ray.sweep.executors import Screen, SweepRun
 from qipo_ray.sweep.hours import Budget
 from qipo_ray.sweep.search_state import SearchState
 from qipo_ray.sweep.spec_guard import settle_specification
+from qipo_ray.sweep.warm_start import with_prior
 from qipo_ray.train.run_record import RunContext
 
 logger = logging.getLogger(__name__)
@@ -49,14 +50,17 @@ class Options:
     budget: Budget | None = None  # of wall-clock time
 
 
-def check_place(options: Options, resources: Resources, root: Path) -> None:
+def check_start(options: Options, spec: SearchSpec, root: Path) -> None:
     """Raise ``UserError`` where a sweep cannot begin: to be asked before it has a folder.
 
     It is one that ``run_sweep`` would refuse, too, with its lease and its first files written.
     One that is there already may be complete, and then needs no place.
     """
-    if options.executor == "ray" and not (root / FILE).exists():
-        check_room(options.address, resources, options.insecure)
+    if (root / FILE).exists():
+        return
+    with_prior(spec)
+    if options.executor == "ray":
+        check_room(options.address, spec.resources, options.insecure)
 
 
 def run_sweep(

@@ -21,6 +21,7 @@ from qipo_ray.leaderboard.trial_list import listed_trials
 from qipo_ray.study.saved_spec import read_spec
 from qipo_ray.study.search_spec import SearchSpec, changed
 from qipo_ray.study.trial import TrialState
+from qipo_ray.sweep.run import Options, check_start
 from qipo_ray.sweep.spec_guard import settle_specification
 from qipo_ray.sweep.task_study import Study
 from qipo_ray.sweep.tpe import TrialFacts
@@ -31,6 +32,7 @@ space: {policy.beta: {loguniform: [1, 60]}}
 rungs: {shares: [1/3, 1]}
 warm_start: books
 """
+LOCAL = Options("local", False, None, None)
 DATA: Any = {"point": SimpleNamespace(sha256="a" * 64)}
 Make = Callable[..., SearchSpec]
 
@@ -106,16 +108,17 @@ def test_they_are_kept_in_the_specification_whatever_becomes_of_the_other_sweep(
     [
         ("[1, 60]", "[1, 90]", {}, r"space.policy.beta: .*60\]} -> .*90\]}$"),
         ("warm", "objective: td_error\nwarm", {}, "objective: score -> td_error$"),
+        (": books", ": s3://B/books", {}, "s3://B/books' is in a bucket; copy that sweep's fol"),
         (": books", ": nowhere", {}, "no sweep in .*nowhere: it has no sweep.yaml$"),
     ],
 )
 def test_a_sweep_that_says_nothing_here_is_one_line(
-    make: Make, old: str, new: str, options: dict[str, Any], words: str
+    make: Make, old: str, new: str, options: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    spec = make(LINES.replace(old, new), **options)
-    with pytest.raises(UserError, match=rf"search.yaml: warm_start: .*{words}") as problem:
-        with_prior(spec)
-    assert "\n" not in str(problem.value)
+    root = tmp_path / "R"
+    with pytest.raises(UserError, match=rf"search.yaml.*: warm_start: .*{words}") as problem:
+        check_start(LOCAL, make(LINES.replace(old, new), **options), root)
+    assert "\n" not in str(problem.value) and not root.exists()
 
 
 def test_a_sweep_of_several_other_tasks_has_no_one_scale(make: Make, tmp_path: Path) -> None:
