@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from fixtures.tiny_runs import train_jobs
+from torch import Tensor
 
 from qipo_ray.agent import Diverged, PolicyPack
 from qipo_ray.errors import UserError
@@ -238,7 +239,7 @@ def test_other_data_under_the_same_path_is_refused(
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("place", ["_losses", "_after"])
+@pytest.mark.parametrize("place", ["_draws", "_loss_of", "_after"])
 def test_an_interrupt_in_mid_update_leaves_no_torn_state(
     make_run: Callable[..., Run],
     tmp_path: Path,
@@ -251,10 +252,10 @@ def test_an_interrupt_in_mid_update_leaves_no_torn_state(
     train(tmp_path / "unbroken", run)
     whole, calls = getattr(PolicyPack, place), 0
 
-    def interrupted(pack: PolicyPack) -> object:
+    def interrupted(pack: PolicyPack, *draws: Tensor) -> object:
         nonlocal calls
         calls += 1
-        result = whole(pack)
+        result = whole(pack, *draws)
         if calls == 137:
             raise KeyboardInterrupt
         return result
