@@ -124,6 +124,11 @@ def test_arrivals_are_those_of_a_rung_down_to_the_trial() -> None:
     assert values == [1.0, 2.0, None, None]
 
 
+def test_of_a_rung_that_is_twice_in_a_log_the_first_counts() -> None:
+    log = [entry("a", 0, None), entry("b", 0, 1.0), entry("a", 0, None)]
+    assert Arrivals(log).until("point", "a", 0) == [("a", None)]
+
+
 def test_trials_without_an_intent_are_compared_with_only() -> None:
     entries = [entry("lost", 0, 10.0), entry("b", 0, 5.0)]
     assert stopped_at(entries, {"b": 3}, 3) == {"b": 0}
