@@ -22,10 +22,11 @@ from qipo_ray.data.transitions import Dataset
 from qipo_ray.errors import Failure, UserError
 from qipo_ray.leaderboard import leaderboard
 from qipo_ray.store.records import read_records
+from qipo_ray.study.saved_spec import FILE
 from qipo_ray.study.search_file import load_search_file
 from qipo_ray.study.trial import TrialOutcome
 from qipo_ray.sweep.executors import SweepRun
-from qipo_ray.sweep.run import Options, run_sweep
+from qipo_ray.sweep.run import Options, check_start, run_sweep
 from qipo_ray.sweep.trial_runner import TrialRunner
 from qipo_ray.train import job_queue
 from qipo_ray.train.run_record import RunContext
@@ -58,6 +59,10 @@ def test_workers_that_never_fit_are_refused_before_anything_is_there(
     with pytest.raises(UserError, match="999 workers"):
         Sweep.from_yaml(search, data=str(point.path)).run(results, executor="ray")
     assert not results.exists()
+
+    results.mkdir()
+    (results / FILE).touch()  # a sweep that is there may be complete
+    check_start(Options("ray", False, None, None), load_search_file(search), results)
 
 
 @pytest.mark.faults
