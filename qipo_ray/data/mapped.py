@@ -127,9 +127,13 @@ def remove_old(folder: Path) -> None:
 
 
 @contextmanager
-def locked(target: Path) -> Iterator[None]:
-    """Hold the lock of what is made at a path; ``TimeoutError`` if another process keeps it."""
-    start, told = time.monotonic(), False
+def locked(target: Path, progress: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold the lock of what is made at a path; ``TimeoutError`` if another process keeps it.
+
+    It may keep it for as long as ``progress`` returns something else from time to time.
+    """
+    begun = moved = time.monotonic()
+    seen, told = progress(), False
     path = target.with_name(f"{target.name}.lock")
     with path.open("w") as file:
         while True:
@@ -137,10 +141,12 @@ def locked(target: Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                waited = time.monotonic() - start
-                if waited > WAIT_S:
+                moment = time.monotonic()
+                if (now := progress()) != seen:
+                    seen, moved = now, moment
+                if moment - moved > WAIT_S:
                     raise TimeoutError(f"{path} is held by a process that does not end") from None
-            if waited > TELL_S and not told:
+            if moment - begun > TELL_S and not told:
                 logger.warning("waiting for another process that prepares data: it holds %s", path)
                 told = True
             time.sleep(0.1)

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -36,7 +36,7 @@ def copy_of(sha256: str, name: str, fill: Fill) -> Path:
     """
     folder = _folder()
     copy = folder / f"{sha256}{Path(name).suffix}"
-    with locked(copy):
+    with locked(copy, partial(_fetched, folder)):
         if not copy.is_file() or sha256_file(copy) != sha256:
             with _filled(folder, fill) as part:
                 if sha256_file(part) != sha256:
@@ -61,7 +61,7 @@ def newest_from_bucket(uri: Path) -> Path:
     """
     version, folder = version_in_bucket(uri), _folder()
     note = folder / f"{hashlib.sha256(as_uri(uri).encode()).hexdigest()}.json"
-    with locked(note):
+    with locked(note, partial(_fetched, folder)):
         known = _noted(note)
         while known.get("version") != version:  # and again if it was replaced meanwhile
             with _filled(folder, partial(download, scratch_of(uri))) as part:
@@ -91,6 +91,15 @@ def _folder() -> Path:
     folder = data_cache() / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _fetched(folder: Path) -> dict[Path, int]:
+    """Return how many bytes there are of the files that processes of this machine fetch now."""
+    sizes = {}
+    for part in folder.glob("*.part"):
+        with suppress(FileNotFoundError):  # complete meanwhile
+            sizes[part] = part.stat().st_size
+    return sizes
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +17,7 @@ from fixtures.s3_server import BUCKET, S3Server
 
 from qipo_ray.cli.doctor import check_data
 from qipo_ray.cli.main import main
+from qipo_ray.data import mapped as prepared
 from qipo_ray.data.load import load
 from qipo_ray.data.tasks import get_task
 from qipo_ray.distributed.datasets import local_copy
@@ -24,7 +28,7 @@ from qipo_ray.store.bucket import scratch_of
 from qipo_ray.store.files import sha256_file
 from qipo_ray.store.records import read_records
 from qipo_ray.study.job import Run
-from qipo_ray.train.bucket_data import from_bucket, newest_from_bucket
+from qipo_ray.train.bucket_data import copy_of, from_bucket, newest_from_bucket
 
 pytestmark = pytest.mark.slow  # the server takes a second or two
 
@@ -102,6 +106,28 @@ def test_a_file_that_is_gone_since_it_was_planned_is_one_line(
     at.client.delete(at.key)
     with pytest.raises(UserError, match="point.hdf5: the bucket has no such object$"):
         from_bucket(URI, sha256_file(files[0]))
+
+
+def test_a_fetch_by_another_process_is_waited_for_while_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QIPO_DATA", str(tmp_path))
+    folder, data, minutes = tmp_path / "files", b"0123456789", iter(range(0, 99, 5))
+    sha256 = hashlib.sha256(data).hexdigest()
+    copy, part = folder / f"{sha256}.npz", folder / "other.part"
+    folder.mkdir()
+    lock = (folder / f"{copy.name}.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def goes_on(_: float) -> None:
+        part.write_bytes(data[: part.stat().st_size + 1 if part.exists() else 1])
+        if part.read_bytes() == data:
+            part.rename(copy)
+            lock.close()
+
+    clock = SimpleNamespace(time=time.time, monotonic=lambda: 60 * next(minutes), sleep=goes_on)
+    monkeypatch.setattr(prepared, "time", clock)
+    assert copy_of(sha256, "a.npz", lambda _: pytest.fail("fetched twice")) == copy
 
 
 def test_the_workers_of_a_machine_fetch_it_once_and_ask_no_driver(
