@@ -16,7 +16,7 @@ from qipo_ray.leaderboard.figures.intervals import intervals
 from qipo_ray.leaderboard.rows import by_setting
 from qipo_ray.leaderboard.sweep_report import read_report
 from qipo_ray.leaderboard.tables import counted
-from qipo_ray.store.files import write_bytes
+from qipo_ray.store.files import names, write_bytes
 from qipo_ray.store.lease import driving
 from qipo_ray.store.mirror import pull
 from qipo_ray.study.saved_spec import FILE
@@ -56,7 +56,7 @@ def check_start(options: Options, spec: SearchSpec, root: Path) -> None:
     It is one that ``run_sweep`` would refuse, too, with its lease and its first files written.
     One that is there already may be complete, and then needs no place.
     """
-    if (root / FILE).exists():
+    if FILE in names(root):  # of a bucket, there may be no copy yet
         return
     with_prior(spec)
     if options.executor == "ray":

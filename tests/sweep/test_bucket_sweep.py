@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from qipo_ray.cli.main import main
 from qipo_ray.store import bucket
 from qipo_ray.store.records import read_records
 from qipo_ray.store.rung_log import RungLog
+from qipo_ray.study.saved_spec import FILE
+from qipo_ray.study.search_file import load_search_file
+from qipo_ray.sweep.run import Options, check_start
 
 pytestmark = pytest.mark.faults  # one broken sweep serves all
 
@@ -89,6 +93,14 @@ def numbers(root: Path) -> dict[str, Any]:
 def decisions(root: Path) -> list[tuple[Any, ...]]:
     """What the search compared, in order."""
     return [(line["trial"], line["rung"], line["value"]) for line in RungLog(root).read()]
+
+
+def test_a_sweep_that_is_in_the_bucket_needs_no_place(s3_server: S3Server, search: str) -> None:
+    spec, root = load_search_file(search), bucket.scratch_of(Path("s3://bucket/other/tiny"))
+    huge = replace(spec, resources=replace(spec.resources, workers=1, cpus=1e6))
+    bucket.write(root / FILE, b"")
+    assert not root.exists()  # as on a machine that has no copy of it
+    check_start(Options("ray", False, "local", None), huge, root)
 
 
 def test_it_ends_as_if_nothing_had_happened(resumed: Path, unbroken: Path) -> None:
