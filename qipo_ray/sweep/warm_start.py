@@ -7,11 +7,10 @@ from dataclasses import replace
 from statistics import fmean, pstdev
 
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials, sweep_spec
+from qipo_ray.leaderboard.trial_list import ListedTrial, listed_trials, sound_intents, sweep_spec
 from qipo_ray.study.prior import Prior, PriorTrial
 from qipo_ray.study.search_spec import SearchSpec, differences
-from qipo_ray.study.selection import PAPER_ORIGIN
-from qipo_ray.study.trial import TrialState
+from qipo_ray.study.trial import Trial, TrialState
 from qipo_ray.sweep.tpe import TrialFacts
 
 MOST = 1000  # trials, the best of them: they stand in the specification
@@ -36,6 +35,7 @@ def _read(spec: SearchSpec) -> Prior:
     assert root is not None
     try:
         other, listed = sweep_spec(root), listed_trials(root)
+        trials = [Trial.from_intent(intent) for intent in sound_intents(root)]
     except UserError as problem:
         raise UserError(f"{title}: {problem}") from None
     before, after = (
@@ -54,14 +54,9 @@ def _read(spec: SearchSpec) -> Prior:
         )
     alike = other.shares == spec.shares  # else a stopped trial's rung is not one of ours
     ended = (TrialState.FINISHED, *([TrialState.PRUNED] if alike else []))
-    outside = other.paper is not None and other.params_of(other.paper) is None
-    usable = [
-        trial
-        for trial in listed
-        if trial.state in ended
-        and trial.score is not None
-        and not (outside and trial.origin == PAPER_ORIGIN)
-    ]
+    # The paper's form may lie outside of the space, and so may what it held before `--extend`.
+    inside = {trial.id for trial in trials if other.params_of(trial.config) is not None}
+    usable = [t for t in listed if t.id in inside and t.state in ended and t.score is not None]
     if not usable:
         raise UserError(f"{title}: no trial of {root} has ended with a value")
     best = sorted(usable, key=lambda trial: (trial.rank, trial.id))[:MOST]

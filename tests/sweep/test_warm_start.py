@@ -14,12 +14,11 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState as OptunaState
-from synthetic_sweep import SyntheticSweep, complete
+from synthetic_sweep import SEARCH, SyntheticSweep, complete
 
 from qipo_ray.errors import UserError
-from qipo_ray.leaderboard.trial_list import listed_trials
 from qipo_ray.study.saved_spec import read_spec
-from qipo_ray.study.search_spec import SearchSpec, changed
+from qipo_ray.study.search_spec import SearchSpec
 from qipo_ray.study.trial import TrialState
 from qipo_ray.sweep.run import Options, check_start
 from qipo_ray.sweep.spec_guard import settle_specification
@@ -132,16 +131,18 @@ def test_a_sweep_of_several_other_tasks_has_no_one_scale(make: Make, tmp_path: P
         with_prior(spec)
 
 
-def test_a_paper_form_outside_of_the_space_is_left_aside(make: Make, tmp_path: Path) -> None:
-    (tmp_path / "books" / "sweep.yaml").unlink()
-    spec = make(LINES)
-    form = changed(spec.base, {"policy.beta": 0.5})
-    other = replace(spec, warm_start=None, paper=form)
-    settle_specification(other, tmp_path / "books", DATA, extend=False)
-    trials = listed_trials(tmp_path / "books")
-    assert [trial.origin for trial in trials].count("paper") == 1
-    prior = with_prior(spec).prior
-    assert prior is not None and len(prior.trials) == 3
+@pytest.mark.parametrize(("space", "betas"), [("[5, 60]", {10, 20, 30}), ("[15, 60]", {20, 30})])
+def test_what_lies_outside_of_the_space_is_left_aside(
+    make_spec: Make, tmp_path: Path, space: str, betas: set[float]
+) -> None:
+    """The paper's form, and a trial of before the space was narrowed."""
+    sweep = SyntheticSweep(tmp_path / "books")
+    sweep.specify(SEARCH.replace("[1, 60]", space))
+    complete(sweep)
+    spec = with_prior(make_spec(LINES.replace("[1, 60]", space)))
+    facts = prior_facts(spec, "point", [])
+    assert {f.params["policy.beta"] for f in facts if f.params} == betas
+    assert Study(spec, "point").ask() is not None
 
 
 def test_equal_scores_of_its_own_leave_those_of_another_task_apart(make: Make) -> None:
