@@ -49,7 +49,7 @@ def settle_specification(
             race=spec.race[: len(saved.spec.race)],
         )
         ended_early = budget is not None and shorter.hash == _plain(saved).hash
-        if spec.race != shorter.race:  # it had those seeds, and its hours took them
+        if spec.hash != shorter.hash:  # it was to do all that, and its hours ended before
             ended_early = ended_early and (root / EARLIER / f"{spec.hash}.yaml").exists()
         if ended_early and budget is not None and not _room(budget, spec, saved.spec):
             spec, document = shorter, spec_document(shorter, data)

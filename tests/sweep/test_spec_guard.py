@@ -16,7 +16,8 @@ import yaml
 from qipo_ray.errors import UserError
 from qipo_ray.study.saved_spec import UNHASHED
 from qipo_ray.study.search_spec import Resources, SearchSpec
-from qipo_ray.sweep.spec_guard import settle_specification
+from qipo_ray.sweep.hours import Budget
+from qipo_ray.sweep.spec_guard import end_early, settle_specification
 
 DATA: Any = {"point": SimpleNamespace(sha256="a" * 64)}
 
@@ -58,6 +59,20 @@ def test_another_specification_is_refused_with_its_differences(
     with pytest.raises(UserError, match="another specification: trials: 12 -> 13; add --extend"):
         settle_specification(make_spec(trials=13), tmp_path, DATA, extend=False)
     assert (tmp_path / "sweep.yaml").read_bytes() == before
+
+
+def test_hours_let_go_on_what_hours_ended_and_nothing_else(
+    make_spec: Callable[..., SearchSpec], tmp_path: Path
+) -> None:
+    short, asked = make_spec(), make_spec(trials=13)
+    budget = Budget(1000, 0, confirm=10, trial=1)
+    settle_specification(short, tmp_path, DATA, extend=False)
+    with pytest.raises(UserError, match="another specification: trials: 12 -> 13; add --extend"):
+        settle_specification(asked, tmp_path, DATA, extend=False, budget=budget)
+    settle_specification(asked, tmp_path, DATA, extend=True)
+    end_early(asked, tmp_path, trials=3, race=())
+    settled = settle_specification(asked, tmp_path, DATA, extend=False, budget=budget)
+    assert settled.trials == 13
 
 
 def test_another_objective_is_refused_also_when_extended(
