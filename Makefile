@@ -39,7 +39,7 @@ faults: $(STAMP)
 	QIPO_FAULTS_SCALE=$${QIPO_FAULTS_SCALE:-1} QIPO_RELIABILITY=reliability.json \
 		$(PYTEST) -m faults --durations 10
 
-# On a machine with a GPU and a torch that sees it: what docs/gpu.md asks for, in eight minutes.
+# On a machine with a GPU and a torch that sees it: what docs/gpu.md asks for.
 gpu: $(STAMP)
 	$(BIN)/python benchmarks/gpu.py
 

@@ -1,4 +1,4 @@
-"""What a GPU makes of the paper's form, in at most eight minutes: `make gpu`.
+"""What a GPU makes of the paper's form, meant to take at most eight minutes: `make gpu`.
 
     python benchmarks/gpu.py [--device cuda] [--seconds 6] [--small] [--output FOLDER]
 

@@ -147,14 +147,14 @@ def _selected(
 
 
 def _longest(spec: SearchSpec, root: Path) -> int:
-    """Return how many seeds the race of a sweep had at most, before its hours took some."""
+    """Return how many seeds the race of a sweep had at most, before hours or a file took some."""
     earlier = (read_spec(path).spec.race for path in (root / EARLIER).glob("*.yaml"))
     return max(map(len, (spec.race, *earlier)))
 
 
 def _line(spec: SearchSpec, race: Race, selected: Sequence[SelectedConfig], longest: int) -> str:
     early = race.end and len(race.still_in) > 1 and len(spec.race) < longest
-    end = "its hours held no further round" if early else race.end
+    end = "its hours, or a changed file, left out the rest" if early else race.end
     names = {c.contender: f"{method_title(c.config)}, {c.name}" for c in selected if not c.acting}
     further = sum(map(bool, race.seeds.values()))
     first = len(spec.report_seeds)

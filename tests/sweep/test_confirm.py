@@ -86,7 +86,7 @@ def test_a_race_that_is_broken_off_and_ended_by_hours_goes_on_as_it_would_have(
     assert "the hours end here, with 1 of 2 seeds of the race" in said
     assert (
         "2 of 3 configurations raced on from 2 report seeds, to 3 of 4; the race ended, for its "
-        "hours held no further round. Not clearly worse" in said[-1]
+        "hours, or a changed file, left out the rest. Not clearly worse" in said[-1]
     )
     assert confirmed(root) == {100: 3, 101: 3, 110: 2}
     with pytest.raises(UserError, match=r"confirm.race: \[110\] -> \[110, 111\]; add --extend"):
